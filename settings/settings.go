@@ -1,0 +1,140 @@
+// Package settings reads what a project and its user have set for their looms, in iloom's settings files: JSON with
+// comments and trailing commas. Keys that are not known here are iloom's own and are ignored.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+)
+
+// Sources says where the settings are.
+type Sources struct {
+	// User is the path of the user's own file, ~/.config/iloom-ai/settings.json; "" for none.
+	User string
+	// WorkTree is the folder with the .iloom folder; "" for none.
+	WorkTree string
+}
+
+// paths returns the files from the weakest to the strongest.
+func (s Sources) paths() []string {
+	var paths []string
+	if s.User != "" {
+		paths = append(paths, s.User)
+	}
+	if s.WorkTree != "" {
+		dir := filepath.Join(s.WorkTree, ".iloom")
+		paths = append(paths, filepath.Join(dir, "settings.json"), filepath.Join(dir, "settings.local.json"))
+	}
+	return paths
+}
+
+// Settings is what the files say together, with defaults for what they leave open.
+type Settings struct {
+	Container    Container
+	Capabilities Capabilities
+	// WorktreePrefix is what the paths of new work trees start with. It is nil when no file sets it; "" is a setting
+	// of its own, no prefix.
+	WorktreePrefix *string
+	// MainBranch is the branch that work goes into; "main" by default.
+	MainBranch string
+	// ProtectedBranches are never removed; MainBranch, main, master and develop by default.
+	ProtectedBranches []string
+	// CopyGitIgnoredPatterns name the ignored files that a new work tree gets a copy of.
+	CopyGitIgnoredPatterns []string
+	// Files are the paths of the files that were there and were read, from the weakest to the strongest.
+	Files []string
+}
+
+// Container is the part that is about looms.
+type Container struct {
+	// Enabled is false where the project wants no looms; true by default.
+	Enabled bool
+	// ConfigPath is the path of the devcontainer.json to use, as written; "" means to look for one.
+	ConfigPath string
+	// Ports are base ports (1–65535) by the NAME in ILOOM_PORT_NAME.
+	Ports map[string]int
+	// KeepAlive says that finishing work stops the stack instead of removing it.
+	KeepAlive bool
+	// ProjectName is the template of the Compose project name; "" means the usual name.
+	ProjectName string
+	// AddressPool are the IPv4 networks that looms get their /24s from, each at least a /24 itself and in the usual
+	// form, as in 10.200.0.0/16. It is nil when none are set.
+	AddressPool []string
+	// Share and Isolate name what looms have in common or for themselves against the plan's own judgement.
+	Share, Isolate []string
+	// RewriteLocalhost says that localhost URLs follow the moved ports.
+	RewriteLocalhost bool
+	// Worktree says whether up makes a work tree: "" no, "true" yes, "auto" when another loom works in the folder.
+	Worktree string
+}
+
+// Capabilities is what iloom knows of the project.
+type Capabilities struct {
+	Web Web
+}
+
+// Web is about the project's web server.
+type Web struct {
+	// BasePort is its base port (1–65535), or nil when no file sets it; iloom's default is DefaultBasePort.
+	BasePort *int
+}
+
+// DefaultBasePort is the base port of a web project that sets none.
+const DefaultBasePort = 3000
+
+// Error tells what is wrong in a settings file, and where. As text: "path:12:5: container.ports.WEB: 99999 is no port
+// (1–65535)".
+type Error struct {
+	// File is the file's path.
+	File string
+	// Line and Column are counted from 1, in lines and characters. They are 0 when the file as a whole is meant.
+	Line, Column int
+	// Key is the path of the value, as in "container.ports.WEB"; "" where there is none.
+	Key string
+	// Err is what is wrong.
+	Err error
+}
+
+func (e *Error) Error() string {
+	s := e.File
+	if e.Line > 0 {
+		s += fmt.Sprintf(":%d:%d", e.Line, e.Column)
+	}
+	if e.Key != "" {
+		s += ": " + e.Key
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Read returns the settings of the files in src. The work tree's .iloom/settings.local.json is stronger than its
+// .iloom/settings.json, and that is stronger than the user's file: objects are merged key by key, anything else is
+// replaced. A file that is not there says nothing. Only what comes out on top is checked. Errors are of type *Error and
+// name the file that the value came from.
+func Read(src Sources) (*Settings, error) {
+	var top *node
+	var files []string
+	for _, path := range src.paths() {
+		n, err := parseFile(path)
+		// ENOTDIR: .iloom is a file, so there is nothing in it.
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, path)
+		top = merge(top, n)
+	}
+	s, err := decode(top)
+	if err != nil {
+		return nil, err
+	}
+	s.Files = files
+	return s, nil
+}
