@@ -1,0 +1,112 @@
+package worktree
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// hidden are the variables that would point git at another repository, index or set of pathspec rules than the folder
+// says. A git hook, for one, runs with GIT_DIR set. GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS are deliberately not
+// among them, though git counts them with the local ones: containers and CI put safe.directory there, and without it
+// git refuses a repository of another owner. GIT_CEILING_DIRECTORIES is the user's word too. PWD goes because git
+// would spell paths as it says.
+var hidden = map[string]bool{
+	"GIT_ALTERNATE_OBJECT_DIRECTORIES": true,
+	"GIT_COMMON_DIR":                   true,
+	"GIT_CONFIG":                       true,
+	"GIT_DIR":                          true,
+	"GIT_GLOB_PATHSPECS":               true,
+	"GIT_GRAFT_FILE":                   true,
+	"GIT_ICASE_PATHSPECS":              true,
+	"GIT_IMPLICIT_WORK_TREE":           true,
+	"GIT_INDEX_FILE":                   true,
+	"GIT_INTERNAL_SUPER_PREFIX":        true,
+	"GIT_LITERAL_PATHSPECS":            true,
+	"GIT_NAMESPACE":                    true,
+	"GIT_NOGLOB_PATHSPECS":             true,
+	"GIT_NO_REPLACE_OBJECTS":           true,
+	"GIT_OBJECT_DIRECTORY":             true,
+	"GIT_PREFIX":                       true,
+	"GIT_REPLACE_REF_BASE":             true,
+	"GIT_SHALLOW_FILE":                 true,
+	"GIT_WORK_TREE":                    true,
+
+	"GIT_OPTIONAL_LOCKS":  true,
+	"GIT_TERMINAL_PROMPT": true,
+	"LC_ALL":              true,
+	"PWD":                 true,
+}
+
+// gitError is a git command that ran and said no.
+type gitError struct {
+	command string // its name, as in "rev-parse"
+	dir     string
+	stderr  string // without the last line end
+	err     error
+}
+
+func (e *gitError) Error() string {
+	if e.stderr == "" {
+		return fmt.Sprintf("git %s in %s: %v", e.command, e.dir, e.err)
+	}
+	return fmt.Sprintf("git %s in %s: %s", e.command, e.dir, e.stderr)
+}
+
+func (e *gitError) Unwrap() error { return e.err }
+
+// git runs one git command in dir and returns its standard output, which is also given with an error. It is the only
+// place where this package starts a process. The repository's own configuration can make git run programs; those that
+// run by themselves (hooks, the fsmonitor) are off. Messages are in English, no lock is taken that git can do without,
+// and git never asks for a password.
+func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	all := append([]string{"-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull}, args...)
+	cmd := exec.CommandContext(ctx, "git", all...)
+	cmd.Dir = dir
+	cmd.Env = environ(os.Environ())
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if err == nil {
+		return stdout.Bytes(), nil
+	}
+	if ctx.Err() != nil {
+		// Otherwise the user who pressed Ctrl-C reads "signal: killed".
+		return nil, fmt.Errorf("git %s in %s: %w", name(args), dir, context.Cause(ctx))
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return nil, fmt.Errorf("git %s in %s: %w", name(args), dir, err)
+	}
+	return stdout.Bytes(), &gitError{command: name(args), dir: dir, stderr: strings.TrimRight(stderr.String(), "\r\n"), err: err}
+}
+
+// name returns the first argument that is no option: git's own options come before the command.
+func name(args []string) string {
+	for _, a := range args {
+		if !strings.HasPrefix(a, "-") {
+			return a
+		}
+	}
+	return ""
+}
+
+// environ returns env as git shall see it.
+func environ(env []string) []string {
+	out := make([]string, 0, len(env)+3)
+	for _, kv := range env {
+		k, _, _ := strings.Cut(kv, "=")
+		if runtime.GOOS == "windows" {
+			k = strings.ToUpper(k)
+		}
+		if !hidden[k] {
+			out = append(out, kv)
+		}
+	}
+	return append(out, "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+}

@@ -1,0 +1,107 @@
+package worktree
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Verify checks, without git, that the files by which git found r still lead where r says: .git of the work tree to
+// GitDir, and for a linked work tree GitDir to CommonDir and back to the work tree. One who can write the work tree
+// could otherwise make git obey another repository's configuration, which can run programs. It does not know where
+// they led earlier: the caller compares r with what was recorded. A linked work tree whose common dir is inside
+// itself is refused, since git makes none like that. The error names the file.
+func Verify(r *Repository) error {
+	if r.WorkTree == "" {
+		return nil
+	}
+	dotGit := filepath.Join(r.WorkTree, ".git")
+	info, err := os.Lstat(dotGit)
+	if errors.Is(err, os.ErrNotExist) && !r.Linked() {
+		// core.worktree can lend a work tree to a git folder, and then nothing there names the repository.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	to := dotGit
+	if info.Mode().IsRegular() {
+		if to, err = pointer(dotGit, "gitdir: "); err != nil {
+			return err
+		}
+	}
+	if err := same(dotGit, to, r.GitDir); err != nil {
+		return err
+	}
+
+	common := filepath.Join(r.GitDir, "commondir")
+	if !r.Linked() {
+		if _, err := os.Lstat(common); err == nil {
+			return fmt.Errorf("%s: there is one, and %s is no linked work tree", common, r.WorkTree)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: is no file, and %s is a linked work tree", dotGit, r.WorkTree)
+	}
+	to, err = pointer(common, "")
+	if err != nil {
+		return err
+	}
+	if err := same(common, to, r.CommonDir); err != nil {
+		return err
+	}
+	back := filepath.Join(r.GitDir, "gitdir")
+	to, err = pointer(back, "")
+	if err != nil {
+		return err
+	}
+	if err := same(back, filepath.Dir(to), r.WorkTree); err != nil {
+		return err
+	}
+	if filepath.Dir(r.GitDir) != filepath.Join(r.CommonDir, "worktrees") {
+		return fmt.Errorf("%s: leads to %s, which is not in worktrees of %s", dotGit, r.GitDir, r.CommonDir)
+	}
+	if rel, err := filepath.Rel(r.WorkTree, r.CommonDir); err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("%s: leads to %s, which is inside the work tree", dotGit, r.CommonDir)
+	}
+	return nil
+}
+
+// pointer returns the path that the file name holds after prefix, made absolute from the file's folder.
+func pointer(name, prefix string) (string, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return "", err
+	}
+	s, ok := strings.CutPrefix(string(b), prefix)
+	s = strings.TrimRight(s, "\r\n")
+	if !ok || s == "" {
+		return "", fmt.Errorf("%s: names no path", name)
+	}
+	s = filepath.FromSlash(s)
+	if !filepath.IsAbs(s) {
+		s = filepath.Join(filepath.Dir(name), s)
+	}
+	return s, nil
+}
+
+// same compares where the file name leads with where it should; both folders must exist.
+func same(name, to, want string) error {
+	a, err := os.Stat(to)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	b, err := os.Stat(want)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if !os.SameFile(a, b) {
+		return fmt.Errorf("%s: leads to %s, not to %s", name, to, want)
+	}
+	return nil
+}
