@@ -1,0 +1,366 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
+)
+
+// Compose's labels, which are stable across its majors.
+const (
+	labelProject = "com.docker.compose.project"
+	labelService = "com.docker.compose.service"
+	labelNumber  = "com.docker.compose.container-number"
+	labelOneOff  = "com.docker.compose.oneoff"
+)
+
+// Container is a Compose container as the engine's list shows it.
+type Container struct {
+	ID        string
+	Name      string // without the leading slash
+	Project   string
+	Service   string
+	Number    int    // Compose's container number, 0 when it has none
+	OneOff    bool   // made by a run command
+	State     string // created, running, paused, restarting, removing, exited or dead
+	Health    string // "" without a healthcheck or when not running, else starting, healthy or unhealthy
+	ExitCode  int    // of the last exit, -1 where the list has none; 0 while it runs and before its first start
+	Created   time.Time
+	Image     string // as the container asked for it
+	ImageID   string
+	Labels    map[string]string
+	Published []Published // host ports in effect, so none unless it runs
+	Networks  []string    // names, sorted
+}
+
+// Published is one host port that a running container is reached through.
+type Published struct {
+	Target   int    // the port in the container
+	Protocol string // tcp, udp or sctp
+	HostIP   string // "" for all addresses
+	Host     int    // the port on the host
+}
+
+// Filter chooses containers. A zero Filter means every Compose container.
+type Filter struct {
+	Project string            // Compose project; "" is any
+	Labels  map[string]string // all must match; an empty value asks only for the label
+}
+
+// Containers lists containers in every state, one-off ones included, sorted by
+// project, service and number. Containers that are not Compose's are never
+// listed: labels alone prove nothing, a container inherits those of its image.
+// It is one request.
+func (e *Engine) Containers(ctx context.Context, f Filter) ([]Container, error) {
+	list, err := e.api.ContainerList(ctx, container.ListOptions{
+		All:     true,
+		Filters: composeFilter(f.Project, f.Labels),
+	})
+	if err != nil {
+		if f.Project != "" {
+			return nil, fmt.Errorf("containers of project %s: %w", f.Project, err)
+		}
+		return nil, fmt.Errorf("containers: %w", err)
+	}
+	out := make([]Container, 0, len(list))
+	for _, s := range list {
+		out = append(out, fromSummary(s))
+	}
+	slices.SortFunc(out, func(a, b Container) int {
+		return cmp.Or(
+			cmp.Compare(a.Project, b.Project),
+			cmp.Compare(a.Service, b.Service),
+			cmp.Compare(a.Number, b.Number),
+			cmp.Compare(a.Name, b.Name),
+		)
+	})
+	return out, nil
+}
+
+func composeFilter(project string, labels map[string]string) filters.Args {
+	args := filters.NewArgs()
+	if project == "" {
+		args.Add("label", labelProject)
+	} else {
+		args.Add("label", labelProject+"="+project)
+	}
+	for k, v := range labels {
+		if v != "" {
+			k += "=" + v
+		}
+		args.Add("label", k)
+	}
+	return args
+}
+
+func fromSummary(s container.Summary) Container {
+	c := Container{
+		ID:        s.ID,
+		Name:      firstName(s.Names),
+		Created:   time.Unix(s.Created, 0),
+		Image:     s.Image,
+		ImageID:   s.ImageID,
+		Published: published(s.Ports),
+	}
+	c.setLabels(s.Labels)
+	c.State, c.Health, c.ExitCode = parseStatus(s.State, s.Status)
+	if s.NetworkSettings != nil {
+		for name := range s.NetworkSettings.Networks {
+			c.Networks = append(c.Networks, name)
+		}
+		slices.Sort(c.Networks)
+	}
+	return c
+}
+
+func (c *Container) setLabels(labels map[string]string) {
+	c.Labels = labels
+	c.Project = labels[labelProject]
+	c.Service = labels[labelService]
+	c.Number, _ = strconv.Atoi(labels[labelNumber])
+	c.OneOff = strings.EqualFold(labels[labelOneOff], "true")
+}
+
+// A container that others link to has names like /web/db besides its own.
+func firstName(names []string) string {
+	for _, n := range names {
+		if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
+			return n
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return strings.TrimPrefix(names[0], "/")
+}
+
+func published(ports []container.Port) []Published {
+	var out []Published
+	for _, p := range ports {
+		if p.PublicPort == 0 {
+			continue
+		}
+		out = append(out, Published{
+			Target:   int(p.PrivatePort),
+			Protocol: p.Type,
+			HostIP:   wildcardless(p.IP),
+			Host:     int(p.PublicPort),
+		})
+	}
+	slices.SortFunc(out, func(a, b Published) int {
+		return cmp.Or(
+			cmp.Compare(a.Target, b.Target),
+			cmp.Compare(a.Protocol, b.Protocol),
+			cmp.Compare(a.HostIP, b.HostIP),
+			cmp.Compare(a.Host, b.Host),
+		)
+	})
+	// One port on all addresses is listed twice, for IPv4 and for IPv6.
+	return slices.Compact(out)
+}
+
+// wildcardless turns 0.0.0.0 and :: into "".
+func wildcardless(ip string) string {
+	if a, err := netip.ParseAddr(ip); err == nil && a.IsUnspecified() {
+		return ""
+	}
+	return ip
+}
+
+// parseStatus reads what the list says in words, such as "Up 3 minutes
+// (healthy)" or "Exited (137) 3 hours ago". The list has no other field for
+// health and exit code before API 1.52, and an inspect of every container would
+// cost a request each.
+func parseStatus(state, status string) (string, string, int) {
+	status = strings.TrimSpace(status)
+	word, rest, _ := strings.Cut(status, " ")
+	switch strings.ToLower(state) {
+	case "":
+		state = stateOf(word, status)
+	case "configured", "initialized": // podman
+		state = "created"
+	case "stopped":
+		state = "exited"
+	case "stopping":
+		state = "running"
+	default:
+		state = strings.ToLower(state)
+	}
+	code := 0
+	if state == "exited" || state == "restarting" || state == "dead" {
+		code = exitCode(rest)
+	}
+	return state, healthOf(state, status), code
+}
+
+// exitCode reads "(137) 3 hours ago". Without a code it must not say 0: that
+// would be success.
+func exitCode(s string) int {
+	s, ok := strings.CutPrefix(s, "(")
+	s, _, closed := strings.Cut(s, ")")
+	n, err := strconv.Atoi(s)
+	if !ok || !closed || err != nil {
+		return -1
+	}
+	return n
+}
+
+func stateOf(word, status string) string {
+	switch strings.ToLower(word) {
+	case "up":
+		if strings.HasSuffix(status, "(Paused)") {
+			return "paused"
+		}
+		return "running"
+	case "exited":
+		return "exited"
+	case "restarting":
+		return "restarting"
+	case "created":
+		return "created"
+	case "dead":
+		return "dead"
+	case "removal":
+		return "removing"
+	}
+	return ""
+}
+
+func healthOf(state, status string) string {
+	// A paused container's text says Paused where its health was.
+	if state != "running" {
+		return ""
+	}
+	i := strings.LastIndexByte(status, '(')
+	if i < 0 || !strings.HasSuffix(status, ")") {
+		return ""
+	}
+	switch h := strings.TrimPrefix(status[i+1:len(status)-1], "health: "); h {
+	case "starting", "healthy", "unhealthy":
+		return h
+	}
+	return ""
+}
+
+// Detail is what only an inspect of one container tells.
+type Detail struct {
+	Container
+	HasHealthcheck   bool   // its own or its image's, and not switched off
+	HealthOutput     string // of the last probe, trimmed; the engine keeps 4096 bytes
+	Restart          string // restart policy: no, always, unless-stopped or on-failure
+	RestartMax       int    // retries of on-failure, 0 for no limit
+	RestartCount     int
+	Error            string // why the engine could not start it, else ""
+	OOMKilled        bool
+	TTY              bool
+	StartedAt        time.Time // zero when it never started
+	FinishedAt       time.Time // zero when it never ended
+	NetworkMode      string
+	Bindings         []Binding // as asked for when it was created, in effect or not; ports that the engine chooses are left out
+	AnonymousVolumes []string  // names, sorted
+}
+
+// Inspect tells all about one container, found by ID or name. A missing one is
+// an error that errdefs.IsNotFound knows.
+func (e *Engine) Inspect(ctx context.Context, id string) (Detail, error) {
+	r, err := e.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return Detail{}, fmt.Errorf("container %s: %w", id, err)
+	}
+	d := fromInspect(r)
+	names := map[string]bool{}
+	addVolumes(names, r.Mounts)
+	d.AnonymousVolumes, err = e.anonymous(ctx, names)
+	if err != nil {
+		return Detail{}, fmt.Errorf("container %s: %w", id, err)
+	}
+	return d, nil
+}
+
+func fromInspect(r container.InspectResponse) Detail {
+	var d Detail
+	if r.ContainerJSONBase == nil {
+		return d
+	}
+	d.ID = r.ID
+	d.Name = strings.TrimPrefix(r.Name, "/")
+	d.ImageID = r.Image
+	d.Created = parseTime(r.Created)
+	d.RestartCount = r.RestartCount
+	if r.Config != nil {
+		d.Image = r.Config.Image
+		d.TTY = r.Config.Tty
+		d.setLabels(r.Config.Labels)
+		h := r.Config.Healthcheck
+		d.HasHealthcheck = h != nil && len(h.Test) > 0 && h.Test[0] != "NONE"
+	}
+	if s := r.State; s != nil {
+		d.State = s.Status
+		d.ExitCode = s.ExitCode
+		d.Error = s.Error
+		d.OOMKilled = s.OOMKilled
+		d.StartedAt = parseTime(s.StartedAt)
+		d.FinishedAt = parseTime(s.FinishedAt)
+		if h := s.Health; h != nil {
+			if s.Status == "running" && h.Status != container.NoHealthcheck {
+				d.Health = h.Status
+			}
+			if n := len(h.Log); n > 0 && h.Log[n-1] != nil {
+				d.HealthOutput = strings.TrimSpace(h.Log[n-1].Output)
+			}
+		}
+	}
+	if h := r.HostConfig; h != nil {
+		d.Restart = string(h.RestartPolicy.Name)
+		d.RestartMax = h.RestartPolicy.MaximumRetryCount
+		d.NetworkMode = string(h.NetworkMode)
+		d.Bindings = configured(r)
+	}
+	if d.Restart == "" {
+		d.Restart = "no"
+	}
+	if n := r.NetworkSettings; n != nil {
+		var ports []container.Port
+		for port, bindings := range n.Ports {
+			for _, b := range bindings {
+				host, _ := strconv.ParseUint(b.HostPort, 10, 16)
+				ports = append(ports, container.Port{
+					IP: b.HostIP, PrivatePort: uint16(port.Int()), PublicPort: uint16(host), Type: port.Proto(),
+				})
+			}
+		}
+		d.Published = published(ports)
+		for name := range n.Networks {
+			d.Networks = append(d.Networks, name)
+		}
+		slices.Sort(d.Networks)
+	}
+	return d
+}
+
+func addVolumes(names map[string]bool, mounts []container.MountPoint) {
+	for _, m := range mounts {
+		if m.Type == mount.TypeVolume && m.Name != "" {
+			names[m.Name] = true
+		}
+	}
+}
+
+// parseTime returns the zero time for what is no time and for the engine's own
+// zero, 0001-01-01T00:00:00Z.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
