@@ -38,8 +38,9 @@ type Container struct {
 	Image     string // as the container asked for it
 	ImageID   string
 	Labels    map[string]string
-	Published []Published // host ports in effect, so none unless it runs
-	Networks  []string    // names, sorted
+	Published []Published  // host ports in effect, so none unless it runs
+	Networks  []string     // names, sorted
+	Addresses []netip.Addr // on these networks, none unless it runs
 }
 
 // Published is one host port that a running container is reached through.
@@ -114,10 +115,14 @@ func fromSummary(s container.Summary) Container {
 	c.setLabels(s.Labels)
 	c.State, c.Health, c.ExitCode = parseStatus(s.State, s.Status)
 	if s.NetworkSettings != nil {
-		for name := range s.NetworkSettings.Networks {
+		for name, at := range s.NetworkSettings.Networks {
 			c.Networks = append(c.Networks, name)
+			if a, err := netip.ParseAddr(at.IPAddress); err == nil {
+				c.Addresses = append(c.Addresses, a)
+			}
 		}
 		slices.Sort(c.Networks)
+		slices.SortFunc(c.Addresses, netip.Addr.Compare)
 	}
 	return c
 }

@@ -123,6 +123,41 @@ func Answers(ctx context.Context, addr string) bool {
 	return n > 0 || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
+// Serves is Answers for the published address addr of a container with a port at
+// one of behind, and takes no 250 ms where the container can be asked itself: its
+// network is one of this host's interfaces, as it is with an engine on Linux.
+// Anywhere else an address like it may belong to another machine.
+func Serves(ctx context.Context, addr string, behind []netip.AddrPort) bool {
+	for _, b := range behind {
+		if onInterface(b.Addr()) && connects(ctx, b.String()) && connects(ctx, addr) {
+			return true
+		}
+	}
+	return Answers(ctx, addr)
+}
+
+func connects(ctx context.Context, addr string) bool {
+	conn, err := (&net.Dialer{Timeout: 250 * time.Millisecond}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+func onInterface(a netip.Addr) bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, i := range addrs {
+		if n, ok := i.(*net.IPNet); ok && n.Contains(a.AsSlice()) {
+			return true
+		}
+	}
+	return false
+}
+
 // Routes lists the prefixes that this host has on its interfaces and, on Linux,
 // those that its main IPv4 table routes, sorted and each once. The bridges of the
 // engine's own networks are among them. Default routes are not, nor pieces of one
