@@ -1,0 +1,282 @@
+package stack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/consts"
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/sirupsen/logrus"
+)
+
+func init() {
+	// docker compose registers this format in its command layer, which an embedder does not run.
+	dotenv.RegisterFormat("raw", rawEnv)
+}
+
+// Source says which project is meant, in the words of Compose's own flags.
+type Source struct {
+	// Dir is the folder in which the search begins, absolute.
+	Dir string
+	// Top bounds the search upwards: no folder above it is looked at. Empty means no bound.
+	Top string
+	// Files, EnvFiles, Profiles and ProjectDirectory are --file, --env-file, --profile and
+	// --project-directory; relative paths are of the process's working folder, as in Compose.
+	Files            []string
+	EnvFiles         []string
+	Profiles         []string
+	ProjectDirectory string
+}
+
+// Ours tells what a loom itself put among the project's files and variables, so that the base project is
+// loaded without it. A nil function means that there is nothing of that kind.
+type Ours struct {
+	// Cut returns the bytes of a .env file without our block.
+	Cut func([]byte) []byte
+	// Override reports whether a file is an override that we generated.
+	Override func(path string) bool
+	// Variable gives the value that a variable is to have in the base load instead of the one found:
+	// drop true leaves the variable unset. Process says where it was found: in the process's
+	// environment, or in a .env file.
+	Variable func(name, value string, process bool) (base string, drop bool)
+}
+
+// Found is a project that was found and not yet loaded.
+type Found struct {
+	// Dir is the project directory, absolute.
+	Dir string
+	// Paths are the compose files in the order in which they merge, absolute; empty for a Dockerfile.
+	Paths []string
+	// Dockerfile is set where there is no compose file but a Dockerfile.
+	Dockerfile string
+	// Chosen is true if Paths were named (by --file or COMPOSE_FILE), not found by their default names.
+	Chosen bool
+	// Env is the environment for interpolation: the process's, then the .env files'.
+	Env types.Mapping
+	// EnvFiles are the files named by --env-file, absolute.
+	EnvFiles []string
+	// Profiles are the active ones.
+	Profiles []string
+}
+
+// ErrNoProject is returned where there is neither a compose file nor a Dockerfile.
+var ErrNoProject = errors.New("no compose file and no Dockerfile")
+
+// Find looks for a project as docker compose does (--file, then COMPOSE_FILE, then the default names from
+// Source.Dir upwards), leaving out what is Ours, and for a Dockerfile in Source.Dir or Source.Top where there
+// is no compose file.
+func Find(src Source, ours Ours) (*Found, error) {
+	f := &Found{Env: processEnv(ours), Dir: src.Dir}
+	if _, ok := f.Env["PWD"]; !ok {
+		f.Env["PWD"] = src.Dir
+	}
+	var err error
+	if f.EnvFiles, err = absolute(src.EnvFiles, src.Dir); err != nil {
+		return nil, err
+	}
+	if f.Paths, err = absolute(src.Files, src.Dir); err != nil {
+		return nil, err
+	}
+	f.Chosen = len(f.Paths) > 0
+	switch {
+	case src.ProjectDirectory != "":
+		f.Dir = src.ProjectDirectory
+		if !filepath.IsAbs(f.Dir) {
+			f.Dir = filepath.Join(src.Dir, f.Dir)
+		}
+	case f.Chosen:
+		f.Dir = filepath.Dir(f.Paths[0])
+	}
+	if err := f.readEnv(ours); err != nil {
+		return nil, err
+	}
+	if !f.Chosen {
+		if err := f.named(src, ours); err != nil {
+			return nil, err
+		}
+	}
+	if len(f.Paths) == 0 {
+		f.Paths = defaults(f.Dir, src.Top, ours)
+	}
+	if src.ProjectDirectory == "" && len(f.Paths) > 0 {
+		f.Dir = filepath.Dir(f.Paths[0])
+	}
+	// The second reading is Compose's: the project directory may be another than the one searched first.
+	if err := f.readEnv(ours); err != nil {
+		return nil, err
+	}
+	f.Profiles = src.Profiles
+	if len(f.Profiles) == 0 {
+		for p := range strings.SplitSeq(f.Env[consts.ComposeProfiles], ",") {
+			f.Profiles = append(f.Profiles, strings.TrimSpace(p))
+		}
+	}
+	if len(f.Paths) > 0 {
+		return f, nil
+	}
+	for _, dir := range []string{src.Dir, src.Top} {
+		if file := filepath.Join(dir, "Dockerfile"); dir != "" && isFile(file) {
+			f.Dir, f.Dockerfile = dir, file
+			return f, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", src.Dir, ErrNoProject)
+}
+
+// named takes the files of COMPOSE_FILE. Compose resolves them against its working folder, which for us is the
+// folder of the search: a loom can be addressed from anywhere.
+func (f *Found) named(src Source, ours Ours) error {
+	list := f.Env[consts.ComposeFilePath]
+	if list == "" {
+		return nil
+	}
+	sep := f.Env[consts.ComposePathSeparator]
+	if sep == "" {
+		sep = string(os.PathListSeparator)
+	}
+	paths, err := absolute(strings.Split(list, sep), src.Dir)
+	if err != nil {
+		return fmt.Errorf("COMPOSE_FILE: %w", err)
+	}
+	for _, p := range paths {
+		if ours.Override == nil || !ours.Override(p) {
+			f.Paths = append(f.Paths, p)
+		}
+	}
+	f.Chosen = len(f.Paths) > 0
+	return nil
+}
+
+func processEnv(ours Ours) types.Mapping {
+	env := types.Mapping{}
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		setVariable(env, ours, name, value, true)
+	}
+	return env
+}
+
+// readEnv merges the .env files into the environment, which already holds what comes first.
+func (f *Found) readEnv(ours Ours) error {
+	files := f.EnvFiles
+	if len(files) == 0 {
+		if off, err := strconv.ParseBool(f.Env[consts.ComposeDisableDefaultEnvFile]); err == nil && off {
+			return nil
+		}
+		file := filepath.Join(f.Dir, ".env")
+		if !isFile(file) {
+			return nil
+		}
+		files = []string{file}
+	}
+	read := map[string]string{}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("environment file: %w", err)
+		}
+		if ours.Cut != nil {
+			b = ours.Cut(b)
+		}
+		vars, err := dotenv.ParseWithLookup(bytes.NewReader(b), func(name string) (string, bool) {
+			if v, ok := f.Env[name]; ok {
+				return v, true
+			}
+			v, ok := read[name]
+			return v, ok
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		for name, value := range vars {
+			read[name] = value
+		}
+	}
+	for name, value := range read {
+		if _, set := f.Env[name]; !set {
+			setVariable(f.Env, ours, name, value, false)
+		}
+	}
+	return nil
+}
+
+func setVariable(env types.Mapping, ours Ours, name, value string, process bool) {
+	if ours.Variable != nil {
+		base, drop := ours.Variable(name, value, process)
+		if drop {
+			return
+		}
+		value = base
+	}
+	env[name] = value
+}
+
+// defaults finds compose files by their default names from dir upwards.
+func defaults(dir, top string, ours Ours) []string {
+	for {
+		if files := present(dir, cli.DefaultFileNames, nil); len(files) > 0 {
+			if len(files) > 1 {
+				logrus.Warnf("Found multiple config files with supported names: %s", strings.Join(files, ", "))
+				logrus.Warnf("Using %s", files[0])
+			}
+			paths := files[:1]
+			if over := present(dir, cli.DefaultOverrideFileNames, ours.Override); len(over) > 0 {
+				paths = append(paths, over[0])
+			}
+			return paths
+		}
+		parent := filepath.Dir(dir)
+		if dir == top || parent == dir {
+			return nil
+		}
+		dir = parent
+	}
+}
+
+func present(dir string, names []string, except func(string) bool) []string {
+	var files []string
+	for _, name := range names {
+		if p := filepath.Join(dir, name); isFile(p) && (except == nil || !except(p)) {
+			files = append(files, p)
+		}
+	}
+	return files
+}
+
+// OverrideNames returns the files of dir that Compose would load by itself beside the default file, ours left out.
+func OverrideNames(dir string, ours Ours) []string {
+	return present(dir, cli.DefaultOverrideFileNames, ours.Override)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+func absolute(paths []string, dir string) ([]string, error) {
+	out := make([]string, 0, len(paths))
+	for _, p := range paths {
+		if p == "-" {
+			return nil, errors.New("compose file from standard input: a loom needs files that can be read again")
+		}
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(dir, p)
+		}
+		if _, err := os.Stat(p); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%s: no such file", p)
+			}
+			return nil, err
+		}
+		out = append(out, filepath.Clean(p))
+	}
+	return out, nil
+}

@@ -1,0 +1,293 @@
+// Package stack is everything that docker loom asks of Compose: finding and loading a project, and bringing it up and
+// down through Compose's Go API. It is the only importer of github.com/docker/compose, so that a later major of
+// Compose changes this package alone. Decisions about isolation are made elsewhere; this package is handed a project
+// and carries it out.
+package stack
+
+import (
+	"context"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/compose/v2/cmd/formatter"
+	"github.com/docker/compose/v2/pkg/api"
+	"github.com/docker/compose/v2/pkg/compose"
+	"github.com/docker/compose/v2/pkg/progress"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+)
+
+// Names of the labels that Compose puts on what it makes.
+const (
+	LabelProject     = api.ProjectLabel
+	LabelService     = api.ServiceLabel
+	LabelConfigHash  = api.ConfigHashLabel
+	LabelImageDigest = api.ImageDigestLabel
+	LabelWorkingDir  = api.WorkingDirLabel
+)
+
+// Stack runs projects on one engine.
+type Stack struct {
+	docker  command.Cli
+	compose api.Compose
+}
+
+// New returns a Stack on the engine that docker is connected to. Progress goes to docker's error stream.
+func New(docker command.Cli) *Stack {
+	if api.ComposeVersion == "" {
+		api.ComposeVersion = builtWith()
+	}
+	// A volume whose configuration has changed makes Compose ask whether to recreate it, which loses its data. The
+	// answer is always no: a loom's volumes end with the loom.
+	no := func(string, bool) (bool, error) { return false, nil }
+	return &Stack{docker: docker, compose: compose.NewComposeService(docker, compose.WithPrompt(no))}
+}
+
+// builtWith is the version of Compose inside this binary. Compose's own build sets it by linker flags; an embedder's
+// containers would otherwise carry an empty version label.
+func builtWith() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == "github.com/docker/compose/v2" {
+			return strings.TrimPrefix(dep.Version, "v")
+		}
+	}
+	return ""
+}
+
+// Version is the version of Compose that this binary contains.
+func Version() string { return builtWith() }
+
+// SetProgress chooses how progress is shown: auto, tty, plain, json or quiet.
+func SetProgress(mode string) { progress.Mode = mode }
+
+// CreateOptions are the choices of Up and Create.
+type CreateOptions struct {
+	// Build builds images even where they exist.
+	Build bool
+	// Pull is always, missing or never; empty leaves it to the files.
+	Pull string
+	// RemoveOrphans removes containers of services that the files no longer have.
+	RemoveOrphans bool
+	// ForceRecreate makes every container anew.
+	ForceRecreate bool
+	// Timeout bounds the stopping of containers; zero is each service's own.
+	Timeout time.Duration
+}
+
+func (o CreateOptions) api(p *types.Project) api.CreateOptions {
+	recreate := api.RecreateDiverged
+	if o.ForceRecreate {
+		recreate = api.RecreateForce
+	}
+	create := api.CreateOptions{
+		Build:                &api.BuildOptions{Services: p.ServiceNames(), Deps: true, Progress: buildProgress()},
+		Services:             p.ServiceNames(),
+		RemoveOrphans:        o.RemoveOrphans,
+		Recreate:             recreate,
+		RecreateDependencies: api.RecreateDiverged,
+		Inherit:              true,
+	}
+	if o.Timeout > 0 {
+		create.Timeout = &o.Timeout
+	}
+	return create
+}
+
+func buildProgress() string {
+	if progress.Mode == progress.ModeJSON {
+		return "rawjson"
+	}
+	return progress.Mode
+}
+
+// policies writes --build and --pull into the project, where Compose's own command line puts them.
+func (o CreateOptions) policies(p *types.Project) {
+	for name, s := range p.Services {
+		switch {
+		case o.Build && s.Build != nil:
+			s.PullPolicy = types.PullPolicyBuild
+		case o.Pull != "" && (s.Build == nil || s.PullPolicy == ""):
+			if s.PullPolicy != types.PullPolicyNever {
+				s.PullPolicy = o.Pull
+			}
+		}
+		p.Services[name] = s
+	}
+}
+
+// Up creates what is missing or changed and starts it, detached. It returns when the containers run and the conditions
+// of depends_on held; it does not wait for the last services to be ready.
+func (s *Stack) Up(ctx context.Context, p *types.Project, o CreateOptions) error {
+	o.policies(p)
+	return s.change(ctx, p, func() error {
+		return s.compose.Up(ctx, p, api.UpOptions{Create: o.api(p), Start: api.StartOptions{Project: p, Services: p.ServiceNames()}})
+	})
+}
+
+// Create creates what is missing or changed and starts nothing.
+func (s *Stack) Create(ctx context.Context, p *types.Project, o CreateOptions) error {
+	o.policies(p)
+	return s.change(ctx, p, func() error { return s.compose.Create(ctx, p, o.api(p)) })
+}
+
+// Build builds the images of all services that have a build section.
+func (s *Stack) Build(ctx context.Context, p *types.Project) error {
+	return withStdoutOnStderr(func() error {
+		return s.compose.Build(ctx, p, api.BuildOptions{Progress: buildProgress()})
+	})
+}
+
+// change prepares the networks before Compose converges the project.
+func (s *Stack) change(ctx context.Context, p *types.Project, converge func() error) error {
+	if err := s.freeChangedNetworks(ctx, p); err != nil {
+		return err
+	}
+	return withStdoutOnStderr(converge)
+}
+
+// freeChangedNetworks removes the project's containers from networks whose configuration changed. Compose recreates such
+// a network and joins the same containers again without any alias, so that their names no longer resolve, and the next
+// up finds nothing to do. New containers get their aliases.
+func (s *Stack) freeChangedNetworks(ctx context.Context, p *types.Project) error {
+	client := s.docker.Client()
+	byProject := filters.NewArgs(filters.Arg("label", api.ProjectLabel+"="+p.Name))
+	networks, err := client.NetworkList(ctx, network.ListOptions{Filters: byProject})
+	if err != nil {
+		return err
+	}
+	for _, n := range networks {
+		wanted, ok := p.Networks[n.Labels[api.NetworkLabel]]
+		if !ok || bool(wanted.External) || wanted.Name != n.Name {
+			continue
+		}
+		hash, err := compose.NetworkHash(&wanted)
+		if err != nil {
+			return err
+		}
+		if have := n.Labels[api.ConfigHashLabel]; have == "" || have == hash {
+			continue
+		}
+		args := byProject.Clone()
+		args.Add("network", n.ID)
+		containers, err := client.ContainerList(ctx, container.ListOptions{All: true, Filters: args})
+		if err != nil {
+			return err
+		}
+		for _, c := range containers {
+			if err := client.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var stdoutMu sync.Mutex
+
+// withStdoutOnStderr keeps results and progress apart: a build inside this process writes its progress to os.Stdout,
+// whatever writer it is given.
+func withStdoutOnStderr(f func() error) error {
+	stdoutMu.Lock()
+	defer stdoutMu.Unlock()
+	out := os.Stdout
+	os.Stdout = os.Stderr
+	defer func() { os.Stdout = out }()
+	return f()
+}
+
+// DownOptions are the choices of Down.
+type DownOptions struct {
+	// Project gives the pre_stop hooks and the order; nil where the files cannot be loaded any more.
+	Project *types.Project
+	// Volumes removes the named volumes too.
+	Volumes bool
+	// Timeout bounds the stopping of containers; zero is each service's own.
+	Timeout time.Duration
+}
+
+// Down removes the containers, networks and built images of the project with this name, whatever the files say now:
+// Compose finds them by its labels.
+func (s *Stack) Down(ctx context.Context, name string, o DownOptions) error {
+	if o.Project != nil {
+		// By name Compose runs no pre_stop hooks, and from files it removes only what the files still name: so stop
+		// from the files, then remove by name.
+		if err := s.compose.Stop(ctx, name, api.StopOptions{Project: o.Project, Timeout: timeout(o.Timeout)}); err != nil {
+			return err
+		}
+	}
+	return s.compose.Down(ctx, name, api.DownOptions{RemoveOrphans: true, Volumes: o.Volumes, Images: "local", Timeout: timeout(o.Timeout)})
+}
+
+func timeout(d time.Duration) *time.Duration {
+	if d <= 0 {
+		return nil
+	}
+	return &d
+}
+
+// Stop stops the containers of the project with this name; p may be nil where the files cannot be loaded.
+func (s *Stack) Stop(ctx context.Context, name string, p *types.Project, d time.Duration) error {
+	return s.compose.Stop(ctx, name, api.StopOptions{Project: p, Timeout: timeout(d)})
+}
+
+// Kill kills the containers of the project with this name.
+func (s *Stack) Kill(ctx context.Context, name string) error {
+	return s.compose.Kill(ctx, name, api.KillOptions{All: true})
+}
+
+// Start starts the stopped containers of the project with this name.
+func (s *Stack) Start(ctx context.Context, name string) error {
+	return s.compose.Start(ctx, name, api.StartOptions{})
+}
+
+// LogOptions are the choices of Logs, as docker compose logs has them.
+type LogOptions struct {
+	Services            []string
+	Follow, Timestamps  bool
+	Tail, Since, Until  string
+	NoColor, NoPrefix   bool
+	Stdout, Stderr      io.Writer
+	ServicesMustBeKnown *types.Project
+}
+
+// Logs copies the containers' output to the writers until it ends, or until ctx does where it is followed.
+func (s *Stack) Logs(ctx context.Context, name string, o LogOptions) error {
+	consumer := formatter.NewLogConsumer(ctx, o.Stdout, o.Stderr, !o.NoColor, !o.NoPrefix, false)
+	return s.compose.Logs(ctx, name, consumer, api.LogOptions{Project: o.ServicesMustBeKnown, Services: o.Services, Follow: o.Follow,
+		Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since, Until: o.Until})
+}
+
+// Progress shows a phase of work of our own as Compose shows its phases. Inside f, events are reported with step.
+func (s *Stack) Progress(ctx context.Context, title string, f func(ctx context.Context, step Step) error) error {
+	return progress.RunWithTitle(ctx, func(ctx context.Context) error {
+		w := progress.ContextWriter(ctx)
+		return f(ctx, func(id, text string, state StepState) {
+			w.Event(progress.NewEvent(id, progress.EventStatus(state), text))
+		})
+	}, s.docker.Err(), title)
+}
+
+// Step reports the state of one line of progress.
+type Step func(id, text string, state StepState)
+
+// StepState is the state of one line of progress.
+type StepState progress.EventStatus
+
+// States of a line of progress.
+const (
+	Working = StepState(progress.Working)
+	Done    = StepState(progress.Done)
+	Warned  = StepState(progress.Warning)
+	Failed  = StepState(progress.Error)
+)
