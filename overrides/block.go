@@ -1,0 +1,101 @@
+package overrides
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Var is one line of the block in .env.
+type Var struct{ Name, Value string }
+
+// The lines that begin and end our block. What stands behind the name of the loom says how to take the block out again:
+// whether the line end before it is ours, and whether the file is.
+const (
+	begin = "# >>> docker loom "
+	end   = "# <<< docker loom"
+	glued = " (no newline before)"
+	whole = " (file made by docker loom)"
+)
+
+// block matches only what Add writes: where somebody deleted the end line, the lines after it are the user's.
+var block = regexp.MustCompile(`(?m)^# >>> docker loom [^\r\n]*\r?\n(?:[A-Za-z_]\w*="[^\r\n]*"\r?\n)*# <<< docker loom(?:\r?\n|\z)`)
+
+// Cut returns the bytes of a .env file as they were before our block was put there.
+func Cut(env []byte) []byte {
+	for {
+		at := block.FindIndex(env)
+		if at == nil {
+			return env
+		}
+		before, rest := env[:at[0]], env[at[1]:]
+		first, _, _ := bytes.Cut(env[at[0]:at[1]], []byte("\n"))
+		// What the user added behind the block since then must not run into the line before it.
+		if len(rest) == 0 && bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(glued)) {
+			before = bytes.TrimSuffix(bytes.TrimSuffix(before, []byte("\n")), []byte("\r"))
+		}
+		env = append(bytes.Clone(before), rest...)
+	}
+}
+
+// Block returns the loom's name and variables as a .env file's block has them; ok is false where there is none.
+func Block(env []byte) (loom string, vars []Var, ok bool) {
+	text := block.Find(env)
+	if text == nil {
+		return "", nil, false
+	}
+	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	loom = strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(lines[0], begin), glued), whole)
+	for _, line := range lines[1:] {
+		name, value, found := strings.Cut(line, "=")
+		if found && !strings.HasPrefix(line, "#") {
+			vars = append(vars, Var{Name: name, Value: unquote(value)})
+		}
+	}
+	return loom, vars, true
+}
+
+// MadeFile tells whether the file was not there before its block.
+func MadeFile(env []byte) bool {
+	first, _, _ := bytes.Cut(block.Find(env), []byte("\n"))
+	return bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(whole))
+}
+
+// Add puts the block at the end of a .env file in place of one that is there; nil is a file that is not there.
+// Everything outside the block stays byte for byte; the block's lines end as the file's do.
+func Add(env []byte, loom string, vars []Var) []byte {
+	mark := ""
+	if env == nil || MadeFile(env) {
+		mark = whole
+	}
+	env = Cut(env)
+	eol := "\n"
+	if bytes.HasSuffix(env, []byte("\r\n")) || bytes.Contains(env, []byte("\r\n")) {
+		eol = "\r\n"
+	}
+	out := bytes.NewBuffer(bytes.Clone(env))
+	if len(env) > 0 && !bytes.HasSuffix(env, []byte("\n")) {
+		out.WriteString(eol)
+		mark = glued
+	}
+	fmt.Fprintf(out, "%s%s%s%s", begin, loom, mark, eol)
+	for _, v := range vars {
+		fmt.Fprintf(out, "%s=%s%s", v.Name, quote(v.Value), eol)
+	}
+	fmt.Fprintf(out, "%s%s", end, eol)
+	return out.Bytes()
+}
+
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "$", `\$`)
+
+func quote(s string) string { return `"` + quoted.Replace(s) + `"` }
+
+var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\r`, "\r", `\$`, "$")
+
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' {
+		return s
+	}
+	return unquoted.Replace(s[1 : len(s)-1])
+}

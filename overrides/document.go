@@ -1,0 +1,93 @@
+package overrides
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Tags of Compose's merge rules (Compose 2.24.4 and later).
+const (
+	override = "!override"
+	reset    = "!reset"
+)
+
+// Document is an override file in the making: a tree of mappings in the order in which they were set.
+type Document struct {
+	root yaml.Node
+	err  error
+}
+
+// NewDocument returns an empty document.
+func NewDocument() *Document { return &Document{root: yaml.Node{Kind: yaml.MappingNode}} }
+
+// Set puts a value at the path, with a tag such as !override if one is given. Every $ in it is doubled, so that Compose
+// reads the value as it is.
+func (d *Document) Set(value any, tag string, path ...string) {
+	var n yaml.Node
+	if err := n.Encode(value); err != nil {
+		d.err = fmt.Errorf("%s: %w", strings.Join(path, "."), err)
+		return
+	}
+	escape(&n)
+	if tag != "" {
+		n.Tag, n.Style = tag, n.Style|yaml.TaggedStyle
+	}
+	*d.at(path) = n
+}
+
+// Reset takes away what the base files say at the path.
+func (d *Document) Reset(path ...string) {
+	*d.at(path) = yaml.Node{Kind: yaml.ScalarNode, Tag: reset, Value: "null", Style: yaml.TaggedStyle}
+}
+
+// at returns the node at the path, making the mappings that lead to it.
+func (d *Document) at(path []string) *yaml.Node {
+	n := &d.root
+	for _, key := range path {
+		n = child(n, key)
+	}
+	return n
+}
+
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n.Kind == 0 {
+		n.Kind = yaml.MappingNode
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	k := &yaml.Node{}
+	k.SetString(key)
+	v := &yaml.Node{}
+	n.Content = append(n.Content, k, v)
+	return v
+}
+
+func escape(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode {
+		n.Value = strings.ReplaceAll(n.Value, "$", "$$")
+	}
+	for _, c := range n.Content {
+		escape(c)
+	}
+}
+
+// encode writes the document behind a header of comment lines.
+func (d *Document) encode(header string) ([]byte, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	var b bytes.Buffer
+	b.WriteString(header)
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(&d.root); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

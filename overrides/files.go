@@ -1,0 +1,101 @@
+package overrides
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/sys/atomicwriter"
+)
+
+// Names of the generated files, below the project directory.
+const (
+	// OverrideFile is loaded by plain docker compose by itself, from subfolders too.
+	OverrideFile = "compose.override.yaml"
+	// NamedFile is named by COMPOSE_FILE in the block, where the project has an override of its own or no compose file.
+	NamedFile = ".iloom/compose.loom.yaml"
+	// EnvFile holds the block.
+	EnvFile = ".env"
+)
+
+// File is the wanted content of a generated file; nil removes it.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// Generated reports whether the file at path is an override that this package made.
+func Generated(path string) bool { return GeneratedFor(path) != "" }
+
+// GeneratedFor is the name of the loom that the override at path was made for, as in shop/123; "" for any other file.
+func GeneratedFor(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	head := make([]byte, 512)
+	n, _ := io.ReadFull(f, head)
+	rest, ok := strings.CutPrefix(string(head[:n]), made+" for ")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, ". It ")
+	return name
+}
+
+// Write brings the files to their wanted content, each in one step and only if it differs, and returns the paths of
+// those it changed. A file that goes takes its folder along if nothing else is in it.
+func Write(files []File) ([]string, error) {
+	var changed []string
+	for _, f := range files {
+		did, err := write(f)
+		if err != nil {
+			return changed, err
+		}
+		if did {
+			changed = append(changed, f.Path)
+		}
+	}
+	return changed, nil
+}
+
+func write(f File) (bool, error) {
+	have, err := os.ReadFile(f.Path)
+	exists := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if f.Content == nil {
+		if !exists {
+			return false, nil
+		}
+		if err := os.Remove(f.Path); err != nil {
+			return false, err
+		}
+		if dir := filepath.Dir(f.Path); filepath.Base(dir) == filepath.Dir(NamedFile) {
+			// Fails, and shall fail, where the folder has anything else in it.
+			_ = os.Remove(dir)
+		}
+		return true, nil
+	}
+	if exists && bytes.Equal(have, f.Content) {
+		return false, nil
+	}
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(f.Path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+		return false, err
+	}
+	if err := atomicwriter.WriteFile(f.Path, f.Content, mode); err != nil {
+		return false, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return true, nil
+}
