@@ -1,0 +1,249 @@
+package loom
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+// DownRequest asks for looms to be taken down.
+type DownRequest struct {
+	Where
+	// Volumes ends the loom: its named volumes, leases and exclude lines go too.
+	Volumes bool
+	// Timeout bounds the stopping of containers; zero is each service's own.
+	Timeout time.Duration
+	DryRun  bool
+}
+
+// Remains is what down left of a loom, or would leave.
+type Remains struct {
+	Loom    string   `json:"loom"`
+	Project string   `json:"project"`
+	Volumes []string `json:"volumes"`
+	Ports   []string `json:"ports"`
+	// Removed says what went, or with DryRun would go.
+	Removed []string `json:"removed"`
+}
+
+// Targets resolves the looms that a command names: several ids, all of the repository, or the folder's own.
+func (l *Looms) Targets(ctx context.Context, src stack.Source, ids []string, all bool) ([]*Target, error) {
+	if all {
+		here, err := l.here(ctx, src)
+		if err != nil {
+			return nil, err
+		}
+		state, err := l.Registry.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ids = nil
+		for _, k := range state.Looms {
+			if k.Repository == here.Repository {
+				ids = append(ids, k.ID)
+			}
+		}
+		if len(ids) == 0 {
+			return nil, nil
+		}
+	} else if len(ids) == 0 {
+		ids = []string{""}
+	}
+	// All ids are checked before anything is touched: a mistyped one must not leave half of the others done.
+	var targets []*Target
+	seen := map[string]bool{}
+	for _, id := range ids {
+		t, err := l.Resolve(ctx, Where{ID: id, Source: src}, Ending)
+		if err != nil {
+			return nil, err
+		}
+		if !seen[t.Name()+t.Repository] {
+			seen[t.Name()+t.Repository] = true
+			targets = append(targets, t)
+		}
+	}
+	return targets, nil
+}
+
+// Down takes one loom down. It needs neither the files nor the work tree: what the loom has is found by its labels.
+func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	if !req.DryRun {
+		release, err := l.Registry.Lock(ctx, t.Repository, t.ID)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	project := t.Known.Project
+	byProject := map[string]string{stack.LabelProject: project}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: project})
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := l.Engine.Volumes(ctx, byProject)
+	if err != nil {
+		return nil, err
+	}
+	anonymous, err := l.Engine.AnonymousVolumes(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	r := &Remains{Loom: t.ID, Project: project, Volumes: []string{}, Ports: []string{}, Removed: []string{}}
+	for _, c := range own {
+		r.Removed = append(r.Removed, "container "+c.Name)
+	}
+	for _, v := range volumes {
+		if req.Volumes {
+			r.Removed = append(r.Removed, "volume "+v.Name)
+		} else {
+			r.Volumes = append(r.Volumes, v.Name)
+		}
+	}
+	files := l.generated(t)
+	for _, f := range files {
+		r.Removed = append(r.Removed, "file "+f.Path)
+	}
+	if !req.Volumes && t.ID != Main {
+		for _, lease := range t.Known.Ports {
+			r.Ports = append(r.Ports, lease.String())
+		}
+	}
+	if req.DryRun {
+		return r, nil
+	}
+	if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Volumes: req.Volumes, Timeout: req.Timeout}); err != nil {
+		return nil, err
+	}
+	if err := l.Engine.RemoveVolumes(ctx, anonymous); err != nil {
+		return nil, err
+	}
+	if _, err := overrides.Write(files); err != nil {
+		return nil, err
+	}
+	return r, l.forget(ctx, t, req.Volumes)
+}
+
+// forget ends the promises that a loom's end ends. Leases go last, so that an interrupted down can be run again.
+func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
+	ends := volumes || t.ID == Main
+	if ends && t.Git != nil {
+		if err := t.Git.Unexclude(ctx, owner(t)); err != nil {
+			return err
+		}
+	}
+	return l.Registry.Update(ctx, func(state *registry.State) error {
+		if ends {
+			state.Remove(t.Repository, t.ID)
+			return nil
+		}
+		if k := state.Find(t.Repository, t.ID); k != nil {
+			k.Files = false
+		} else {
+			state.Put(*t.Known)
+		}
+		return nil
+	})
+}
+
+// generated lists the files of the loom in its folder as they shall be without it. Only what says that it is this loom's
+// is touched, whatever the registry says.
+func (l *Looms) generated(t *Target) []overrides.File {
+	dir := t.Known.Dir
+	if dir == "" || !isDir(dir) {
+		return nil
+	}
+	var files []overrides.File
+	for _, name := range []string{overrides.OverrideFile, overrides.NamedFile} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if overrides.GeneratedFor(path) == t.Name() {
+			files = append(files, overrides.File{Path: path})
+		}
+	}
+	path := filepath.Join(dir, overrides.EnvFile)
+	env, err := os.ReadFile(path)
+	if err != nil {
+		return files
+	}
+	if id, _, ok := overrides.Block(env); ok && id == t.ID {
+		rest := overrides.Cut(env)
+		if len(rest) == 0 && overrides.MadeFile(env) {
+			rest = nil
+		}
+		files = append(files, overrides.File{Path: path, Content: rest})
+	}
+	return files
+}
+
+// hooks loads the project for its pre_stop hooks. A project that cannot be loaded any more must still go down, so that
+// an error is no more than a note.
+func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
+	running := false
+	for _, c := range own {
+		running = running || c.State == "running"
+	}
+	if !running {
+		return nil
+	}
+	project, err := l.loadOnly(ctx, t)
+	if err != nil {
+		fmt.Fprintf(l.Stderr, "%s cannot be loaded (%v): going down without its pre_stop hooks\n", t.Known.Dir, firstLine(err))
+		return nil
+	}
+	if len(project.Services) == 0 {
+		return nil
+	}
+	for _, s := range project.Services {
+		if len(s.PreStop) > 0 {
+			return project
+		}
+	}
+	return nil
+}
+
+// loadOnly loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks.
+func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error) {
+	f, err := l.read(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	p := entryPlan(t)
+	p.settings = f.settings
+	if err := l.load(ctx, f, p); err != nil {
+		return nil, err
+	}
+	return p.base.Finish(f.found.Paths, p.customLabels())
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// Everywhere lists all looms of all repositories.
+func (l *Looms) Everywhere(ctx context.Context, src stack.Source) ([]*Target, error) {
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var targets []*Target
+	for _, k := range state.Looms {
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), Source: src}
+		if err := l.moveTo(ctx, t, k.WorkTree); err != nil {
+			l.debugf("%s: %v", t.Name(), err)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}

@@ -1,0 +1,222 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+// Listed is one loom as ls shows it.
+type Listed struct {
+	ID         string `json:"id"`
+	Repository string `json:"repository"`
+	Project    string `json:"project"`
+	WorkTree   string `json:"workTree"`
+	// State is running, partial (some containers run), stopped, created, down (no containers), or unknown where the
+	// engine does not answer.
+	State   string    `json:"state"`
+	Offset  int       `json:"offset"`
+	Ports   []Port    `json:"ports"`
+	Created time.Time `json:"created"`
+	// Containers counts those that run and all.
+	Running    int `json:"running"`
+	Containers int `json:"containers"`
+}
+
+// Name addresses the loom from anywhere: shop/123.
+func (l Listed) Name() string { return registry.Name(l.Repository, l.ID) }
+
+// List lists the looms of all repositories: those the registry knows, and those that only the engine knows. Where the
+// engine does not answer it returns what the registry knows together with the error.
+func (l *Looms) List(ctx context.Context) ([]Listed, error) {
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []Listed{}
+	looms, engineErr := l.onEngine(ctx)
+	space, err := l.Engine.Space(ctx)
+	if engineErr == nil && err != nil {
+		engineErr = err
+	}
+	seen := map[string]bool{}
+	for _, k := range state.Looms {
+		if engineErr == nil && k.Space != space {
+			continue
+		}
+		item := Listed{ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created, State: "unknown"}
+		if engineErr == nil {
+			l.describe(&item, looms[k.Project])
+		}
+		if len(item.Ports) == 0 {
+			for _, lease := range k.Ports {
+				item.Ports = append(item.Ports, Port{Target: lease.Base, Published: lease.Host, Protocol: lease.Protocol, HostIP: lease.IP})
+			}
+		}
+		seen[k.Project] = true
+		list = append(list, item)
+	}
+	for project, e := range looms {
+		if seen[project] {
+			continue
+		}
+		item := Listed{ID: e.ID, Repository: e.Repo, Project: project, WorkTree: e.WorkTree, Offset: e.Offset}
+		l.describe(&item, e)
+		list = append(list, item)
+	}
+	for i := range list {
+		if list[i].Ports == nil {
+			list[i].Ports = []Port{}
+		}
+	}
+	slices.SortFunc(list, func(a, b Listed) int {
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), natural(a.ID, b.ID))
+	})
+	return list, engineErr
+}
+
+// natural orders 9 before 123, and numbers before names.
+func natural(a, b string) int {
+	if len(a) != len(b) && number.MatchString(a) && number.MatchString(b) {
+		return cmp.Compare(len(a), len(b))
+	}
+	return cmp.Compare(a, b)
+}
+
+func (l *Looms) onEngine(ctx context.Context) (map[string]engine.Loom, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	list, err := l.Engine.Looms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	looms := map[string]engine.Loom{}
+	for _, e := range list {
+		looms[e.Project] = e
+	}
+	return looms, nil
+}
+
+func (l *Looms) describe(item *Listed, e engine.Loom) {
+	created := 0
+	for _, c := range e.Containers {
+		if c.OneOff {
+			continue
+		}
+		item.Containers++
+		switch {
+		case c.State == "running", c.State == "exited" && c.ExitCode == 0 && len(e.Containers) > 1:
+			if c.State == "running" {
+				item.Running++
+			}
+		case c.State == "created":
+			created++
+		}
+		if item.Created.IsZero() || c.Created.Before(item.Created) {
+			item.Created = c.Created
+		}
+	}
+	item.Ports = l.ports(e.Containers)
+	switch {
+	case item.Containers == 0:
+		item.State = "down"
+	case created == item.Containers:
+		item.State = "created"
+	case item.Running == 0:
+		item.State = "stopped"
+	case ended(e.Containers):
+		item.State = "partial"
+	default:
+		item.State = "running"
+	}
+}
+
+// ended tells whether a container is not running that should be: all but one-shots that exited 0.
+func ended(containers []engine.Container) bool {
+	return slices.ContainsFunc(containers, func(c engine.Container) bool {
+		return !c.OneOff && c.State != "running" && (c.State != "exited" || c.ExitCode != 0)
+	})
+}
+
+// Ps tells the state of one loom's containers and ports.
+func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	t, err := l.Resolve(ctx, where, Reading)
+	if err != nil {
+		return nil, err
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	if err != nil {
+		return nil, err
+	}
+	plan := entryPlan(t)
+	r := &Result{Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(own)}
+	if len(r.Ports) == 0 {
+		for _, lease := range plan.Entry.Ports {
+			r.Ports = append(r.Ports, Port{Published: lease.Host, Target: lease.Base, Protocol: lease.Protocol, HostIP: lease.IP})
+		}
+	}
+	r.Findings = plan.Findings
+	return r, nil
+}
+
+// Stop stops the containers of a loom.
+func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) error {
+	if err := l.Engine.Check(ctx); err != nil {
+		return err
+	}
+	project, err := l.loadOnly(ctx, t)
+	if err != nil {
+		// Without the files there are no pre_stop hooks; Compose finds the containers by name.
+		l.debugf("%s: %v", t.Name(), err)
+		project = nil
+	}
+	return l.Stack.Stop(ctx, t.Known.Project, project, timeout)
+}
+
+// EmptyError says that a loom has no containers.
+type EmptyError struct{ ID string }
+
+// Error names the loom.
+func (e *EmptyError) Error() string { return "loom " + e.ID + " has no containers" }
+
+// Start starts the stopped containers of a loom.
+func (l *Looms) Start(ctx context.Context, t *Target) error {
+	if err := l.Engine.Check(ctx); err != nil {
+		return err
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	if err != nil {
+		return err
+	}
+	if len(own) == 0 {
+		return &EmptyError{t.ID}
+	}
+	return l.Stack.Start(ctx, t.Known.Project)
+}
+
+// Logs copies the output of a loom's containers.
+func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
+	if err := l.Engine.Check(ctx); err != nil {
+		return err
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	if err != nil {
+		return err
+	}
+	for _, name := range o.Services {
+		if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Service == name }) {
+			return fmt.Errorf("no service %s in loom %s", name, t.ID)
+		}
+	}
+	return l.Stack.Logs(ctx, t.Known.Project, o)
+}

@@ -1,0 +1,560 @@
+package loom
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/settings"
+	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/worktree"
+)
+
+// Plan is what up would do, before anything is done.
+type Plan struct {
+	*Target
+	// Entry is what the registry holds or would hold.
+	Entry registry.Loom
+	// Project is the isolated project, ready for Compose.
+	Project *types.Project
+	// Override and Env are the files' parts that are the loom's: the override's text, and the block's lines.
+	Override []byte
+	Env      []overrides.Var
+	Edits    []overrides.Edit
+	// Files are the generated files as they shall be. Without files the loom runs from memory.
+	Files    []overrides.File
+	Excluded []string
+	Findings []finding.Finding
+
+	// base has the ports as the files say them; follow are the variables that may be set so that the rest of the files
+	// follow.
+	base     *stack.Model
+	follow   map[string]bool
+	settings *settings.Settings
+}
+
+// DisabledError says that the settings switch looms off for the project.
+type DisabledError struct{ Files []string }
+
+// Error names the settings.
+func (e *DisabledError) Error() string {
+	return "container.enabled is false in the settings (" + strings.Join(e.Files, ", ") + ")"
+}
+
+// Options are the user's choices for a plan.
+type Options struct {
+	// Offset pins the offset that is added to base ports, if it is not nil.
+	Offset *int
+	// DryRun leases nothing and writes nothing.
+	DryRun bool
+}
+
+// facts is what is read before anything is decided.
+type facts struct {
+	settings *settings.Settings
+	found    *stack.Found
+	state    *registry.State
+	env      []byte // of .env, nil if there is none
+	block    string // the loom whose block is in .env, with vars
+	vars     []overrides.Var
+	tracked  map[string]bool
+	envLink  bool // .env is a symbolic link: somebody else's file
+	others   []string
+	space    string
+	own      []engine.Container
+}
+
+// Plan reads the facts, leases what is missing (unless it is a dry run) and plans the isolation.
+func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
+	f, err := l.read(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if !f.settings.Container.Enabled {
+		return nil, &DisabledError{f.settings.Files}
+	}
+	p := &Plan{Target: t, settings: f.settings}
+	if t.Known != nil {
+		p.Entry = *t.Known
+	}
+	p.Entry.ID, p.Entry.Repository, p.Entry.WorkTree, p.Entry.Dir, p.Entry.Space = t.ID, t.Repository, t.WorkTree, f.found.Dir, f.space
+	if o.Offset != nil {
+		if p.Entry.Pinned = true; len(p.Entry.Ports) > 0 && p.Entry.Offset != *o.Offset {
+			p.Entry.Ports = nil
+		}
+		p.Entry.Offset = *o.Offset
+	}
+	if err := l.name(f, p); err != nil {
+		return nil, err
+	}
+	p.Entry.Files = l.ownsFiles(f, p)
+	if err := l.load(ctx, f, p); err != nil {
+		return nil, err
+	}
+	p.follows()
+	if err := l.lease(ctx, f, p, o); err != nil {
+		return nil, err
+	}
+	if err := l.isolate(ctx, f, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// plain tells whether the loom is main as docker compose up would make it.
+func (p *Plan) plain() bool { return p.ID == Main && !p.Entry.Pinned }
+
+func (l *Looms) read(ctx context.Context, t *Target) (*facts, error) {
+	f := &facts{}
+	var err error
+	if f.settings, err = settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree}); err != nil {
+		return nil, err
+	}
+	if f.state, err = l.Registry.Read(ctx); err != nil {
+		return nil, err
+	}
+	if f.space, err = l.Engine.Space(ctx); err != nil {
+		return nil, err
+	}
+	ours := l.ours(f.state, t)
+	if f.found, err = stack.Find(t.Source, ours); err != nil {
+		return nil, err
+	}
+	dir := f.found.Dir
+	if f.env, err = os.ReadFile(f.found.DotEnv()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if info, err := os.Lstat(f.found.DotEnv()); err == nil {
+		f.envLink = info.Mode()&fs.ModeSymlink != 0
+	}
+	f.block, f.vars, _ = overrides.Block(f.env)
+	f.others = stack.OverrideNames(dir, ours)
+	f.tracked = map[string]bool{}
+	if t.Git != nil {
+		if f.tracked, err = t.Git.Tracked(ctx, f.found.DotEnv(), filepath.Join(dir, overrides.OverrideFile)); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// ours tells the base load what a loom itself has put there.
+func (l *Looms) ours(state *registry.State, t *Target) stack.Ours {
+	return stack.Ours{
+		Cut:      overrides.Cut,
+		Override: overrides.Generated,
+		Variable: func(name, value string, process bool) (string, bool) {
+			switch {
+			case name == "ILOOM_LOOM", strings.HasPrefix(name, "ILOOM_BASE_"), process && strings.HasPrefix(name, overrides.PortPrefix):
+				return "", true
+			case name == "COMPOSE_PROJECT_NAME":
+				k := byProject(state, value)
+				return value, k != nil && k.ID != Main
+			}
+			// A shell that evaluated a loom's environment has our own lease where the base should be.
+			for _, k := range state.Looms {
+				base, ok := k.Variables[name]
+				if ok && base != value && k.Repository == t.Repository && hasHost(k.Ports, value) {
+					return base, false
+				}
+			}
+			return value, false
+		},
+	}
+}
+
+func hasHost(leases []ports.Lease, value string) bool {
+	for _, lease := range leases {
+		if fmt.Sprint(lease.Host) == value {
+			return true
+		}
+	}
+	return false
+}
+
+// name keeps the project name that the loom has, or chooses one that nobody else has.
+func (l *Looms) name(f *facts, p *Plan) error {
+	if p.Entry.Project != "" || p.ID == Main {
+		return nil
+	}
+	for _, crowded := range []bool{false, true} {
+		name, err := projectName(f.settings.Container.ProjectName, p.Repository, p.ID, crowded)
+		if err != nil {
+			return err
+		}
+		if f.settings.Container.ProjectName != "" && crowded {
+			name += "-" + shortHash(p.Repository+"\x00"+p.ID)
+		}
+		p.Entry.Project = name
+		if other := byProject(f.state, name); other == nil && !sameNamed(f.state, p.Repository, crowded) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// sameNamed tells whether another repository has looms under this one's name.
+func sameNamed(state *registry.State, repository string, crowded bool) bool {
+	if crowded {
+		return false
+	}
+	for _, k := range state.Looms {
+		if k.Repository != repository && filepath.Base(k.Repository) == filepath.Base(repository) && k.ID != Main {
+			return true
+		}
+	}
+	return false
+}
+
+// ownsFiles decides whether the generated files of the folder are this loom's: they belong to the first loom there.
+func (l *Looms) ownsFiles(f *facts, p *Plan) bool {
+	if p.plain() {
+		return false
+	}
+	owner := f.state.FilesOwner(f.found.Dir)
+	if owner == nil || owner.ID == p.ID && owner.Repository == p.Repository {
+		return true
+	}
+	p.Notes = append(p.Notes, fmt.Sprintf("the generated files of %s belong to loom %s: loom %s runs from memory, and plain docker compose there does not see it", f.found.Dir, owner.ID, p.ID))
+	return false
+}
+
+// load loads the base project, and names main as Compose does.
+func (l *Looms) load(ctx context.Context, f *facts, p *Plan) error {
+	vars := map[string]string{}
+	if !p.plain() {
+		for name, base := range f.settings.Container.Ports {
+			vars[overrides.PortPrefix+name] = fmt.Sprint(base)
+		}
+		vars["ILOOM_LOOM"] = p.ID
+	}
+	model, err := l.loadModel(ctx, f, p, vars)
+	if err != nil {
+		return err
+	}
+	if owner := f.state.FilesOwner(f.found.Dir); owner != nil && model.Includes && len(f.vars) > 0 {
+		// An included file of this folder reads .env from the disk, our block with it: only the environment is stronger.
+		for name, base := range owner.Variables {
+			if _, set := f.found.Env[name]; !set && vars[name] == "" {
+				vars[name] = base
+			}
+		}
+		if model, err = l.loadModel(ctx, f, p, vars); err != nil {
+			return err
+		}
+	}
+	p.base = model
+	p.Entry.Project = model.Project.Name
+	return nil
+}
+
+func (l *Looms) loadModel(ctx context.Context, f *facts, p *Plan, vars map[string]string) (*stack.Model, error) {
+	if f.found.Dockerfile == "" {
+		return l.Stack.Load(ctx, f.found, p.Entry.Project, vars)
+	}
+	base, target, err := dockerfilePorts(f)
+	if err != nil {
+		return nil, err
+	}
+	return stack.LoadDockerfile(ctx, f.found, p.Entry.Project, base, target)
+}
+
+// NoPortError says that a Dockerfile does not tell which port its program listens on.
+type NoPortError struct{ Dockerfile string }
+
+// Error names the Dockerfile.
+func (e *NoPortError) Error() string {
+	return e.Dockerfile + ": no port to publish: the settings give none and there is no EXPOSE"
+}
+
+// dockerfilePorts decides the port of a project that is only a Dockerfile: from the settings, else from EXPOSE.
+func dockerfilePorts(f *facts) (base, target int, err error) {
+	if target, err = stack.Exposed(f.found.Dockerfile); err != nil {
+		return 0, 0, err
+	}
+	set := f.settings.Container.Ports
+	switch {
+	case set["WEB"] > 0:
+		base = set["WEB"]
+	case len(set) == 1:
+		for _, base = range set {
+		}
+	case f.settings.Capabilities.Web.BasePort != nil:
+		base = *f.settings.Capabilities.Web.BasePort
+	default:
+		base = target
+	}
+	if target == 0 {
+		target = base
+	}
+	if base == 0 {
+		return 0, 0, &NoPortError{f.found.Dockerfile}
+	}
+	return base, target, nil
+}
+
+// follows decides which variables may be set so that the rest of the files follow, and keeps their bases: a shell may
+// hand us a value of our own later. A finding tells why another may not.
+func (p *Plan) follows() {
+	p.follow = map[string]bool{}
+	if p.plain() {
+		return
+	}
+	reads := stack.ReadsEnvFile(p.base.Project, p.base.DotEnv())
+	slices.Sort(reads)
+	bases := map[string]string{}
+	for _, v := range p.base.Variables {
+		if _, seen := p.follow[v.Name]; seen {
+			continue
+		}
+		why := ""
+		switch {
+		case v.Ours():
+		case v.Entangled != "":
+			why = "it is used in " + v.Entangled + " too"
+		case len(reads) > 0:
+			why = "service " + reads[0] + " gets it through env_file: .env"
+		}
+		p.follow[v.Name] = why == ""
+		if why == "" {
+			bases[v.Name] = v.Published
+			continue
+		}
+		p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "variable " + v.Name,
+			Message: why + ": it keeps its value, and port " + v.Published + " of service " + v.Service + " moves by the override alone"})
+	}
+	p.Entry.Variables = nil
+	if len(bases) > 0 {
+		p.Entry.Variables = bases
+	}
+}
+
+// isolate plans the edits, the block and the files. It is pure but for a second load where a variable has to move.
+func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
+	model := p.base
+	if !p.plain() {
+		named := overrides.PortVars(p.base.Project, p.Entry.Ports, func(service string, port types.ServicePortConfig) string {
+			for _, v := range p.base.Variables {
+				if p.follow[v.Name] && v.Gives(service, port) {
+					return v.Name
+				}
+			}
+			return ""
+		})
+		var err error
+		if model, err = l.shift(ctx, f, p, named); err != nil {
+			return err
+		}
+		p.Env = append(p.Env, overrides.Var{Name: "COMPOSE_PROJECT_NAME", Value: p.Entry.Project})
+		p.Env = append(p.Env, overrides.Var{Name: "ILOOM_LOOM", Value: p.ID})
+		p.Env = append(p.Env, named...)
+
+		in := p.input(f)
+		edits, more := overrides.Plan(model.Project, in)
+		p.Edits, p.Findings = edits, append(p.Findings, more...)
+		overrides.Apply(model.Project, edits)
+		if err := p.decideFiles(f, model.Project); err != nil {
+			return err
+		}
+	}
+	files := f.found.Paths
+	for _, file := range p.Files {
+		if file.Path != f.found.DotEnv() && file.Content != nil {
+			files = append(slices.Clone(files), file.Path)
+		}
+	}
+	project, err := model.Finish(files, p.customLabels())
+	if err != nil {
+		return err
+	}
+	p.Project = project
+	p.ownBlock(f)
+	return nil
+}
+
+// shift loads the project again with the variables at their leased values, where files use them outside of ports.
+func (l *Looms) shift(ctx context.Context, f *facts, p *Plan, named []overrides.Var) (*stack.Model, error) {
+	elsewhere := false
+	for _, v := range p.base.Variables {
+		elsewhere = elsewhere || p.follow[v.Name] && v.Elsewhere
+	}
+	if !elsewhere {
+		return p.base, nil
+	}
+	vars := map[string]string{"ILOOM_LOOM": p.ID}
+	for _, v := range named {
+		vars[v.Name] = v.Value
+	}
+	return l.loadModel(ctx, f, p, vars)
+}
+
+func (p *Plan) input(f *facts) overrides.Input {
+	in := overrides.Input{
+		Labels:    map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
+		Base:      stack.DefaultName(f.found.Dir),
+		Leases:    p.Entry.Ports,
+		Ports:     map[string][]types.ServicePortConfig{},
+		Subnets:   prefixes(p.Entry.Subnets),
+		Share:     f.settings.Container.Share,
+		Isolate:   f.settings.Container.Isolate,
+		PortsOnly: p.ID == Main,
+		Dir:       p.WorkTree,
+	}
+	for name, s := range p.base.Project.AllServices() {
+		in.Ports[name] = s.Ports
+	}
+	return in
+}
+
+func (p *Plan) customLabels() map[string]string {
+	labels := map[string]string{engine.LabelWorkTree: p.WorkTree, engine.LabelOffset: fmt.Sprint(p.Entry.Offset)}
+	if p.ID == Main {
+		// On no service: main is what docker compose up would make, hashes included.
+		labels[engine.LabelLoom], labels[engine.LabelRepo] = p.ID, p.Repository
+	}
+	return labels
+}
+
+// decideFiles decides which generated files the loom has, and what is in them.
+func (p *Plan) decideFiles(f *facts, project *types.Project) error {
+	dir := f.found.Dir
+	name := overrides.OverrideFile
+	var listed []string
+	switch {
+	case f.found.Dockerfile != "":
+		name, listed = overrides.NamedFile, []string{overrides.NamedFile}
+	case f.found.Chosen || len(f.others) > 0 || f.tracked[filepath.Join(dir, overrides.OverrideFile)]:
+		name = overrides.NamedFile
+		for _, path := range f.found.Paths {
+			if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+				path = filepath.ToSlash(rel)
+			}
+			listed = append(listed, path)
+		}
+		listed = append(listed, overrides.NamedFile)
+	}
+	var err error
+	if f.found.Dockerfile != "" {
+		p.Override, err = overrides.Whole(project, p.Name())
+	} else {
+		p.Override, err = overrides.Render(project, p.Name(), p.Edits)
+	}
+	if err != nil {
+		return err
+	}
+	if listed != nil {
+		sep := f.found.Env["COMPOSE_PATH_SEPARATOR"]
+		if sep == "" {
+			sep = string(os.PathListSeparator)
+		}
+		p.Env = slices.Insert(p.Env, 1, overrides.Var{Name: "COMPOSE_FILE", Value: strings.Join(listed, sep)})
+	}
+	if !p.Entry.Files {
+		return nil
+	}
+	other := overrides.NamedFile
+	if name == overrides.NamedFile {
+		other = overrides.OverrideFile
+	}
+	p.Files = append(p.Files, overrides.File{Path: filepath.Join(dir, filepath.FromSlash(name)), Content: p.Override})
+	if stale := filepath.Join(dir, filepath.FromSlash(other)); overrides.Generated(stale) {
+		p.Files = append(p.Files, overrides.File{Path: stale})
+	}
+	p.exclude(filepath.Join(dir, filepath.FromSlash(name)))
+	if p.envIsTheirs(f, listed != nil) {
+		return nil
+	}
+	if len(overrides.Cut(f.env)) == 0 {
+		p.exclude(f.found.DotEnv())
+	}
+	p.Files = append(p.Files, overrides.File{Path: f.found.DotEnv(), Content: overrides.Add(f.env, p.ID, p.Env)})
+	return nil
+}
+
+// envIsTheirs finds whether .env is a file that must not be touched, and tells what follows from that.
+func (p *Plan) envIsTheirs(f *facts, needed bool) bool {
+	why := ""
+	switch {
+	case f.tracked[f.found.DotEnv()]:
+		why = "is tracked by git"
+	case f.envLink:
+		why = "is a symbolic link"
+	default:
+		return false
+	}
+	finding1 := finding.Finding{Level: finding.Warning, Subject: "file .env", Message: why + " and stays as it is: programs on the host do not find the loom's ports there", Remedy: "docker loom env"}
+	if strings.Contains("\n"+string(f.env), "\nCOMPOSE_PROJECT_NAME=") || needed {
+		finding1.Level = finding.Error
+		finding1.Message = why + " and stays as it is: plain docker compose in this folder acts on another project"
+		finding1.Remedy = "use docker loom for this loom"
+	}
+	p.Findings = append(p.Findings, finding1)
+	return true
+}
+
+func (p *Plan) exclude(path string) {
+	if p.Git == nil || p.Git.WorkTree == "" {
+		return
+	}
+	if rel, err := filepath.Rel(p.Git.WorkTree, path); err == nil && filepath.IsLocal(rel) {
+		p.Excluded = append(p.Excluded, worktree.Pattern(rel))
+	}
+}
+
+// ownBlock makes the environment of services that read .env through env_file what it is with this loom's block in the
+// file, whatever block is on the disk now: the hash must be the one that plain docker compose will find.
+func (p *Plan) ownBlock(f *facts) {
+	want := map[string]string{}
+	for _, file := range p.Files {
+		if file.Path == f.found.DotEnv() && file.Content != nil {
+			for _, v := range p.Env {
+				want[v.Name] = v.Value
+			}
+		}
+	}
+	for _, name := range stack.ReadsEnvFile(p.base.Project, f.found.DotEnv()) {
+		s, ok := p.Project.Services[name]
+		if !ok {
+			continue
+		}
+		explicit := p.base.Project.Services[name].Environment
+		env := maps.Clone(s.Environment)
+		if env == nil {
+			env = types.MappingWithEquals{}
+		}
+		for _, v := range f.vars {
+			if _, set := explicit[v.Name]; !set {
+				delete(env, v.Name)
+			}
+		}
+		for k, v := range want {
+			if _, set := explicit[k]; !set {
+				env[k] = &v
+			}
+		}
+		s.Environment = env
+		p.Project.Services[name] = s
+	}
+}
+
+// Text is the plan for people: the edits, the override and the block.
+func (p *Plan) Text() []byte {
+	var b bytes.Buffer
+	for _, e := range p.Edits {
+		fmt.Fprintf(&b, "%s\n", e)
+	}
+	return b.Bytes()
+}

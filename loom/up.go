@@ -1,0 +1,309 @@
+package loom
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+// UpRequest asks for a loom to be there.
+type UpRequest struct {
+	Where
+	Options
+	stack.CreateOptions
+	// NoWait returns as soon as the containers are started.
+	NoWait bool
+	// WaitTimeout bounds the wait until all is ready.
+	WaitTimeout time.Duration
+	// RequirePorts makes a port that nobody answers on an error.
+	RequirePorts bool
+	// CreateOnly creates the containers and starts none; FilesOnly stops before that.
+	CreateOnly, FilesOnly bool
+}
+
+// Result is what up and ps tell of a loom.
+type Result struct {
+	Loom     string            `json:"loom"`
+	Project  string            `json:"project"`
+	WorkTree string            `json:"workTree"`
+	Services []Service         `json:"services"`
+	Ports    []Port            `json:"ports"`
+	Findings []finding.Finding `json:"findings"`
+}
+
+// Service is one container of a loom.
+type Service struct {
+	Name      string `json:"name"`
+	Container string `json:"container"`
+	// State is that of the container: running, exited, created, paused, restarting or dead.
+	State string `json:"state"`
+	// Health is starting, healthy or unhealthy, and empty where there is no healthcheck.
+	Health string `json:"health"`
+	// ExitCode is that of a container that exited.
+	ExitCode int `json:"exitCode"`
+}
+
+// Port is one host port of a loom.
+type Port struct {
+	Service   string `json:"service"`
+	Target    int    `json:"target"`
+	Published int    `json:"published"`
+	Protocol  string `json:"protocol"`
+	HostIP    string `json:"hostIp"`
+	// URL is where a browser finds it, empty where the port does not speak HTTP.
+	URL string `json:"url"`
+}
+
+// UnfinishedError says that up did not finish, and what it left.
+type UnfinishedError struct {
+	ID   string
+	Left int // containers that are there now
+	Err  error
+}
+
+// Error is the cause; what is left is for the hint.
+func (e *UnfinishedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *UnfinishedError) Unwrap() error { return e.Err }
+
+// Up brings the loom up: leases, files, containers, readiness. It can be run again at any time, and continues where it
+// was interrupted.
+func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, nil, err
+	}
+	target, err := l.Resolve(ctx, req.Where, Making)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !req.DryRun {
+		// Two commands on one loom would create its containers twice.
+		release, err := l.Registry.Lock(ctx, target.Repository, target.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer release()
+	}
+	plan, err := l.Plan(ctx, target, req.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	if req.DryRun {
+		return plan, nil, nil
+	}
+	for _, note := range plan.Notes {
+		fmt.Fprintln(l.Stderr, note)
+	}
+	if err := l.write(ctx, plan); err != nil {
+		return plan, nil, err
+	}
+	if req.FilesOnly {
+		return plan, l.result(plan, nil), nil
+	}
+	silent, err := l.run(ctx, plan, req)
+	if err != nil {
+		return plan, nil, l.unfinished(ctx, plan, err)
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: plan.Entry.Project})
+	if err != nil {
+		return plan, nil, err
+	}
+	plan.Findings = append(plan.Findings, silent...)
+	return plan, l.result(plan, own), nil
+}
+
+// run is the part of up that changes the engine.
+func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]finding.Finding, error) {
+	if req.CreateOnly {
+		return nil, l.Stack.Create(ctx, plan.Project, req.CreateOptions)
+	}
+	asWanted, err := l.converged(ctx, plan, req.CreateOptions)
+	if err != nil {
+		return nil, err
+	}
+	if !asWanted {
+		if err := l.Stack.Up(ctx, plan.Project, req.CreateOptions); err != nil {
+			return nil, l.explain(ctx, plan, err)
+		}
+	}
+	if req.NoWait {
+		return nil, nil
+	}
+	return l.wait(ctx, plan, req)
+}
+
+// converged tells whether everything runs as planned, so that Compose need not be asked.
+func (l *Looms) converged(ctx context.Context, plan *Plan, o stack.CreateOptions) (bool, error) {
+	if o != (stack.CreateOptions{}) {
+		return false, nil
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: plan.Entry.Project})
+	if err != nil {
+		return false, err
+	}
+	var seen []stack.Seen
+	for _, c := range own {
+		if !c.OneOff {
+			done := c.State == "exited" && c.ExitCode == 0 && finishes(plan, c.Service)
+			seen = append(seen, stack.Seen{Service: c.Service, Labels: c.Labels, Up: c.State == "running" && c.Health != "unhealthy" || done})
+		}
+	}
+	if len(seen) == 0 {
+		return false, nil
+	}
+	networks, err := l.Engine.Networks(ctx, map[string]string{stack.LabelProject: plan.Entry.Project})
+	if err != nil {
+		return false, err
+	}
+	var labels []map[string]string
+	for _, n := range networks {
+		labels = append(labels, n.Labels)
+	}
+	return stack.Converged(plan.Project, seen, labels, func(ref string) string {
+		id, err := l.Engine.ImageID(ctx, ref)
+		if err != nil {
+			l.debugf("image %s: %v", ref, err)
+		}
+		return id
+	}), nil
+}
+
+// finishes tells whether a service may end by itself: one that is restarted whatever happens may not.
+func finishes(plan *Plan, service string) bool {
+	restart := plan.Project.Services[service].Restart
+	return restart != "always" && restart != "unless-stopped"
+}
+
+// write puts the loom's files in place.
+func (l *Looms) write(ctx context.Context, plan *Plan) error {
+	if plan.Git != nil && len(plan.Excluded) > 0 {
+		// First the names, then the files: git never sees them in between.
+		if err := plan.Git.Exclude(ctx, owner(plan.Target), plan.Excluded); err != nil {
+			return err
+		}
+	}
+	changed, err := overrides.Write(plan.Files)
+	l.debugf("files written: %v", changed)
+	return err
+}
+
+// owner is how the loom is called in info/exclude, which all work trees of the repository share.
+func owner(t *Target) string { return t.ID }
+
+// unfinished tells what a failed up left behind.
+func (l *Looms) unfinished(ctx context.Context, plan *Plan, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: plan.Entry.Project})
+	if err != nil {
+		l.debugf("what is left: %v", err)
+	}
+	return &UnfinishedError{ID: plan.ID, Left: len(own), Err: cause}
+}
+
+// result is what there is to tell of a loom.
+func (l *Looms) result(plan *Plan, own []engine.Container) *Result {
+	r := &Result{Loom: plan.ID, Project: plan.Entry.Project, WorkTree: plan.WorkTree, Services: services(own), Findings: plan.Findings}
+	r.Ports = l.ports(own)
+	if len(own) == 0 || len(r.Ports) == 0 {
+		r.Ports = l.leased(plan)
+	}
+	if r.Findings == nil {
+		r.Findings = []finding.Finding{}
+	}
+	return r
+}
+
+func services(own []engine.Container) []Service {
+	list := []Service{}
+	for _, c := range own {
+		if c.OneOff {
+			continue
+		}
+		s := Service{Name: c.Service, Container: c.Name, State: c.State, Health: c.Health}
+		if c.State == "exited" {
+			s.ExitCode = c.ExitCode
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// ports lists what the loom's running containers publish.
+func (l *Looms) ports(own []engine.Container) []Port {
+	list := []Port{}
+	for _, c := range own {
+		for _, pub := range c.Published {
+			list = append(list, l.port(c.Service, pub.Target, pub.Host, pub.Protocol, pub.HostIP))
+		}
+	}
+	return list
+}
+
+// leased lists what a loom whose containers do not run will publish.
+func (l *Looms) leased(plan *Plan) []Port {
+	list := []Port{}
+	for _, name := range plan.Project.ServiceNames() {
+		for _, entry := range plan.Project.Services[name].Ports {
+			var first, last int
+			if n, _ := fmt.Sscanf(entry.Published, "%d-%d", &first, &last); n > 0 {
+				list = append(list, l.port(name, int(entry.Target), first, entry.Protocol, entry.HostIP))
+			}
+		}
+	}
+	return list
+}
+
+func (l *Looms) port(service string, target, host int, protocol, ip string) Port {
+	p := Port{Service: service, Target: target, Published: host, Protocol: protocol, HostIP: ip}
+	if scheme := scheme(target, protocol); scheme != "" {
+		name := l.Engine.HostName()
+		if ip != "" && ip != "0.0.0.0" && ip != "::" && ip != "127.0.0.1" {
+			name = ip
+		}
+		p.URL = fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
+	}
+	return p
+}
+
+func bracket(host string) string {
+	if slices.Contains([]byte(host), ':') {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// notWeb are container ports of well-known protocols that no browser speaks.
+var notWeb = map[int]bool{21: true, 22: true, 25: true, 53: true, 110: true, 143: true, 389: true, 465: true, 587: true, 636: true,
+	993: true, 995: true, 1025: true, 1433: true, 1521: true, 1883: true, 2181: true, 3306: true, 4222: true, 5432: true, 5672: true,
+	6379: true, 7687: true, 9042: true, 9092: true, 11211: true, 26257: true, 27017: true, 50051: true}
+
+// scheme guesses from the container port how a browser reaches it.
+func scheme(target int, protocol string) string {
+	switch {
+	case protocol != "tcp" && protocol != "" || notWeb[target]:
+		return ""
+	case target == 443 || target == 8443:
+		return "https"
+	}
+	return "http"
+}
+
+// entryPlan is a plan of nothing but what is known, for commands that do not load the project.
+func entryPlan(t *Target) *Plan {
+	p := &Plan{Target: t}
+	if t.Known != nil {
+		p.Entry = *t.Known
+	} else {
+		p.Entry = registry.Loom{ID: t.ID, Repository: t.Repository}
+	}
+	return p
+}

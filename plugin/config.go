@@ -1,0 +1,123 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/spf13/cobra"
+)
+
+type configOptions struct {
+	format  string
+	explain bool
+	offset  int
+	pinned  bool
+}
+
+func newConfigCommand(env *environment) *cobra.Command {
+	var o configOptions
+	cmd := &cobra.Command{
+		Use:   "config [OPTIONS] [ID]",
+		Short: "Show the plan for a loom: the override and the .env block that up would write",
+		Long: `Show the plan for a loom: the override and the .env block that up would write. Nothing is leased or written; a loom
+that has leases is shown with them, a new one with those it would get now.`,
+		Example: "  docker loom config 123\n  docker loom config 123 --explain\n  docker loom config 123 --format json",
+		Args:    maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.pinned = cmd.Flags().Changed("offset")
+			return runConfig(cmd.Context(), env, o, args)
+		},
+	}
+	addFormat(cmd.Flags(), &o.format)
+	cmd.Flags().BoolVar(&o.explain, "explain", false, "Show each change and finding instead of the files")
+	cmd.Flags().IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
+	return cmd
+}
+
+func runConfig(ctx context.Context, env *environment, o configOptions, args []string) error {
+	where, err := env.where(args)
+	if err != nil {
+		return err
+	}
+	l, err := env.looms()
+	if err != nil {
+		return err
+	}
+	req := loom.UpRequest{Where: where}
+	req.DryRun = true
+	if o.pinned {
+		req.Offset = &o.offset
+	}
+	plan, _, err := l.Up(ctx, req)
+	if err != nil {
+		return err
+	}
+	return tellPlan(env, plan, o.format, o.explain)
+}
+
+// planDocument is what config --format json prints.
+type planDocument struct {
+	Loom     string            `json:"loom"`
+	Project  json.RawMessage   `json:"project"`
+	Env      map[string]string `json:"env"`
+	Override string            `json:"override"`
+	Findings []finding.Finding `json:"findings"`
+}
+
+func tellPlan(env *environment, plan *loom.Plan, format string, explain bool) error {
+	for _, note := range plan.Notes {
+		fmt.Fprintln(env.docker.Err(), note)
+	}
+	project, err := plan.Project.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	doc := planDocument{Loom: plan.ID, Project: project, Env: map[string]string{}, Override: string(plan.Override), Findings: plan.Findings}
+	for _, v := range plan.Env {
+		doc.Env[v.Name] = v.Value
+	}
+	if doc.Findings == nil {
+		doc.Findings = []finding.Finding{}
+	}
+	if format == "" && !explain {
+		findings(env.docker.Err(), plan.Findings)
+	}
+	return write(env.docker.Out(), format, doc, func(w io.Writer) {
+		if explain {
+			for _, e := range plan.Edits {
+				fmt.Fprintln(w, e)
+			}
+			for _, f := range plan.Findings {
+				fmt.Fprintln(w, f)
+			}
+			return
+		}
+		if len(plan.Override) == 0 {
+			text, err := plan.Project.MarshalYAML()
+			if err != nil {
+				fmt.Fprintln(w, err)
+				return
+			}
+			fmt.Fprintf(w, "# %s is what docker compose up would make: no override, no .env block\n%s", plan.ID, text)
+			return
+		}
+		if len(plan.Files) == 0 {
+			fmt.Fprintln(w, "# no files: the loom runs from memory")
+		}
+		for _, f := range plan.Files {
+			if f.Content == nil {
+				fmt.Fprintf(w, "# %s: to be removed\n", f.Path)
+			} else {
+				fmt.Fprintf(w, "# %s\n", f.Path)
+			}
+		}
+		fmt.Fprintf(w, "%s\n", plan.Override)
+		for _, v := range plan.Env {
+			fmt.Fprintf(w, "# %s=%q\n", v.Name, v.Value)
+		}
+	})
+}

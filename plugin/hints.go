@@ -1,0 +1,75 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/settings"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+// hint is the one next step for an error, "" where there is none to give.
+func hint(err error) string {
+	var (
+		unreachable *engine.Unreachable
+		unknown     *loom.UnknownError
+		several     *loom.SeveralError
+		unfinished  *loom.UnfinishedError
+		empty       *loom.EmptyError
+		noPort      *loom.NoPortError
+		held        *loom.HeldError
+		disabled    *loom.DisabledError
+		missing     *stack.MissingBaseError
+		taken       *ports.TakenError
+		damaged     *registry.DamagedError
+		newer       *registry.NewerError
+		set         *settings.Error
+		usage       usageError
+	)
+	switch {
+	case errors.As(err, &unreachable):
+		return fmt.Sprintf("is Docker running, and is %s its address? docker context ls shows the others", unreachable.Host)
+	case errors.As(err, &unfinished):
+		return left(unfinished)
+	case errors.As(err, &unknown):
+		return "docker loom ls lists the looms there are"
+	case errors.As(err, &several):
+		return "name the ones you mean, or use --all"
+	case errors.As(err, &empty):
+		return "docker loom up " + empty.ID + " makes them"
+	case errors.As(err, &noPort):
+		return `say which port the program listens on: EXPOSE 3000 in the Dockerfile, or {"container": {"ports": {"WEB": 3000}}} in .iloom/settings.json`
+	case errors.As(err, &held):
+		return "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"
+	case errors.As(err, &disabled):
+		return "set container.enabled to true to use looms here"
+	case errors.As(err, &missing):
+		name := strings.TrimPrefix(missing.Name, stack.PortPrefix)
+		return fmt.Sprintf(`write a default, as in ${%s:-3000}, or {"container": {"ports": {"%s": 3000}}} in .iloom/settings.json`, missing.Name, name)
+	case errors.As(err, &taken):
+		return "end what holds it, or choose other ports with --offset N"
+	case errors.As(err, &damaged):
+		return "run the command again: looms that have containers or volumes are found by their labels"
+	case errors.As(err, &newer):
+		return "update docker loom"
+	case errors.As(err, &set):
+		return "correct the settings file"
+	case errors.Is(err, stack.ErrNoProject):
+		return "run docker loom where the project is, or name its files: docker loom --file FILE up"
+	case errors.As(err, &usage) && usage.cmd != nil:
+		return fmt.Sprintf("docker %s --help", usage.cmd.CommandPath())
+	}
+	return ""
+}
+
+func left(e *loom.UnfinishedError) string {
+	if e.Left == 0 {
+		return fmt.Sprintf("nothing runs; docker loom up %s tries again", e.ID)
+	}
+	return fmt.Sprintf("%d container(s) are left; docker loom up %s continues, docker loom down %s removes them", e.Left, e.ID, e.ID)
+}

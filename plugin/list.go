@@ -1,0 +1,158 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker/cli/cli/command/formatter"
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+)
+
+type listOptions struct {
+	format string
+	quiet  bool
+}
+
+func newListCommand(env *environment) *cobra.Command {
+	var o listOptions
+	cmd := &cobra.Command{
+		Use:     "ls [OPTIONS]",
+		Aliases: []string{"list"},
+		Short:   "List looms",
+		Example: "  docker loom ls\n  docker loom ls -q\n  docker loom ls --format 'table {{.ID}}\\t{{.State}}'",
+		Args:    maxArgs(0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), env, o) },
+	}
+	addFormat(cmd.Flags(), &o.format)
+	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "Only display names")
+	return cmd
+}
+
+func runList(ctx context.Context, env *environment, o listOptions) error {
+	l, err := env.looms()
+	if err != nil {
+		return err
+	}
+	list, err := l.List(ctx)
+	var unreachable *engine.Unreachable
+	if err != nil && !errors.As(err, &unreachable) {
+		return err
+	}
+	if o.format == formatter.JSONFormatKey {
+		if werr := write(env.docker.Out(), o.format, list, nil); werr != nil {
+			return werr
+		}
+		return err
+	}
+	format := o.format
+	switch {
+	case o.quiet:
+		format = "{{.Name}}"
+	case format == "", format == formatter.TableFormatKey:
+		format = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"
+	}
+	if werr := listContext(env.docker.Out(), format, list); werr != nil {
+		return usageError{nil, fmt.Errorf("--format: %w", werr)}
+	}
+	return err
+}
+
+// listContext prints the looms as docker's own lists are printed.
+func listContext(w io.Writer, format string, list []loom.Listed) error {
+	ctx := formatter.Context{Output: w, Format: formatter.Format(format)}
+	return ctx.Write(newListRow(), func(row func(formatter.SubContext) error) error {
+		for _, item := range list {
+			r := newListRow()
+			r.l = item
+			if err := row(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// listRow is one loom for the formatter: its methods are the template's fields.
+type listRow struct {
+	formatter.HeaderContext
+	l loom.Listed
+}
+
+func newListRow() *listRow {
+	r := &listRow{}
+	r.Header = formatter.SubHeaderContext{
+		"Name": "LOOM", "ID": "ID", "Repository": "REPOSITORY", "Project": "PROJECT", "WorkTree": "WORK TREE",
+		"State": "STATE", "Offset": "OFFSET", "Ports": "PORTS", "Created": "CREATED",
+	}
+	return r
+}
+
+func (r *listRow) MarshalJSON() ([]byte, error) { return formatter.MarshalJSON(r) }
+
+// Name addresses the loom from anywhere.
+func (r *listRow) Name() string { return r.l.Name() }
+
+// ID is what the user typed.
+func (r *listRow) ID() string { return r.l.ID }
+
+// Repository is its path.
+func (r *listRow) Repository() string { return tilde(r.l.Repository) }
+
+// Project is the Compose project.
+func (r *listRow) Project() string { return r.l.Project }
+
+// WorkTree is its path.
+func (r *listRow) WorkTree() string { return tilde(r.l.WorkTree) }
+
+// State is the state with the number of running containers.
+func (r *listRow) State() string {
+	if r.l.State == "running" || r.l.State == "partial" {
+		return fmt.Sprintf("%s (%d)", r.l.State, r.l.Running)
+	}
+	return r.l.State
+}
+
+// Offset is what was added to the base ports.
+func (r *listRow) Offset() string { return strconv.Itoa(r.l.Offset) }
+
+// Ports are the host ports.
+func (r *listRow) Ports() string {
+	var list []string
+	for _, p := range r.l.Ports {
+		s := strconv.Itoa(p.Published)
+		if p.Service != "" {
+			s = p.Service + ":" + s
+		}
+		if p.Protocol != "tcp" {
+			s += "/" + p.Protocol
+		}
+		list = append(list, s)
+	}
+	return strings.Join(list, ", ")
+}
+
+// Created is the loom's age.
+func (r *listRow) Created() string {
+	if r.l.Created.IsZero() {
+		return ""
+	}
+	return units.HumanDuration(time.Since(r.l.Created)) + " ago"
+}
+
+// tilde shortens a path below the user's home.
+func tilde(path string) string {
+	home, err := os.UserHomeDir()
+	if rest, ok := strings.CutPrefix(path, home+string(os.PathSeparator)); err == nil && ok && home != "/" {
+		return "~" + string(os.PathSeparator) + rest
+	}
+	return path
+}

@@ -1,0 +1,50 @@
+package plugin
+
+import (
+	"context"
+
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/stack"
+	"github.com/spf13/cobra"
+)
+
+func newLogsCommand(env *environment) *cobra.Command {
+	var o stack.LogOptions
+	cmd := &cobra.Command{
+		Use:     "logs [OPTIONS] [ID] [SERVICE...]",
+		Short:   "View the output of a loom's containers",
+		Example: "  docker loom logs 123\n  docker loom logs 123 web -f --tail 50",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runLogs(cmd.Context(), env, o, args) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.Follow, "follow", "f", false, "Follow log output")
+	flags.BoolVarP(&o.Timestamps, "timestamps", "t", false, "Show timestamps")
+	flags.StringVarP(&o.Tail, "tail", "n", "all", "Number of lines to show from the end of the logs for each container")
+	flags.StringVar(&o.Since, "since", "", "Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)")
+	flags.StringVar(&o.Until, "until", "", "Show logs before a timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)")
+	flags.BoolVar(&o.NoColor, "no-color", false, "Produce monochrome output")
+	flags.BoolVar(&o.NoPrefix, "no-log-prefix", false, "Don't print prefix in logs")
+	return cmd
+}
+
+func runLogs(ctx context.Context, env *environment, o stack.LogOptions, args []string) error {
+	where, err := env.where(args)
+	if err != nil {
+		return err
+	}
+	l, err := env.looms()
+	if err != nil {
+		return err
+	}
+	t, err := l.Resolve(ctx, where, loom.Reading)
+	if err != nil {
+		return err
+	}
+	if len(args) > 0 {
+		o.Services = args[1:]
+	}
+	o.Stdout, o.Stderr = env.docker.Out(), env.docker.Err()
+	o.NoColor = o.NoColor || !env.docker.Out().IsTerminal()
+	return l.Logs(ctx, t, o)
+}

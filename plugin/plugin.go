@@ -1,0 +1,231 @@
+// Package plugin is the command line of docker loom: one file a command, flags, tables, hints and exit codes. It asks
+// loom to do the work and tells what came of it: results on stdout, everything else on stderr.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker/cli/cli"
+	"github.com/docker/cli/cli-plugins/metadata"
+	"github.com/docker/cli/cli-plugins/plugin"
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/cli/cli/config"
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+)
+
+// Main runs the plugin with the process's arguments and returns its exit code: 0; 1 where the work failed; 2 for wrong
+// usage; 130 after Ctrl-C.
+func Main(version string) int {
+	os.Args = append(os.Args[:1:1], asPlugin(os.Args[1:])...)
+	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal ends the work in order; a second one, while that takes its time, ends the process.
+	context.AfterFunc(signals, stop)
+	docker, err := command.NewDockerCli(command.WithBaseContext(signals))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	env := &environment{docker: docker, version: version, signals: signals, ctx: signals}
+	err = plugin.RunPlugin(docker, newLoomCommand(env), metadata.Metadata{
+		SchemaVersion: "0.1.0", Vendor: "docker loom", Version: version, URL: "https://github.com/docker-loom/docker-loom",
+	})
+	return report(docker.Err(), err, env.ctx.Err() != nil)
+}
+
+// asPlugin makes "docker-loom up" mean what "docker loom up" means. The docker command passes its own global flags and
+// the plugin's name, so that only a call without the name comes from a person.
+func asPlugin(args []string) []string {
+	if os.Getenv(metadata.ReexecEnvvar) != "" && slices.Contains(args, "loom") {
+		return args
+	}
+	for _, arg := range args {
+		if arg == "loom" || arg == metadata.MetadataSubcommandName || strings.HasPrefix(arg, cobra.ShellCompRequestCmd) {
+			return args
+		}
+		if !strings.HasPrefix(arg, "-") {
+			break
+		}
+	}
+	return append([]string{"loom"}, args...)
+}
+
+// environment is what every command works with.
+type environment struct {
+	docker  *command.DockerCli
+	version string
+	// signals ends with the process's first SIGINT or SIGTERM; ctx, the command's, also when the docker command goes away.
+	signals, ctx context.Context
+
+	// The root command's flags.
+	files, profiles, envFiles []string
+	projectDirectory          string
+	progress                  string
+}
+
+func newLoomCommand(env *environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "loom",
+		Short: "Give each issue or branch its own copy of the project's environment",
+		Long: `Give each issue, branch or work tree its own copy of the project's environment: its own Compose project, host ports
+that no other copy has, its own volumes. The compose files stay as they are.`,
+		Example:          "  docker loom up 123\n  docker loom ls\n  docker loom down 123 --volumes",
+		TraverseChildren: true,
+		SilenceUsage:     true,
+		Args:             noSuchCommand,
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := plugin.PersistentPreRunE(cmd, args); err != nil {
+				return err
+			}
+			return env.prepare(cmd)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&env.files, "file", "f", nil, "Compose configuration files")
+	flags.StringArrayVar(&env.profiles, "profile", nil, "Specify a profile to enable")
+	flags.StringArrayVar(&env.envFiles, "env-file", envList("COMPOSE_ENV_FILES"), "Specify an alternate environment file")
+	flags.StringVar(&env.projectDirectory, "project-directory", "", "Specify an alternate working directory\n(default: the path of the first specified compose file)")
+	flags.StringVar(&env.progress, "progress", os.Getenv("COMPOSE_PROGRESS"), "Set type of progress output (auto, tty, plain, json, quiet)")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
+	cmd.AddCommand(
+		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
+		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newVersionCommand(env),
+	)
+	return cmd
+}
+
+func envList(name string) []string {
+	return strings.FieldsFunc(os.Getenv(name), func(r rune) bool { return r == ',' })
+}
+
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{cmd, fmt.Errorf("%q is no docker loom command", args[0])}
+}
+
+// prepare joins the two ways in which a command is told to end, and sets what Compose keeps in globals.
+func (env *environment) prepare(cmd *cobra.Command) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	context.AfterFunc(env.signals, cancel)
+	cmd.SetContext(ctx)
+	env.ctx = ctx
+	switch env.progress {
+	case "", "auto":
+		stack.SetProgress("auto")
+	case "tty", "plain", "json", "quiet":
+		stack.SetProgress(env.progress)
+	default:
+		return usageError{nil, fmt.Errorf("--progress %s: it is auto, tty, plain, json or quiet", env.progress)}
+	}
+	logrus.SetOutput(env.docker.Err())
+	return nil
+}
+
+// looms connects to the engine and opens the registry.
+func (env *environment) looms() (*loom.Looms, error) {
+	// The first use of the client asks the engine for its version, and waits for it as long as Check would.
+	begun := time.Now()
+	api := env.docker.Client()
+	patience := max(2*time.Second-time.Since(begun), 100*time.Millisecond)
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, err
+	}
+	l := &loom.Looms{
+		Stack:        stack.New(env.docker),
+		Engine:       engine.New(api, env.docker.CurrentContext(), engine.Endpoint(env.docker.DockerEndpoint().Host), engine.Patience(patience)),
+		Registry:     registry.Open(filepath.Join(config.Dir(), "loom")),
+		UserSettings: filepath.Join(home, ".config", "iloom-ai", "settings.json"),
+		Version:      env.version,
+		Stdout:       env.docker.Out(),
+		Stderr:       env.docker.Err(),
+	}
+	if logrus.IsLevelEnabled(logrus.DebugLevel) {
+		l.Debug = logrus.Debugf
+	}
+	return l, nil
+}
+
+// where is the loom that the arguments name, looked for from the current folder.
+func (env *environment) where(args []string) (loom.Where, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return loom.Where{}, err
+	}
+	w := loom.Where{Source: stack.Source{Dir: dir, Files: env.files, EnvFiles: env.envFiles, Profiles: env.profiles, ProjectDirectory: env.projectDirectory}}
+	if len(args) > 0 {
+		if strings.TrimSpace(args[0]) == "" {
+			return w, &loom.IDError{Typed: args[0]}
+		}
+		w.ID = args[0]
+	}
+	return w, nil
+}
+
+// maxArgs is cobra's rule with our exit code.
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usageError{cmd, fmt.Errorf("docker %s takes at most %d argument(s), not %d", cmd.CommandPath(), n, len(args))}
+		}
+		return nil
+	}
+}
+
+// usageError is wrong usage: exit code 2.
+type usageError struct {
+	cmd *cobra.Command
+	err error
+}
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// report prints the error with its hint and gives the exit code.
+func report(w io.Writer, err error, interrupted bool) int {
+	var status cli.StatusError
+	switch {
+	case err == nil:
+		return 0
+	case interrupted && !errors.As(err, &status):
+		if hint := hint(err); hint != "" {
+			fmt.Fprintln(w, "interrupted: "+hint)
+		} else {
+			fmt.Fprintln(w, "interrupted")
+		}
+		return 130
+	case errors.As(err, &status):
+		if status.Status != "" {
+			fmt.Fprintln(w, status.Status)
+		}
+		return max(status.StatusCode, 1)
+	}
+	fmt.Fprintln(w, "error: "+err.Error())
+	if hint := hint(err); hint != "" {
+		fmt.Fprintln(w, "hint: "+hint)
+	}
+	var usage usageError
+	var id *loom.IDError
+	if errors.As(err, &usage) || errors.As(err, &id) {
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,247 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker/cli/cli"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+type upOptions struct {
+	create        createOptions
+	noWait        bool
+	waitTimeout   time.Duration
+	requirePorts  bool
+	foreground    bool
+	removeOrphans bool
+	forceRecreate bool
+	timeout       int
+}
+
+// createOptions are those that up and prepare share.
+type createOptions struct {
+	offset int
+	pinned bool
+	dryRun bool
+	build  bool
+	pull   string
+	quiet  bool
+	format string
+}
+
+func (o *createOptions) flags(flags *pflag.FlagSet) {
+	flags.IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and change nothing")
+	flags.BoolVar(&o.build, "build", false, "Build images before starting containers")
+	flags.StringVar(&o.pull, "pull", "", `Pull images before running ("always", "missing", "never")`)
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
+	addFormat(flags, &o.format)
+}
+
+func (o *createOptions) check(cmd *cobra.Command) error {
+	o.pinned = cmd.Flags().Changed("offset")
+	if o.pinned && o.offset < 0 {
+		return usageError{cmd, fmt.Errorf("--offset %d: it must not be negative", o.offset)}
+	}
+	switch o.pull {
+	case "", "always", "missing", "never":
+	default:
+		return usageError{cmd, fmt.Errorf("--pull %s: it is always, missing or never", o.pull)}
+	}
+	if o.quiet {
+		stack.SetProgress("quiet")
+	}
+	return nil
+}
+
+func (o *createOptions) request(where loom.Where) loom.UpRequest {
+	req := loom.UpRequest{Where: where, CreateOptions: stack.CreateOptions{Build: o.build, Pull: o.pull}}
+	req.DryRun = o.dryRun
+	if o.pinned {
+		req.Offset = &o.offset
+	}
+	return req
+}
+
+func newUpCommand(env *environment) *cobra.Command {
+	var o upOptions
+	cmd := &cobra.Command{
+		Use:   "up [OPTIONS] [ID]",
+		Short: "Create and start a loom, and wait until it is ready",
+		Long: `Create and start a loom, and wait until it is ready.
+
+ID is an issue number, a key such as ENG-324, or a branch. The loom uses the work tree that belongs to it, else the
+current folder. Without an ID it is the loom of the current folder; in a main checkout that has none it is main, which
+is what docker compose up would make.`,
+		Example: "  docker loom up 123\n  docker loom up 123 --dry-run\n  docker loom up main",
+		Args:    maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.create.check(cmd); err != nil {
+				return err
+			}
+			return runUp(cmd.Context(), env, o, args)
+		},
+	}
+	flags := cmd.Flags()
+	o.create.flags(flags)
+	flags.BoolVar(&o.noWait, "no-wait", false, "Do not wait until the services are ready")
+	flags.DurationVar(&o.waitTimeout, "wait-timeout", 0, "How long to wait until the services are ready (default 3m, or ILOOM_DEV_SERVER_TIMEOUT in ms)")
+	flags.BoolVar(&o.requirePorts, "require-ports", false, "Fail if nobody answers on a published port")
+	flags.BoolVar(&o.foreground, "foreground", false, "Show the logs until Ctrl-C, which stops the loom; a second one kills it")
+	flags.BoolVar(&o.removeOrphans, "remove-orphans", false, "Remove containers for services not defined in the compose files")
+	flags.BoolVar(&o.forceRecreate, "force-recreate", false, "Recreate containers even if nothing changed")
+	flags.IntVarP(&o.timeout, "timeout", "t", 0, "Use this timeout in seconds for container shutdown")
+	return cmd
+}
+
+func runUp(ctx context.Context, env *environment, o upOptions, args []string) error {
+	wait, err := waitTimeout(o.waitTimeout)
+	if err != nil {
+		return err
+	}
+	where, err := env.where(args)
+	if err != nil {
+		return err
+	}
+	l, err := env.looms()
+	if err != nil {
+		return err
+	}
+	req := o.create.request(where)
+	req.NoWait, req.WaitTimeout, req.RequirePorts = o.noWait, wait, o.requirePorts
+	req.RemoveOrphans, req.ForceRecreate, req.Timeout = o.removeOrphans, o.forceRecreate, time.Duration(o.timeout)*time.Second
+	plan, result, err := l.Up(ctx, req)
+	if err != nil {
+		if plan != nil {
+			findings(env.docker.Err(), plan.Findings)
+		}
+		return err
+	}
+	if o.create.dryRun {
+		return tellPlan(env, plan, o.create.format, false)
+	}
+	if !o.create.quiet {
+		findings(env.docker.Err(), result.Findings)
+	}
+	if err := write(env.docker.Out(), o.create.format, result, func(w io.Writer) { resultTable(w, result) }); err != nil {
+		return err
+	}
+	if o.foreground {
+		return follow(ctx, env, l, plan.Target)
+	}
+	return nil
+}
+
+// waitTimeout is the flag's value, else that of iloom's variable, else three minutes.
+func waitTimeout(flag time.Duration) (time.Duration, error) {
+	if flag > 0 {
+		return flag, nil
+	}
+	if v := os.Getenv("ILOOM_DEV_SERVER_TIMEOUT"); v != "" {
+		ms, err := strconv.Atoi(v)
+		if err != nil || ms <= 0 {
+			return 0, fmt.Errorf("ILOOM_DEV_SERVER_TIMEOUT=%s is no number of milliseconds", v)
+		}
+		return time.Duration(ms) * time.Millisecond, nil
+	}
+	return 3 * time.Minute, nil
+}
+
+// follow shows the logs until the first Ctrl-C, which stops the loom; the second kills it.
+func follow(ctx context.Context, env *environment, l *loom.Looms, t *loom.Target) error {
+	again := make(chan os.Signal, 2)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
+	known, err := l.Resolve(ctx, loom.Where{ID: t.ID, Source: t.Source}, loom.Reading)
+	if err != nil {
+		return err
+	}
+	err = l.Logs(ctx, known, stack.LogOptions{Follow: true, Stdout: env.docker.Out(), Stderr: env.docker.Err(), NoColor: !env.docker.Out().IsTerminal()})
+	if ctx.Err() == nil {
+		return err
+	}
+	// The signal that ended ctx is in the channel too, unless the docker command alone was told to end.
+	select {
+	case <-again:
+	case <-time.After(200 * time.Millisecond):
+	}
+	fmt.Fprintln(env.docker.Err(), "stopping; Ctrl-C again kills")
+	ending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- l.Stop(ending, known, 0) }()
+	select {
+	case err = <-done:
+	case <-again:
+		err = l.Stack.Kill(ending, known.Known.Project)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return cli.StatusError{StatusCode: 130}
+}
+
+func newPrepareCommand(env *environment) *cobra.Command {
+	var o createOptions
+	var filesOnly bool
+	cmd := &cobra.Command{
+		Use:   "prepare [OPTIONS] [ID]",
+		Short: "Lease ports, write files, build and create the containers of a loom without starting them",
+		Long: `Lease ports, write files, build and create the containers of a loom without starting them. An editor, or plain
+docker compose up, then starts exactly those.`,
+		Example: "  docker loom prepare 123\n  docker compose up -d",
+		Args:    maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(cmd); err != nil {
+				return err
+			}
+			return runPrepare(cmd.Context(), env, o, filesOnly, args)
+		},
+	}
+	o.flags(cmd.Flags())
+	cmd.Flags().BoolVar(&filesOnly, "files-only", false, "Lease ports and write files, and stop there")
+	return cmd
+}
+
+func runPrepare(ctx context.Context, env *environment, o createOptions, filesOnly bool, args []string) error {
+	where, err := env.where(args)
+	if err != nil {
+		return err
+	}
+	l, err := env.looms()
+	if err != nil {
+		return err
+	}
+	req := o.request(where)
+	req.CreateOnly, req.FilesOnly = true, filesOnly
+	plan, result, err := l.Up(ctx, req)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return tellPlan(env, plan, o.format, false)
+	}
+	if !o.quiet {
+		findings(env.docker.Err(), result.Findings)
+	}
+	return write(env.docker.Out(), o.format, result, func(w io.Writer) {
+		if filesOnly {
+			for _, f := range plan.Files {
+				fmt.Fprintln(w, f.Path)
+			}
+			return
+		}
+		resultTable(w, result)
+	})
+}
