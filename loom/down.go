@@ -13,6 +13,7 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/worktree"
 )
 
 // DownRequest asks for looms to be taken down.
@@ -138,9 +139,16 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 // forget ends the promises that a loom's end ends. Leases go last, so that an interrupted down can be run again.
 func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	ends := volumes || t.ID == Main
-	if ends && t.Git != nil {
-		if err := t.Git.Unexclude(ctx, owner(t)); err != nil {
+	if ends && isDir(t.Repository) {
+		// From the repository, not the work tree, which may be gone: all its work trees share the file.
+		repo, err := worktree.Find(ctx, t.Repository)
+		if err != nil {
 			return err
+		}
+		if repo != nil {
+			if err := repo.Unexclude(ctx, owner(t)); err != nil {
+				return err
+			}
 		}
 	}
 	return l.Registry.Update(ctx, func(state *registry.State) error {

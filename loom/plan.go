@@ -104,6 +104,9 @@ func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.load(ctx, f, p); err != nil {
 		return nil, err
 	}
+	if err := p.refuseSharedData(ctx, f); err != nil {
+		return nil, err
+	}
 	p.follows()
 	if err := l.lease(ctx, f, p, o); err != nil {
 		return nil, err
@@ -230,6 +233,56 @@ func (l *Looms) ownsFiles(f *facts, p *Plan) bool {
 	}
 	p.Notes = append(p.Notes, fmt.Sprintf("the generated files of %s belong to loom %s: loom %s runs from memory, and plain docker compose there does not see it", f.found.Dir, owner.ID, p.ID))
 	return false
+}
+
+// SharedDataError says that two looms in one folder would write the same data.
+type SharedDataError struct {
+	Service, Source, Other string
+}
+
+// Error names the service and the folder it writes to.
+func (e *SharedDataError) Error() string {
+	return fmt.Sprintf("service %s writes data to %s, which loom %s in this folder uses too", e.Service, e.Source, e.Other)
+}
+
+// refuseSharedData looks for read-write binds inside the folder that are data, not source, when another loom has the
+// folder already. Data is what git does not track; without git, what is mounted where databases keep theirs.
+func (p *Plan) refuseSharedData(ctx context.Context, f *facts) error {
+	owner := f.state.FilesOwner(f.found.Dir)
+	if p.Entry.Files || p.plain() || owner == nil {
+		return nil
+	}
+	type bind struct{ service, source, target string }
+	var binds []bind
+	var sources []string
+	for _, name := range p.base.Project.ServiceNames() {
+		for _, v := range p.base.Project.Services[name].Volumes {
+			rel, err := filepath.Rel(p.WorkTree, v.Source)
+			if v.Type == types.VolumeTypeBind && !v.ReadOnly && err == nil && filepath.IsLocal(rel) {
+				binds = append(binds, bind{name, v.Source, v.Target})
+				sources = append(sources, v.Source)
+			}
+		}
+	}
+	if len(binds) == 0 {
+		return nil
+	}
+	source := func(b bind) bool {
+		return !strings.HasPrefix(b.target, "/var/lib/") && !strings.HasPrefix(b.target, "/data")
+	}
+	if p.Git != nil {
+		tracked, err := p.Git.Tracked(ctx, sources...)
+		if err != nil {
+			return err
+		}
+		source = func(b bind) bool { return tracked[b.source] || b.source == p.Git.WorkTree }
+	}
+	for _, b := range binds {
+		if !source(b) {
+			return &SharedDataError{Service: b.service, Source: b.source, Other: owner.ID}
+		}
+	}
+	return nil
 }
 
 // load loads the base project, and names main as Compose does.
@@ -370,13 +423,16 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
 			return err
 		}
 	}
+	p.Findings = append(p.Findings, p.exported()...)
 	files := f.found.Paths
 	for _, file := range p.Files {
 		if file.Path != f.found.DotEnv() && file.Content != nil {
 			files = append(slices.Clone(files), file.Path)
 		}
 	}
-	project, err := model.Finish(files, p.customLabels())
+	labels := p.customLabels()
+	labels[engine.LabelVersion] = l.Version
+	project, err := model.Finish(files, labels)
 	if err != nil {
 		return err
 	}
@@ -399,6 +455,21 @@ func (l *Looms) shift(ctx context.Context, f *facts, p *Plan, named []overrides.
 		vars[v.Name] = v.Value
 	}
 	return l.loadModel(ctx, f, p, vars)
+}
+
+// exported warns of variables in the user's shell that are stronger than the block in .env.
+func (p *Plan) exported() []finding.Finding {
+	var list []finding.Finding
+	for _, v := range p.Env {
+		if v.Name != "COMPOSE_PROJECT_NAME" && v.Name != "COMPOSE_FILE" {
+			continue
+		}
+		if have, ok := os.LookupEnv(v.Name); ok && have != v.Value {
+			list = append(list, finding.Finding{Level: finding.Warning, Subject: "variable " + v.Name,
+				Message: "is exported as " + have + ", which beats .env: plain docker compose in this shell acts on another project", Remedy: "unset " + v.Name})
+		}
+	}
+	return list
 }
 
 func (p *Plan) input(f *facts) overrides.Input {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/engine"
-	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/stack"
 )
 
@@ -113,7 +112,7 @@ func (l *Looms) judge(plan *Plan, own []engine.Container) verdict {
 
 // wait returns when every service is ready, or with the ports that stayed silent. It looks again whenever the engine
 // says that a container started, died or changed its health.
-func (l *Looms) wait(ctx context.Context, plan *Plan, req UpRequest) ([]finding.Finding, error) {
+func (l *Looms) wait(ctx context.Context, plan *Plan, req UpRequest) ([]probe, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	events := l.Engine.Events(ctx, plan.Entry.Project)
@@ -135,15 +134,10 @@ func (l *Looms) wait(ctx context.Context, plan *Plan, req UpRequest) ([]finding.
 	if err != nil {
 		return nil, err
 	}
-	var findings []finding.Finding
-	for _, p := range silent {
-		findings = append(findings, finding.Finding{Level: finding.Warning, Subject: "service " + p.Service,
-			Message: fmt.Sprintf("nobody answers on port %d (container port %d) after %s", p.Published, p.Target, req.WaitTimeout)})
-	}
-	if len(findings) > 0 && req.RequirePorts {
+	if len(silent) > 0 && req.RequirePorts {
 		return nil, &SlowError{Timeout: req.WaitTimeout, Waiting: w.names(silent)}
 	}
-	return findings, nil
+	return silent, nil
 }
 
 type waiter struct {

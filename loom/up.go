@@ -59,6 +59,8 @@ type Port struct {
 	HostIP    string `json:"hostIp"`
 	// URL is where a browser finds it, empty where the port does not speak HTTP.
 	URL string `json:"url"`
+	// Silent is true where up waited and nobody answered.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // UnfinishedError says that up did not finish, and what it left.
@@ -116,12 +118,26 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err != nil {
 		return plan, nil, err
 	}
-	plan.Findings = append(plan.Findings, silent...)
-	return plan, l.result(plan, own), nil
+	result := l.result(plan, own)
+	for _, p := range silent {
+		result.silence(p.Port, req.WaitTimeout)
+	}
+	return plan, result, nil
 }
 
-// run is the part of up that changes the engine.
-func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]finding.Finding, error) {
+// silence notes that nobody answered on a port.
+func (r *Result) silence(silent Port, after time.Duration) {
+	for i, p := range r.Ports {
+		if p == silent {
+			r.Ports[i].Silent, r.Ports[i].URL = true, ""
+		}
+	}
+	r.Findings = append(r.Findings, finding.Finding{Level: finding.Warning, Subject: "service " + silent.Service,
+		Message: fmt.Sprintf("nobody answers on port %d (container port %d) after %s", silent.Published, silent.Target, after)})
+}
+
+// run is the part of up that changes the engine. It returns the ports that nobody answers on.
+func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, error) {
 	if req.CreateOnly {
 		return nil, l.Stack.Create(ctx, plan.Project, req.CreateOptions)
 	}

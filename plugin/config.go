@@ -84,7 +84,7 @@ func tellPlan(env *environment, plan *loom.Plan, format string, explain bool) er
 		doc.Findings = []finding.Finding{}
 	}
 	if format == "" && !explain {
-		findings(env.docker.Err(), plan.Findings)
+		findings(env.docker.Err(), plan.Findings, false)
 	}
 	return write(env.docker.Out(), format, doc, func(w io.Writer) {
 		if explain {

@@ -62,7 +62,14 @@ func runDown(ctx context.Context, env *environment, o downOptions, args []string
 		return err
 	}
 	if o.allRepositories && !o.yes && !o.dryRun && len(targets) > 0 {
-		if err := env.ask(targets, o.volumes); err != nil {
+		for _, t := range targets {
+			fmt.Fprintf(env.docker.Err(), "  %s (%s)\n", t.Name(), t.WorkTree)
+		}
+		question := "take all of these down"
+		if o.volumes {
+			question = "end all of these with their volumes"
+		}
+		if err := env.ask(question); err != nil {
 			return err
 		}
 	}
@@ -137,19 +144,12 @@ func (env *environment) targets(ctx context.Context, l *loom.Looms, ids []string
 	return targets, err
 }
 
-// ask wants a yes for what goes beyond this repository. Without a terminal the answer is no.
-func (env *environment) ask(targets []*loom.Target, volumes bool) error {
-	for _, t := range targets {
-		fmt.Fprintf(env.docker.Err(), "  %s (%s)\n", t.Name(), t.WorkTree)
-	}
-	what := "take all of these down"
-	if volumes {
-		what = "end all of these with their volumes"
-	}
+// ask wants a yes for what the lines before it list. Without a terminal the answer is no.
+func (env *environment) ask(question string) error {
 	if !env.docker.In().IsTerminal() {
-		return fmt.Errorf("%d looms of all repositories: there is no terminal to ask at; --yes goes ahead", len(targets))
+		return errors.New("there is no terminal to ask at: --yes goes ahead")
 	}
-	fmt.Fprintf(env.docker.Err(), "%s? [y/N] ", what)
+	fmt.Fprintf(env.docker.Err(), "%s? [y/N] ", question)
 	answer, err := bufio.NewReader(env.docker.In()).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err

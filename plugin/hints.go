@@ -29,6 +29,7 @@ func hint(err error) string {
 		damaged     *registry.DamagedError
 		newer       *registry.NewerError
 		set         *settings.Error
+		data        *loom.SharedDataError
 		usage       usageError
 	)
 	switch {
@@ -44,6 +45,8 @@ func hint(err error) string {
 		return "docker loom up " + empty.ID + " makes them"
 	case errors.As(err, &noPort):
 		return `say which port the program listens on: EXPOSE 3000 in the Dockerfile, or {"container": {"ports": {"WEB": 3000}}} in .iloom/settings.json`
+	case errors.As(err, &data):
+		return "give this loom a work tree of its own: git worktree add, then docker loom up there"
 	case errors.As(err, &held):
 		return "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"
 	case errors.As(err, &disabled):
@@ -62,7 +65,7 @@ func hint(err error) string {
 	case errors.Is(err, stack.ErrNoProject):
 		return "run docker loom where the project is, or name its files: docker loom --file FILE up"
 	case errors.As(err, &usage) && usage.cmd != nil:
-		return fmt.Sprintf("docker %s --help", usage.cmd.CommandPath())
+		return usage.cmd.CommandPath() + " --help"
 	}
 	return ""
 }

@@ -104,13 +104,16 @@ func address(p loom.Port) string {
 	if p.Protocol != "tcp" {
 		s += "/" + p.Protocol
 	}
+	if p.Silent {
+		s += " (nobody answers)"
+	}
 	return s
 }
 
 func containerPort(p loom.Port) string { return fmt.Sprintf("%d/%s", p.Target, p.Protocol) }
 
-// findings prints what a plan tells: a count, and each that is not harmless.
-func findings(w io.Writer, list []finding.Finding) {
+// findings prints what a plan tells: each that is not harmless, and unless quiet a count of the others.
+func findings(w io.Writer, list []finding.Finding, quiet bool) {
 	shown := 0
 	for _, f := range list {
 		if f.Level != finding.Info {
@@ -118,7 +121,7 @@ func findings(w io.Writer, list []finding.Finding) {
 			shown++
 		}
 	}
-	if rest := len(list) - shown; rest > 0 {
+	if rest := len(list) - shown; rest > 0 && !quiet {
 		fmt.Fprintf(w, "%d finding(s) that need nothing: docker loom config --explain shows them\n", rest)
 	}
 }

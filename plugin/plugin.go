@@ -105,7 +105,8 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
-		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newVersionCommand(env),
+		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newDoctorCommand(env),
+		newPruneCommand(env), newVersionCommand(env),
 	)
 	return cmd
 }
@@ -184,7 +185,7 @@ func (env *environment) where(args []string) (loom.Where, error) {
 func maxArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > n {
-			return usageError{cmd, fmt.Errorf("docker %s takes at most %d argument(s), not %d", cmd.CommandPath(), n, len(args))}
+			return usageError{cmd, fmt.Errorf("%s takes at most %d argument(s), not %d", cmd.CommandPath(), n, len(args))}
 		}
 		return nil
 	}

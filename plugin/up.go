@@ -124,16 +124,14 @@ func runUp(ctx context.Context, env *environment, o upOptions, args []string) er
 	plan, result, err := l.Up(ctx, req)
 	if err != nil {
 		if plan != nil {
-			findings(env.docker.Err(), plan.Findings)
+			findings(env.docker.Err(), plan.Findings, o.create.quiet)
 		}
 		return err
 	}
 	if o.create.dryRun {
 		return tellPlan(env, plan, o.create.format, false)
 	}
-	if !o.create.quiet {
-		findings(env.docker.Err(), result.Findings)
-	}
+	findings(env.docker.Err(), result.Findings, o.create.quiet)
 	if err := write(env.docker.Out(), o.create.format, result, func(w io.Writer) { resultTable(w, result) }); err != nil {
 		return err
 	}
@@ -232,9 +230,7 @@ func runPrepare(ctx context.Context, env *environment, o createOptions, filesOnl
 	if o.dryRun {
 		return tellPlan(env, plan, o.format, false)
 	}
-	if !o.quiet {
-		findings(env.docker.Err(), result.Findings)
-	}
+	findings(env.docker.Err(), result.Findings, o.quiet)
 	return write(env.docker.Out(), o.format, result, func(w io.Writer) {
 		if filesOnly {
 			for _, f := range plan.Files {

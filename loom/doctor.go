@@ -1,0 +1,251 @@
+package loom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+// Diagnosis is what doctor finds.
+type Diagnosis struct {
+	OK bool `json:"ok"`
+	// Mode is how the project of this folder runs: compose, dockerfile, or none where there is no project.
+	Mode     string            `json:"mode"`
+	Docker   DockerState       `json:"docker"`
+	Findings []finding.Finding `json:"findings"`
+}
+
+// DockerState is what doctor finds of the engine.
+type DockerState struct {
+	SocketConnected bool   `json:"socketConnected"`
+	ImageAvailable  bool   `json:"imageAvailable"` // all images of the loom's project are on the engine
+	ImageName       string `json:"imageName"`      // the first that is missing, else the first
+	NetworkExists   bool   `json:"networkExists"`  // the loom has its networks
+	Version         string `json:"version"`
+	APIVersion      string `json:"apiVersion"`
+	Context         string `json:"context"`
+	Host            string `json:"host"`
+	Compose         string `json:"compose"`
+}
+
+// What doctor warns below: a build or a database needs more than this.
+const (
+	scarceDisk   = 5 << 30
+	scarceMemory = 2 << 30
+)
+
+// Doctor looks at everything that looms depend on and changes nothing. extra are findings of the caller's own.
+func (l *Looms) Doctor(ctx context.Context, where Where, extra []finding.Finding) *Diagnosis {
+	d := &Diagnosis{Mode: "none", Findings: slices.Clone(extra)}
+	d.Docker.Context, d.Docker.Host, d.Docker.Compose = l.Engine.Context(), l.Engine.Host(), stack.Version()
+	looms := l.engineHealth(ctx, d)
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		d.error("registry "+l.Registry.Path(), err.Error(), "run docker loom ls: looms with containers or volumes are found by their labels")
+	} else {
+		d.promises(state, looms)
+	}
+	for _, name := range []string{"COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"} {
+		if v, ok := os.LookupEnv(name); ok {
+			d.find(finding.Warning, "variable "+name, "is exported as "+v+" and beats .env for plain docker compose", "unset "+name)
+		}
+	}
+	if err == nil {
+		l.project(ctx, where, d)
+	}
+	d.OK = finding.Worst(d.Findings) != finding.Error
+	if d.Findings == nil {
+		d.Findings = []finding.Finding{}
+	}
+	return d
+}
+
+func (d *Diagnosis) find(level finding.Level, subject, message, remedy string) {
+	d.Findings = append(d.Findings, finding.Finding{Level: level, Subject: subject, Message: message, Remedy: remedy})
+}
+
+func (d *Diagnosis) error(subject, message, remedy string) {
+	d.find(finding.Error, subject, message, remedy)
+}
+
+// engineHealth looks at the engine, and returns the looms it has; nil where it does not answer.
+func (l *Looms) engineHealth(ctx context.Context, d *Diagnosis) []engine.Loom {
+	if err := l.Engine.Check(ctx); err != nil {
+		d.error("engine", err.Error(), "start Docker, or choose another engine with docker context use")
+		return nil
+	}
+	d.Docker.SocketConnected = true
+	info, err := l.Engine.Info(ctx)
+	if err != nil {
+		d.error("engine", err.Error(), "")
+		return nil
+	}
+	d.Docker.Version, d.Docker.APIVersion = info.Version, info.APIVersion
+	if info.Free > 0 && info.Free < scarceDisk {
+		d.find(finding.Warning, "disk", fmt.Sprintf("%d MB are free in %s", info.Free>>20, info.RootDir), "docker system prune, or docker loom prune")
+	}
+	if info.Memory > 0 && info.Memory < scarceMemory {
+		d.find(finding.Warning, "memory", fmt.Sprintf("the engine has %d MB", info.Memory>>20), "give Docker more memory")
+	}
+	looms, err := l.Engine.Looms(ctx)
+	if err != nil {
+		d.error("engine", err.Error(), "")
+		return nil
+	}
+	return looms
+}
+
+// promises compares the registry with the folders and with what the engine has.
+func (d *Diagnosis) promises(state *registry.State, looms []engine.Loom) {
+	onEngine := map[string]bool{}
+	for _, e := range looms {
+		onEngine[e.Project] = true
+		if byProject(state, e.Project) == nil && !state.Fresh {
+			d.find(finding.Warning, "project "+e.Project, fmt.Sprintf("is of loom %s, which the registry does not know", registry.Name(e.Repo, e.ID)), "docker loom down "+e.ID+" --volumes in "+e.Repo+" ends it, docker loom up "+e.ID+" takes it over")
+		}
+	}
+	folders := map[string][]string{}
+	for _, k := range state.Looms {
+		switch {
+		case !isDir(k.WorkTree) && onEngine[k.Project]:
+			d.find(finding.Warning, "loom "+k.Name(), "its work tree "+k.WorkTree+" is gone; its containers or volumes are still there", "docker loom prune")
+		case !isDir(k.WorkTree):
+			d.find(finding.Warning, "loom "+k.Name(), "its work tree "+k.WorkTree+" is gone; only its leases are left", "docker loom prune")
+		default:
+			folders[k.Dir] = append(folders[k.Dir], k.ID)
+			d.block(k)
+		}
+	}
+	for dir, ids := range folders {
+		if len(ids) > 1 {
+			slices.Sort(ids)
+			d.find(finding.Info, "folder "+dir, "has several looms: "+strings.Join(ids, ", ")+"; plain docker compose there acts on one of them", "")
+		}
+	}
+}
+
+// block compares the block in a loom's .env with its leases.
+func (d *Diagnosis) block(k *registry.Loom) {
+	if !k.Files {
+		return
+	}
+	path := filepath.Join(k.Dir, overrides.EnvFile)
+	env, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	id, vars, ok := overrides.Block(env)
+	if !ok {
+		return
+	}
+	again := "docker loom up " + k.ID
+	if id != k.ID {
+		d.find(finding.Warning, "file "+path, "has the block of loom "+id+", but the folder is loom "+k.ID+"'s", again)
+		return
+	}
+	for _, v := range vars {
+		if strings.HasPrefix(v.Name, overrides.PortPrefix) && !strings.Contains(v.Value, "-") && !hasHost(k.Ports, v.Value) {
+			d.find(finding.Warning, "file "+path, v.Name+" is "+v.Value+", which is no port of the loom", again)
+		}
+		if v.Name == "COMPOSE_PROJECT_NAME" && v.Value != k.Project {
+			d.find(finding.Warning, "file "+path, "names project "+v.Value+" instead of "+k.Project, again)
+		}
+	}
+}
+
+// project looks at the loom that is meant, if there is one.
+func (l *Looms) project(ctx context.Context, where Where, d *Diagnosis) {
+	if !d.Docker.SocketConnected {
+		return
+	}
+	t, err := l.Resolve(ctx, where, Making)
+	if err != nil {
+		d.error("loom", err.Error(), "")
+		return
+	}
+	plan, err := l.Plan(ctx, t, Options{DryRun: true})
+	if errors.Is(err, stack.ErrNoProject) {
+		if where.ID != "" {
+			d.error("loom "+t.ID, err.Error(), "")
+		}
+		return
+	}
+	if err != nil {
+		d.error("loom "+t.ID, err.Error(), "")
+		return
+	}
+	d.Mode = "compose"
+	if plan.base.Dockerfile != "" {
+		d.Mode = "dockerfile"
+	}
+	d.Findings = append(d.Findings, plan.Findings...)
+	d.Docker.ImageAvailable = true
+	for _, name := range plan.Project.ServiceNames() {
+		ref := stack.Image(plan.Project.Services[name], plan.Project.Name)
+		id, err := l.Engine.ImageID(ctx, ref)
+		if missing := err != nil || id == ""; missing && d.Docker.ImageAvailable || d.Docker.ImageName == "" {
+			d.Docker.ImageName, d.Docker.ImageAvailable = ref, !missing
+		}
+	}
+	networks, err := l.Engine.Networks(ctx, map[string]string{stack.LabelProject: plan.Project.Name})
+	d.Docker.NetworkExists = err == nil && len(networks) > 0
+}
+
+// Prunable is a loom that prune ends: its work tree is gone, or nobody knows it any more.
+type Prunable struct {
+	*Target
+	Why string
+}
+
+// Prunable lists what belongs to no loom or to a gone work tree, never a loom that is merely down. Only what carries our
+// labels counts.
+func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := l.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	looms, err := l.Engine.Looms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []Prunable
+	add := func(k *registry.Loom, why string) {
+		list = append(list, Prunable{&Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k)}, why})
+	}
+	for _, k := range state.Looms {
+		if k.Space == space && k.WorkTree != "" && !isDir(k.WorkTree) {
+			add(k, "its work tree "+k.WorkTree+" is gone")
+		}
+	}
+	for _, e := range looms {
+		if byProject(state, e.Project) != nil || e.ID == Main {
+			continue
+		}
+		switch {
+		case !isDir(e.Repo):
+			add(fromLabels(e), "its repository "+e.Repo+" is gone")
+		case e.WorkTree != "" && !isDir(e.WorkTree):
+			add(fromLabels(e), "its work tree "+e.WorkTree+" is gone")
+		case !state.Fresh:
+			add(fromLabels(e), "the registry does not know it")
+		}
+	}
+	return list, nil
+}
