@@ -1,0 +1,3 @@
+module github.com/fsnotify/fsevents
+
+go 1.26
