@@ -62,7 +62,6 @@ func Exposed(dockerfile string) (int, error) {
 				}
 			}
 		}
-		byName[strconv.Itoa(i)] = i
 		if stage.Name != "" {
 			byName[strings.ToLower(stage.Name)] = i
 		}
@@ -111,7 +110,12 @@ func LoadDockerfile(ctx context.Context, f *Found, name string, base, target int
 		}},
 	}}
 	project, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: f.Dir, ConfigFiles: []types.ConfigFile{file}, Environment: maps.Clone(f.Env)},
-		func(o *loader.Options) { o.SetProjectName(name, true); o.SkipResolveEnvironment = true })
+		func(o *loader.Options) {
+			o.SetProjectName(name, true)
+			// A $ in the folder's name is no variable.
+			o.SkipInterpolation = true
+			o.SkipResolveEnvironment = true
+		})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Dockerfile, err)
 	}

@@ -65,6 +65,10 @@ type Found struct {
 	EnvFiles []string
 	// Profiles are the active ones.
 	Profiles []string
+
+	// envDir is where the .env is that has COMPOSE_FILE; empty: in Dir.
+	envDir   string
+	noDotEnv bool
 }
 
 // ErrNoProject is returned where there is neither a compose file nor a Dockerfile.
@@ -75,6 +79,14 @@ var ErrNoProject = errors.New("no compose file and no Dockerfile")
 // is no compose file.
 func Find(src Source, ours Ours) (*Found, error) {
 	f := &Found{Env: processEnv(ours), Dir: src.Dir}
+	// As Compose does, in the process's environment only: no .env can switch off itself or another.
+	if v, ok := os.LookupEnv(consts.ComposeDisableDefaultEnvFile); ok {
+		off, err := strconv.ParseBool(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", consts.ComposeDisableDefaultEnvFile, err)
+		}
+		f.noDotEnv = off
+	}
 	if _, ok := f.Env["PWD"]; !ok {
 		f.Env["PWD"] = src.Dir
 	}
@@ -107,6 +119,9 @@ func Find(src Source, ours Ours) (*Found, error) {
 		f.Paths = defaults(f.Dir, src.Top, ours)
 	}
 	if src.ProjectDirectory == "" && len(f.Paths) > 0 {
+		if f.Chosen && len(src.Files) == 0 {
+			f.envDir = f.Dir
+		}
 		f.Dir = filepath.Dir(f.Paths[0])
 	}
 	// The second reading is Compose's: the project directory may be another than the one searched first.
@@ -168,11 +183,8 @@ func processEnv(ours Ours) types.Mapping {
 func (f *Found) readEnv(ours Ours) error {
 	files := f.EnvFiles
 	if len(files) == 0 {
-		if off, err := strconv.ParseBool(f.Env[consts.ComposeDisableDefaultEnvFile]); err == nil && off {
-			return nil
-		}
 		file := filepath.Join(f.Dir, ".env")
-		if !isFile(file) {
+		if f.noDotEnv || !isFile(file) {
 			return nil
 		}
 		files = []string{file}
@@ -186,18 +198,16 @@ func (f *Found) readEnv(ours Ours) error {
 		if ours.Cut != nil {
 			b = ours.Cut(b)
 		}
-		vars, err := dotenv.ParseWithLookup(bytes.NewReader(b), func(name string) (string, bool) {
+		// All into one map, as Compose does: a later file's own lines beat an earlier file's where one refers to another.
+		err = dotenv.ParseWithFormat(bytes.NewReader(b), file, read, func(name string) (string, bool) {
 			if v, ok := f.Env[name]; ok {
 				return v, true
 			}
 			v, ok := read[name]
 			return v, ok
-		})
+		}, "")
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-		for name, value := range vars {
-			read[name] = value
+			return err
 		}
 	}
 	for name, value := range read {

@@ -1,16 +1,22 @@
 package stack
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/consts"
+	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -18,6 +24,7 @@ import (
 	"github.com/docker/cli/pkg/kvfile"
 	"github.com/docker/compose/v2/pkg/api"
 	"github.com/docker/compose/v2/pkg/remote"
+	"go.yaml.in/yaml/v3"
 )
 
 // Model is a loaded project, before and after a loom's edits.
@@ -27,8 +34,13 @@ type Model struct {
 	Project *types.Project
 	// Variables are those that give published ports, one entry for each port that one gives.
 	Variables []Variable
+	// Uses are the variables that the files use in other places than published ports: where one that the loom's block
+	// gives is among them, the files have to be loaded again with it.
+	Uses map[string]bool
 	// Includes is true if the files include others.
 	Includes bool
+
+	dotEnv []byte
 }
 
 // MissingBaseError says that a port variable of ours has neither a base in the settings nor a default in the file.
@@ -69,12 +81,16 @@ func load(ctx context.Context, docker command.Cli, f *Found, name string, vars m
 	}
 	opts.WithListeners(func(event string, _ map[string]any) { includes = includes || event == "include" })
 	project, err := opts.LoadProject(ctx)
+	if missing, ok := errors.AsType[*MissingBaseError](err); ok {
+		missing.Where = f.whereUsed(ctx, docker, missing.Name)
+		return nil, missing
+	}
 	if err != nil {
 		return nil, err
 	}
 	m := &Model{Found: f, Project: project, Includes: includes}
 	if dollars {
-		if m.Variables, err = f.variables(ctx, docker, project, opts.Environment); err != nil {
+		if m.Variables, m.Uses, err = f.variables(ctx, docker, project, opts.Environment); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +125,7 @@ func watchTemplates(dollars *bool) func(*loader.Options) {
 		o.Interpolate.Substitute = func(s string, lookup template.Mapping) (string, error) {
 			if strings.Contains(s, "$") {
 				*dollars = true
-				for _, m := range ourPort.FindAllStringSubmatch(s, -1) {
+				for _, m := range ourPort.FindAllStringSubmatch(strings.ReplaceAll(s, "$$", ""), -1) {
 					if v, _ := lookup(m[1]); v == "" && !hasDefault(s, m[1]) {
 						return "", &MissingBaseError{Name: m[1]}
 					}
@@ -152,11 +168,71 @@ func (m *Model) Finish(files []string, custom map[string]string) (*types.Project
 	if project, err = project.WithSelectedServices(nil); err != nil {
 		return nil, err
 	}
-	return project.WithoutUnnecessaryResources().WithServicesEnvironmentResolved(true)
+	project = project.WithoutUnnecessaryResources()
+	if m.dotEnv != nil {
+		if err := m.readAsWritten(project); err != nil {
+			return nil, err
+		}
+	}
+	return project.WithServicesEnvironmentResolved(true)
 }
 
-// DotEnv is the path of the project's .env file, which need not exist.
-func (f *Found) DotEnv() string { return filepath.Join(f.Dir, ".env") }
+// UseBlock makes Finish see what plain docker compose will see once the loom's block is in the project's .env: vars are
+// the block's variables, which services without a value of their own pass through, and dotEnv is what the file will
+// hold, which services read through env_file; nil leaves the file as it is.
+func (m *Model) UseBlock(vars map[string]string, dotEnv []byte) {
+	maps.Copy(m.Project.Environment, vars)
+	m.dotEnv = dotEnv
+}
+
+// readAsWritten resolves the environment of the services that read the project's .env, whatever is in the file now, by
+// the rules of compose-go's WithServicesEnvironmentResolved, which only reads files.
+func (m *Model) readAsWritten(p *types.Project) error {
+	for name, s := range p.Services {
+		if !slices.ContainsFunc(s.EnvFiles, func(e types.EnvFile) bool { return sameFile(e.Path, m.DotEnv()) }) {
+			continue
+		}
+		explicit := s.Environment.Resolve(p.Environment.Resolve)
+		lookup := func(k string) (string, bool) {
+			if v, ok := p.Environment.Resolve(k); ok {
+				return v, true
+			}
+			if v, ok := explicit[k]; ok && v != nil {
+				return *v, true
+			}
+			return "", false
+		}
+		read := explicit.ToMapping()
+		for _, e := range s.EnvFiles {
+			text := m.dotEnv
+			if !sameFile(e.Path, m.DotEnv()) {
+				var err error
+				if text, err = os.ReadFile(e.Path); errors.Is(err, fs.ErrNotExist) && !bool(e.Required) {
+					continue
+				} else if err != nil {
+					return fmt.Errorf("env file %s not found: %w", e.Path, err)
+				}
+			}
+			if err := dotenv.ParseWithFormat(bytes.NewReader(text), e.Path, read, lookup, e.Format); err != nil {
+				return err
+			}
+		}
+		s.Environment = read.ToMappingWithEquals().OverrideBy(explicit)
+		s.EnvFiles = nil
+		p.Services[name] = s
+	}
+	return nil
+}
+
+// DotEnv is the path of the .env file that plain docker compose reads first, which need not exist: that of the project
+// directory, or the one whose COMPOSE_FILE names files in another folder. A COMPOSE_FILE or COMPOSE_PROJECT_NAME in any
+// other comes too late.
+func (f *Found) DotEnv() string {
+	if f.envDir != "" {
+		return filepath.Join(f.envDir, ".env")
+	}
+	return filepath.Join(f.Dir, ".env")
+}
 
 func rawEnv(r io.Reader, filename string, vars map[string]string, lookup func(string) (string, bool)) error {
 	lines, err := kvfile.ParseFromReader(r, lookup)
@@ -195,6 +271,34 @@ func sameFile(a, b string) bool {
 	ib, err := os.Stat(b)
 	return err == nil && os.SameFile(ia, ib)
 }
+
+// BaseName is the project name that Compose would choose for what was found: images that are built without a name are
+// called after it, and other services may use them by that name.
+func (f *Found) BaseName() string {
+	if name := f.Env[consts.ComposeProjectName]; name != "" {
+		return name
+	}
+	name := DefaultName(f.Dir)
+	for _, path := range f.Paths {
+		text, err := os.ReadFile(path)
+		if err != nil || !topLevelName.Match(text) {
+			continue
+		}
+		var file struct {
+			Name string `yaml:"name"`
+		}
+		if err := yaml.Unmarshal(text, &file); err != nil || file.Name == "" {
+			continue
+		}
+		if own, err := template.SubstituteWithOptions(file.Name, f.Env.Resolve, template.WithoutLogging); err == nil && own != "" {
+			name = loader.NormalizeProjectName(own)
+		}
+	}
+	return name
+}
+
+// topLevelName spares the parsing of the many files that have no name.
+var topLevelName = regexp.MustCompile(`(?m)^["']?name["']?\s*:`)
 
 // DefaultName is the project name that Compose gives to a folder.
 func DefaultName(dir string) string { return loader.NormalizeProjectName(filepath.Base(dir)) }

@@ -3,9 +3,12 @@ package stack
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
@@ -35,17 +38,12 @@ type Variable struct {
 // Ours reports whether the variable is one of ours (ILOOM_PORT_…), which always follows the loom.
 func (v Variable) Ours() bool { return strings.HasPrefix(v.Name, PortPrefix) }
 
-// variables reads the files once more without interpolation, to see which variables stand in published ports.
-func (f *Found) variables(ctx context.Context, docker command.Cli, project *types.Project, env types.Mapping) ([]Variable, error) {
-	opts, err := f.options(docker, project.Name, nil,
-		cli.WithInterpolation(false), cli.WithNormalization(false), cli.WithConsistency(false), cli.WithResolvedPaths(false),
-		cli.WithLoadOptions(loader.WithSkipValidation, func(o *loader.Options) { o.SkipDefaultValues = true }))
+// variables reads the files once more without interpolation, to see which variables stand in published ports, and which
+// in other places.
+func (f *Found) variables(ctx context.Context, docker command.Cli, project *types.Project, env types.Mapping) ([]Variable, map[string]bool, error) {
+	raw, err := f.raw(ctx, docker, project.Name)
 	if err != nil {
-		return nil, err
-	}
-	raw, err := opts.LoadModel(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading port variables: %w", err)
+		return nil, nil, fmt.Errorf("reading port variables: %w", err)
 	}
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 
@@ -69,6 +67,7 @@ func (f *Found) variables(ctx context.Context, docker command.Cli, project *type
 		}
 	}
 	uses := usesOf(raw)
+	usesOfEnvFiles(project, uses)
 	for i, v := range vars {
 		for _, u := range uses[v.Name] {
 			vars[i].Elsewhere = true
@@ -76,8 +75,41 @@ func (f *Found) variables(ctx context.Context, docker command.Cli, project *type
 				vars[i].Entangled = u.path
 			}
 		}
+		for _, o := range vars {
+			// Two defaults (${PORT:-3000} and ${PORT:-4000}), or an included .env of its own: one value cannot give both.
+			if vars[i].Entangled == "" && o.Name == v.Name && (o.Published != v.Published || !o.givesAny(project)) {
+				vars[i].Entangled = "services." + o.Service + ".ports"
+			}
+		}
 	}
-	return vars, nil
+	// What an included .env gives another value than the project's is no base of ours.
+	vars = slices.DeleteFunc(vars, func(v Variable) bool { return !v.givesAny(project) })
+	names := map[string]bool{}
+	for name := range uses {
+		names[name] = true
+	}
+	return vars, names, nil
+}
+
+// raw is the merged model of the files with its variables unresolved.
+func (f *Found) raw(ctx context.Context, docker command.Cli, name string) (map[string]any, error) {
+	opts, err := f.options(docker, name, nil,
+		cli.WithInterpolation(false), cli.WithNormalization(false), cli.WithConsistency(false), cli.WithResolvedPaths(false),
+		cli.WithLoadOptions(loader.WithSkipValidation, func(o *loader.Options) { o.SkipDefaultValues = true }))
+	if err != nil {
+		return nil, err
+	}
+	return opts.LoadModel(ctx)
+}
+
+// whereUsed is the first place of the files that uses the variable, "" if none can be told.
+func (f *Found) whereUsed(ctx context.Context, docker command.Cli, variable string) string {
+	// Any name will do: nothing is made of this model.
+	model, err := f.raw(ctx, docker, "where")
+	if uses := usesOf(model)[variable]; err == nil && len(uses) > 0 {
+		return uses[0].path
+	}
+	return ""
 }
 
 // splitPublished takes the published part out of one raw ports entry, and returns it with what remains.
@@ -129,7 +161,7 @@ func splitOutsideBraces(s string, sep byte) []string {
 }
 
 var (
-	wholeVariable = regexp.MustCompile(`^\$(?:\{(\w+)(?:(:?[-?])(.*))?\}|(\w+))$`)
+	wholeVariable = regexp.MustCompile(`^\$(?:\{([A-Za-z_]\w*)(?:(:?[-?])(.*))?\}|([A-Za-z_]\w*))$`)
 	port          = regexp.MustCompile(`^\d{1,5}$`)
 )
 
@@ -200,6 +232,10 @@ func (v Variable) Gives(service string, p types.ServicePortConfig) bool {
 		(v.Protocol == p.Protocol || v.Protocol == "" && p.Protocol == "tcp")
 }
 
+func (v Variable) givesAny(p *types.Project) bool {
+	return slices.ContainsFunc(p.AllServices()[v.Service].Ports, func(port types.ServicePortConfig) bool { return v.Gives(v.Service, port) })
+}
+
 type use struct {
 	path string
 	url  bool
@@ -208,16 +244,21 @@ type use struct {
 var (
 	anyVariable = regexp.MustCompile(`\$(?:\{(\w+)|(\w+))`)
 	hostURL     = regexp.MustCompile(`(?i)(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0):$`)
+	bareName    = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*\r?$`)
 )
 
 // usesOf lists for each variable the places of the raw model that use it.
-func usesOf(model any) map[string][]use {
+func usesOf(model map[string]any) map[string][]use {
 	uses := map[string][]use{}
 	var walk func(path string, v any)
 	walk = func(path string, v any) {
 		switch v := v.(type) {
 		case map[string]any:
 			for _, k := range sortedKeys(v) {
+				// Compose does nothing with these; where an anchor brings one into a service it is seen there.
+				if path == "" && strings.HasPrefix(k, "x-") {
+					continue
+				}
 				walk(strings.TrimPrefix(path+"."+k, "."), v[k])
 			}
 		case []any:
@@ -225,25 +266,83 @@ func usesOf(model any) map[string][]use {
 				walk(path, e)
 			}
 		case string:
-			s := strings.ReplaceAll(v, "$$", "\x00\x00")
-			for _, m := range anyVariable.FindAllStringSubmatchIndex(s, -1) {
-				lo, hi := m[2], m[3]
-				if lo < 0 {
-					lo, hi = m[4], m[5]
-				}
-				uses[s[lo:hi]] = append(uses[s[lo:hi]], use{path: path, url: hostURL.MatchString(s[:m[0]])})
-			}
+			usesIn(path, v, uses)
 		}
 	}
 	walk("", model)
+	passedThrough(model, uses)
 	return uses
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+func usesIn(path, text string, uses map[string][]use) {
+	s := strings.ReplaceAll(text, "$$", "\x00\x00")
+	for _, m := range anyVariable.FindAllStringSubmatchIndex(s, -1) {
+		lo, hi := m[2], m[3]
+		if lo < 0 {
+			lo, hi = m[4], m[5]
+		}
+		uses[s[lo:hi]] = append(uses[s[lo:hi]], use{path: path, url: hostURL.MatchString(s[:m[0]])})
 	}
-	sort.Strings(keys)
-	return keys
 }
+
+// passedThrough finds the variables that are used without a $: names without a value in environment and build.args,
+// and those that secrets and configs are made of.
+func passedThrough(model map[string]any, uses map[string][]use) {
+	add := func(path, name string) { uses[name] = append(uses[name], use{path: path}) }
+	list := func(path string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				if s, ok := e.(string); ok && !strings.Contains(s, "=") {
+					add(path, s)
+				}
+			}
+		case map[string]any:
+			for _, k := range sortedKeys(v) {
+				if v[k] == nil {
+					add(path, k)
+				}
+			}
+		}
+	}
+	services, _ := model["services"].(map[string]any)
+	for _, name := range sortedKeys(services) {
+		s, _ := services[name].(map[string]any)
+		list("services."+name+".environment", s["environment"])
+		if build, ok := s["build"].(map[string]any); ok {
+			list("services."+name+".build.args", build["args"])
+		}
+	}
+	for _, kind := range []string{"configs", "secrets"} {
+		all, _ := model[kind].(map[string]any)
+		for _, name := range sortedKeys(all) {
+			r, _ := all[name].(map[string]any)
+			if v, ok := r["environment"].(string); ok {
+				add(kind+"."+name+".environment", v)
+			}
+		}
+	}
+}
+
+// usesOfEnvFiles adds the uses in the files that services read through env_file. One that cannot be read is Finish's to
+// complain about.
+func usesOfEnvFiles(p *types.Project, uses map[string][]use) {
+	services := p.AllServices()
+	for _, name := range sortedKeys(services) {
+		for _, file := range services[name].EnvFiles {
+			text, err := os.ReadFile(file.Path)
+			if err != nil {
+				continue
+			}
+			path := "services." + name + ".env_file " + filepath.Base(file.Path)
+			if file.Format != "raw" {
+				usesIn(path, string(text), uses)
+			}
+			for _, m := range bareName.FindAllStringSubmatch(string(text), -1) {
+				uses[m[1]] = append(uses[m[1]], use{path: path})
+			}
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
