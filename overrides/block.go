@@ -31,9 +31,13 @@ func Cut(env []byte) []byte {
 		}
 		before, rest := env[:at[0]], env[at[1]:]
 		first, _, _ := bytes.Cut(env[at[0]:at[1]], []byte("\n"))
+		first, crlf := bytes.CutSuffix(first, []byte("\r"))
 		// What the user added behind the block since then must not run into the line before it.
-		if len(rest) == 0 && bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(glued)) {
-			before = bytes.TrimSuffix(bytes.TrimSuffix(before, []byte("\n")), []byte("\r"))
+		if len(rest) == 0 && bytes.HasSuffix(first, []byte(glued)) {
+			before = bytes.TrimSuffix(before, []byte("\n"))
+			if crlf {
+				before = bytes.TrimSuffix(before, []byte("\r"))
+			}
 		}
 		env = append(bytes.Clone(before), rest...)
 	}

@@ -302,9 +302,20 @@ type NetworkMode struct {
 	Service, Old, New string
 }
 
-// Apply changes the mode.
+// Apply changes the mode, and adds the dependency that Compose gives to a service that joins another when it loads.
 func (e NetworkMode) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) { s.NetworkMode = e.New })
+	service(p, e.Service, func(s *types.ServiceConfig) {
+		s.NetworkMode = e.New
+		target := strings.TrimPrefix(e.New, types.ServicePrefix)
+		if _, ok := s.DependsOn[target]; ok {
+			return
+		}
+		s.DependsOn = maps.Clone(s.DependsOn)
+		if s.DependsOn == nil {
+			s.DependsOn = types.DependsOnConfig{}
+		}
+		s.DependsOn[target] = types.ServiceDependency{Condition: types.ServiceConditionStarted, Restart: true, Required: true}
+	})
 }
 
 // Render changes the mode.

@@ -27,6 +27,10 @@ type Input struct {
 	Subnets map[string][]netip.Prefix
 	// Share and Isolate are the keys of volumes and networks named in the settings.
 	Share, Isolate []string
+	// RewriteLocalhost lets environment and build arguments that name localhost and a moved port follow it.
+	RewriteLocalhost bool
+	// Texts are files of the work tree to be searched for what would talk to another loom.
+	Texts []Text
 	// PortsOnly leaves everything but the ports as it is: the loom main with an offset.
 	PortsOnly bool
 	// Dir is the work tree's folder: what is bound from outside it is shared by all looms.
@@ -119,6 +123,11 @@ func Plan(p *types.Project, in Input) ([]Edit, []finding.Finding) {
 	for _, name := range b.services {
 		b.service(name, b.all[name])
 	}
+	talk := newCrosstalk(in.Leases)
+	for _, name := range b.services {
+		b.crosstalk(name, b.all[name], talk)
+	}
+	b.texts(talk)
 	return b.edits, b.findings
 }
 
@@ -146,7 +155,8 @@ func (b *planner) networks() {
 	for _, key := range slices.Sorted(maps.Keys(b.p.Networks)) {
 		n := b.p.Networks[key]
 		if shared(bool(n.External), key, b.in, true) {
-			b.find(finding.Warning, "network "+key, fmt.Sprintf("%s is shared: looms on it find each other's services by name", n.Name), "take it out of container.share")
+			name := b.shareName("networks", key, n.Name, bool(n.External))
+			b.find(finding.Warning, "network "+key, fmt.Sprintf("%s is shared: looms on it find each other's services by name", name), "take it out of container.share")
 			continue
 		}
 		if own := b.p.Name + "_" + key; n.Name != own || bool(n.External) {
@@ -155,11 +165,28 @@ func (b *planner) networks() {
 				b.find(finding.Warning, "network "+key, fmt.Sprintf("the external network %s is replaced by the loom's own: what else is on it is not reached", n.Name), "name it in container.share to keep it")
 			}
 		}
+		if bridge := n.DriverOpts["com.docker.network.bridge.name"]; bridge != "" {
+			b.find(finding.Warning, "network "+key, "names the bridge "+bridge+" of the host, which only one loom can have", "leave out the driver option com.docker.network.bridge.name")
+		}
+		if n.Driver != "" && n.Driver != "bridge" && len(n.Ipam.Config) > 0 {
+			b.find(finding.Warning, "network "+key, "has addresses of a "+n.Driver+" network, which all looms share", "")
+		}
 		b.label("networks", key)
 		if subnets := b.in.Subnets[key]; len(subnets) > 0 {
 			b.subnets(key, n, subnets)
 		}
 	}
+}
+
+// shareName is the name under which all looms have a volume or network. One without a name of its own is called after
+// the project, and so would be another in each loom.
+func (b *planner) shareName(kind, key, name string, external bool) string {
+	if external || name != b.p.Name+"_"+key {
+		return name
+	}
+	base := b.in.Base + "_" + key
+	b.edit(Name{Kind: kind, Key: key, Old: name, New: base})
+	return base
 }
 
 // subnets moves the network's pools into the leased subnets, and the fixed addresses in them along.
@@ -239,11 +266,19 @@ func (b *planner) volumes() {
 	for _, key := range slices.Sorted(maps.Keys(b.p.Volumes)) {
 		v := b.p.Volumes[key]
 		if shared(bool(v.External), key, b.in, false) {
-			b.find(finding.Warning, "volume "+key, fmt.Sprintf("%s is shared by all looms", v.Name), "name it in container.isolate to give each loom its own")
+			name := b.shareName("volumes", key, v.Name, bool(v.External))
+			remedy := "name it in container.isolate to give each loom its own"
+			if slices.Contains(b.in.Share, key) {
+				remedy = "take it out of container.share to give each loom its own"
+			}
+			b.find(finding.Warning, "volume "+key, name+" is shared by all looms", remedy)
 			continue
 		}
 		if own := b.p.Name + "_" + key; v.Name != own || bool(v.External) {
 			b.edit(Name{Kind: "volumes", Key: key, Old: v.Name, New: own, External: bool(v.External)})
+		}
+		if device := v.DriverOpts["device"]; device != "" && !within(device, b.in.Dir) {
+			b.find(finding.Warning, "volume "+key, "keeps its data in "+device+", outside the work tree: all looms share it", "leave out the driver option device")
 		}
 		b.label("volumes", key)
 	}
@@ -258,10 +293,12 @@ func (b *planner) images() {
 			continue
 		}
 		implicit := b.p.Name + "-" + name
-		if s.Image != "" {
-			own[s.Image] = implicit
-		} else {
-			own[b.in.Base+"-"+name] = implicit
+		image := s.Image
+		if image == "" {
+			image = b.in.Base + "-" + name
+		}
+		for _, tag := range append(slices.Clone(s.Build.Tags), image) {
+			own[tagged(tag)] = implicit
 		}
 		if s.Image != "" || len(s.Build.Tags) > 0 {
 			b.edit(Built{Service: name, Old: s.Image, New: implicit, Tags: len(s.Build.Tags) > 0})
@@ -269,10 +306,19 @@ func (b *planner) images() {
 	}
 	for _, name := range b.services {
 		s := b.all[name]
-		if to, ok := own[s.Image]; ok && s.Build == nil && s.Image != "" {
+		if to, ok := own[tagged(s.Image)]; ok && s.Build == nil && s.Image != "" {
 			b.edit(Follows{Service: name, Old: s.Image, New: to})
 		}
 	}
+}
+
+// tagged is a reference to an image as the engine completes it, so that app and app:latest are the same.
+func tagged(image string) string {
+	image = strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")
+	if strings.ContainsAny(image[strings.LastIndex(image, "/")+1:], ":@") {
+		return image
+	}
+	return image + ":latest"
 }
 
 func (b *planner) service(name string, s types.ServiceConfig) {
@@ -304,9 +350,14 @@ func (b *planner) containerName(name string, s types.ServiceConfig) {
 func (b *planner) ports(name string, s types.ServiceConfig) {
 	if joins(s) {
 		for _, entry := range s.Ports {
-			if _, ok := published(name, entry); ok {
-				b.find(finding.Error, "service "+name, fmt.Sprintf("publishes port %s with network_mode: %s, which the engine does not do", entry.Published, s.NetworkMode), "publish it on the service whose network it joins")
+			if _, ok := published(name, entry); !ok {
+				continue
 			}
+			if s.NetworkMode == "host" || s.NetworkMode == "none" {
+				b.find(finding.Info, "service "+name, fmt.Sprintf("port %s has no effect with network_mode: %s", entry.Published, s.NetworkMode), "")
+				continue
+			}
+			b.find(finding.Error, "service "+name, fmt.Sprintf("publishes port %s with network_mode: %s, which the engine refuses", entry.Published, s.NetworkMode), "publish it on the service whose network it joins")
 		}
 		return
 	}
@@ -332,9 +383,9 @@ func (b *planner) limits(name string, s types.ServiceConfig) {
 	if s.NetworkMode == "host" {
 		b.find(finding.Warning, subject, "runs in the host's network: its ports cannot be moved", "use ports instead of network_mode: host")
 	}
-	for kind, mode := range map[string]string{"pid": s.Pid, "ipc": s.Ipc} {
-		if mode == "host" {
-			b.find(finding.Warning, subject, "shares the host's "+kind+" namespace with every loom", "take "+kind+": host out")
+	for _, ns := range []struct{ kind, mode string }{{"pid", s.Pid}, {"ipc", s.Ipc}} {
+		if ns.mode == "host" {
+			b.find(finding.Warning, subject, "shares the host's "+ns.kind+" namespace with every loom", "take "+ns.kind+": host out")
 		}
 	}
 	if len(s.Devices) > 0 {

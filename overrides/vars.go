@@ -17,7 +17,10 @@ const PortPrefix = "ILOOM_PORT_"
 // if variable returns one, and ILOOM_PORT_<SERVICE> for the others, with _<TARGET> where a service publishes several.
 func PortVars(p *types.Project, leases []ports.Lease, variable func(service string, p types.ServicePortConfig) string) []Var {
 	vars := map[string]string{}
-	type literal struct{ name, value string }
+	type literal struct {
+		name, value string
+		base        int
+	}
 	var literals []literal
 	all := p.AllServices()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -45,11 +48,16 @@ func PortVars(p *types.Project, leases []ports.Lease, variable func(service stri
 				own += "_" + strconv.Itoa(int(entry.Target))
 			}
 			host, _, _ := strings.Cut(moved.Published, "-")
-			literals = append(literals, literal{own, host})
+			was, _ := published(name, entry)
+			literals = append(literals, literal{own, host, was.Base})
 		}
 	}
 	for _, l := range literals {
-		// A variable of the files has the name first; two protocols of one target share a number and so the name.
+		// A variable of the files has the name first; two protocols of one port share a number and so the name. Others that
+		// come out the same (my-app and my_app, 53/udp at another port than 53/tcp) are told apart by the base.
+		if value, taken := vars[l.name]; taken && value != l.value {
+			l.name += "_" + strconv.Itoa(l.base)
+		}
 		if _, taken := vars[l.name]; !taken {
 			vars[l.name] = l.value
 		}
