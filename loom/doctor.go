@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,9 +118,9 @@ func (d *Diagnosis) promises(state *registry.State, looms []engine.Loom) {
 	folders := map[string][]string{}
 	for _, k := range state.Looms {
 		switch {
-		case !isDir(k.WorkTree) && onEngine[k.Project]:
+		case gone(k.WorkTree) && onEngine[k.Project]:
 			d.find(finding.Warning, "loom "+k.Name(), "its work tree "+k.WorkTree+" is gone; its containers or volumes are still there", "docker loom prune")
-		case !isDir(k.WorkTree):
+		case gone(k.WorkTree):
 			d.find(finding.Warning, "loom "+k.Name(), "its work tree "+k.WorkTree+" is gone; only its leases are left", "docker loom prune")
 		default:
 			folders[k.Dir] = append(folders[k.Dir], k.ID)
@@ -226,26 +227,58 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 		return nil, err
 	}
 	var list []Prunable
-	add := func(k *registry.Loom, why string) {
-		list = append(list, Prunable{&Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k)}, why})
+	add := func(k *registry.Loom, recovered bool, why string) {
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), recovered: recovered}
+		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree}
+		list = append(list, Prunable{t, why})
 	}
 	for _, k := range state.Looms {
-		if k.Space == space && k.WorkTree != "" && !isDir(k.WorkTree) {
-			add(k, "its work tree "+k.WorkTree+" is gone")
+		if k.Space != space || !gone(k.WorkTree) {
+			continue
 		}
+		if theirs, err := l.theirs(ctx, k); err != nil {
+			return nil, err
+		} else if !theirs {
+			add(k, false, "its work tree "+k.WorkTree+" is gone")
+		}
+	}
+	if !l.Engine.Local() {
+		// Other machines use this engine too: their looms are in their registries, their folders on their disks.
+		return list, nil
 	}
 	for _, e := range looms {
 		if byProject(state, e.Project) != nil || e.ID == Main {
 			continue
 		}
 		switch {
-		case !isDir(e.Repo):
-			add(fromLabels(e), "its repository "+e.Repo+" is gone")
-		case e.WorkTree != "" && !isDir(e.WorkTree):
-			add(fromLabels(e), "its work tree "+e.WorkTree+" is gone")
+		case gone(e.Repo):
+			add(fromLabels(e), true, "its repository "+e.Repo+" is gone")
+		case gone(e.WorkTree):
+			add(fromLabels(e), true, "its work tree "+e.WorkTree+" is gone")
 		case !state.Fresh:
-			add(fromLabels(e), "the registry does not know it")
+			add(fromLabels(e), true, "the registry does not know it")
 		}
 	}
 	return list, nil
+}
+
+// theirs tells whether a loom's project has what somebody else may have made. That is so for main alone: its project is
+// called as Compose calls it in every folder of that name, and its volumes have no labels of ours.
+func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
+	if k.ID != Main {
+		return false, nil
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: k.Project})
+	if err != nil {
+		return false, err
+	}
+	volumes, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: k.Project})
+	return len(volumes) > 0 || slices.ContainsFunc(own, func(c engine.Container) bool { return c.Labels[engine.LabelRepo] != k.Repository }), err
+}
+
+// gone tells whether a folder that was there is no more. One that only another user may look into is not gone, and of ""
+// nothing is known.
+func gone(path string) bool {
+	info, err := os.Stat(path)
+	return path != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir())
 }

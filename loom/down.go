@@ -2,6 +2,7 @@ package loom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,13 +44,17 @@ func (l *Looms) Targets(ctx context.Context, src stack.Source, ids []string, all
 		if err != nil {
 			return nil, err
 		}
-		state, err := l.Registry.Read(ctx)
+		state, err := l.promises(ctx)
+		if err != nil {
+			return nil, err
+		}
+		space, err := l.Engine.Space(ctx)
 		if err != nil {
 			return nil, err
 		}
 		ids = nil
 		for _, k := range state.Looms {
-			if k.Repository == here.Repository {
+			if k.Repository == here.Repository && k.Space == space {
 				ids = append(ids, k.ID)
 			}
 		}
@@ -75,6 +80,15 @@ func (l *Looms) Targets(ctx context.Context, src stack.Source, ids []string, all
 	return targets, nil
 }
 
+// ElsewhereError says that a loom is on another engine than the one asked: here there is nothing of it to take down, and
+// to forget it would free what it holds there.
+type ElsewhereError struct{ Name, Space string }
+
+// Error names the loom and says what to do.
+func (e *ElsewhereError) Error() string {
+	return fmt.Sprintf("loom %s is on another engine (%s): choose its context, as in docker --context NAME loom down", e.Name, e.Space)
+}
+
 // Down takes one loom down. It needs neither the files nor the work tree: what the loom has is found by its labels.
 func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
 	if err := l.Engine.Check(ctx); err != nil {
@@ -86,6 +100,19 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 			return nil, err
 		}
 		defer release()
+		if err := l.refresh(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	if t.Known == nil {
+		return nil, &UnknownError{t.Name()}
+	}
+	space, err := l.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if t.Known.Space != "" && t.Known.Space != space {
+		return nil, &ElsewhereError{Name: t.Name(), Space: t.Known.Space}
 	}
 	project := t.Known.Project
 	byProject := map[string]string{stack.LabelProject: project}
@@ -179,19 +206,21 @@ func (l *Looms) generated(t *Target) []overrides.File {
 			files = append(files, overrides.File{Path: path})
 		}
 	}
-	path := filepath.Join(dir, overrides.EnvFile)
-	env, err := os.ReadFile(path)
-	if err != nil {
-		return files
-	}
-	if id, _, ok := overrides.Block(env); ok && id == t.ID {
-		rest := overrides.Cut(env)
-		if len(rest) == 0 && overrides.MadeFile(env) {
-			rest = nil
+	// The block is in the project directory, or above it where a COMPOSE_FILE there names the files.
+	for ; ; dir = filepath.Dir(dir) {
+		path := filepath.Join(dir, overrides.EnvFile)
+		env, err := os.ReadFile(path)
+		if id, _, ok := overrides.Block(env); err == nil && ok && id == t.ID {
+			rest := overrides.Cut(env)
+			if len(rest) == 0 && overrides.MadeFile(env) {
+				rest = nil
+			}
+			files = append(files, overrides.File{Path: path, Content: rest})
 		}
-		files = append(files, overrides.File{Path: path, Content: rest})
+		if dir == t.Known.WorkTree || dir == filepath.Dir(dir) || !strings.HasPrefix(dir, t.Known.WorkTree) {
+			return files
+		}
 	}
-	return files
 }
 
 // hooks loads the project for its pre_stop hooks. A project that cannot be loaded any more must still go down, so that
@@ -206,7 +235,7 @@ func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *t
 	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		fmt.Fprintf(l.Stderr, "%s cannot be loaded (%v): going down without its pre_stop hooks\n", t.Known.Dir, firstLine(err))
+		fmt.Fprintf(l.Stderr, "%s cannot be loaded (%v): its pre_stop hooks do not run\n", t.Known.Dir, firstLine(err))
 		return nil
 	}
 	if len(project.Services) == 0 {
@@ -222,6 +251,10 @@ func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *t
 
 // loadOnly loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks.
 func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error) {
+	if t.Source.Dir == "" {
+		// The current folder's project would be taken for it.
+		return nil, errors.New("its folder is not known")
+	}
 	f, err := l.read(ctx, t)
 	if err != nil {
 		return nil, err
@@ -239,14 +272,21 @@ func firstLine(err error) string {
 	return line
 }
 
-// Everywhere lists all looms of all repositories.
+// Everywhere lists all looms of all repositories on this engine.
 func (l *Looms) Everywhere(ctx context.Context, src stack.Source) ([]*Target, error) {
-	state, err := l.Registry.Read(ctx)
+	state, err := l.promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := l.Engine.Space(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var targets []*Target
 	for _, k := range state.Looms {
+		if k.Space != space {
+			continue
+		}
 		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), Source: src}
 		if err := l.moveTo(ctx, t, k.WorkTree); err != nil {
 			l.debugf("%s: %v", t.Name(), err)

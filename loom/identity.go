@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/template"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Main is the id of the main checkout's loom: what docker compose up would make.
@@ -25,7 +26,7 @@ func (e *IDError) Error() string {
 
 var (
 	number      = regexp.MustCompile(`^#?0*(\d+)$`)
-	pullRequest = regexp.MustCompile(`(?i)^pr[/-](\d+)$`)
+	pullRequest = regexp.MustCompile(`(?i)^pr[/-]0*(\d+)$`)
 	projectKey  = regexp.MustCompile(`(?i)^[a-z]{2,}-\d+$`)
 )
 
@@ -35,7 +36,7 @@ func ParseID(typed string) (string, error) {
 	s := strings.TrimSpace(typed)
 	if !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) ||
 		strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) ||
-		strings.HasPrefix(s, "-") || len(s) > 200 {
+		strings.HasPrefix(s, "-") || len(s) > 200 || !utf8.ValidString(s) {
 		return "", &IDError{typed}
 	}
 	if m := number.FindStringSubmatch(s); m != nil {

@@ -32,6 +32,9 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("port %s, leased to this loom, is held by %s", e.Lease, e.Holder)
 }
 
+// errMeanwhile says that another command chose the same project name, or took the folder, while this one planned.
+var errMeanwhile = errors.New("another loom took the project name or the folder meanwhile: run the command again")
+
 // world is what is known of ports and subnets outside the registry.
 type world struct {
 	bindings []engine.Binding
@@ -50,6 +53,10 @@ func (l *Looms) lease(ctx context.Context, f *facts, p *Plan, o Options) error {
 	if p.ID != Main {
 		networks = overrides.Networks(p.base.Project, overrides.Input{Share: f.settings.Container.Share, Isolate: f.settings.Container.Isolate})
 	}
+	if p.plain() {
+		// A port that nothing will publish need not be free.
+		want = slices.DeleteFunc(want, func(port ports.Port) bool { _, ok := p.base.Project.Services[port.Service]; return !ok })
+	}
 	own, err := l.Engine.Containers(ctx, engine.Filter{Project: p.Entry.Project})
 	if err != nil {
 		return err
@@ -62,7 +69,10 @@ func (l *Looms) lease(ctx context.Context, f *facts, p *Plan, o Options) error {
 	if err != nil {
 		return err
 	}
-	adopt(p, own, want, networks, w)
+	if o.Offset == nil {
+		adoptPorts(p, own, want)
+	}
+	adoptSubnets(p, networks, w)
 	if err := p.keepOrMove(own, want, w); err != nil {
 		return err
 	}
@@ -74,7 +84,14 @@ func (l *Looms) lease(ctx context.Context, f *facts, p *Plan, o Options) error {
 	}
 	decide := func(state *registry.State) error {
 		e := p.Entry
-		if now := state.Find(e.Repository, e.ID); now != nil && p.Known == nil {
+		now := state.Find(e.Repository, e.ID)
+		if other := byProject(state, e.Project); other != nil && other != now && e.ID != Main && (p.Known == nil || p.Known.Project != e.Project) {
+			return errMeanwhile
+		}
+		if owner := state.FilesOwner(e.Dir); e.Files && owner != nil && owner != now {
+			return errMeanwhile
+		}
+		if now != nil && p.Known == nil {
 			// Another process made this loom meanwhile.
 			e.Ports, e.Offset, e.Subnets = now.Ports, now.Offset, now.Subnets
 		}
@@ -117,7 +134,7 @@ func (l *Looms) world(ctx context.Context, project string) (*world, error) {
 		lease := ports.Lease{IP: b.IP, Protocol: b.Protocol, Count: 1, Host: b.Port}
 		if b.Project != project {
 			w.theirs.Add("container "+b.Container, lease)
-		} else if b.State == "running" {
+		} else if b.State == "running" || b.State == "paused" {
 			w.mine.Add(b.Container, lease)
 		}
 	}
@@ -158,14 +175,17 @@ func changed(p *Plan) bool {
 		!maps.Equal(k.Variables, p.Entry.Variables)
 }
 
-// active are the leases in use: those of ports that the files still have, of services that no profile disables.
+// active are the leases in use: those of ports that the files still have, of services that no profile disables. main has
+// its base ports without a lease.
 func (p *Plan) active(want []ports.Port) []ports.Lease {
 	var leases []ports.Lease
 	for _, port := range want {
 		if _, ok := p.base.Project.Services[port.Service]; !ok {
 			continue
 		}
-		if lease, ok := ports.Find(p.Entry.Ports, port); ok {
+		if p.plain() {
+			leases = append(leases, ports.Lease{IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: port.Count, Host: port.Base})
+		} else if lease, ok := ports.Find(p.Entry.Ports, port); ok {
 			leases = append(leases, lease)
 		}
 	}
@@ -208,24 +228,31 @@ func publishes(own []engine.Container, lease ports.Lease) bool {
 	return false
 }
 
-// adopt takes over what a loom already has on the engine though the registry lost it: the host ports its containers
-// publish, and its networks' subnets.
-func adopt(p *Plan, own []engine.Container, want []ports.Port, networks []overrides.Network, w *world) {
+// adoptPorts takes over the host ports that the loom's containers publish though the registry lost them.
+func adoptPorts(p *Plan, own []engine.Container, want []ports.Port) {
 	if len(p.Entry.Ports) > 0 || p.plain() {
-		want = nil
+		return
 	}
 	for _, port := range want {
 		for _, c := range own {
 			for _, pub := range c.Published {
-				if c.Service == port.Service && pub.Target == port.Target && pub.Protocol == port.Protocol && port.Count <= 1 {
-					lease := ports.Lease{IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: 1, Host: pub.Host}
-					if _, have := ports.Find(p.Entry.Ports, port); !have {
-						p.Entry.Ports = append(p.Entry.Ports, lease)
-					}
+				if c.Service != port.Service || pub.Target != port.Target || pub.Protocol != port.Protocol || port.Count > 1 {
+					continue
+				}
+				lease := ports.Lease{IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: 1, Host: pub.Host}
+				// A container port may be published twice, on two host ports or addresses: each is somebody's.
+				taken := slices.ContainsFunc(p.Entry.Ports, lease.Overlaps)
+				is := ports.Lease{IP: pub.HostIP, Protocol: pub.Protocol, Host: pub.Host}
+				if _, have := ports.Find(p.Entry.Ports, port); !have && !taken && lease.Overlaps(is) {
+					p.Entry.Ports = append(p.Entry.Ports, lease)
 				}
 			}
 		}
 	}
+}
+
+// adoptSubnets takes over the subnets of the loom's networks on the engine.
+func adoptSubnets(p *Plan, networks []overrides.Network, w *world) {
 	for _, n := range networks {
 		for _, have := range w.networks {
 			if len(p.Entry.Subnets[n.Key]) > 0 || have.Labels[stack.LabelProject] != p.Entry.Project || have.Labels["com.docker.compose.network"] != n.Key || len(have.Subnets) != len(n.Pools) {
@@ -244,13 +271,20 @@ func adopt(p *Plan, own []engine.Container, want []ports.Port, networks []overri
 // keepOrMove looks for leases that a stranger holds now. A loom of which nothing runs moves whole; one that runs cannot,
 // and the holder is named.
 func (p *Plan) keepOrMove(own []engine.Container, want []ports.Port, w *world) error {
+	if p.plain() {
+		return nil
+	}
 	running := slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" || c.State == "paused" })
 	for _, lease := range p.active(want) {
 		holder, taken := w.holder(lease)
 		if !taken {
 			continue
 		}
-		if running || p.Entry.Pinned {
+		if p.Entry.Pinned {
+			i := slices.IndexFunc(want, func(port ports.Port) bool { _, ok := ports.Find([]ports.Lease{lease}, port); return ok })
+			return &ports.TakenError{Lease: lease, Service: want[i].Service, Holder: holder}
+		}
+		if running {
 			return &HeldError{lease, holder}
 		}
 		p.Findings = append(p.Findings, finding.Finding{Level: finding.Warning, Subject: "port " + lease.String(),

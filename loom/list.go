@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/stack"
 )
@@ -25,8 +26,8 @@ type Listed struct {
 	Ports   []Port    `json:"ports"`
 	Created time.Time `json:"created"`
 	// Containers counts those that run and all.
-	Running    int `json:"running"`
-	Containers int `json:"containers"`
+	Running    int `json:"-"`
+	Containers int `json:"-"`
 }
 
 // Name addresses the loom from anywhere: shop/123.
@@ -52,7 +53,14 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		}
 		item := Listed{ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created, State: "unknown"}
 		if engineErr == nil {
-			l.describe(&item, looms[k.Project])
+			e := looms[k.Project]
+			if k.ID == Main {
+				// Those that plain docker compose made are main's too, and have no labels of ours.
+				if e.Containers, err = l.Engine.Containers(ctx, engine.Filter{Project: k.Project}); err != nil {
+					return nil, err
+				}
+			}
+			l.describe(&item, e)
 		}
 		if len(item.Ports) == 0 {
 			for _, lease := range k.Ports {
@@ -83,8 +91,13 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 
 // natural orders 9 before 123, and numbers before names.
 func natural(a, b string) int {
-	if len(a) != len(b) && number.MatchString(a) && number.MatchString(b) {
-		return cmp.Compare(len(a), len(b))
+	switch na, nb := number.MatchString(a), number.MatchString(b); {
+	case na && nb:
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	case na:
+		return -1
+	case nb:
+		return 1
 	}
 	return cmp.Compare(a, b)
 }
@@ -123,7 +136,7 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 			item.Created = c.Created
 		}
 	}
-	item.Ports = l.ports(e.Containers)
+	item.Ports = l.ports(item.ID, e.Containers)
 	switch {
 	case item.Containers == 0:
 		item.State = "down"
@@ -159,13 +172,13 @@ func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
 		return nil, err
 	}
 	plan := entryPlan(t)
-	r := &Result{Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(own)}
+	r := &Result{Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(t.ID, own)}
 	if len(r.Ports) == 0 {
 		for _, lease := range plan.Entry.Ports {
 			r.Ports = append(r.Ports, Port{Published: lease.Host, Target: lease.Base, Protocol: lease.Protocol, HostIP: lease.IP})
 		}
 	}
-	r.Findings = plan.Findings
+	r.Findings = []finding.Finding{}
 	return r, nil
 }
 
@@ -174,13 +187,17 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	project, err := l.loadOnly(ctx, t)
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
 	if err != nil {
-		// Without the files there are no pre_stop hooks; Compose finds the containers by name.
-		l.debugf("%s: %v", t.Name(), err)
-		project = nil
+		return err
 	}
-	return l.Stack.Stop(ctx, t.Known.Project, project, timeout)
+	if project := l.hooks(ctx, t, own); project != nil {
+		if err := l.Stack.Stop(ctx, t.Known.Project, project, timeout); err != nil {
+			return err
+		}
+	}
+	// By name, because from files Compose stops only what these profiles and files have.
+	return l.Stack.Stop(ctx, t.Known.Project, nil, timeout)
 }
 
 // EmptyError says that a loom has no containers.

@@ -60,6 +60,11 @@ type Target struct {
 	Known *registry.Loom
 	// Notes tell how the work tree was chosen where that may surprise.
 	Notes []string
+
+	// recovered says that Known is made of labels: the registry does not know the loom.
+	recovered bool
+	// foreign are the projects of other looms on the engine, of other users' registries too, where the loom is new.
+	foreign []string
 }
 
 // Name is how the loom is called in messages: shop/123.
@@ -96,14 +101,9 @@ const (
 
 // Resolve finds the loom that is meant.
 func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Target, error) {
-	state, err := l.Registry.Read(ctx)
+	state, err := l.promises(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if state.Fresh {
-		if state, err = l.rebuild(ctx, state); err != nil {
-			return nil, err
-		}
 	}
 	here, err := l.here(ctx, where.Source)
 	if err != nil {
@@ -113,7 +113,7 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 		if here.ID, err = choose(state, here, purpose); err != nil {
 			return nil, err
 		}
-	} else if err := l.address(state, here, where.ID); err != nil {
+	} else if err := l.address(ctx, state, here, where.ID); err != nil {
 		return nil, err
 	}
 	here.Known = copyOf(state.Find(here.Repository, here.ID))
@@ -189,19 +189,28 @@ func choose(state *registry.State, here *Target, purpose Purpose) (string, error
 }
 
 // patterns reads an id from the names of the work tree: its folder, its branch. A linked work tree whose names follow
-// no pattern is a loom of its own all the same, called by its branch: main is the main checkout's.
+// no pattern is a loom of its own all the same, called by its branch, else by its folder: main is the main checkout's.
 func patterns(repo *worktree.Repository) string {
 	if repo == nil || repo.WorkTree == "" {
 		return Main
 	}
+	var names []string
 	if id, ok := worktree.IDFromFolder(filepath.Base(repo.WorkTree)); ok && repo.Linked() {
-		return id
+		names = append(names, id)
 	}
 	if id, ok := worktree.IDFromBranch(repo.Branch); ok {
-		return id
+		names = append(names, id)
 	}
-	if repo.Linked() && repo.Branch != "" {
-		if id, err := ParseID(repo.Branch); err == nil && id != Main {
+	if repo.Linked() {
+		names = append(names, repo.Branch)
+		if !repo.Bare {
+			// With HEAD detached, as in a rebase, only the folder has a name.
+			names = append(names, filepath.Base(repo.WorkTree))
+		}
+	}
+	for _, name := range names {
+		// Normalised like a typed one, or 007 here would not be the 7 that the user types; and no name leads to main.
+		if id, err := ParseID(name); err == nil && id != Main {
 			return id
 		}
 	}
@@ -209,7 +218,7 @@ func patterns(repo *worktree.Repository) string {
 }
 
 // address takes the id that was typed: one of this repository, or repo/id of any that the registry knows.
-func (l *Looms) address(state *registry.State, here *Target, typed string) error {
+func (l *Looms) address(ctx context.Context, state *registry.State, here *Target, typed string) error {
 	id, err := ParseID(typed)
 	if err != nil {
 		return err
@@ -234,7 +243,9 @@ func (l *Looms) address(state *registry.State, here *Target, typed string) error
 		return nil
 	case 1:
 		here.ID, here.Repository = other, matches[0].Repository
-		return nil
+		// Its work trees are to be looked for there, and none of this repository may stand in for one that is gone.
+		here.Source.Dir = here.WorkTree
+		return l.moveTo(ctx, here, here.Repository)
 	}
 	var paths []string
 	for _, m := range matches {
@@ -245,26 +256,50 @@ func (l *Looms) address(state *registry.State, here *Target, typed string) error
 
 // recover finds a loom that the registry does not know by the labels of what it has on the engine.
 func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (*registry.Loom, error) {
+	// Without the check an engine that swallows packets would keep the user waiting.
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
 	looms, err := l.Engine.Looms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := l.Engine.Space(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range looms {
 		if e.ID != t.ID || e.Repo != t.Repository {
+			t.foreign = append(t.foreign, e.Project)
 			continue
 		}
 		if other := byProject(state, e.Project); other != nil {
 			continue
 		}
 		l.debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
-		return fromLabels(e), nil
+		k := fromLabels(e)
+		k.Space, t.recovered = space, true
+		return k, nil
 	}
 	return nil, nil
+}
+
+// promises is what the registry says, rebuilt from the engine's labels where it is new or was lost.
+func (l *Looms) promises(ctx context.Context) (*registry.State, error) {
+	state, err := l.Registry.Read(ctx)
+	if err != nil || !state.Fresh {
+		return state, err
+	}
+	return l.rebuild(ctx, state)
 }
 
 // rebuild fills a registry that is new or was lost with the looms that the engine has. Their ports are leased again when
 // their projects are planned; until then their containers hold them.
 func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.State, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		l.debugf("looms on the engine: %v", err)
+		return fresh, nil
+	}
 	looms, err := l.Engine.Looms(ctx)
 	if err != nil || len(looms) == 0 {
 		l.debugf("looms on the engine: %d, %v", len(looms), err)
@@ -279,7 +314,8 @@ func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.S
 			return nil
 		}
 		for _, e := range looms {
-			if e.ID == "" || e.Repo == "" || state.Find(e.Repo, e.ID) != nil {
+			// Where the repository is not here, the loom is another user's or machine's, and in their registry.
+			if e.ID == "" || !isDir(e.Repo) || state.Find(e.Repo, e.ID) != nil {
 				continue
 			}
 			k := fromLabels(e)
@@ -297,6 +333,8 @@ func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.S
 // fromLabels is what the labels of a loom's containers, networks and volumes tell of it.
 func fromLabels(e engine.Loom) *registry.Loom {
 	k := &registry.Loom{ID: e.ID, Repository: e.Repo, Project: e.Project, WorkTree: e.WorkTree, Offset: e.Offset}
+	// Only --offset gives main one.
+	k.Pinned = e.ID == Main && e.Offset > 0
 	for _, c := range e.Containers {
 		if dir := c.Labels[stack.LabelWorkingDir]; dir != "" {
 			k.Dir = dir
@@ -333,7 +371,9 @@ func (l *Looms) settle(ctx context.Context, t *Target, where Where) error {
 	case t.ID == Main:
 		at = t.Git.Main
 	case t.Known != nil && t.Known.WorkTree != "" && isDir(t.Known.WorkTree):
-		at = t.Known.WorkTree
+		if at = t.Known.WorkTree; where.ID == "" && at != t.WorkTree {
+			t.Notes = append(t.Notes, fmt.Sprintf("loom %s has the work tree %s: using that, not this folder", t.ID, at))
+		}
 	case t.Git != nil && where.ID != "":
 		trees, err := t.Git.Trees(ctx)
 		if err != nil {
@@ -341,7 +381,7 @@ func (l *Looms) settle(ctx context.Context, t *Target, where Where) error {
 		}
 		if tree := belongs(trees, t.ID); tree != "" {
 			at = tree
-		} else if t.Known == nil {
+		} else {
 			t.Notes = append(t.Notes, fmt.Sprintf("no work tree belongs to %s: using this folder, %s", t.ID, t.WorkTree))
 		}
 	}

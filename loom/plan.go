@@ -2,13 +2,14 @@ package loom
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -79,6 +80,17 @@ type facts struct {
 
 // Plan reads the facts, leases what is missing (unless it is a dry run) and plans the isolation.
 func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
+	notes := slices.Clip(t.Notes)
+	p, err := l.plan(ctx, t, o)
+	for tries := 1; errors.Is(err, errMeanwhile) && tries < 5; tries++ {
+		// The registry now says who was first. It may happen with the name, and then with the folder.
+		t.Notes = notes
+		p, err = l.plan(ctx, t, o)
+	}
+	return p, err
+}
+
+func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	f, err := l.read(ctx, t)
 	if err != nil {
 		return nil, err
@@ -89,6 +101,14 @@ func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	p := &Plan{Target: t, settings: f.settings}
 	if t.Known != nil {
 		p.Entry = *t.Known
+		if t.Known.Space != "" && t.Known.Space != f.space {
+			// What is free on another engine's host says nothing about this one.
+			p.Entry.Ports, p.Entry.Subnets = nil, nil
+		}
+	}
+	if t.ID == Main {
+		// Always the name that docker compose would choose now.
+		p.Entry.Project = ""
 	}
 	p.Entry.ID, p.Entry.Repository, p.Entry.WorkTree, p.Entry.Dir, p.Entry.Space = t.ID, t.Repository, t.WorkTree, f.found.Dir, f.space
 	if o.Offset != nil {
@@ -104,7 +124,7 @@ func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.load(ctx, f, p); err != nil {
 		return nil, err
 	}
-	if err := p.refuseSharedData(ctx, f); err != nil {
+	if err := l.refuseSharedData(ctx, f, p); err != nil {
 		return nil, err
 	}
 	p.follows()
@@ -202,7 +222,7 @@ func (l *Looms) name(f *facts, p *Plan) error {
 			name += "-" + shortHash(p.Repository+"\x00"+p.ID)
 		}
 		p.Entry.Project = name
-		if other := byProject(f.state, name); other == nil && !sameNamed(f.state, p.Repository, crowded) {
+		if other := byProject(f.state, name); other == nil && !slices.Contains(p.foreign, name) && !sameNamed(f.state, p.Repository, crowded) {
 			return nil
 		}
 	}
@@ -246,12 +266,9 @@ func (e *SharedDataError) Error() string {
 }
 
 // refuseSharedData looks for read-write binds inside the folder that are data, not source, when another loom has the
-// folder already. Data is what git does not track; without git, what is mounted where databases keep theirs.
-func (p *Plan) refuseSharedData(ctx context.Context, f *facts) error {
-	owner := f.state.FilesOwner(f.found.Dir)
-	if p.Entry.Files || p.plain() || owner == nil {
-		return nil
-	}
+// folder already, or plain docker compose runs there. Data is what git does not track; without git, what is mounted where
+// databases keep theirs.
+func (l *Looms) refuseSharedData(ctx context.Context, f *facts, p *Plan) error {
 	type bind struct{ service, source, target string }
 	var binds []bind
 	var sources []string
@@ -267,19 +284,35 @@ func (p *Plan) refuseSharedData(ctx context.Context, f *facts) error {
 	if len(binds) == 0 {
 		return nil
 	}
-	source := func(b bind) bool {
-		return !strings.HasPrefix(b.target, "/var/lib/") && !strings.HasPrefix(b.target, "/data")
+	// A data folder may well have a tracked .gitignore: where it is mounted says more.
+	kept := func(b bind) bool {
+		return strings.HasPrefix(b.target, "/var/lib/") || strings.HasPrefix(b.target, "/data")
 	}
+	source := func(b bind) bool { return !kept(b) }
 	if p.Git != nil {
 		tracked, err := p.Git.Tracked(ctx, sources...)
 		if err != nil {
 			return err
 		}
-		source = func(b bind) bool { return tracked[b.source] || b.source == p.Git.WorkTree }
+		source = func(b bind) bool { return tracked[b.source] && !kept(b) || b.source == p.Git.WorkTree }
 	}
-	for _, b := range binds {
-		if !source(b) {
-			return &SharedDataError{Service: b.service, Source: b.source, Other: owner.ID}
+	i := slices.IndexFunc(binds, func(b bind) bool { return !source(b) })
+	if i < 0 {
+		return nil
+	}
+	e := &SharedDataError{Service: binds[i].service, Source: binds[i].source}
+	if owner := f.state.FilesOwner(f.found.Dir); owner != nil && !p.Entry.Files && !p.plain() {
+		e.Other = owner.ID
+		return e
+	}
+	there, err := l.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{stack.LabelWorkingDir: f.found.Dir}})
+	if err != nil {
+		return err
+	}
+	for _, c := range there {
+		if c.Project != p.Entry.Project {
+			e.Other = cmp.Or(c.Labels[engine.LabelLoom], Main)
+			return e
 		}
 	}
 	return nil
@@ -422,6 +455,7 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
 		if err := p.decideFiles(f, model.Project); err != nil {
 			return err
 		}
+		p.useBlock(f, model)
 	}
 	p.Findings = append(p.Findings, p.exported()...)
 	files := f.found.Paths
@@ -437,22 +471,19 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
 		return err
 	}
 	p.Project = project
-	p.ownBlock(f)
 	return nil
 }
 
 // shift loads the project again with the variables at their leased values, where files use them outside of ports.
 func (l *Looms) shift(ctx context.Context, f *facts, p *Plan, named []overrides.Var) (*stack.Model, error) {
+	vars := map[string]string{"ILOOM_LOOM": p.ID}
 	elsewhere := false
-	for _, v := range p.base.Variables {
-		elsewhere = elsewhere || p.follow[v.Name] && v.Elsewhere
+	for _, v := range named {
+		vars[v.Name] = v.Value
+		elsewhere = elsewhere || p.base.Uses[v.Name]
 	}
 	if !elsewhere {
 		return p.base, nil
-	}
-	vars := map[string]string{"ILOOM_LOOM": p.ID}
-	for _, v := range named {
-		vars[v.Name] = v.Value
 	}
 	return l.loadModel(ctx, f, p, vars)
 }
@@ -475,7 +506,7 @@ func (p *Plan) exported() []finding.Finding {
 func (p *Plan) input(f *facts) overrides.Input {
 	in := overrides.Input{
 		Labels:    map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
-		Base:      stack.DefaultName(f.found.Dir),
+		Base:      f.found.BaseName(),
 		Leases:    p.Entry.Ports,
 		Ports:     map[string][]types.ServicePortConfig{},
 		Subnets:   prefixes(p.Entry.Subnets),
@@ -483,6 +514,9 @@ func (p *Plan) input(f *facts) overrides.Input {
 		Isolate:   f.settings.Container.Isolate,
 		PortsOnly: p.ID == Main,
 		Dir:       p.WorkTree,
+
+		RewriteLocalhost: f.settings.Container.RewriteLocalhost,
+		Texts:            texts(f.found.Dir, p.WorkTree),
 	}
 	for name, s := range p.base.Project.AllServices() {
 		in.Ports[name] = s.Ports
@@ -509,13 +543,13 @@ func (p *Plan) decideFiles(f *facts, project *types.Project) error {
 		name, listed = overrides.NamedFile, []string{overrides.NamedFile}
 	case f.found.Chosen || len(f.others) > 0 || f.tracked[filepath.Join(dir, overrides.OverrideFile)]:
 		name = overrides.NamedFile
-		for _, path := range f.found.Paths {
-			if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+		for _, path := range append(slices.Clone(f.found.Paths), filepath.Join(dir, filepath.FromSlash(name))) {
+			// COMPOSE_FILE counts from the folder of the .env that it stands in.
+			if rel, err := filepath.Rel(filepath.Dir(f.found.DotEnv()), path); err == nil && filepath.IsLocal(rel) {
 				path = filepath.ToSlash(rel)
 			}
 			listed = append(listed, path)
 		}
-		listed = append(listed, overrides.NamedFile)
 	}
 	var err error
 	if f.found.Dockerfile != "" {
@@ -555,6 +589,8 @@ func (p *Plan) decideFiles(f *facts, project *types.Project) error {
 	return nil
 }
 
+var setsProject = regexp.MustCompile(`(?m)^\s*(?:export\s+)?COMPOSE_PROJECT_NAME\s*=`)
+
 // envIsTheirs finds whether .env is a file that must not be touched, and tells what follows from that.
 func (p *Plan) envIsTheirs(f *facts, needed bool) bool {
 	why := ""
@@ -566,8 +602,8 @@ func (p *Plan) envIsTheirs(f *facts, needed bool) bool {
 	default:
 		return false
 	}
-	finding1 := finding.Finding{Level: finding.Warning, Subject: "file .env", Message: why + " and stays as it is: programs on the host do not find the loom's ports there", Remedy: "docker loom env"}
-	if strings.Contains("\n"+string(f.env), "\nCOMPOSE_PROJECT_NAME=") || needed {
+	finding1 := finding.Finding{Level: finding.Warning, Subject: "file .env", Message: why + " and stays as it is: programs on the host do not find the loom's ports there", Remedy: "docker loom config " + p.ID + " shows them"}
+	if setsProject.Match(f.env) || needed {
 		finding1.Level = finding.Error
 		finding1.Message = why + " and stays as it is: plain docker compose in this folder acts on another project"
 		finding1.Remedy = "use docker loom for this loom"
@@ -585,40 +621,23 @@ func (p *Plan) exclude(path string) {
 	}
 }
 
-// ownBlock makes the environment of services that read .env through env_file what it is with this loom's block in the
-// file, whatever block is on the disk now: the hash must be the one that plain docker compose will find.
-func (p *Plan) ownBlock(f *facts) {
-	want := map[string]string{}
+// useBlock makes the project what plain docker compose will make of it with this loom's block in .env, whatever block is
+// on the disk now: the hashes must be the same.
+func (p *Plan) useBlock(f *facts, model *stack.Model) {
+	vars := map[string]string{}
+	for _, v := range p.Env {
+		vars[v.Name] = v.Value
+	}
+	var dotEnv []byte
+	if f.env != nil {
+		dotEnv = overrides.Cut(f.env)
+	}
 	for _, file := range p.Files {
-		if file.Path == f.found.DotEnv() && file.Content != nil {
-			for _, v := range p.Env {
-				want[v.Name] = v.Value
-			}
+		if file.Path == f.found.DotEnv() {
+			dotEnv = file.Content
 		}
 	}
-	for _, name := range stack.ReadsEnvFile(p.base.Project, f.found.DotEnv()) {
-		s, ok := p.Project.Services[name]
-		if !ok {
-			continue
-		}
-		explicit := p.base.Project.Services[name].Environment
-		env := maps.Clone(s.Environment)
-		if env == nil {
-			env = types.MappingWithEquals{}
-		}
-		for _, v := range f.vars {
-			if _, set := explicit[v.Name]; !set {
-				delete(env, v.Name)
-			}
-		}
-		for k, v := range want {
-			if _, set := explicit[k]; !set {
-				env[k] = &v
-			}
-		}
-		s.Environment = env
-		p.Project.Services[name] = s
-	}
+	model.UseBlock(vars, dotEnv)
 }
 
 // Text is the plan for people: the edits, the override and the block.

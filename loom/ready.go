@@ -77,7 +77,7 @@ func (l *Looms) judge(plan *Plan, own []engine.Container) verdict {
 		delete(missing, c.Service)
 		switch {
 		case c.State == "exited" && c.ExitCode == 0 && finishes(plan, c.Service):
-		case c.State == "exited" && (c.ExitCode == 0 || plan.Project.Services[c.Service].Restart != "" && plan.Project.Services[c.Service].Restart != "no"):
+		case c.State == "exited" && !finishes(plan, c.Service):
 			v.waiting = append(v.waiting, c.Service+" (restarting)")
 		case c.State == "exited" || c.State == "dead":
 			v.dead, v.why = &c, fmt.Sprintf("exited with code %d", c.ExitCode)
@@ -90,7 +90,7 @@ func (l *Looms) judge(plan *Plan, own []engine.Container) verdict {
 		case c.Health == "starting":
 			v.waiting = append(v.waiting, c.Service+" (healthcheck)")
 		case c.Health == "":
-			for _, p := range l.ports([]engine.Container{c}) {
+			for _, p := range l.ports(plan.ID, []engine.Container{c}) {
 				if p.Protocol != "tcp" {
 					continue
 				}
@@ -120,7 +120,7 @@ func (l *Looms) wait(ctx context.Context, plan *Plan, req UpRequest) ([]probe, e
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{l: l, plan: plan, open: map[string]bool{}, answers: make(chan string), asked: map[string]bool{}}
+	w := &waiter{l: l, plan: plan, open: map[string]bool{}, answers: make(chan string), asked: map[string]bool{}, crashed: map[string]bool{}}
 	if done, err := w.settle(ctx, own); done || err != nil {
 		return nil, err
 	}
@@ -146,6 +146,7 @@ type waiter struct {
 	open    map[string]bool // ports that answered, by address
 	asked   map[string]bool // ports that somebody asks now
 	answers chan string
+	crashed map[string]bool // services that were seen restarting
 	last    verdict
 }
 
@@ -154,6 +155,11 @@ func (w *waiter) look(ctx context.Context, own []engine.Container) (done bool, e
 	w.last = w.l.judge(w.plan, own)
 	if c := w.last.dead; c != nil {
 		return false, w.l.dead(ctx, *c, w.last.why)
+	}
+	for _, name := range w.last.waiting {
+		if service, ok := strings.CutSuffix(name, " (restarting)"); ok {
+			w.crashed[service] = true
+		}
 	}
 	var silent []probe
 	for _, p := range w.last.probe {
@@ -214,10 +220,14 @@ func (w *waiter) ask(ctx context.Context, p probe) {
 }
 
 func (w *waiter) until(ctx context.Context, events <-chan engine.Event, timeout <-chan time.Time, step stack.Step, limit time.Duration) ([]probe, error) {
-	shown := map[string]bool{}
+	shown := map[string]string{}
+	// The engine tells of a death, then cleans up, and only then its list shows it: so look again by and by as well.
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
 	for {
 		w.show(step, shown)
 		select {
+		case <-again.C:
 		case addr := <-w.answers:
 			w.open[addr] = true
 		case e, ok := <-events:
@@ -231,6 +241,12 @@ func (w *waiter) until(ctx context.Context, events <-chan engine.Event, timeout 
 				return nil, e.Err
 			}
 		case <-timeout:
+			for _, p := range w.last.probe {
+				// It may be up just now, between two crashes.
+				if w.crashed[p.Service] {
+					w.last.waiting = append(w.last.waiting, p.Service+" (restarting)")
+				}
+			}
 			if len(w.last.waiting) > 0 {
 				return nil, w.slow(ctx, limit)
 			}
@@ -250,27 +266,25 @@ func (w *waiter) until(ctx context.Context, events <-chan engine.Event, timeout 
 	}
 }
 
-// show keeps the lines of progress in step with what is waited for.
-func (w *waiter) show(step stack.Step, shown map[string]bool) {
-	now := map[string]bool{}
-	for _, name := range w.last.waiting {
-		now[name] = true
+// show keeps the lines of progress in step with what is waited for, a line a service.
+func (w *waiter) show(step stack.Step, shown map[string]string) {
+	now := map[string]string{}
+	for _, name := range append(slices.Clone(w.last.waiting), w.names(w.last.probe)...) {
+		service, what, _ := strings.Cut(name, " ")
+		now[service] = strings.TrimPrefix(now[service]+", "+strings.Trim(what, "()"), ", ")
 	}
-	for _, name := range w.names(w.last.probe) {
-		now[name] = true
-	}
-	for name := range now {
-		if !shown[name] {
-			shown[name] = true
-			step("Service "+name, "Waiting", stack.Working)
+	for _, service := range slices.Sorted(maps.Keys(now)) {
+		if shown[service] != now[service] {
+			step("Service "+service, "Waiting ("+now[service]+")", stack.Working)
 		}
 	}
-	for name := range shown {
-		if !now[name] && shown[name] {
-			shown[name] = false
-			step("Service "+name, "Ready", stack.Done)
+	for _, service := range slices.Sorted(maps.Keys(shown)) {
+		if _, waiting := now[service]; !waiting {
+			step("Service "+service, "Ready", stack.Done)
+			delete(shown, service)
 		}
 	}
+	maps.Copy(shown, now)
 }
 
 func (w *waiter) names(ports []probe) []string {

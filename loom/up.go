@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/docker-loom/docker-loom/engine"
@@ -47,7 +48,7 @@ type Service struct {
 	// Health is starting, healthy or unhealthy, and empty where there is no healthcheck.
 	Health string `json:"health"`
 	// ExitCode is that of a container that exited.
-	ExitCode int `json:"exitCode"`
+	ExitCode int `json:"-"`
 }
 
 // Port is one host port of a loom.
@@ -93,6 +94,9 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 			return nil, nil, err
 		}
 		defer release()
+		if err := l.refresh(ctx, target); err != nil {
+			return nil, nil, err
+		}
 	}
 	plan, err := l.Plan(ctx, target, req.Options)
 	if err != nil {
@@ -125,6 +129,19 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	return plan, result, nil
 }
 
+// refresh reads the loom's entry again: another command may have had the lock meanwhile.
+func (l *Looms) refresh(ctx context.Context, t *Target) error {
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if now := state.Find(t.Repository, t.ID); now != nil || !t.recovered {
+		// One that is gone was ended: its leases may be another loom's by now.
+		t.Known, t.recovered = copyOf(now), false
+	}
+	return nil
+}
+
 // silence notes that nobody answered on a port.
 func (r *Result) silence(silent Port, after time.Duration) {
 	for i, p := range r.Ports {
@@ -146,6 +163,9 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		return nil, err
 	}
 	if !asWanted {
+		if err := l.orphans(ctx, plan, req.CreateOptions); err != nil {
+			return nil, err
+		}
 		if err := l.Stack.Up(ctx, plan.Project, req.CreateOptions); err != nil {
 			return nil, l.explain(ctx, plan, err)
 		}
@@ -154,6 +174,41 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		return nil, nil
 	}
 	return l.wait(ctx, plan, req)
+}
+
+// OrphanError says that a container of a service which the files no longer have keeps a port that another service is to
+// publish.
+type OrphanError struct{ Loom, Container, Service, Port string }
+
+// Error names the container and the port.
+func (e *OrphanError) Error() string {
+	return fmt.Sprintf("port %s of service %s is held by the loom's own container %s, whose service is no longer in the files", e.Port, e.Service, e.Container)
+}
+
+// orphans looks for containers whose service was renamed or removed and whose port is wanted again: the engine would
+// only say that the port is allocated.
+func (l *Looms) orphans(ctx context.Context, plan *Plan, o stack.CreateOptions) error {
+	if o.RemoveOrphans {
+		return nil
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: plan.Entry.Project})
+	if err != nil {
+		return err
+	}
+	wanted := l.leased(plan)
+	for _, c := range own {
+		if _, ok := plan.Project.Services[c.Service]; ok || c.OneOff {
+			continue
+		}
+		for _, pub := range c.Published {
+			for _, p := range wanted {
+				if p.Published == pub.Host && p.Protocol == pub.Protocol {
+					return &OrphanError{plan.ID, c.Name, p.Service, fmt.Sprintf("%d/%s", p.Published, p.Protocol)}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // converged tells whether everything runs as planned, so that Compose need not be asked.
@@ -228,7 +283,7 @@ func (l *Looms) unfinished(ctx context.Context, plan *Plan, cause error) error {
 // result is what there is to tell of a loom.
 func (l *Looms) result(plan *Plan, own []engine.Container) *Result {
 	r := &Result{Loom: plan.ID, Project: plan.Entry.Project, WorkTree: plan.WorkTree, Services: services(own), Findings: plan.Findings}
-	r.Ports = l.ports(own)
+	r.Ports = l.ports(plan.ID, own)
 	if len(own) == 0 || len(r.Ports) == 0 {
 		r.Ports = l.leased(plan)
 	}
@@ -254,11 +309,11 @@ func services(own []engine.Container) []Service {
 }
 
 // ports lists what the loom's running containers publish.
-func (l *Looms) ports(own []engine.Container) []Port {
+func (l *Looms) ports(id string, own []engine.Container) []Port {
 	list := []Port{}
 	for _, c := range own {
 		for _, pub := range c.Published {
-			list = append(list, l.port(c.Service, pub.Target, pub.Host, pub.Protocol, pub.HostIP))
+			list = append(list, l.port(id, c.Service, pub.Target, pub.Host, pub.Protocol, pub.HostIP))
 		}
 	}
 	return list
@@ -271,23 +326,32 @@ func (l *Looms) leased(plan *Plan) []Port {
 		for _, entry := range plan.Project.Services[name].Ports {
 			var first, last int
 			if n, _ := fmt.Sscanf(entry.Published, "%d-%d", &first, &last); n > 0 {
-				list = append(list, l.port(name, int(entry.Target), first, entry.Protocol, entry.HostIP))
+				list = append(list, l.port(plan.ID, name, int(entry.Target), first, entry.Protocol, entry.HostIP))
 			}
 		}
 	}
 	return list
 }
 
-func (l *Looms) port(service string, target, host int, protocol, ip string) Port {
+func (l *Looms) port(id, service string, target, host int, protocol, ip string) Port {
 	p := Port{Service: service, Target: target, Published: host, Protocol: protocol, HostIP: ip}
 	if scheme := scheme(target, protocol); scheme != "" {
 		name := l.Engine.HostName()
-		if ip != "" && ip != "0.0.0.0" && ip != "::" && ip != "127.0.0.1" {
+		switch {
+		case ip != "" && ip != "0.0.0.0" && ip != "::" && ip != "127.0.0.1":
 			name = ip
+		case l.Engine.Local() && id != Main:
+			// Browsers keep cookies by host name, not by port: on plain localhost all looms would share them.
+			name = strings.TrimPrefix(hostLabel(id)+".localhost", ".")
 		}
 		p.URL = fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
 	}
 	return p
+}
+
+// hostLabel makes a part of a host name of an id: 123, eng-324, feat-x.
+func hostLabel(id string) string {
+	return strings.Trim(strings.ReplaceAll(sanitise(id, 60), "_", "-"), "-")
 }
 
 func bracket(host string) string {

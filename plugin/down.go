@@ -134,6 +134,12 @@ func (env *environment) targets(ctx context.Context, l *loom.Looms, ids []string
 	if err != nil {
 		return nil, err
 	}
+	for _, id := range ids {
+		// Nothing in quotes, as of an unset variable, does not mean the loom of this folder.
+		if strings.TrimSpace(id) == "" {
+			return nil, &loom.IDError{Typed: id}
+		}
+	}
 	if everywhere {
 		return l.Everywhere(ctx, where.Source)
 	}

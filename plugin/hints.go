@@ -30,11 +30,14 @@ func hint(err error) string {
 		newer       *registry.NewerError
 		set         *settings.Error
 		data        *loom.SharedDataError
+		orphan      *loom.OrphanError
 		usage       usageError
 	)
 	switch {
 	case errors.As(err, &unreachable):
 		return fmt.Sprintf("is Docker running, and is %s its address? docker context ls shows the others", unreachable.Host)
+	case errors.As(err, &orphan):
+		return fmt.Sprintf("docker loom up %s --remove-orphans removes it", orphan.Loom)
 	case errors.As(err, &unfinished):
 		return left(unfinished)
 	case errors.As(err, &unknown):

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -54,16 +55,28 @@ func asPlugin(args []string) []string {
 	if os.Getenv(metadata.ReexecEnvvar) != "" && slices.Contains(args, "loom") {
 		return args
 	}
-	for _, arg := range args {
-		if arg == "loom" || arg == metadata.MetadataSubcommandName || strings.HasPrefix(arg, cobra.ShellCompRequestCmd) {
-			return args
+	at := 0
+	for at < len(args) && dockerFlag.MatchString(args[at]) {
+		if dockerFlagWithValue[args[at]] {
+			at++
 		}
-		if !strings.HasPrefix(arg, "-") {
-			break
-		}
+		at++
 	}
-	return append([]string{"loom"}, args...)
+	at = min(at, len(args))
+	if at < len(args) && (args[at] == "loom" || args[at] == metadata.MetadataSubcommandName || strings.HasPrefix(args[at], cobra.ShellCompRequestCmd)) {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), at, "loom")
 }
+
+// The docker command's own flags, which stand before the plugin's name.
+var (
+	dockerFlag          = regexp.MustCompile(`^(-[DcHl]|--(config|context|debug|host|log-level|tls\w*))(=.*)?$`)
+	dockerFlagWithValue = map[string]bool{
+		"-c": true, "-H": true, "-l": true, "--config": true, "--context": true, "--host": true,
+		"--log-level": true, "--tlscacert": true, "--tlscert": true, "--tlskey": true,
+	}
+)
 
 // environment is what every command works with.
 type environment struct {
@@ -173,8 +186,9 @@ func (env *environment) where(args []string) (loom.Where, error) {
 	}
 	w := loom.Where{Source: stack.Source{Dir: dir, Files: env.files, EnvFiles: env.envFiles, Profiles: env.profiles, ProjectDirectory: env.projectDirectory}}
 	if len(args) > 0 {
-		if strings.TrimSpace(args[0]) == "" {
-			return w, &loom.IDError{Typed: args[0]}
+		// What is no id is wrong usage, with an engine or without.
+		if _, err := loom.ParseID(args[0]); err != nil {
+			return w, err
 		}
 		w.ID = args[0]
 	}

@@ -165,9 +165,17 @@ func follow(ctx context.Context, env *environment, l *loom.Looms, t *loom.Target
 	if err != nil {
 		return err
 	}
-	err = l.Logs(ctx, known, stack.LogOptions{Follow: true, Stdout: env.docker.Out(), Stderr: env.docker.Err(), NoColor: !env.docker.Out().IsTerminal()})
-	if ctx.Err() == nil {
+	// What the containers say while they stop is wanted too.
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	logs := make(chan error, 1)
+	go func() {
+		logs <- l.Logs(lasting, known, stack.LogOptions{Follow: true, Stdout: env.docker.Out(), Stderr: env.docker.Err(), NoColor: !env.docker.Out().IsTerminal()})
+	}()
+	select {
+	case err := <-logs:
 		return err
+	case <-ctx.Done():
 	}
 	// The signal that ended ctx is in the channel too, unless the docker command alone was told to end.
 	select {
@@ -175,14 +183,12 @@ func follow(ctx context.Context, env *environment, l *loom.Looms, t *loom.Target
 	case <-time.After(200 * time.Millisecond):
 	}
 	fmt.Fprintln(env.docker.Err(), "stopping; Ctrl-C again kills")
-	ending, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- l.Stop(ending, known, 0) }()
+	go func() { done <- l.Stop(lasting, known, 0) }()
 	select {
 	case err = <-done:
 	case <-again:
-		err = l.Stack.Kill(ending, known.Known.Project)
+		err = l.Stack.Kill(lasting, known.Known.Project)
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err

@@ -1,0 +1,137 @@
+package loom
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"pgregory.net/rapid"
+)
+
+func TestParseIDNormalisesWhatUsersType(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ typed, id string }{
+		{"123", "123"},
+		{"#123", "123"},
+		{" 123 ", "123"},
+		{"0123", "123"},
+		{"#007", "7"},
+		{"0", "0"},
+		{"000", "0"},
+		{"99999999999999999999999", "99999999999999999999999"},
+		{"ENG-324", "ENG-324"},
+		{"eng-324", "ENG-324"},
+		{"Mark-3", "MARK-3"},
+		{"pr/45", "pr/45"},
+		{"PR-45", "pr/45"},
+		{"Pr/45", "pr/45"},
+		{"feat/x", "feat/x"},
+		{"Feat/X", "Feat/X"},
+		{"main", "main"},
+		{"e-3", "e-3"},
+		{"eng-3-x", "eng-3-x"},
+		{"pr/x", "pr/x"},
+		{"#x", "#x"},
+		{"v1.0", "v1.0"},
+		{"日本", "日本"},
+		{"a$b\"c", "a$b\"c"},
+	} {
+		id, err := ParseID(tc.typed)
+		assert.Check(t, err == nil && id == tc.id, "%q gave %q, %v, want %q", tc.typed, id, err, tc.id)
+	}
+}
+
+func TestParseIDRefusesWhatNamesNothing(t *testing.T) {
+	t.Parallel()
+	for _, typed := range []string{"", " ", "#", "--", "-x", "-1", "/", "...", "a b", "a\nb", "a\x00", "a\u2028b", "\u00a0", "☃", strings.Repeat("x", 201), "a\xff"} {
+		id, err := ParseID(typed)
+		var e *IDError
+		assert.Check(t, errors.As(err, &e) && id == "", "%q gave %q, %v", typed, id, err)
+		assert.Check(t, e == nil || e.Typed == typed)
+	}
+	_, err := ParseID("--")
+	assert.Error(t, err, `"--" is no id: give an issue number, a key such as ENG-324, or a branch`)
+}
+
+func TestParseIDOfAnIDIsTheID(t *testing.T) {
+	t.Parallel()
+	typed := rapid.OneOf(rapid.String(), rapid.StringMatching(`#?[0-9]{1,5}`), rapid.StringMatching(`[A-Za-zſK]{1,4}[-/][0-9]{1,3}`),
+		rapid.StringMatching(`(pr|PR|Pr)[-/][0-9]{1,3}`), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+	rapid.Check(t, func(t *rapid.T) {
+		id, err := ParseID(typed.Draw(t, "typed"))
+		if err != nil {
+			return
+		}
+		again, err := ParseID(id)
+		assert.NilError(t, err)
+		assert.Equal(t, again, id)
+	})
+}
+
+var composeName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+
+func TestProjectNameFollowsRepositoryAndID(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long-", 20)
+	for _, tc := range []struct {
+		name, format, repository, id string
+		crowded                      bool
+		want                         string
+	}{
+		{"a number", "", "/src/shop", "123", false, "iloom-shop-123"},
+		{"a branch of plain letters", "", "/src/shop", "login", false, "iloom-shop-login"},
+		{"a key is changed, so it has its hash", "", "/src/shop", "ENG-324", false, "iloom-shop-eng-324-" + shortHash("ENG-324")},
+		{"a slash", "", "/src/shop", "feat/x", false, "iloom-shop-feat-x-" + shortHash("feat/x")},
+		{"no letter that Compose allows", "", "/src/shop", "日本", false, "iloom-shop-" + shortHash("日本")},
+		{"a dash at the end", "", "/src/shop", "x-", false, "iloom-shop-x-" + shortHash("x-")},
+		{"cut", "", "/src/shop", long, false, "iloom-shop-" + strings.TrimRight(long[:40], "-") + "-" + shortHash(long)},
+		{"a repository of another kind", "", "/src/My App.git", "1", false, "iloom-my-app-git-1"},
+		{"a long repository", "", "/src/" + long, "1", false, "iloom-" + strings.TrimRight(long[:30], "-") + "-1"},
+		{"a repository without a letter", "", "/", "1", false, "iloom-project-1"},
+		{"another repository has the name", "", "/src/shop", "123", true, "iloom-shop-" + shortHash("/src/shop") + "-123"},
+		{"a template", "{{.ID}}-of-{{.Repo}}", "/src/shop", "123", false, "123-of-shop"},
+		{"a template with what Compose does not allow", "Team X: {{.ID}}", "/src/shop", "feat/x", false, "team-x--feat-x-" + shortHash("feat/x")},
+	} {
+		got, err := projectName(tc.format, tc.repository, tc.id, tc.crowded)
+		assert.Check(t, err == nil && got == tc.want, "%s: %q, %v, want %q", tc.name, got, err, tc.want)
+		assert.Check(t, composeName.MatchString(got), "%s: %q", tc.name, got)
+	}
+}
+
+func TestProjectNameRefusesATemplateThatGivesNone(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{
+		"{{.Repo":       "settings: container.projectName: ",
+		"{{.Branch}}":   "settings: container.projectName: ",
+		"--":            `settings: container.projectName: "--" gives no name`,
+		"{{index . 1}}": "settings: container.projectName: ",
+	} {
+		_, err := projectName(format, "/src/shop", "1", false)
+		assert.Check(t, err != nil && strings.HasPrefix(err.Error(), want), "%s: %v", format, err)
+	}
+}
+
+func TestTwoIDsNeverShareAProjectName(t *testing.T) {
+	t.Parallel()
+	typed := rapid.OneOf(rapid.StringMatching(`[a-zA-Z0-9/_.#-]{1,5}`), rapid.StringMatching(`[a-z]{38,45}-?[0-9]?`), rapid.String())
+	rapid.Check(t, func(t *rapid.T) {
+		a, err := ParseID(typed.Draw(t, "one"))
+		if err != nil {
+			return
+		}
+		b, err := ParseID(typed.Draw(t, "other"))
+		if err != nil || a == b {
+			return
+		}
+		for _, crowded := range []bool{false, true} {
+			one, err := projectName("", "/src/shop", a, crowded)
+			assert.NilError(t, err)
+			other, err := projectName("", "/src/shop", b, crowded)
+			assert.NilError(t, err)
+			assert.Assert(t, one != other, "%q and %q are both %s", a, b, one)
+			assert.Assert(t, composeName.MatchString(one) && len(one) <= 100, one)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/settings"
+	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker/cli/cli"
+	"github.com/spf13/cobra"
+	"gotest.tools/v3/assert"
+)
+
+func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
+	t.Parallel()
+	command := &cobra.Command{Use: "up"}
+	root := &cobra.Command{Use: "loom"}
+	root.AddCommand(command)
+	lease := ports.Lease{Protocol: "tcp", Base: 80, Count: 1, Host: 8080}
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{&engine.Unreachable{Context: "default", Host: "unix:///x.sock", Err: errors.New("no")}, "is Docker running, and is unix:///x.sock its address? docker context ls shows the others"},
+		{&loom.UnknownError{Name: "shop/1"}, "docker loom ls lists the looms there are"},
+		{&loom.SeveralError{Folder: "/x", IDs: []string{"1", "2"}}, "name the ones you mean, or use --all"},
+		{&loom.UnfinishedError{ID: "1", Err: errors.New("x")}, "nothing runs; docker loom up 1 tries again"},
+		{&loom.UnfinishedError{ID: "1", Left: 2, Err: errors.New("x")}, "2 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them"},
+		{&loom.EmptyError{ID: "1"}, "docker loom up 1 makes them"},
+		{&loom.NoPortError{Dockerfile: "/x/Dockerfile"}, `say which port the program listens on: EXPOSE 3000 in the Dockerfile, or {"container": {"ports": {"WEB": 3000}}} in .iloom/settings.json`},
+		{&loom.HeldError{Lease: lease, Holder: "x"}, "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"},
+		{&loom.DisabledError{Files: []string{"/x"}}, "set container.enabled to true to use looms here"},
+		{&loom.SharedDataError{Service: "db", Source: "/x", Other: "1"}, "give this loom a work tree of its own: git worktree add, then docker loom up there"},
+		{&stack.MissingBaseError{Name: "ILOOM_PORT_WEB"}, `write a default, as in ${ILOOM_PORT_WEB:-3000}, or {"container": {"ports": {"WEB": 3000}}} in .iloom/settings.json`},
+		{&ports.TakenError{Lease: lease, Service: "web", Holder: "x"}, "end what holds it, or choose other ports with --offset N"},
+		{&registry.DamagedError{Path: "/x", Err: errors.New("x")}, "run the command again: looms that have containers or volumes are found by their labels"},
+		{&registry.NewerError{Path: "/x", Version: 9}, "update docker loom"},
+		{&settings.Error{File: "/x", Err: errors.New("x")}, "correct the settings file"},
+		{stack.ErrNoProject, "run docker loom where the project is, or name its files: docker loom --file FILE up"},
+		{usageError{command, errors.New("x")}, "loom up --help"},
+		{usageError{nil, errors.New("x")}, ""},
+		{errors.New("anything else"), ""},
+	} {
+		assert.Check(t, hint(tc.err) == tc.want, "%T: %s", tc.err, hint(tc.err))
+		assert.Check(t, hint(fmt.Errorf("1: %w", tc.err)) == tc.want, "%T, wrapped", tc.err)
+	}
+}
+
+func TestTheHintIsForWhatIsLeftWhateverTheCause(t *testing.T) {
+	t.Parallel()
+	err := &loom.UnfinishedError{ID: "1", Left: 1, Err: &ports.TakenError{Service: "web"}}
+	assert.Equal(t, hint(err), "1 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them")
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	unknown := &loom.UnknownError{Name: "shop/1"}
+	for _, tc := range []struct {
+		name        string
+		err         error
+		interrupted bool
+		code        int
+		said        string
+	}{
+		{"all is well", nil, false, 0, ""},
+		{"all is well in spite of Ctrl-C", nil, true, 0, ""},
+		{"the work failed", errors.New("no"), false, 1, "error: no\n"},
+		{"the work failed, and something can be done", unknown, false, 1, "error: no loom shop/1\nhint: docker loom ls lists the looms there are\n"},
+		{"wrong usage", usageError{nil, errors.New("no")}, false, 2, "error: no\n"},
+		{"wrong usage, wrapped", fmt.Errorf("x: %w", usageError{nil, errors.New("no")}), false, 2, "error: x: no\n"},
+		{"no id", &loom.IDError{Typed: "--"}, false, 2, "error: \"--\" is no id: give an issue number, a key such as ENG-324, or a branch\n"},
+		{"Ctrl-C", context.Canceled, true, 130, "interrupted\n"},
+		{"Ctrl-C, whatever that led to", errors.New("connection closed"), true, 130, "interrupted\n"},
+		{"Ctrl-C in the middle of up", &loom.UnfinishedError{ID: "1", Err: context.Canceled}, true, 130, "interrupted: nothing runs; docker loom up 1 tries again\n"},
+		{"a command's own code", cli.StatusError{StatusCode: 3, Status: "it said"}, false, 3, "it said\n"},
+		{"a command's own code, wrapped", fmt.Errorf("x: %w", cli.StatusError{StatusCode: 3}), false, 3, ""},
+		{"a command's own code after Ctrl-C", cli.StatusError{StatusCode: 130}, true, 130, ""},
+		{"an error is never 0", cli.StatusError{}, false, 1, ""},
+	} {
+		var b bytes.Buffer
+		code := report(&b, tc.err, tc.interrupted)
+		assert.Check(t, code == tc.code && b.String() == tc.said, "%s: %d, %q", tc.name, code, b.String())
+	}
+}
+
+func TestCalledByItselfThePluginMeansTheSame(t *testing.T) {
+	for _, tc := range []struct{ args, want string }{
+		{"", "loom"},
+		{"up 123", "loom up 123"},
+		{"-f x.yaml up", "loom -f x.yaml up"},
+		{"--help", "loom --help"},
+		{"ls loom", "loom ls loom"},
+		{"loom up", "loom up"},
+		{"--debug loom up", "--debug loom up"},
+		{"docker-cli-plugin-metadata", "docker-cli-plugin-metadata"},
+		{"__complete loom up", "__complete loom up"},
+		{"__completeNoDesc loom up", "__completeNoDesc loom up"},
+	} {
+		assert.Check(t, strings.Join(asPlugin(strings.Fields(tc.args)), " ") == tc.want, "%s: %v", tc.args, asPlugin(strings.Fields(tc.args)))
+	}
+	// The docker command says so, and passes flags with values of their own before the name.
+	t.Setenv("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", "docker")
+	for args, want := range map[string]string{"--context x loom up": "--context x loom up", "up 1": "loom up 1"} {
+		assert.Check(t, strings.Join(asPlugin(strings.Fields(args)), " ") == want, args)
+	}
+}
+
+func TestWaitTimeoutIsTheFlagsElseThatOfIloom(t *testing.T) {
+	for _, tc := range []struct {
+		flag, env, want string
+	}{
+		{"0s", "", "3m0s"}, {"5s", "", "5s"}, {"0s", "1500", "1.5s"}, {"5s", "1500", "5s"}, {"0s", "x", "error"}, {"0s", "0", "error"}, {"0s", "-1", "error"},
+	} {
+		t.Setenv("ILOOM_DEV_SERVER_TIMEOUT", tc.env)
+		got, err := waitTimeout(duration(t, tc.flag))
+		if tc.want == "error" {
+			assert.Error(t, err, "ILOOM_DEV_SERVER_TIMEOUT="+tc.env+" is no number of milliseconds")
+			continue
+		}
+		assert.NilError(t, err)
+		assert.Equal(t, got.String(), tc.want)
+	}
+}
+
+func TestWrongFlagsAreWrongUsage(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"up", "--offset", "-1"}, "--offset -1: it must not be negative"},
+		{[]string{"up", "--pull", "often"}, "--pull often: it is always, missing or never"},
+		{[]string{"up", "1", "2"}, "loom up takes at most 1 argument(s), not 2"},
+		{[]string{"ls", "1"}, "loom ls takes at most 0 argument(s), not 1"},
+		{[]string{"down", "--all", "1"}, "--all takes no ids"},
+		{[]string{"stop", "--all", "1"}, "--all takes no ids"},
+		{[]string{"nonsense"}, `"nonsense" is no docker loom command`},
+		{[]string{"up", "--nonsense"}, "unknown flag: --nonsense"},
+	} {
+		cmd := newLoomCommand(&environment{})
+		cmd.PersistentPreRunE = nil
+		cmd.SilenceErrors = true
+		cmd.SetArgs(tc.args)
+		err := cmd.ExecuteContext(t.Context())
+		var usage usageError
+		assert.Check(t, errors.As(err, &usage), "%v: %v", tc.args, err)
+		assert.Check(t, err != nil && err.Error() == tc.want, "%v: %v", tc.args, err)
+	}
+}
