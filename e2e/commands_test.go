@@ -108,7 +108,7 @@ func get(url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = errors.New(resp.Status)
@@ -150,7 +150,7 @@ func value(ts *testscript.TestScript, file, path string) any {
 	if err := dec.Decode(&v); err != nil {
 		ts.Fatalf("%s is no JSON: %v", file, err)
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns it as it is
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		ts.Fatalf("%s is more than one JSON document", file)
 	}
 	if path == "." {

@@ -105,7 +105,7 @@ func (s *state) end(env *testscript.Env) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if t, ok := env.T().(testscript.TFailed); ok && t.Failed() {
+	if t, ok := env.T().(interface{ Failed() bool }); ok && t.Failed() {
 		if err := s.artefacts(ctx); err != nil {
 			env.T().Log("artefacts:", err)
 		}

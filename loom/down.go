@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
@@ -163,19 +164,26 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	return r, l.forget(ctx, t, req.Volumes)
 }
 
+// unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone, since
+// all its work trees share the file.
+func unexclude(ctx context.Context, t *Target) error {
+	if !isDir(t.Repository) {
+		return nil
+	}
+	repo, err := worktree.Find(ctx, t.Repository)
+	if err != nil || repo == nil {
+		return err
+	}
+	return repo.Unexclude(ctx, owner(t))
+}
+
 // forget ends the promises that a loom's end ends. Leases go last, so that an interrupted down can be run again.
 func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	ends := volumes || t.ID == Main
-	if ends && isDir(t.Repository) {
-		// From the repository, not the work tree, which may be gone: all its work trees share the file.
-		repo, err := worktree.Find(ctx, t.Repository)
-		if err != nil {
-			return err
-		}
-		if repo != nil {
-			if err := repo.Unexclude(ctx, owner(t)); err != nil {
-				return err
-			}
+	if ends {
+		if err := unexclude(ctx, t); err != nil {
+			// A repository that git cannot read must not keep its leases for ever.
+			fmt.Fprintf(l.Stderr, "lines of loom %s stay in info/exclude of %s: %v\n", t.ID, t.Repository, firstLine(err))
 		}
 	}
 	return l.Registry.Update(ctx, func(state *registry.State) error {

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/ports"
 	"github.com/docker-loom/docker-loom/registry"
-	"gotest.tools/v3/assert"
 )
 
 // filesUp does what up does short of containers.
@@ -215,10 +216,11 @@ func TestAProjectThatCannotBeLoadedGoesDownWithoutItsHooks(t *testing.T) {
 	assert.Assert(t, w.looms.hooks(t.Context(), target, []engine.Container{{State: "exited"}}) == nil)
 
 	w.write("services: [\n", "shop", "compose.yaml")
-	w.stderr.Reset()
+	w.stderr.take()
 	assert.Assert(t, w.looms.hooks(t.Context(), target, running) == nil)
-	assert.Assert(t, strings.HasPrefix(w.stderr.String(), repo+" cannot be loaded ("), w.stderr.String())
-	assert.Equal(t, strings.Count(w.stderr.String(), "\n"), 1, w.stderr.String())
+	said := w.stderr.take()
+	assert.Assert(t, strings.HasPrefix(said, repo+" cannot be loaded ("), said)
+	assert.Equal(t, strings.Count(said, "\n"), 1, said)
 
 	// Of a loom without a folder the current one must not be taken for it.
 	_, err := w.looms.loadOnly(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})

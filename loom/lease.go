@@ -287,8 +287,10 @@ func (p *Plan) keepOrMove(own []engine.Container, want []ports.Port, w *world) e
 		if running {
 			return &HeldError{lease, holder}
 		}
-		p.Findings = append(p.Findings, finding.Finding{Level: finding.Warning, Subject: "port " + lease.String(),
-			Message: "is held by " + holder + ": the loom moves to other ports"})
+		p.Findings = append(p.Findings, finding.Finding{
+			Level: finding.Warning, Subject: "port " + lease.String(),
+			Message: "is held by " + holder + ": the loom moves to other ports",
+		})
 		p.Entry.Ports, p.Entry.Offset = nil, 0
 		return nil
 	}

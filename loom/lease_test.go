@@ -10,20 +10,23 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/ports"
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/stack"
-	"gotest.tools/v3/assert"
 )
 
 // up is what the engine has when the plan was carried out: every service runs and publishes what it should.
 func up(p *Plan) []container {
 	var list []container
 	for name, s := range p.Project.Services {
-		c := container{name: p.Project.Name + "-" + name + "-1", project: p.Project.Name, service: name,
-			labels: map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository, stack.LabelWorkingDir: p.Entry.Dir}}
+		c := container{
+			name: p.Project.Name + "-" + name + "-1", project: p.Project.Name, service: name,
+			labels: map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository, stack.LabelWorkingDir: p.Entry.Dir},
+		}
 		for _, port := range s.Ports {
 			c.published = append(c.published, fmt.Sprintf("%s:%s:%d/%s", port.HostIP, port.Published, port.Target, port.Protocol))
 		}
@@ -99,8 +102,10 @@ func TestALeaseHeldByAStranger(t *testing.T) {
 			}
 			return nil
 		}, failure: "port 8203/tcp, leased to this loom, is held by container stranger"},
-		{name: "is an error if the offset is pinned", offset: &five, own: func(p *Plan) []container { return stopped(up(p)) },
-			failure: "port 8085/tcp of service web is held by container stranger"},
+		{
+			name: "is an error if the offset is pinned", offset: &five, own: func(p *Plan) []container { return stopped(up(p)) },
+			failure: "port 8085/tcp of service web is held by container stranger",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -230,8 +235,10 @@ func TestALoomIsLeasedAnewOnAnotherEngine(t *testing.T) {
 	w := newWorld(t, remote)
 	repo := w.repo("shop")
 	w.know(
-		registry.Loom{ID: "123", Repository: repo, Project: "p", WorkTree: repo, Dir: repo, Offset: 123, Space: "far",
-			Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203}, {Protocol: "tcp", Base: 4000, Count: 1, Host: 4123}}},
+		registry.Loom{
+			ID: "123", Repository: repo, Project: "p", WorkTree: repo, Dir: repo, Offset: 123, Space: "far",
+			Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203}, {Protocol: "tcp", Base: 4000, Count: 1, Host: 4123}},
+		},
 		registry.Loom{ID: "1", Repository: "/other", Project: "q", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 8203}}},
 	)
 	p := w.mustPlan(repo, "123", Options{})
@@ -249,8 +256,11 @@ func TestALoomWhoseLeasesAreLostTakesWhatItsContainersHave(t *testing.T) {
 		{Service: "db", Target: 80, Protocol: "tcp", Base: 5432, Count: 1},
 	}
 	own := []engine.Container{{Service: "web", Published: []engine.Published{
-		{Target: 53, Protocol: "udp", Host: 8176}, {Target: 80, Protocol: "tcp", Host: 8203}, {Target: 80, Protocol: "tcp", HostIP: "127.0.0.1", Host: 8204},
-		{Target: 81, Protocol: "tcp", Host: 7777}, {Target: 9000, Protocol: "tcp", Host: 9123},
+		{Target: 53, Protocol: "udp", Host: 8176},
+		{Target: 80, Protocol: "tcp", Host: 8203},
+		{Target: 80, Protocol: "tcp", HostIP: "127.0.0.1", Host: 8204},
+		{Target: 81, Protocol: "tcp", Host: 7777},
+		{Target: 9000, Protocol: "tcp", Host: 9123},
 	}}}
 	p := &Plan{Target: &Target{ID: "123"}}
 	p.Entry.ID = "123"
@@ -356,8 +366,10 @@ func TestLeasesInUseAreThoseOfActiveServices(t *testing.T) {
 	t.Parallel()
 	want := []ports.Port{{Service: "web", Base: 8080}, {Service: "off", Base: 9090}, {Service: "new", Base: 7070}}
 	leases := []ports.Lease{{Base: 8080, Host: 8203}, {Base: 9090, Host: 9213}, {Base: 1, Host: 1}}
-	p := &Plan{Target: &Target{ID: "1"}, Entry: registry.Loom{Ports: leases},
-		base: &stack.Model{Project: &types.Project{Services: types.Services{"web": {}, "new": {}}, DisabledServices: types.Services{"off": {}}}}}
+	p := &Plan{
+		Target: &Target{ID: "1"}, Entry: registry.Loom{Ports: leases},
+		base: &stack.Model{Project: &types.Project{Services: types.Services{"web": {}, "new": {}}, DisabledServices: types.Services{"off": {}}}},
+	}
 	assert.DeepEqual(t, p.active(want), leases[:1])
 	p.ID = Main
 	assert.DeepEqual(t, p.active(want), []ports.Lease{{Base: 8080, Host: 8080}, {Base: 7070, Host: 7070}})

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"gotest.tools/v3/assert"
+	"pgregory.net/rapid"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/ports"
 	"github.com/docker-loom/docker-loom/registry"
-	"gotest.tools/v3/assert"
-	"pgregory.net/rapid"
 )
 
 func TestNumbersComeBeforeNamesAndByTheirValue(t *testing.T) {

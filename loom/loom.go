@@ -425,13 +425,15 @@ func (l *Looms) moveTo(ctx context.Context, t *Target, at string) error {
 // belongs is the path of the work tree whose folder or branch carries the id.
 func belongs(trees []worktree.Tree, id string) string {
 	for _, tree := range trees {
-		if tree.Bare || tree.Prunable || tree.Main {
+		if tree.Bare || tree.Prunable {
 			continue
 		}
-		base := filepath.Base(tree.Path)
-		names := []string{tree.Branch, base}
-		if of, ok := worktree.IDFromFolder(base); ok {
-			names = append(names, of)
+		names := []string{tree.Branch}
+		if !tree.Main {
+			// The main checkout is called after the repository, not after a loom.
+			base := filepath.Base(tree.Path)
+			of, _ := worktree.IDFromFolder(base)
+			names = append(names, base, of)
 		}
 		if of, ok := worktree.IDFromBranch(tree.Branch); ok {
 			names = append(names, of)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -419,8 +420,10 @@ func (p *Plan) follows() {
 			bases[v.Name] = v.Published
 			continue
 		}
-		p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "variable " + v.Name,
-			Message: why + ": it keeps its value, and port " + v.Published + " of service " + v.Service + " moves by the override alone"})
+		p.Findings = append(p.Findings, finding.Finding{
+			Level: finding.Info, Subject: "variable " + v.Name,
+			Message: why + ": it keeps its value, and port " + v.Published + " of service " + v.Service + " moves by the override alone",
+		})
 	}
 	p.Entry.Variables = nil
 	if len(bases) > 0 {
@@ -496,8 +499,10 @@ func (p *Plan) exported() []finding.Finding {
 			continue
 		}
 		if have, ok := os.LookupEnv(v.Name); ok && have != v.Value {
-			list = append(list, finding.Finding{Level: finding.Warning, Subject: "variable " + v.Name,
-				Message: "is exported as " + have + ", which beats .env: plain docker compose in this shell acts on another project", Remedy: "unset " + v.Name})
+			list = append(list, finding.Finding{
+				Level: finding.Warning, Subject: "variable " + v.Name,
+				Message: "is exported as " + have + ", which beats .env: plain docker compose in this shell acts on another project", Remedy: "unset " + v.Name,
+			})
 		}
 	}
 	return list

@@ -10,22 +10,27 @@ import (
 	"sync"
 	"testing"
 
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/ports"
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/stack"
-	"gotest.tools/v3/assert"
 )
 
 func TestValuesOfALoomNeverBecomeBases(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, remote)
 	state := &registry.State{Looms: []*registry.Loom{
-		{ID: "5", Repository: "/src/shop", Project: "iloom-shop-5", Variables: map[string]string{"WEB_PORT": "3000", "API_PORT": "4000"},
-			Ports: []ports.Lease{{Protocol: "tcp", Base: 3000, Count: 1, Host: 3005}, {Protocol: "tcp", Base: 4000, Count: 1, Host: 4005}}},
-		{ID: "6", Repository: "/src/other", Project: "iloom-other-6", Variables: map[string]string{"WEB_PORT": "3000"},
-			Ports: []ports.Lease{{Protocol: "tcp", Base: 3000, Count: 1, Host: 3006}}},
+		{
+			ID: "5", Repository: "/src/shop", Project: "iloom-shop-5", Variables: map[string]string{"WEB_PORT": "3000", "API_PORT": "4000"},
+			Ports: []ports.Lease{{Protocol: "tcp", Base: 3000, Count: 1, Host: 3005}, {Protocol: "tcp", Base: 4000, Count: 1, Host: 4005}},
+		},
+		{
+			ID: "6", Repository: "/src/other", Project: "iloom-other-6", Variables: map[string]string{"WEB_PORT": "3000"},
+			Ports: []ports.Lease{{Protocol: "tcp", Base: 3000, Count: 1, Host: 3006}},
+		},
 		{ID: Main, Repository: "/src/shop", Project: "shop"},
 	}}
 	variable := w.looms.ours(state, &Target{Repository: "/src/shop"}).Variable
@@ -102,38 +107,66 @@ func TestGeneratedFilesFitWhatTheProjectHas(t *testing.T) {
 		link    string // a symbolic link to make .env of
 		want    string
 	}{
-		{name: "a compose file and nothing else",
-			want: "write compose.override.yaml\nwrite .env\nexclude /compose.override.yaml\nexclude /.env"},
-		{name: "the user's .env", files: map[string]string{".env": "A=1"},
-			want: "write compose.override.yaml\nwrite .env\nexclude /compose.override.yaml"},
-		{name: "an override of the user's own", files: map[string]string{"docker-compose.override.yml": "services: {}\n"},
+		{
+			name: "a compose file and nothing else",
+			want: "write compose.override.yaml\nwrite .env\nexclude /compose.override.yaml\nexclude /.env",
+		},
+		{
+			name: "the user's .env", files: map[string]string{".env": "A=1"},
+			want: "write compose.override.yaml\nwrite .env\nexclude /compose.override.yaml",
+		},
+		{
+			name: "an override of the user's own", files: map[string]string{"docker-compose.override.yml": "services: {}\n"},
 			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nexclude /.env\n" +
-				"COMPOSE_FILE compose.yaml:docker-compose.override.yml:.iloom/compose.loom.yaml"},
-		{name: "an override of our own", files: map[string]string{"compose.override.yaml": loomOverride},
-			want: "write compose.override.yaml\nwrite .env\nexclude /compose.override.yaml\nexclude /.env"},
-		{name: "the user made an override since", files: map[string]string{".iloom/compose.loom.yaml": loomOverride, "compose.override.yml": "services: {}\n"},
+				"COMPOSE_FILE compose.yaml:docker-compose.override.yml:.iloom/compose.loom.yaml",
+		},
+		{
+			name: "an override of our own", files: map[string]string{"compose.override.yaml": loomOverride},
+			want: "write compose.override.yaml\nwrite .env\nexclude /compose.override.yaml\nexclude /.env",
+		},
+		{
+			name: "the user made an override since", files: map[string]string{".iloom/compose.loom.yaml": loomOverride, "compose.override.yml": "services: {}\n"},
 			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nexclude /.env\n" +
-				"COMPOSE_FILE compose.yaml:compose.override.yml:.iloom/compose.loom.yaml"},
-		{name: "the user took the override away", files: map[string]string{".iloom/compose.loom.yaml": loomOverride},
-			want: "write compose.override.yaml\nremove .iloom/compose.loom.yaml\nwrite .env\nexclude /compose.override.yaml\nexclude /.env"},
-		{name: "an override that git tracks and the user deleted", files: map[string]string{"compose.override.yaml": "services: {}\n"}, tracked: "compose.override.yaml -gone",
+				"COMPOSE_FILE compose.yaml:compose.override.yml:.iloom/compose.loom.yaml",
+		},
+		{
+			name: "the user took the override away", files: map[string]string{".iloom/compose.loom.yaml": loomOverride},
+			want: "write compose.override.yaml\nremove .iloom/compose.loom.yaml\nwrite .env\nexclude /compose.override.yaml\nexclude /.env",
+		},
+		{
+			name: "an override that git tracks and the user deleted", files: map[string]string{"compose.override.yaml": "services: {}\n"}, tracked: "compose.override.yaml -gone",
 			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nexclude /.env\n" +
-				"COMPOSE_FILE compose.yaml:.iloom/compose.loom.yaml"},
-		{name: "COMPOSE_FILE", files: map[string]string{".env": "COMPOSE_FILE=compose.yaml:more.yaml\n", "more.yaml": "services: {}\n"},
-			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nCOMPOSE_FILE compose.yaml:more.yaml:.iloom/compose.loom.yaml"},
-		{name: "COMPOSE_FILE with a separator of its own", files: map[string]string{".env": "COMPOSE_PATH_SEPARATOR=,\nCOMPOSE_FILE=compose.yaml,more.yaml\n", "more.yaml": "services: {}\n"},
-			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nCOMPOSE_FILE compose.yaml,more.yaml,.iloom/compose.loom.yaml"},
-		{name: "a Dockerfile alone", files: map[string]string{"compose.yaml": "", "Dockerfile": "FROM scratch\nEXPOSE 3000\n"},
-			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nexclude /.env\nCOMPOSE_FILE .iloom/compose.loom.yaml"},
-		{name: "a tracked .env", files: map[string]string{".env": "A=1\n"}, tracked: ".env",
-			want: "write compose.override.yaml\nexclude /compose.override.yaml\nwarning: is tracked by git and " + plainHost},
-		{name: "a tracked .env that names the project", files: map[string]string{".env": "export COMPOSE_PROJECT_NAME=mine\n"}, tracked: ".env",
-			want: "write compose.override.yaml\nexclude /compose.override.yaml\nerror: is tracked by git and " + plainCompose},
-		{name: "a tracked .env where COMPOSE_FILE would be needed", files: map[string]string{".env": "A=1\n", "compose.override.yml": "services: {}\n"}, tracked: ".env",
+				"COMPOSE_FILE compose.yaml:.iloom/compose.loom.yaml",
+		},
+		{
+			name: "COMPOSE_FILE", files: map[string]string{".env": "COMPOSE_FILE=compose.yaml:more.yaml\n", "more.yaml": "services: {}\n"},
+			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nCOMPOSE_FILE compose.yaml:more.yaml:.iloom/compose.loom.yaml",
+		},
+		{
+			name: "COMPOSE_FILE with a separator of its own", files: map[string]string{".env": "COMPOSE_PATH_SEPARATOR=,\nCOMPOSE_FILE=compose.yaml,more.yaml\n", "more.yaml": "services: {}\n"},
+			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nCOMPOSE_FILE compose.yaml,more.yaml,.iloom/compose.loom.yaml",
+		},
+		{
+			name: "a Dockerfile alone", files: map[string]string{"compose.yaml": "", "Dockerfile": "FROM scratch\nEXPOSE 3000\n"},
+			want: "write .iloom/compose.loom.yaml\nwrite .env\nexclude /.iloom/compose.loom.yaml\nexclude /.env\nCOMPOSE_FILE .iloom/compose.loom.yaml",
+		},
+		{
+			name: "a tracked .env", files: map[string]string{".env": "A=1\n"}, tracked: ".env",
+			want: "write compose.override.yaml\nexclude /compose.override.yaml\nwarning: is tracked by git and " + plainHost,
+		},
+		{
+			name: "a tracked .env that names the project", files: map[string]string{".env": "export COMPOSE_PROJECT_NAME=mine\n"}, tracked: ".env",
+			want: "write compose.override.yaml\nexclude /compose.override.yaml\nerror: is tracked by git and " + plainCompose,
+		},
+		{
+			name: "a tracked .env where COMPOSE_FILE would be needed", files: map[string]string{".env": "A=1\n", "compose.override.yml": "services: {}\n"}, tracked: ".env",
 			want: "write .iloom/compose.loom.yaml\nexclude /.iloom/compose.loom.yaml\nCOMPOSE_FILE compose.yaml:compose.override.yml:.iloom/compose.loom.yaml\n" +
-				"error: is tracked by git and " + plainCompose},
-		{name: "a .env that is a link", files: map[string]string{"../secrets/env": "A=1\n"}, link: "../secrets/env",
-			want: "write compose.override.yaml\nexclude /compose.override.yaml\nwarning: is a symbolic link and " + plainHost},
+				"error: is tracked by git and " + plainCompose,
+		},
+		{
+			name: "a .env that is a link", files: map[string]string{"../secrets/env": "A=1\n"}, link: "../secrets/env",
+			want: "write compose.override.yaml\nexclude /compose.override.yaml\nwarning: is a symbolic link and " + plainHost,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -302,7 +335,8 @@ func TestMainWithAnOffsetIsALoomOfTheSameName(t *testing.T) {
 	assert.DeepEqual(t, hostPorts(w.mustPlan(repo, "main", Options{})), []int{5000, 9080})
 	assert.DeepEqual(t, w.mustPlan(repo, "123", Options{DryRun: true}).Notes, []string{
 		"no work tree belongs to 123: using this folder, " + repo,
-		"the generated files of " + repo + " belong to loom main: loom 123 runs from memory, and plain docker compose there does not see it"})
+		"the generated files of " + repo + " belong to loom main: loom 123 runs from memory, and plain docker compose there does not see it",
+	})
 }
 
 func TestLoomsKeepTheirNamesAndNeverTakeAnothers(t *testing.T) {
@@ -510,8 +544,10 @@ func TestVariablesFollowOnlyWhereNothingElseWouldChange(t *testing.T) {
 	for _, v := range p.Env {
 		env[v.Name] = v.Value
 	}
-	assert.DeepEqual(t, env, map[string]string{"COMPOSE_PROJECT_NAME": "iloom-shop-123", "ILOOM_LOOM": "123", "WEB_PORT": "3123",
-		"ILOOM_PORT_WEB_80": "3123", "ILOOM_PORT_ADMIN": "9123", "ILOOM_PORT_DB": "5555"})
+	assert.DeepEqual(t, env, map[string]string{
+		"COMPOSE_PROJECT_NAME": "iloom-shop-123", "ILOOM_LOOM": "123", "WEB_PORT": "3123",
+		"ILOOM_PORT_WEB_80": "3123", "ILOOM_PORT_ADMIN": "9123", "ILOOM_PORT_DB": "5555",
+	})
 	assert.Equal(t, *p.Project.Services["web"].Environment["URL"], "http://localhost:3123/")
 	assert.Equal(t, *p.Project.Services["api"].Environment["DSN"], "postgres://db:5432/x")
 	assert.Equal(t, p.Project.Services["db"].Ports[0].Published, "5555")

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker-loom/docker-loom/engine"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/engine"
 )
 
 // t0 is a moment.
@@ -85,7 +86,8 @@ func TestReadinessIsThatOfAllServices(t *testing.T) {
 	w := newWorld(t, local)
 	none := 0
 	plan := &Plan{Target: &Target{ID: "1"}, Project: &types.Project{Services: types.Services{
-		"web": {Name: "web"}, "db": {Name: "db"}, "migrate": {Name: "migrate"}, "off": {Name: "off", Scale: &none}}}}
+		"web": {Name: "web"}, "db": {Name: "db"}, "migrate": {Name: "migrate"}, "off": {Name: "off", Scale: &none},
+	}}}
 	v := w.looms.judge(plan, []engine.Container{
 		{Service: "migrate", State: "exited"},
 		{Service: "web", State: "running", Published: []engine.Published{{Target: 80, Protocol: "tcp", Host: 8203}}},

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/stack"
 	"github.com/docker-loom/docker-loom/worktree"
-	"gotest.tools/v3/assert"
 )
 
 // resolved is a target as a line, with the machine's folder left out: id, repository, work tree, folder of the search, and
@@ -232,10 +233,10 @@ func TestWithoutGitTheProjectFolderIsTheRepository(t *testing.T) {
 	assert.Equal(t, w.resolved(in(w.path("plain", "sub"), "6"), Making), "6 of /plain in /plain, from /plain/sub")
 }
 
-func TestBelongsReadsBranchAndFolderOfLinkedWorkTrees(t *testing.T) {
+func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 	t.Parallel()
 	trees := []worktree.Tree{
-		{Path: "/src/1", Branch: "1", Main: true},
+		{Path: "/src/1", Branch: "trunk", Main: true},
 		{Path: "/looms/a", Branch: "feat/issue-7__x"},
 		{Path: "/looms/b_pr_8", Branch: "whatever"},
 		{Path: "/looms/9", Branch: ""},
@@ -245,7 +246,7 @@ func TestBelongsReadsBranchAndFolderOfLinkedWorkTrees(t *testing.T) {
 		{Path: "/looms/second", Branch: "issue-7"},
 	}
 	for id, want := range map[string]string{
-		"1": "", "7": "/looms/a", "pr/8": "/looms/b_pr_8", "8": "", "9": "/looms/9", "10": "", "bare": "", "ENG-11": "/looms/ENG-11-x",
+		"1": "", "trunk": "/src/1", "7": "/looms/a", "pr/8": "/looms/b_pr_8", "8": "", "9": "/looms/9", "10": "", "bare": "", "ENG-11": "/looms/ENG-11-x",
 		"whatever": "/looms/b_pr_8", "feat/issue-7__x": "/looms/a", "second": "/looms/second",
 	} {
 		assert.Check(t, belongs(trees, id) == want, "%s: %s", id, belongs(trees, id))

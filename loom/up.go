@@ -149,8 +149,10 @@ func (r *Result) silence(silent Port, after time.Duration) {
 			r.Ports[i].Silent, r.Ports[i].URL = true, ""
 		}
 	}
-	r.Findings = append(r.Findings, finding.Finding{Level: finding.Warning, Subject: "service " + silent.Service,
-		Message: fmt.Sprintf("nobody answers on port %d (container port %d) after %s", silent.Published, silent.Target, after)})
+	r.Findings = append(r.Findings, finding.Finding{
+		Level: finding.Warning, Subject: "service " + silent.Service,
+		Message: fmt.Sprintf("nobody answers on port %d (container port %d) after %s", silent.Published, silent.Target, after),
+	})
 }
 
 // run is the part of up that changes the engine. It returns the ports that nobody answers on.
@@ -362,9 +364,11 @@ func bracket(host string) string {
 }
 
 // notWeb are container ports of well-known protocols that no browser speaks.
-var notWeb = map[int]bool{21: true, 22: true, 25: true, 53: true, 110: true, 143: true, 389: true, 465: true, 587: true, 636: true,
+var notWeb = map[int]bool{
+	21: true, 22: true, 25: true, 53: true, 110: true, 143: true, 389: true, 465: true, 587: true, 636: true,
 	993: true, 995: true, 1025: true, 1433: true, 1521: true, 1883: true, 2181: true, 3306: true, 4222: true, 5432: true, 5672: true,
-	6379: true, 7687: true, 9042: true, 9092: true, 11211: true, 26257: true, 27017: true, 50051: true}
+	6379: true, 7687: true, 9042: true, 9092: true, 11211: true, 26257: true, 27017: true, 50051: true,
+}
 
 // scheme guesses from the container port how a browser reaches it.
 func scheme(target int, protocol string) string {

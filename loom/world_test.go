@@ -15,14 +15,15 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/docker-loom/docker-loom/engine"
-	"github.com/docker-loom/docker-loom/registry"
-	"github.com/docker-loom/docker-loom/stack"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/flags"
 	"github.com/docker/docker/client"
 	"github.com/sirupsen/logrus"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 // TestMain gives every test, and the git processes they start, a home of their own, and takes away what the developer's
@@ -42,8 +43,10 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name)
 		}
 	}
-	for k, v := range map[string]string{"HOME": home, "USERPROFILE": home, "DOCKER_CONFIG": filepath.Join(home, ".docker"),
-		"GIT_CONFIG_GLOBAL": filepath.Join(home, ".gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"} {
+	for k, v := range map[string]string{
+		"HOME": home, "USERPROFILE": home, "DOCKER_CONFIG": filepath.Join(home, ".docker"),
+		"GIT_CONFIG_GLOBAL": filepath.Join(home, ".gitconfig"), "GIT_CONFIG_NOSYSTEM": "1",
+	} {
 		if err := os.Setenv(k, v); err != nil {
 			panic(err)
 		}
@@ -68,7 +71,7 @@ type testWorld struct {
 	t      *testing.T
 	dir    string // of everything; symbolic links resolved
 	looms  *Looms
-	stderr *bytes.Buffer
+	stderr *output
 
 	mu         sync.Mutex
 	containers []container
@@ -94,7 +97,7 @@ func newWorld(t *testing.T, endpoint string) *testWorld {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	assert.NilError(t, err)
-	w := &testWorld{t: t, dir: dir, stderr: &bytes.Buffer{}}
+	w := &testWorld{t: t, dir: dir, stderr: &output{}}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	api, err := client.NewClientWithOpts(client.WithHost("tcp://"+strings.TrimPrefix(server.URL, "http://")), client.WithVersion("1.44"))
@@ -116,6 +119,26 @@ func newWorld(t *testing.T, endpoint string) *testWorld {
 		Stderr:       w.stderr,
 	}
 	return w
+}
+
+// output is a buffer that several commands may write at once, as processes write to a terminal.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+// take gives what was written since the last time.
+func (o *output) take() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.b.Reset()
+	return o.b.String()
 }
 
 func (w *testWorld) ServeHTTP(out http.ResponseWriter, r *http.Request) {
@@ -212,8 +235,10 @@ func (c container) summary() map[string]any {
 			ports = append(ports, map[string]any{"IP": ip, "PublicPort": host, "PrivatePort": target, "Type": protocol})
 		}
 	}
-	return map[string]any{"Id": c.name, "Names": []string{"/" + c.name}, "Image": "img", "ImageID": "sha256:1", "Created": 1700000000,
-		"State": state, "Status": status, "Labels": c.all(), "Ports": ports, "HostConfig": map[string]any{"NetworkMode": "bridge"}}
+	return map[string]any{
+		"Id": c.name, "Names": []string{"/" + c.name}, "Image": "img", "ImageID": "sha256:1", "Created": 1700000000,
+		"State": state, "Status": status, "Labels": c.all(), "Ports": ports, "HostConfig": map[string]any{"NetworkMode": "bridge"},
+	}
 }
 
 func (c container) inspect() map[string]any {
@@ -224,8 +249,10 @@ func (c container) inspect() map[string]any {
 		list, _ := bindings[key].([]map[string]string)
 		bindings[key] = append(list, map[string]string{"HostIp": ip, "HostPort": fmt.Sprint(host)})
 	}
-	return map[string]any{"Id": c.name, "Name": "/" + c.name, "State": map[string]any{"Status": c.state}, "Config": map[string]any{"Labels": c.all()},
-		"HostConfig": map[string]any{"NetworkMode": "bridge", "PortBindings": bindings}}
+	return map[string]any{
+		"Id": c.name, "Name": "/" + c.name, "State": map[string]any{"Status": c.state}, "Config": map[string]any{"Labels": c.all()},
+		"HostConfig": map[string]any{"NetworkMode": "bridge", "PortBindings": bindings},
+	}
 }
 
 func (container) parse(p string) (ip string, host, target int, protocol string) {
@@ -249,7 +276,8 @@ func (w *testWorld) keep(name, project, id, repository string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.volumes = append(w.volumes, map[string]any{"Name": name, "Labels": map[string]string{
-		"com.docker.compose.project": project, engine.LabelLoom: id, engine.LabelRepo: repository}})
+		"com.docker.compose.project": project, engine.LabelLoom: id, engine.LabelRepo: repository,
+	}})
 }
 
 // goAway ends the engine.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/ports"
 )
@@ -152,7 +153,7 @@ func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 	}
 }
 
-var traefikRule = regexp.MustCompile("Host(?:SNI|Regexp)?\\(([^)]*)\\)")
+var traefikRule = regexp.MustCompile(`Host(?:SNI|Regexp)?\(([^)]*)\)`)
 
 // routed gives the fixed host names that a label asks a proxy (Traefik, caddy-docker-proxy) to route to the service.
 func routed(key, value string) string {

@@ -38,7 +38,7 @@ func GeneratedFor(path string) string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close() //nolint:errcheck // opened for reading
+	defer f.Close()
 	head := make([]byte, 512)
 	n, _ := io.ReadFull(f, head)
 	rest, ok := strings.CutPrefix(string(head[:n]), made+" for ")

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/loom"
-	"github.com/spf13/cobra"
 )
 
 type configOptions struct {
@@ -28,7 +29,9 @@ that has leases is shown with them, a new one with those it would get now.`,
 		Example: "  docker loom config 123\n  docker loom config 123 --explain\n  docker loom config 123 --format json",
 		Args:    maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.pinned = cmd.Flags().Changed("offset")
+			if o.pinned = cmd.Flags().Changed("offset"); o.offset < 0 {
+				return usageError{cmd, fmt.Errorf("--offset %d: it must not be negative", o.offset)}
+			}
 			return runConfig(cmd.Context(), env, o, args)
 		},
 	}

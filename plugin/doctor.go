@@ -9,11 +9,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-loom/docker-loom/finding"
-	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker/cli/cli"
 	"github.com/docker/cli/cli-plugins/manager"
 	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/loom"
 )
 
 func newDoctorCommand(env *environment) *cobra.Command {

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker-loom/docker-loom/stack"
-	"github.com/spf13/cobra"
 )
 
 type downOptions struct {

@@ -43,7 +43,7 @@ func hint(err error) string {
 	case errors.As(err, &unknown):
 		return "docker loom ls lists the looms there are"
 	case errors.As(err, &several):
-		return "name the ones you mean, or use --all"
+		return "name the one you mean"
 	case errors.As(err, &empty):
 		return "docker loom up " + empty.ID + " makes them"
 	case errors.As(err, &noPort):

@@ -3,9 +3,10 @@ package plugin
 import (
 	"context"
 
+	"github.com/spf13/cobra"
+
 	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker-loom/docker-loom/stack"
-	"github.com/spf13/cobra"
 )
 
 func newLogsCommand(env *environment) *cobra.Command {

@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-loom/docker-loom/finding"
-	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker/cli/cli/command/formatter"
 	"github.com/docker/cli/cli/command/formatter/tabwriter"
 	"github.com/docker/cli/templates"
 	"github.com/spf13/pflag"
+
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/loom"
 )
 
 // addFormat adds --format as docker has it.
@@ -54,7 +55,7 @@ func columns(w io.Writer, rows [][]string) {
 	for _, row := range rows {
 		fmt.Fprintln(tw, strings.Join(row, "\t"))
 	}
-	tw.Flush() //nolint:errcheck // a writer that is gone cannot be told so
+	tw.Flush()
 }
 
 // resultTable shows services with what their ports are reached at, a row a port.

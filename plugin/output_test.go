@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/loom"
-	"gotest.tools/v3/assert"
 )
 
 func duration(t *testing.T, s string) time.Duration {
@@ -94,8 +95,10 @@ func TestListIsADockerList(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("USERPROFILE", home)
 	list := []loom.Listed{
-		{ID: "123", Repository: filepath.Join(home, "shop"), Project: "iloom-shop-123", WorkTree: filepath.Join(home, "shop-looms", "x"), State: "running", Running: 2, Containers: 2, Offset: 123,
-			Created: time.Now().Add(-3 * time.Hour), Ports: []loom.Port{{Service: "web", Published: 8203, Protocol: "tcp"}, {Service: "dns", Published: 5300, Protocol: "udp"}}},
+		{
+			ID: "123", Repository: filepath.Join(home, "shop"), Project: "iloom-shop-123", WorkTree: filepath.Join(home, "shop-looms", "x"), State: "running", Running: 2, Containers: 2, Offset: 123,
+			Created: time.Now().Add(-3 * time.Hour), Ports: []loom.Port{{Service: "web", Published: 8203, Protocol: "tcp"}, {Service: "dns", Published: 5300, Protocol: "udp"}},
+		},
 		{ID: "main", Repository: "/src/shop", Project: "shop", WorkTree: "/src/shop", State: "down", Ports: []loom.Port{{Published: 8080, Protocol: "tcp"}}},
 	}
 	const table = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"

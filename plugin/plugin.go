@@ -16,10 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/docker-loom/docker-loom/engine"
-	"github.com/docker-loom/docker-loom/loom"
-	"github.com/docker-loom/docker-loom/registry"
-	"github.com/docker-loom/docker-loom/stack"
 	"github.com/docker/cli/cli"
 	"github.com/docker/cli/cli-plugins/metadata"
 	"github.com/docker/cli/cli-plugins/plugin"
@@ -27,6 +23,11 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 // Main runs the plugin with the process's arguments and returns its exit code: 0; 1 where the work failed; 2 for wrong

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/docker-loom/docker-loom/loom"
 	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/loom"
 )
 
 type pruneOptions struct {

@@ -8,15 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker/cli/cli"
+	"github.com/spf13/cobra"
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker-loom/docker-loom/ports"
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/settings"
 	"github.com/docker-loom/docker-loom/stack"
-	"github.com/docker/cli/cli"
-	"github.com/spf13/cobra"
-	"gotest.tools/v3/assert"
 )
 
 func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
@@ -31,7 +32,7 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 	}{
 		{&engine.Unreachable{Context: "default", Host: "unix:///x.sock", Err: errors.New("no")}, "is Docker running, and is unix:///x.sock its address? docker context ls shows the others"},
 		{&loom.UnknownError{Name: "shop/1"}, "docker loom ls lists the looms there are"},
-		{&loom.SeveralError{Folder: "/x", IDs: []string{"1", "2"}}, "name the ones you mean, or use --all"},
+		{&loom.SeveralError{Folder: "/x", IDs: []string{"1", "2"}}, "name the one you mean"},
 		{&loom.UnfinishedError{ID: "1", Err: errors.New("x")}, "nothing runs; docker loom up 1 tries again"},
 		{&loom.UnfinishedError{ID: "1", Left: 2, Err: errors.New("x")}, "2 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them"},
 		{&loom.EmptyError{ID: "1"}, "docker loom up 1 makes them"},

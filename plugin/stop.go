@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/docker-loom/docker-loom/loom"
 	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/loom"
 )
 
 func newStopCommand(env *environment) *cobra.Command {

@@ -11,11 +11,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/docker-loom/docker-loom/loom"
-	"github.com/docker-loom/docker-loom/stack"
 	"github.com/docker/cli/cli"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 type upOptions struct {

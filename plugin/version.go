@@ -5,8 +5,9 @@ import (
 	"io"
 	"runtime"
 
-	"github.com/docker-loom/docker-loom/stack"
 	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 func newVersionCommand(env *environment) *cobra.Command {

@@ -51,8 +51,10 @@ func TestLeasesOfOthersInTheSpaceAreTaken(t *testing.T) {
 	t.Parallel()
 	var s registry.State
 	put := func(space, repository, id string, host int, cidr ...string) {
-		s.Put(registry.Loom{ID: id, Repository: repository, Space: space, Ports: []ports.Lease{{Protocol: "tcp", Count: 1, Host: host}},
-			Subnets: map[string][]string{"default": cidr}})
+		s.Put(registry.Loom{
+			ID: id, Repository: repository, Space: space, Ports: []ports.Lease{{Protocol: "tcp", Count: 1, Host: host}},
+			Subnets: map[string][]string{"default": cidr},
+		})
 	}
 	put("local", "/src/shop", "1", 3001, "10.0.1.0/24")
 	put("local", "/src/shop", "2", 3002, "10.0.2.0/24", "fd00::/64")

@@ -26,7 +26,7 @@ func Exposed(dockerfile string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close() //nolint:errcheck // opened for reading
+	defer f.Close()
 	ast, err := parser.Parse(f)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", dockerfile, err)

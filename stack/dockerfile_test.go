@@ -4,8 +4,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/docker-loom/docker-loom/stack"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 func TestTheExposedPortIsTheFinalStages(t *testing.T) {

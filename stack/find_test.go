@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker-loom/docker-loom/stack"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 func TestProjectsAreFoundAsComposeFindsThem(t *testing.T) {

@@ -207,7 +207,7 @@ func (m *Model) readAsWritten(p *types.Project) error {
 			text := m.dotEnv
 			if !sameFile(e.Path, m.DotEnv()) {
 				var err error
-				if text, err = os.ReadFile(e.Path); errors.Is(err, fs.ErrNotExist) && !bool(e.Required) {
+				if text, err = os.ReadFile(e.Path); errors.Is(err, fs.ErrNotExist) && !e.Required {
 					continue
 				} else if err != nil {
 					return fmt.Errorf("env file %s not found: %w", e.Path, err)

@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker-loom/docker-loom/stack"
 	"gotest.tools/v3/assert"
 	is "gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 func TestVariablesOfPublishedPorts(t *testing.T) {

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker-loom/docker-loom/stack"
 	"github.com/sirupsen/logrus"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 func TestMain(m *testing.M) {

@@ -4,8 +4,9 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker-loom/docker-loom/stack"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 // Compose clears the replicas through a pointer while it hashes: the project then has one container.

@@ -264,8 +264,10 @@ type LogOptions struct {
 // Logs copies the containers' output to the writers until it ends, or until ctx does where it is followed.
 func (s *Stack) Logs(ctx context.Context, name string, o LogOptions) error {
 	consumer := formatter.NewLogConsumer(ctx, o.Stdout, o.Stderr, !o.NoColor, !o.NoPrefix, false)
-	return s.compose.Logs(ctx, name, consumer, api.LogOptions{Project: o.ServicesMustBeKnown, Services: o.Services, Follow: o.Follow,
-		Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since, Until: o.Until})
+	return s.compose.Logs(ctx, name, consumer, api.LogOptions{
+		Project: o.ServicesMustBeKnown, Services: o.Services, Follow: o.Follow,
+		Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since, Until: o.Until,
+	})
 }
 
 // Progress shows a phase of work of our own as Compose shows its phases. Inside f, events are reported with step.

@@ -59,8 +59,10 @@ func (f *Found) variables(ctx context.Context, docker command.Cli, project *type
 				continue
 			}
 			for _, port := range loadedAs(entry, lookup) {
-				vars = append(vars, Variable{Name: v, Service: name, Target: port.Target, Protocol: port.Protocol,
-					HostIP: port.HostIP, Published: port.Published})
+				vars = append(vars, Variable{
+					Name: v, Service: name, Target: port.Target, Protocol: port.Protocol,
+					HostIP: port.HostIP, Published: port.Published,
+				})
 			}
 			// What remains is walked below with the rest of the model: ${PORT}:${PORT} uses it twice.
 			entries[i] = rest
