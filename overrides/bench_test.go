@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/stack"
-	"gotest.tools/v3/assert"
 )
 
 func BenchmarkPlan(b *testing.B) {

@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
-	"github.com/docker-loom/docker-loom/overrides"
 	"gotest.tools/v3/assert"
 	"pgregory.net/rapid"
+
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 var someVars = []overrides.Var{{Name: "COMPOSE_PROJECT_NAME", Value: "iloom-shop-123"}, {Name: "ILOOM_PORT_WEB", Value: "3123"}}

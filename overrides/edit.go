@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/docker-loom/docker-loom/ports"
 )
 
@@ -295,36 +296,6 @@ func (e Follows) Render(d *Document) {
 
 func (e Follows) String() string {
 	return fmt.Sprintf("service %s: image %s → %s", e.Service, e.Old, e.New)
-}
-
-// NetworkMode makes a service that joins a container by its fixed name join the service instead.
-type NetworkMode struct {
-	Service, Old, New string
-}
-
-// Apply changes the mode, and adds the dependency that Compose gives to a service that joins another when it loads.
-func (e NetworkMode) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) {
-		s.NetworkMode = e.New
-		target := strings.TrimPrefix(e.New, types.ServicePrefix)
-		if _, ok := s.DependsOn[target]; ok {
-			return
-		}
-		s.DependsOn = maps.Clone(s.DependsOn)
-		if s.DependsOn == nil {
-			s.DependsOn = types.DependsOnConfig{}
-		}
-		s.DependsOn[target] = types.ServiceDependency{Condition: types.ServiceConditionStarted, Restart: true, Required: true}
-	})
-}
-
-// Render changes the mode.
-func (e NetworkMode) Render(d *Document) {
-	d.Set(e.New, "", "services", e.Service, "network_mode")
-}
-
-func (e NetworkMode) String() string {
-	return fmt.Sprintf("service %s: network mode %s → %s", e.Service, e.Old, e.New)
 }
 
 // move gives one entry of a service's ports its leased host port, or returns it as it is where it publishes none.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/moby/sys/atomicwriter"
@@ -65,7 +66,20 @@ func Write(files []File) ([]string, error) {
 	return changed, nil
 }
 
+// sweep removes what a process that was killed while it wrote the file left beside it. git does not ignore it, and of .env
+// it is a copy. The loom's lock keeps everybody else from writing there.
+func sweep(path string) {
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), ".tmp-"+filepath.Base(path))
+		if _, err := strconv.ParseUint(rest, 10, 64); ok && err == nil {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+}
+
 func write(f File) (bool, error) {
+	sweep(f.Path)
 	have, err := os.ReadFile(f.Path)
 	exists := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

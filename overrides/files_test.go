@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker-loom/docker-loom/overrides"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 func TestWriteTouchesOnlyWhatDiffers(t *testing.T) {

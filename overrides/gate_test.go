@@ -21,12 +21,13 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/consts"
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/ports"
-	"github.com/docker-loom/docker-loom/stack"
 	"github.com/sirupsen/logrus"
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/golden"
+
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 var corpus = flag.String("corpus", "", "folder of compose projects to run the gate over, in place of testdata/corpus")
@@ -35,7 +36,7 @@ var corpus = flag.String("corpus", "", "folder of compose projects to run the ga
 // few will do for a trap, and two for seeing that a mutation is caught.
 const (
 	looms       = 20
-	trapLooms   = 5
+	trapLooms   = 3
 	mutantLooms = 2
 )
 
@@ -104,7 +105,7 @@ func gate(ctx context.Context, v variant, n int, m mutation) (r result) {
 	r.outcome = accepted
 	problem := func(format string, args ...any) { r.problems = append(r.problems, fmt.Sprintf(format, args...)) }
 	h := &host{}
-	seen := apart{}
+	seen := apart{names: map[string]string{}}
 	for i := range n {
 		k, err := plan(ctx, v, fmt.Sprint(101+i), h, m, nil)
 		if err != nil {
@@ -141,15 +142,18 @@ func outcome(err error) string {
 }
 
 // apart knows what each loom has that no other may have.
-type apart map[string]string
+type apart struct {
+	names map[string]string
+	ports ports.Index
+}
 
-func (a apart) add(k *loom) (problems []string) {
+func (a *apart) add(k *loom) (problems []string) {
 	add := func(format string, args ...any) {
 		what := fmt.Sprintf(format, args...)
-		if other, ok := a[what]; ok && other != k.id {
+		if other, ok := a.names[what]; ok && other != k.id {
 			problems = append(problems, fmt.Sprintf("%s is loom %s's", what, other))
 		}
-		a[what] = k.id
+		a.names[what] = k.id
 	}
 	p := k.model.Project
 	add("project %s", p.Name)
@@ -165,11 +169,11 @@ func (a apart) add(k *loom) (problems []string) {
 			if n, _ := fmt.Sscanf(port.Published, "%d-%d", &first, &last); n < 2 {
 				last = first
 			}
-			for host := first; host <= last; host++ {
-				// An address is not told apart from others: a stricter rule than the engine's, which the leases must keep
-				// where the files have every address.
-				add("port %s:%d/%s", port.HostIP, host, port.Protocol)
+			l := ports.Lease{IP: port.HostIP, Protocol: port.Protocol, Host: first, Count: last - first + 1}
+			if other, taken := a.ports.Taken(l); taken && other != k.id {
+				problems = append(problems, fmt.Sprintf("port %s is loom %s's", l, other))
 			}
+			a.ports.Add(k.id, l)
 		}
 		if s.Build != nil {
 			add("image %s", stack.Image(s, p.Name))
@@ -200,12 +204,12 @@ func (a apart) add(k *loom) (problems []string) {
 				problems = append(problems, fmt.Sprintf("network %s: %v", n.Name, err))
 				continue
 			}
-			for what, id := range a {
+			for what, id := range a.names {
 				if other, ok := strings.CutPrefix(what, "subnet "); ok && id != k.id && netip.MustParsePrefix(other).Overlaps(prefix) {
 					problems = append(problems, fmt.Sprintf("subnet %s overlaps %s of loom %s", prefix, other, id))
 				}
 			}
-			a["subnet "+prefix.String()] = k.id
+			a.names["subnet "+prefix.String()] = k.id
 		}
 	}
 	return problems
@@ -227,6 +231,9 @@ func (k *loom) keeps() (problems []string) {
 	moved, is := tree(k.moved.Project), tree(k.model.Project)
 	undo(k, moved, is)
 	for _, p := range differences("", moved, is) {
+		if k.rewrite && reflect.DeepEqual(hostURLs(p.a), hostURLs(p.b)) && (strings.Contains(p.path, ".environment.") || strings.Contains(p.path, ".build.args.")) {
+			continue
+		}
 		problems = append(problems, fmt.Sprintf("the edits changed %s", p))
 	}
 	return problems
@@ -332,7 +339,7 @@ func (k *loom) whole() (problems []string) {
 	return problems
 }
 
-var portOfHost = regexp.MustCompile(`(?i)((?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0):)\d*`)
+var portOfHost = regexp.MustCompile(`(?i)((?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0|host\.docker\.internal):)\d*`)
 
 func hostURLs(v any) any {
 	s, ok := v.(string)
@@ -439,9 +446,10 @@ func undo(k *loom, moved, is map[string]any) {
 				s["image"] = image
 				restore(s, was, "pull_policy")
 			}
-			if old, ok := strings.CutPrefix(config.NetworkMode, types.ContainerPrefix); ok && s["network_mode"] == types.ServicePrefix+containers[old] {
-				s["network_mode"] = config.NetworkMode
-				restore(s, was, "depends_on")
+			if refersTo(config, containers) {
+				for _, key := range []string{"network_mode", "ipc", "pid", "volumes_from", "external_links", "links", "depends_on"} {
+					restore(s, was, key)
+				}
 			}
 			undoAddresses(k, s, was)
 			prune(s, was)
@@ -531,7 +539,7 @@ func hostPart(address string, bits int) string {
 	for i := range bits {
 		b[i/8] &^= 1 << (7 - i%8)
 	}
-	return fmt.Sprint(b)
+	return string(b)
 }
 
 func undoAddresses(k *loom, s, was map[string]any) {
@@ -719,7 +727,7 @@ func (k *loom) pinned(ctx context.Context, src stack.Source) (problems []string)
 	if _, err := overrides.Write([]overrides.File{file}); err != nil {
 		return []string{err.Error()}
 	}
-	defer overrides.Write(k.files()) //nolint:errcheck // its failing shows in what is read next
+	defer overrides.Write(k.files())
 	disk, err := composes(ctx, src)
 	if err != nil {
 		if slices.ContainsFunc(k.base.Variables, stack.Variable.Ours) {
@@ -883,6 +891,19 @@ func variants(t *testing.T, dir string) []variant {
 	return list
 }
 
+// refersTo tells whether a service names a container of its own project by its fixed name.
+func refersTo(s types.ServiceConfig, containers map[string]string) bool {
+	refs := append([]string{s.NetworkMode, s.Ipc, s.Pid}, s.VolumesFrom...)
+	for _, link := range s.ExternalLinks {
+		refs = append(refs, types.ContainerPrefix+link)
+	}
+	return slices.ContainsFunc(refs, func(ref string) bool {
+		name, ok := strings.CutPrefix(ref, types.ContainerPrefix)
+		name, _, _ = strings.Cut(name, ":")
+		return ok && containers[name] != ""
+	})
+}
+
 func TestEveryTrapIsIsolated(t *testing.T) {
 	t.Parallel()
 	dir := copied(t, filepath.Join("testdata", "traps"))
@@ -932,6 +953,8 @@ func trapVariants(t *testing.T, dir string) []variant {
 		Settings map[string]int
 		Share    []string
 		Isolate  []string
+
+		RewriteLocalhost bool
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "case.json"))
 	if err == nil {
@@ -943,6 +966,24 @@ func trapVariants(t *testing.T, dir string) []variant {
 	list := variants(t, dir)
 	for i := range list {
 		list[i].envFiles, list[i].settings, list[i].share, list[i].isolate = c.EnvFiles, c.Settings, c.Share, c.Isolate
+		list[i].rewrite = c.RewriteLocalhost
 	}
 	return list
+}
+
+func TestWhatIsNotAcceptedIsToldApart(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ compose, want string }{
+		{"services: {web: {image: app}}\n", accepted},
+		{"services: {web: {image: app, env_file: gone.env}}\n", missingEnvFile},
+		{"services: {web: {image: app, ports: [\"${NEEDED:?}:80\"]}}\n", refused},
+		{"services: {web: {}}\n", refused},
+	} {
+		dir := filepath.Join(t.TempDir(), "project")
+		assert.NilError(t, os.Mkdir(dir, 0o755))
+		assert.NilError(t, os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(test.compose), 0o644))
+		r := gate(t.Context(), variant{dir: dir}, 1, mutation{})
+		assert.Equal(t, r.outcome, test.want)
+		assert.Assert(t, len(r.problems) == 0, "%v", r.problems)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/ports"
@@ -38,12 +39,14 @@ type variant struct {
 	settings map[string]int // container.ports
 	share    []string
 	isolate  []string
+	rewrite  bool // container.rewriteLocalhost
 }
 
 // loom is one loom of a variant as the package loom plans it, before anything is written.
 type loom struct {
 	id       string
 	share    []string
+	rewrite  bool
 	found    *stack.Found
 	base     *stack.Model // as the files say it
 	moved    *stack.Model // with the variables of the block set, before the edits
@@ -81,7 +84,7 @@ var ours = stack.Ours{
 // plan does what the package loom does between finding a project and writing its files. known is the loom as it was
 // planned before, whose leases it keeps; a mutation spoils it.
 func plan(ctx context.Context, v variant, id string, h *host, m mutation, known *loom) (*loom, error) {
-	k := &loom{id: id, share: v.share}
+	k := &loom{id: id, share: v.share, rewrite: v.rewrite}
 	var err error
 	if k.found, err = stack.Find(v.source(), ours); err != nil {
 		return nil, err
@@ -108,7 +111,7 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 	}
 	in := overrides.Input{
 		Labels: map[string]string{"ai.iloom.loom": id, "ai.iloom.repo": "/src/$repo"},
-		Base:   k.found.BaseName(), Share: v.share, Isolate: v.isolate, Dir: v.dir,
+		Base:   k.found.BaseName(), Share: v.share, Isolate: v.isolate, Dir: v.dir, RewriteLocalhost: v.rewrite,
 		Ports: map[string][]types.ServicePortConfig{}, Subnets: map[string][]netip.Prefix{},
 	}
 	for service, s := range k.base.Project.AllServices() {

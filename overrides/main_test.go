@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 func TestMainWithAnOffsetMovesOnlyPorts(t *testing.T) {

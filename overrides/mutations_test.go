@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // mutation spoils what a plan makes. The zero value spoils nothing.
@@ -105,6 +106,7 @@ func TestTheGateCatchesEveryMutation(t *testing.T) {
 		{"a variable moves that reaches a container through .env", "env-file-is-dotenv", mutation{followAll: true}},
 		{"URLs stay in memory", "port-variable-of-theirs", mutation{loadOnce: true}},
 		{"URLs of literal ports stay in memory", "port-variable-of-ours", mutation{loadOnce: true}},
+		{"rewritten URLs are in memory only", "localhost-rewritten", mutation{override: without(`      URL: .*\n`)}},
 		{"the block's variables are not seen in memory", "env-file-is-dotenv", mutation{ignoreBlock: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

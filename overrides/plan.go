@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/ports"
 )
@@ -327,9 +328,7 @@ func (b *planner) service(name string, s types.ServiceConfig) {
 		if s.ContainerName != "" {
 			b.containerName(name, s)
 		}
-		if target, ok := strings.CutPrefix(s.NetworkMode, types.ContainerPrefix); ok && b.names[target] != "" {
-			b.edit(NetworkMode{Service: name, Old: s.NetworkMode, New: types.ServicePrefix + b.names[target]})
-		}
+		b.references(name, s)
 		b.limits(name, s)
 	}
 	b.ports(name, s)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
 	"github.com/docker-loom/docker-loom/finding"
 )
 
@@ -20,8 +21,8 @@ type Refers struct {
 	VolumesFrom, ExternalLinks []string
 	// Links are added in place of external links.
 	Links []string
-	// Needs are the services named, which Compose has to make first.
-	Needs []string
+	// Needs are the services named, which Compose has to make first; true for those that it restarts the service with.
+	Needs map[string]bool
 }
 
 // Apply changes the references, and adds the dependencies that Compose adds when it loads them from files.
@@ -46,9 +47,9 @@ func (e Refers) Apply(p *types.Project) {
 		if s.DependsOn == nil {
 			s.DependsOn = types.DependsOnConfig{}
 		}
-		for _, name := range e.Needs {
+		for name, restart := range e.Needs {
 			if _, has := s.DependsOn[name]; !has {
-				s.DependsOn[name] = types.ServiceDependency{Condition: types.ServiceConditionStarted, Restart: true, Required: true}
+				s.DependsOn[name] = types.ServiceDependency{Condition: types.ServiceConditionStarted, Restart: restart, Required: true}
 			}
 		}
 	})
@@ -82,20 +83,15 @@ func (e Refers) Render(d *Document) {
 }
 
 func (e Refers) String() string {
-	return fmt.Sprintf("service %s: refers to %s by service, not by container name", e.Service, strings.Join(e.Needs, ", "))
+	return fmt.Sprintf("service %s: refers to %s by service, not by container name", e.Service, strings.Join(slices.Sorted(maps.Keys(e.Needs)), ", "))
 }
 
 // references finds the container names that a service refers to.
 func (b *planner) references(name string, s types.ServiceConfig) {
-	e := Refers{Service: name}
-	need := func(service string) {
-		if !slices.Contains(e.Needs, service) {
-			e.Needs = append(e.Needs, service)
-		}
-	}
+	e := Refers{Service: name, Needs: map[string]bool{}}
 	mode := func(old string) string {
 		if target, ok := strings.CutPrefix(old, types.ContainerPrefix); ok && b.names[target] != "" {
-			need(b.names[target])
+			e.Needs[b.names[target]] = true
 			return types.ServicePrefix + b.names[target]
 		}
 		return ""
@@ -106,7 +102,9 @@ func (b *planner) references(name string, s types.ServiceConfig) {
 		container, ok := strings.CutPrefix(v, types.ContainerPrefix)
 		target, access, _ := strings.Cut(container, ":")
 		if ok && b.names[target] != "" {
-			need(b.names[target])
+			if own := b.names[target]; !e.Needs[own] {
+				e.Needs[own] = false
+			}
 			v = b.names[target]
 			if access != "" {
 				v += ":" + access
@@ -125,7 +123,7 @@ func (b *planner) references(name string, s types.ServiceConfig) {
 			alias = target
 		}
 		if own := b.names[target]; own != "" {
-			need(own)
+			e.Needs[own] = true
 			e.Links = append(e.Links, own+":"+alias)
 			continue
 		}
@@ -138,37 +136,4 @@ func (b *planner) references(name string, s types.ServiceConfig) {
 	if len(e.Needs) > 0 {
 		b.edit(e)
 	}
-}
-
-// Contexts lets a Dockerfile that is FROM the tag of a sibling's image build on the loom's own image of that sibling.
-type Contexts struct {
-	Service string
-	// Images are the tags as the Dockerfile has them, with the service that builds each.
-	Images map[string]string
-}
-
-// Apply adds the named contexts.
-func (e Contexts) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) {
-		build := *s.Build
-		build.AdditionalContexts = maps.Clone(build.AdditionalContexts)
-		if build.AdditionalContexts == nil {
-			build.AdditionalContexts = types.Mapping{}
-		}
-		for image, from := range e.Images {
-			build.AdditionalContexts[image] = types.ServicePrefix + from
-		}
-		s.Build = &build
-	})
-}
-
-// Render adds the named contexts.
-func (e Contexts) Render(d *Document) {
-	for _, image := range slices.Sorted(maps.Keys(e.Images)) {
-		d.Set(types.ServicePrefix+e.Images[image], "", "services", e.Service, "build", "additional_contexts", image)
-	}
-}
-
-func (e Contexts) String() string {
-	return fmt.Sprintf("service %s: builds on the loom's own image of %s", e.Service, strings.Join(slices.Sorted(maps.Values(e.Images)), ", "))
 }

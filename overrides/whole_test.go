@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"gotest.tools/v3/assert"
+
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/ports"
 	"github.com/docker-loom/docker-loom/stack"
-	"gotest.tools/v3/assert"
 )
 
 func TestAWholeProjectReloadsWithTheSameHashes(t *testing.T) {
