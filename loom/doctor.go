@@ -209,7 +209,8 @@ type Prunable struct {
 }
 
 // Prunable lists what belongs to no loom or to a gone work tree, never a loom that is merely down. Only what carries our
-// labels counts.
+// labels counts. A loom that only the registry does not know may well be in another user's: it counts once its folder is
+// gone.
 func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
@@ -255,8 +256,6 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 			add(fromLabels(e), true, "its repository "+e.Repo+" is gone")
 		case gone(e.WorkTree):
 			add(fromLabels(e), true, "its work tree "+e.WorkTree+" is gone")
-		case !state.Fresh:
-			add(fromLabels(e), true, "the registry does not know it")
 		}
 	}
 	return list, nil

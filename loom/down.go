@@ -125,16 +125,15 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	if err != nil {
 		return nil, err
 	}
-	anonymous, err := l.Engine.AnonymousVolumes(ctx, project)
-	if err != nil {
-		return nil, err
-	}
 	r := &Remains{Loom: t.ID, Project: project, Volumes: []string{}, Ports: []string{}, Removed: []string{}}
 	for _, c := range own {
 		r.Removed = append(r.Removed, "container "+c.Name)
 	}
+	var ending []string
 	for _, v := range volumes {
-		if req.Volumes {
+		// A volume that the settings share has none of our labels, whichever loom made it.
+		if req.Volumes && (v.Labels[engine.LabelLoom] == t.ID || t.ID == Main) {
+			ending = append(ending, v.Name)
 			r.Removed = append(r.Removed, "volume "+v.Name)
 		} else {
 			r.Volumes = append(r.Volumes, v.Name)
@@ -152,16 +151,34 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	if req.DryRun {
 		return r, nil
 	}
-	if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Volumes: req.Volumes, Timeout: req.Timeout}); err != nil {
+	if t.ID == Main && isDir(t.WorkTree) {
+		return r, l.downMain(ctx, t, req)
+	}
+	if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Timeout: req.Timeout}); err != nil {
 		return nil, err
 	}
-	if err := l.Engine.RemoveVolumes(ctx, anonymous); err != nil {
+	if err := l.Engine.RemoveVolumes(ctx, ending); err != nil {
 		return nil, err
 	}
 	if _, err := overrides.Write(files); err != nil {
 		return nil, err
 	}
 	return r, l.forget(ctx, t, req.Volumes)
+}
+
+// downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
+func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error {
+	project, err := l.loadOnly(ctx, t)
+	if err != nil {
+		return err
+	}
+	if err := l.Stack.DownFromFiles(ctx, project, req.Volumes, req.Timeout); err != nil {
+		return err
+	}
+	if _, err := overrides.Write(l.generated(t)); err != nil {
+		return err
+	}
+	return l.forget(ctx, t, req.Volumes)
 }
 
 // unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone, since

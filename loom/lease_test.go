@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -304,7 +305,7 @@ func TestSubnetsAreClearOfEverything(t *testing.T) {
 	assert.DeepEqual(t, e.Subnets, map[string][]string{"a": {"10.200.3.0/24"}, "b": {"10.200.4.0/25", "fd69:6c6f:6f6d::/64"}})
 
 	// They stay, whatever is there now; a network that was added gets another.
-	more := append(two, overrides.Network{Key: "c", Pools: []overrides.Pool{{Bits: 24}}})
+	more := append(slices.Clone(two), overrides.Network{Key: "c", Pools: []overrides.Pool{{Bits: 24}}})
 	w.networks = append(w.networks, engine.Network{Subnets: []netip.Prefix{prefix("10.200.3.0/24")}})
 	assert.NilError(t, subnets(e, more, []string{"10.200.0.0/16"}, w, state))
 	assert.DeepEqual(t, e.Subnets, map[string][]string{"a": {"10.200.3.0/24"}, "b": {"10.200.4.0/25", "fd69:6c6f:6f6d::/64"}, "c": {"10.200.5.0/24"}})

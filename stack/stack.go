@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v2/cmd/formatter"
 	"github.com/docker/compose/v2/pkg/api"
@@ -22,6 +23,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
+	"golang.org/x/sync/errgroup"
 )
 
 // Names of the labels that Compose puts on what it makes.
@@ -210,23 +212,55 @@ func withStdoutOnStderr(f func() error) error {
 type DownOptions struct {
 	// Project gives the pre_stop hooks and the order; nil where the files cannot be loaded any more.
 	Project *types.Project
-	// Volumes removes the named volumes too.
-	Volumes bool
 	// Timeout bounds the stopping of containers; zero is each service's own.
 	Timeout time.Duration
 }
 
-// Down removes the containers, networks and built images of the project with this name, whatever the files say now:
-// Compose finds them by its labels.
+// Down removes the containers, their anonymous volumes, the networks and the built images of the project with this name,
+// whatever the files say now: Compose finds them by its labels. Named volumes stay.
 func (s *Stack) Down(ctx context.Context, name string, o DownOptions) error {
-	if o.Project != nil {
-		// By name Compose runs no pre_stop hooks, and from files it removes only what the files still name: so stop
-		// from the files, then remove by name.
-		if err := s.compose.Stop(ctx, name, api.StopOptions{Project: o.Project, Timeout: timeout(o.Timeout)}); err != nil {
-			return err
-		}
+	// By name Compose runs no pre_stop hooks, and from files it removes only what the files still name: so stop from the
+	// files, then remove by name.
+	if err := s.compose.Stop(ctx, name, api.StopOptions{Project: o.Project, Timeout: timeout(o.Timeout)}); err != nil {
+		return err
 	}
-	return s.compose.Down(ctx, name, api.DownOptions{RemoveOrphans: true, Volumes: o.Volumes, Images: "local", Timeout: timeout(o.Timeout)})
+	if err := s.removeContainers(ctx, name); err != nil {
+		return err
+	}
+	return s.compose.Down(ctx, name, api.DownOptions{RemoveOrphans: true, Images: "local", Timeout: timeout(o.Timeout)})
+}
+
+// removeContainers removes a project's containers together with their anonymous volumes, which nothing else ties to the
+// project: Compose keeps them unless the named volumes go too.
+func (s *Stack) removeContainers(ctx context.Context, name string) error {
+	client := s.docker.Client()
+	list, err := client.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", api.ProjectLabel+"="+name))})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return s.Progress(ctx, "Removing", func(ctx context.Context, step Step) error {
+		var g errgroup.Group
+		for _, c := range list {
+			g.Go(func() error {
+				id := "Container " + strings.TrimPrefix(append(c.Names, c.ID)[0], "/")
+				step(id, "Removing", Working)
+				err := client.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
+				if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
+					step(id, "Error", Failed)
+					return err
+				}
+				step(id, "Removed", Done)
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+}
+
+// DownFromFiles is docker compose down, and with volumes docker compose down --volumes: what other files made under the
+// same project name stays.
+func (s *Stack) DownFromFiles(ctx context.Context, p *types.Project, volumes bool, d time.Duration) error {
+	return s.compose.Down(ctx, p.Name, api.DownOptions{Project: p, Volumes: volumes, Timeout: timeout(d)})
 }
 
 func timeout(d time.Duration) *time.Duration {
