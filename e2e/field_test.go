@@ -18,11 +18,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/registry"
 )
 
 // field is the world of a test that is no script: what must happen at the same moment, or at a moment that only a program
@@ -267,13 +268,13 @@ func listenAsNobody(protocol, address string) error {
 		if err != nil {
 			return err
 		}
-		defer l.Close() //nolint:errcheck // the process ends
+		defer l.Close()
 	} else {
 		l, err := net.Listen(protocol, address)
 		if err != nil {
 			return err
 		}
-		defer l.Close() //nolint:errcheck // the process ends
+		defer l.Close()
 	}
 	fmt.Println("listening")
 	_, _ = os.Stdin.Read(make([]byte, 1))

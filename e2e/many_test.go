@@ -17,8 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker-loom/docker-loom/ports"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/ports"
 )
 
 // pair is a project of two services with a port each. The bases are ten apart, so that offsets of looms meet: web of loom
@@ -262,8 +263,12 @@ func (f *field) killAt(m moment, id string, args ...string) bool {
 	f.Helper()
 	cmd := f.command(f.repoDir, "docker", append([]string{"loom"}, append(args, id)...)...)
 	assert.NilError(f, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		err = cmd.Wait()
+		close(ended)
+	}()
 	deadline := time.Now().Add(patience)
 	for {
 		select {
@@ -278,7 +283,7 @@ func (f *field) killAt(m moment, id string, args ...string) bool {
 		time.Sleep(time.Millisecond)
 	}
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	err := <-ended
+	<-ended
 	var exit *exec.ExitError
 	return errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled()
 }
