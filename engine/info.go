@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+
+	"github.com/docker/docker/api/types/versions"
 )
 
 // Info is what an engine says of itself and its host.
@@ -37,3 +39,9 @@ func (e *Engine) Context() string { return e.context }
 
 // Host is the engine's address, as in unix:///var/run/docker.sock.
 func (e *Engine) Host() string { return e.host }
+
+// NamedContexts reports whether the engine's BuildKit can put another image in the
+// place of one that a Dockerfile is FROM: Docker Engine 23 (API 1.42) and later.
+func (e *Engine) NamedContexts() bool {
+	return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), "1.42")
+}

@@ -451,7 +451,7 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
 		p.Env = append(p.Env, overrides.Var{Name: "ILOOM_LOOM", Value: p.ID})
 		p.Env = append(p.Env, named...)
 
-		in := p.input(f)
+		in := l.input(f, p)
 		edits, more := overrides.Plan(model.Project, in)
 		p.Edits, p.Findings = edits, append(p.Findings, more...)
 		overrides.Apply(model.Project, edits)
@@ -508,7 +508,7 @@ func (p *Plan) exported() []finding.Finding {
 	return list
 }
 
-func (p *Plan) input(f *facts) overrides.Input {
+func (l *Looms) input(f *facts, p *Plan) overrides.Input {
 	in := overrides.Input{
 		Labels:    map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
 		Base:      f.found.BaseName(),
@@ -520,11 +520,17 @@ func (p *Plan) input(f *facts) overrides.Input {
 		PortsOnly: p.ID == Main,
 		Dir:       p.WorkTree,
 
+		From:          map[string][]string{},
+		NamedContexts: l.Engine.NamedContexts(),
+
 		RewriteLocalhost: f.settings.Container.RewriteLocalhost,
-		Texts:            texts(f.found.Dir, p.WorkTree),
+		Texts:            append(texts(f.found.Dir, p.WorkTree), envFiles(p.base.Project)...),
 	}
 	for name, s := range p.base.Project.AllServices() {
 		in.Ports[name] = s.Ports
+		if from := stack.From(s); len(from) > 0 {
+			in.From[name] = from
+		}
 	}
 	return in
 }

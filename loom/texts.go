@@ -1,9 +1,13 @@
 package loom
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -26,8 +30,26 @@ func texts(dirs ...string) []overrides.Text {
 					continue
 				}
 				if b, err := os.ReadFile(path); err == nil {
-					list = append(list, overrides.Text{Path: path, Content: b})
+					list = append(list, overrides.Text{Path: path, Content: b, Env: pattern == ".env*"})
 				}
+			}
+		}
+	}
+	return list
+}
+
+// envFiles are the files that services take into their environment, but for those that texts finds by their names.
+func envFiles(p *types.Project) []overrides.Text {
+	var list []overrides.Text
+	all := p.AllServices()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		for _, file := range all[name].EnvFiles {
+			seen := slices.ContainsFunc(list, func(t overrides.Text) bool { return t.Path == file.Path })
+			if seen || strings.HasPrefix(filepath.Base(file.Path), ".env") {
+				continue
+			}
+			if b, err := os.ReadFile(file.Path); err == nil {
+				list = append(list, overrides.Text{Path: file.Path, Content: b, Env: true})
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package overrides
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +18,8 @@ import (
 type Text struct {
 	Path    string
 	Content []byte
+	// Env says that it has lines NAME=value, not commands.
+	Env bool
 }
 
 // Env sets one environment variable or build argument of a service.
@@ -175,10 +176,9 @@ func routed(key, value string) string {
 func (b *planner) texts(c crosstalk) {
 	names := slices.Sorted(maps.Keys(b.names))
 	for _, t := range b.in.Texts {
-		isEnv := strings.HasPrefix(filepath.Base(t.Path), ".env") || strings.HasSuffix(t.Path, ".env")
 		for i, line := range strings.Split(string(Cut(t.Content)), "\n") {
 			where := fmt.Sprintf("file %s:%d", t.Path, i+1)
-			if isEnv {
+			if t.Env {
 				key, value, ok := strings.Cut(line, "=")
 				if !ok || strings.HasPrefix(strings.TrimSpace(line), "#") {
 					continue

@@ -436,6 +436,7 @@ func undo(k *loom, moved, is map[string]any) {
 				}
 			}
 			if build := child(s, "build"); build != nil {
+				restore(build, child(was, "build"), "additional_contexts")
 				if was["image"] != nil && s["image"] == nil {
 					s["image"] = was["image"]
 				}

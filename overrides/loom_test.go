@@ -113,9 +113,11 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 		Labels: map[string]string{"ai.iloom.loom": id, "ai.iloom.repo": "/src/$repo"},
 		Base:   k.found.BaseName(), Share: v.share, Isolate: v.isolate, Dir: v.dir, RewriteLocalhost: v.rewrite,
 		Ports: map[string][]types.ServicePortConfig{}, Subnets: map[string][]netip.Prefix{},
+		From: map[string][]string{}, NamedContexts: true,
 	}
 	for service, s := range k.base.Project.AllServices() {
 		in.Ports[service] = s.Ports
+		in.From[service] = stack.From(s)
 	}
 	if known != nil {
 		k.leases, in.Subnets = known.leases, known.subnets

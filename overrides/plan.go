@@ -1,6 +1,7 @@
 package overrides
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -32,6 +33,10 @@ type Input struct {
 	RewriteLocalhost bool
 	// Texts are files of the work tree to be searched for what would talk to another loom.
 	Texts []Text
+	// From are the images that the Dockerfile of a service is FROM, as written there. NamedContexts says that the engine's
+	// BuildKit can put another image in their place.
+	From          map[string][]string
+	NamedContexts bool
 	// PortsOnly leaves everything but the ports as it is: the loom main with an offset.
 	PortsOnly bool
 	// Dir is the work tree's folder: what is bound from outside it is shared by all looms.
@@ -285,32 +290,64 @@ func (b *planner) volumes() {
 	}
 }
 
-// images gives built images the loom's own tags, and their followers too.
+// images gives built images the loom's own tags, and their followers too: services that run them, Dockerfiles that are
+// FROM them.
 func (b *planner) images() {
-	own := map[string]string{}
+	builders := map[string]string{} // image → service that builds it
 	for _, name := range b.services {
 		s := b.all[name]
 		if s.Build == nil {
 			continue
 		}
-		implicit := b.p.Name + "-" + name
-		image := s.Image
-		if image == "" {
-			image = b.in.Base + "-" + name
+		for _, tag := range append(slices.Clone(s.Build.Tags), cmp.Or(s.Image, b.in.Base+"-"+name)) {
+			builders[tagged(tag)] = name
 		}
-		for _, tag := range append(slices.Clone(s.Build.Tags), image) {
-			own[tagged(tag)] = implicit
+	}
+	kept := b.bases(builders)
+	for _, name := range b.services {
+		s := b.all[name]
+		if s.Build == nil || s.Image == "" && len(s.Build.Tags) == 0 || kept[name] {
+			continue
 		}
-		if s.Image != "" || len(s.Build.Tags) > 0 {
-			b.edit(Built{Service: name, Old: s.Image, New: implicit, Tags: len(s.Build.Tags) > 0})
+		b.edit(Built{Service: name, Old: s.Image, New: b.p.Name + "-" + name, Tags: len(s.Build.Tags) > 0})
+		if s.Image != "" && s.PullPolicy == "" {
+			b.find(finding.Info, "service "+name, "builds its image itself: docker compose would first try to pull "+s.Image, "")
 		}
 	}
 	for _, name := range b.services {
 		s := b.all[name]
-		if to, ok := own[tagged(s.Image)]; ok && s.Build == nil && s.Image != "" {
-			b.edit(Follows{Service: name, Old: s.Image, New: to})
+		if from, ok := builders[tagged(s.Image)]; ok && s.Build == nil && s.Image != "" && !kept[from] {
+			b.edit(Follows{Service: name, Old: s.Image, New: b.p.Name + "-" + from})
 		}
 	}
+}
+
+// bases lets Dockerfiles that are FROM the image of a sibling build on the loom's own. Where the engine's BuildKit has no
+// named contexts it returns the services whose tags have to stay.
+func (b *planner) bases(builders map[string]string) (kept map[string]bool) {
+	kept = map[string]bool{}
+	for _, name := range b.services {
+		e := Contexts{Service: name, Images: map[string]string{}}
+		for _, image := range b.in.From[name] {
+			from, ok := builders[tagged(image)]
+			if !ok || from == name {
+				continue
+			}
+			if _, theirs := b.all[name].Build.AdditionalContexts[image]; theirs {
+				continue
+			}
+			if b.in.NamedContexts {
+				e.Images[image] = from
+				continue
+			}
+			kept[from] = true
+			b.find(finding.Warning, "service "+from, fmt.Sprintf("keeps the image tag %s, which all looms share: the Dockerfile of %s is FROM it, and this engine cannot replace that", image, name), "use Docker Engine 23 or later")
+		}
+		if len(e.Images) > 0 {
+			b.edit(e)
+		}
+	}
+	return kept
 }
 
 // tagged is a reference to an image as the engine completes it, so that app and app:latest are the same.

@@ -137,3 +137,36 @@ func (b *planner) references(name string, s types.ServiceConfig) {
 		b.edit(e)
 	}
 }
+
+// Contexts lets a Dockerfile that is FROM the image of a sibling build on the loom's own image of that sibling.
+type Contexts struct {
+	Service string
+	// Images are the images as the Dockerfile has them, with the service that builds each.
+	Images map[string]string
+}
+
+// Apply adds the named contexts. Build is no part of Compose's hash.
+func (e Contexts) Apply(p *types.Project) {
+	service(p, e.Service, func(s *types.ServiceConfig) {
+		build := *s.Build
+		build.AdditionalContexts = maps.Clone(build.AdditionalContexts)
+		if build.AdditionalContexts == nil {
+			build.AdditionalContexts = types.Mapping{}
+		}
+		for image, from := range e.Images {
+			build.AdditionalContexts[image] = types.ServicePrefix + from
+		}
+		s.Build = &build
+	})
+}
+
+// Render adds the named contexts.
+func (e Contexts) Render(d *Document) {
+	for _, image := range slices.Sorted(maps.Keys(e.Images)) {
+		d.Set(types.ServicePrefix+e.Images[image], "", "services", e.Service, "build", "additional_contexts", image)
+	}
+}
+
+func (e Contexts) String() string {
+	return fmt.Sprintf("service %s: builds on the loom's own image of %s", e.Service, strings.Join(slices.Sorted(maps.Values(e.Images)), ", "))
+}

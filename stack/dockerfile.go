@@ -1,11 +1,14 @@
 package stack
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,6 +70,58 @@ func Exposed(dockerfile string) (int, error) {
 		}
 	}
 	return ports[len(stages)-1], nil
+}
+
+// From lists the images that the stages of a service's Dockerfile are FROM or copy from, each once, with the arguments that have a value
+// filled in. A service without a build has none, and one whose Dockerfile cannot be read here (a remote context) neither.
+func From(s types.ServiceConfig) []string {
+	if s.Build == nil {
+		return nil
+	}
+	text := []byte(s.Build.DockerfileInline)
+	if len(text) == 0 {
+		file := s.Build.Dockerfile
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(s.Build.Context, cmp.Or(file, "Dockerfile"))
+		}
+		var err error
+		if text, err = os.ReadFile(file); err != nil {
+			return nil
+		}
+	}
+	ast, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil
+	}
+	stages, global, err := instructions.Parse(ast.AST, nil)
+	if err != nil {
+		return nil
+	}
+	vars := argDefaults(nil, global)
+	for name, value := range s.Build.Args {
+		if value != nil {
+			vars = append(vars, name+"="+*value)
+		}
+	}
+	lex := shell.NewLex(ast.EscapeToken)
+	names := map[string]bool{}
+	var images []string
+	add := func(word string) {
+		image, _, err := lex.ProcessWord(word, shell.EnvsFromSlice(vars))
+		if _, number := strconv.Atoi(image); err == nil && number != nil && !names[strings.ToLower(image)] && !slices.Contains(images, image) {
+			images = append(images, image)
+		}
+	}
+	for _, stage := range stages {
+		add(stage.BaseName)
+		names[strings.ToLower(stage.Name)] = true
+		for _, c := range stage.Commands {
+			if c, ok := c.(*instructions.CopyCommand); ok && c.From != "" {
+				add(c.From)
+			}
+		}
+	}
+	return images
 }
 
 func argDefaults(vars []string, args []instructions.ArgCommand) []string {
