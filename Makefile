@@ -65,14 +65,15 @@ test-unit: ## tests that need no engine
 test-scripts: ## tests of scripts/with-engine
 	scripts/test-with-engine
 
+# -p 1: the packages share one engine, with its ports and subnets.
 .PHONY: test-e2e
 test-e2e: build ## end-to-end tests (E2E=PATTERN for some of them)
-	$(WITH_ENGINE) go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -run '$(E2E)' $(E2E_PACKAGES)
+	$(WITH_ENGINE) go test -tags e2e -p 1 -count=1 -timeout $(E2E_TIMEOUT) -run '$(E2E)' $(E2E_PACKAGES)
 
 # LOOM_E2E_CORE tells the tests to run only their core.
 .PHONY: test-e2e-20
 test-e2e-20: build ## the core of the end-to-end tests on engine 20.10 (E2E_20=PATTERN)
-	LOOM_E2E_CORE=1 scripts/with-engine -e 20 -n -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -run '$(E2E_20)' ./e2e/... ./engine/...
+	LOOM_E2E_CORE=1 scripts/with-engine -e 20 -n -s go test -tags e2e -p 1 -count=1 -timeout $(E2E_TIMEOUT) -run '$(E2E_20)' ./e2e/... ./engine/...
 
 .PHONY: bench
 bench: build ## benchmarks of planning, and of a warm no-op up against docker compose
