@@ -248,6 +248,12 @@ func (k *loom) keepsEnvironments() (problems []string) {
 	for name, s := range k.project.Services {
 		for key, value := range s.Environment {
 			was, had := base.Services[name].Environment[key]
+			if slices.ContainsFunc(k.edits, func(e overrides.Edit) bool {
+				env, ok := e.(overrides.Env)
+				return ok && env.Service == name && env.Key == key
+			}) {
+				continue // an edit's doing, which the comparison of the models looks at
+			}
 			switch {
 			case strings.HasPrefix(key, "ILOOM_"), strings.HasPrefix(key, "COMPOSE_"):
 			case !had, (value == nil) != (was == nil):
@@ -314,6 +320,11 @@ func (k *loom) whole() (problems []string) {
 		}
 		if s.Build == nil && tagOf(built, s.Image) != "" {
 			problem("service %s runs %s, which is built by every loom", name, s.Image)
+		}
+		for _, image := range stack.From(s) {
+			if tag := tagOf(built, image); tag != "" && tag != p.Name+"-"+name && s.Build.AdditionalContexts[image] == "" {
+				problem("service %s builds on %s, which is built by every loom", name, image)
+			}
 		}
 		for _, ref := range append([]string{s.NetworkMode, s.Ipc, s.Pid}, s.VolumesFrom...) {
 			container, ok := strings.CutPrefix(ref, types.ContainerPrefix)
@@ -453,6 +464,7 @@ func undo(k *loom, moved, is map[string]any) {
 				}
 			}
 			undoAddresses(k, s, was)
+			undoHosts(k, s, was)
 			prune(s, was)
 		}
 	}
@@ -561,6 +573,41 @@ func undoAddresses(k *loom, s, was map[string]any) {
 					n[name] = before
 				}
 			}
+		}
+	}
+}
+
+var address = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
+
+// undoHosts takes back the addresses in what a service knows others by, where they followed their subnet and kept their
+// host part.
+func undoHosts(k *loom, s, was map[string]any) {
+	follow := func(ip string) string {
+		a, err := netip.ParseAddr(ip)
+		if err != nil {
+			return ip
+		}
+		for key, n := range k.moved.Project.Networks {
+			for i, pool := range n.Ipam.Config {
+				from, err := netip.ParsePrefix(pool.Subnet)
+				if err != nil || !from.Contains(a) {
+					continue
+				}
+				to := netip.MustParsePrefix(k.model.Project.Networks[key].Ipam.Config[i].Subnet)
+				for now := to.Addr(); to.Contains(now); now = now.Next() {
+					if hostPart(now.String(), to.Bits()) == hostPart(ip, to.Bits()) {
+						return now.String()
+					}
+				}
+			}
+		}
+		return ip
+	}
+	for _, key := range []string{"extra_hosts", "dns", "environment"} {
+		before, err := json.Marshal(was[key])
+		now, err2 := json.Marshal(s[key])
+		if err == nil && err2 == nil && address.ReplaceAllStringFunc(string(before), follow) == string(now) {
+			restore(s, was, key)
 		}
 	}
 }

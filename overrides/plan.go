@@ -114,7 +114,7 @@ func shared(external bool, key string, in Input, network bool) bool {
 // Plan lists the edits that isolate the project, in a stable order, and tells what they do and what cannot be
 // isolated. It changes nothing.
 func Plan(p *types.Project, in Input) ([]Edit, []finding.Finding) {
-	b := &planner{p: p, in: in, all: p.AllServices(), names: map[string]string{}}
+	b := &planner{p: p, in: in, all: p.AllServices(), names: map[string]string{}, moved: map[netip.Prefix]netip.Prefix{}}
 	for name, s := range b.all {
 		if s.ContainerName != "" {
 			b.names[s.ContainerName] = name
@@ -123,6 +123,7 @@ func Plan(p *types.Project, in Input) ([]Edit, []finding.Finding) {
 	b.services = slices.Sorted(maps.Keys(b.all))
 	if !in.PortsOnly {
 		b.networks()
+		b.addresses()
 		b.volumes()
 		b.images()
 	}
@@ -142,7 +143,8 @@ type planner struct {
 	in       Input
 	all      types.Services
 	services []string
-	names    map[string]string // container name → service
+	names    map[string]string             // container name → service
+	moved    map[netip.Prefix]netip.Prefix // static subnet → the leased one
 	edits    []Edit
 	findings []finding.Finding
 }
@@ -197,7 +199,7 @@ func (b *planner) shareName(kind, key, name string, external bool) string {
 
 // subnets moves the network's pools into the leased subnets, and the fixed addresses in them along.
 func (b *planner) subnets(key string, n types.NetworkConfig, leased []netip.Prefix) {
-	moved := map[netip.Prefix]netip.Prefix{}
+	moved := b.moved
 	var pools []*types.IPAMPool
 	i := 0
 	for _, pool := range n.Ipam.Config {

@@ -3,6 +3,7 @@ package overrides
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -169,4 +170,87 @@ func (e Contexts) Render(d *Document) {
 
 func (e Contexts) String() string {
 	return fmt.Sprintf("service %s: builds on the loom's own image of %s", e.Service, strings.Join(slices.Sorted(maps.Values(e.Images)), ", "))
+}
+
+// Hosts moves the fixed addresses that a service knows others by into the leased subnets.
+type Hosts struct {
+	Service string
+	// ExtraHosts and DNS are the whole new lists; nil: unchanged.
+	ExtraHosts types.HostsList
+	DNS        []string
+}
+
+// Apply replaces the lists.
+func (e Hosts) Apply(p *types.Project) {
+	service(p, e.Service, func(s *types.ServiceConfig) {
+		if e.ExtraHosts != nil {
+			s.ExtraHosts = e.ExtraHosts
+		}
+		if e.DNS != nil {
+			s.DNS = e.DNS
+		}
+	})
+}
+
+// Render writes the lists whole, because Compose appends them.
+func (e Hosts) Render(d *Document) {
+	if e.ExtraHosts != nil {
+		d.Set(e.ExtraHosts, override, "services", e.Service, "extra_hosts")
+	}
+	if e.DNS != nil {
+		d.Set(e.DNS, override, "services", e.Service, "dns")
+	}
+}
+
+func (e Hosts) String() string {
+	return fmt.Sprintf("service %s: addresses in extra_hosts and dns follow their subnets", e.Service)
+}
+
+var ipv4 = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
+
+// addresses finds the fixed addresses of moved subnets where services refer to them.
+func (b *planner) addresses() {
+	if len(b.moved) == 0 {
+		return
+	}
+	for _, name := range b.services {
+		s := b.all[name]
+		e := Hosts{Service: name}
+		changed := false
+		hosts := types.HostsList{}
+		for host, ips := range s.ExtraHosts {
+			for _, ip := range ips {
+				to := rebase(ip, b.moved)
+				changed = changed || to != ip
+				hosts[host] = append(hosts[host], to)
+			}
+		}
+		if changed {
+			e.ExtraHosts = hosts
+		}
+		var dns []string
+		for _, ip := range s.DNS {
+			dns = append(dns, rebase(ip, b.moved))
+		}
+		if !slices.Equal(dns, s.DNS) {
+			e.DNS = dns
+		}
+		if e.ExtraHosts != nil || e.DNS != nil {
+			b.edit(e)
+		}
+		s.Environment = maps.Clone(s.Environment)
+		for _, key := range slices.Sorted(maps.Keys(s.Environment)) {
+			old := s.Environment[key]
+			if old == nil {
+				continue
+			}
+			to := ipv4.ReplaceAllStringFunc(*old, func(ip string) string { return rebase(ip, b.moved) })
+			if to != *old {
+				b.edit(Env{Service: name, Key: key, Old: *old, New: to})
+				s.Environment[key] = &to
+			}
+		}
+		// What looks at the environment next shall see it as it will be.
+		b.all[name] = s
+	}
 }
