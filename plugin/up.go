@@ -189,7 +189,14 @@ func follow(ctx context.Context, env *environment, l *loom.Looms, t *loom.Target
 	select {
 	case err = <-done:
 	case <-again:
-		err = l.Stack.Kill(lasting, known.Known.Project)
+		if err = l.Stack.Kill(lasting, known.Known.Project); err != nil {
+			break
+		}
+		// The engine answers before the containers have ended; the stop that waits for them then ends too.
+		select {
+		case err = <-done:
+		case <-time.After(10 * time.Second):
+		}
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
