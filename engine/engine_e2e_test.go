@@ -167,7 +167,12 @@ func (p project) create(service, script string, edits ...func(*container.Config,
 func (p project) start(service, script string, edits ...func(*container.Config, *container.HostConfig)) string {
 	p.t.Helper()
 	id := p.create(service, script, edits...)
-	assert.NilError(p.t, api.ContainerStart(p.t.Context(), id, container.StartOptions{}))
+	err := api.ContainerStart(p.t.Context(), id, container.StartOptions{})
+	// A port of the engine's choice may be the source of somebody's connection just then; its next choice is another.
+	for tries := 1; err != nil && strings.Contains(err.Error(), "address already in use") && tries < 10; tries++ {
+		err = api.ContainerStart(p.t.Context(), id, container.StartOptions{})
+	}
+	assert.NilError(p.t, err)
 	return id
 }
 
@@ -321,13 +326,18 @@ func TestEventsMissNothingAfterTheirReturn(t *testing.T) {
 	}
 }
 
-// freePort asks the kernel; nothing keeps the port, so a test tries again.
+// freePort is below the ports that the kernel and the engine choose by themselves: nothing keeps it free.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	assert.NilError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for {
+		port := 20000 + rand.IntN(12000)
+		l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		assert.NilError(t, l.Close())
+		return port
+	}
 }
 
 func TestPublishedPortIsListedOnceAndAnswersOnlyWhenServed(t *testing.T) {
