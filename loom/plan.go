@@ -1,7 +1,6 @@
 package loom
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -649,13 +648,4 @@ func (p *Plan) useBlock(f *facts, model *stack.Model) {
 		}
 	}
 	model.UseBlock(vars, dotEnv)
-}
-
-// Text is the plan for people: the edits, the override and the block.
-func (p *Plan) Text() []byte {
-	var b bytes.Buffer
-	for _, e := range p.Edits {
-		fmt.Fprintf(&b, "%s\n", e)
-	}
-	return b.Bytes()
 }

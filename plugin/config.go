@@ -42,11 +42,7 @@ that has leases is shown with them, a new one with those it would get now.`,
 }
 
 func runConfig(ctx context.Context, env *environment, o configOptions, args []string) error {
-	where, err := env.where(args)
-	if err != nil {
-		return err
-	}
-	l, err := env.looms()
+	l, where, err := env.begin(args)
 	if err != nil {
 		return err
 	}

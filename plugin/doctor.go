@@ -32,11 +32,7 @@ func newDoctorCommand(env *environment) *cobra.Command {
 }
 
 func runDoctor(ctx context.Context, env *environment, format string, args []string) error {
-	where, err := env.where(args)
-	if err != nil {
-		return err
-	}
-	l, err := env.looms()
+	l, where, err := env.begin(args)
 	if err != nil {
 		return err
 	}

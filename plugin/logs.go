@@ -30,11 +30,7 @@ func newLogsCommand(env *environment) *cobra.Command {
 }
 
 func runLogs(ctx context.Context, env *environment, o stack.LogOptions, args []string) error {
-	where, err := env.where(args)
-	if err != nil {
-		return err
-	}
-	l, err := env.looms()
+	l, where, err := env.begin(args)
 	if err != nil {
 		return err
 	}

@@ -196,6 +196,16 @@ func (env *environment) where(args []string) (loom.Where, error) {
 	return w, nil
 }
 
+// begin is how a command on one loom begins: what the arguments name, then the engine and the registry.
+func (env *environment) begin(args []string) (*loom.Looms, loom.Where, error) {
+	where, err := env.where(args)
+	if err != nil {
+		return nil, where, err
+	}
+	l, err := env.looms()
+	return l, where, err
+}
+
 // maxArgs is cobra's rule with our exit code.
 func maxArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

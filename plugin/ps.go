@@ -21,11 +21,7 @@ func newPsCommand(env *environment) *cobra.Command {
 }
 
 func runPs(ctx context.Context, env *environment, format string, args []string) error {
-	where, err := env.where(args)
-	if err != nil {
-		return err
-	}
-	l, err := env.looms()
+	l, where, err := env.begin(args)
 	if err != nil {
 		return err
 	}

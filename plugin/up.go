@@ -111,11 +111,7 @@ func runUp(ctx context.Context, env *environment, o upOptions, args []string) er
 	if err != nil {
 		return err
 	}
-	where, err := env.where(args)
-	if err != nil {
-		return err
-	}
-	l, err := env.looms()
+	l, where, err := env.begin(args)
 	if err != nil {
 		return err
 	}
@@ -227,11 +223,7 @@ docker compose up, then starts exactly those.`,
 }
 
 func runPrepare(ctx context.Context, env *environment, o createOptions, filesOnly bool, args []string) error {
-	where, err := env.where(args)
-	if err != nil {
-		return err
-	}
-	l, err := env.looms()
+	l, where, err := env.begin(args)
 	if err != nil {
 		return err
 	}
