@@ -55,7 +55,7 @@ demo: ## bring up examples/shop twice, side by side
 	$(WITH_ENGINE) scripts/demo
 
 .PHONY: test
-test: test-unit $(if $(PRIVATE_ENGINES),test-scripts) test-e2e $(if $(PRIVATE_ENGINES),test-e2e-20) ## all tests
+test: test-unit $(if $(PRIVATE_ENGINES),test-scripts) test-e2e $(if $(PRIVATE_ENGINES),test-e2e-20 test-e2e-pools) ## all tests
 
 .PHONY: test-unit
 test-unit: ## tests that need no engine
@@ -74,6 +74,10 @@ test-e2e: build ## end-to-end tests (E2E=PATTERN for some of them)
 .PHONY: test-e2e-20
 test-e2e-20: build ## the core of the end-to-end tests on engine 20.10 (E2E_20=PATTERN)
 	LOOM_E2E_CORE=1 scripts/with-engine -e 20 -n -s go test -tags e2e -p 1 -count=1 -timeout $(E2E_TIMEOUT) -run '$(E2E_20)' ./e2e/... ./engine/...
+
+.PHONY: test-e2e-pools
+test-e2e-pools: build ## forty networks on an engine with Docker's own address pools, which end at 31
+	WITH_ENGINE_POOL=docker scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestNetworksBeyondDockersPools ./e2e
 
 .PHONY: bench
 bench: build ## benchmarks of planning, and of a warm no-op up against docker compose
