@@ -42,9 +42,12 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 	}
 	list := []Listed{}
 	looms, engineErr := l.onEngine(ctx)
-	space, err := l.Engine.Space(ctx)
-	if engineErr == nil && err != nil {
-		engineErr = err
+	space := ""
+	if engineErr == nil {
+		// Without the check before, an engine that swallows packets would keep the user waiting.
+		if space, err = l.Engine.Space(ctx); err != nil {
+			return nil, err
+		}
 	}
 	seen := map[string]bool{}
 	for _, k := range state.Looms {

@@ -1,11 +1,16 @@
 package loom
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/client"
 
 	"gotest.tools/v3/assert"
 	"pgregory.net/rapid"
@@ -123,4 +128,21 @@ func TestPsPrintsTheStableDocument(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, len(r.Services), 0)
 	assert.Equal(t, r.Ports[0].Published, 8089)
+}
+
+func TestListAsksASilentEngineForNothing(t *testing.T) {
+	t.Parallel()
+	api, err := client.NewClientWithOpts(client.WithHost("tcp://192.0.2.1:2375"),
+		client.WithDialContext(func(context.Context, string, string) (net.Conn, error) {
+			t.Error("the engine was asked")
+			return nil, errors.New("asked")
+		}))
+	assert.NilError(t, err)
+	w := newWorld(t, remote)
+	w.know(registry.Loom{ID: "5", Repository: w.path("shop"), Project: "p5", WorkTree: w.path("shop")})
+	w.looms.Engine = engine.New(api, "far", engine.Silent(errors.New("no answer")))
+	list, err := w.looms.List(t.Context())
+	assert.ErrorContains(t, err, "no Docker engine answers at tcp://192.0.2.1:2375 (context far): no answer")
+	assert.Equal(t, len(list), 1)
+	assert.Equal(t, list[0].State, "unknown")
 }

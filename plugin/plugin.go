@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,6 +23,8 @@ import (
 	"github.com/docker/cli/cli-plugins/plugin"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/config"
+	dockercontext "github.com/docker/cli/cli/context/docker"
+	"github.com/docker/docker/client"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
@@ -156,17 +160,17 @@ func (env *environment) prepare(cmd *cobra.Command) error {
 
 // looms connects to the engine and opens the registry.
 func (env *environment) looms() (*loom.Looms, error) {
-	// The first use of the client asks the engine for its version, and waits for it as long as Check would.
-	begun := time.Now()
-	api := env.docker.Client()
-	patience := max(2*time.Second-time.Since(begun), 100*time.Millisecond)
+	e, err := env.engine()
+	if err != nil {
+		return nil, err
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil, err
 	}
 	l := &loom.Looms{
 		Stack:        stack.New(env.docker),
-		Engine:       engine.New(api, env.docker.CurrentContext(), engine.Endpoint(env.docker.DockerEndpoint().Host), engine.Patience(patience)),
+		Engine:       e,
 		Registry:     registry.Open(filepath.Join(config.Dir(), "loom")),
 		UserSettings: filepath.Join(home, ".config", "iloom-ai", "settings.json"),
 		Version:      env.version,
@@ -177,6 +181,53 @@ func (env *environment) looms() (*loom.Looms, error) {
 		l.Debug = logrus.Debugf
 	}
 	return l, nil
+}
+
+// engine connects to the engine. The docker client's first use asks the engine for its version and waits for 2 s, which is
+// all the time there is for an error: so a host that swallows packets is tried before.
+func (env *environment) engine() (*engine.Engine, error) {
+	const patience = 1500 * time.Millisecond
+	name := env.docker.CurrentContext()
+	begun := time.Now()
+	if host := env.tcpHost(name); host != "" {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(host, "tcp://"), patience)
+		if err != nil {
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() {
+				err = fmt.Errorf("no answer within %s", patience)
+			}
+			api, apiErr := client.NewClientWithOpts(client.WithHost(host))
+			if apiErr != nil {
+				return nil, apiErr
+			}
+			return engine.New(api, name, engine.Silent(err)), nil
+		}
+		conn.Close()
+	}
+	api := env.docker.Client()
+	left := max(2*time.Second-time.Since(begun), 10*time.Millisecond)
+	return engine.New(api, name, engine.Endpoint(env.docker.DockerEndpoint().Host), engine.Patience(left)), nil
+}
+
+// tcpHost is the address of the engine, tcp://HOST:PORT, where it is one; "" where it is another or not known before the
+// client is made.
+func (env *environment) tcpHost(name string) string {
+	host := os.Getenv(client.EnvOverrideHost)
+	if name != command.DefaultContextName {
+		meta, err := env.docker.ContextStore().GetMetadata(name)
+		if err != nil {
+			return ""
+		}
+		endpoint, err := dockercontext.EndpointFromContext(meta)
+		if err != nil {
+			return ""
+		}
+		host = endpoint.Host
+	}
+	if u, err := url.Parse(host); err != nil || u.Scheme != "tcp" || u.Port() == "" {
+		return ""
+	}
+	return host
 }
 
 // where is the loom that the arguments name, looked for from the current folder.
