@@ -285,7 +285,6 @@ func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error)
 		return nil, err
 	}
 	p := entryPlan(t)
-	p.settings = f.settings
 	if err := l.load(ctx, f, p); err != nil {
 		return nil, err
 	}

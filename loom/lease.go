@@ -61,7 +61,6 @@ func (l *Looms) lease(ctx context.Context, f *facts, p *Plan, o Options) error {
 	if err != nil {
 		return err
 	}
-	f.own = own
 	if p.Known != nil && complete(p.Entry, want, networks) && held(own, p.active(want)) && !changed(p) {
 		return nil
 	}

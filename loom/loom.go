@@ -5,7 +5,6 @@ package loom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -459,10 +458,4 @@ func copyOf(k *registry.Loom) *registry.Loom {
 func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
-}
-
-// unreachable tells whether the error is that of an engine that cannot be reached.
-func unreachable(err error) bool {
-	var e *engine.Unreachable
-	return errors.As(err, &e)
 }

@@ -42,9 +42,8 @@ type Plan struct {
 
 	// base has the ports as the files say them; follow are the variables that may be set so that the rest of the files
 	// follow.
-	base     *stack.Model
-	follow   map[string]bool
-	settings *settings.Settings
+	base   *stack.Model
+	follow map[string]bool
 }
 
 // DisabledError says that the settings switch looms off for the project.
@@ -68,14 +67,12 @@ type facts struct {
 	settings *settings.Settings
 	found    *stack.Found
 	state    *registry.State
-	env      []byte // of .env, nil if there is none
-	block    string // the loom whose block is in .env, with vars
-	vars     []overrides.Var
+	env      []byte          // of .env, nil if there is none
+	vars     []overrides.Var // of the block in .env, whichever loom's it is
 	tracked  map[string]bool
 	envLink  bool // .env is a symbolic link: somebody else's file
 	others   []string
 	space    string
-	own      []engine.Container
 }
 
 // Plan reads the facts, leases what is missing (unless it is a dry run) and plans the isolation.
@@ -98,7 +95,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if !f.settings.Container.Enabled {
 		return nil, &DisabledError{f.settings.Files}
 	}
-	p := &Plan{Target: t, settings: f.settings}
+	p := &Plan{Target: t}
 	if t.Known != nil {
 		p.Entry = *t.Known
 		if t.Known.Space != "" && t.Known.Space != f.space {
@@ -163,7 +160,7 @@ func (l *Looms) read(ctx context.Context, t *Target) (*facts, error) {
 	if info, err := os.Lstat(f.found.DotEnv()); err == nil {
 		f.envLink = info.Mode()&fs.ModeSymlink != 0
 	}
-	f.block, f.vars, _ = overrides.Block(f.env)
+	_, f.vars, _ = overrides.Block(f.env)
 	f.others = stack.OverrideNames(dir, ours)
 	f.tracked = map[string]bool{}
 	if t.Git != nil {

@@ -3,6 +3,7 @@ package loom
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -396,4 +397,10 @@ func hostPorts(p *Plan) []int {
 		list = append(list, l.Host)
 	}
 	return list
+}
+
+// unreachable tells whether the error is that of an engine that cannot be reached.
+func unreachable(err error) bool {
+	var e *engine.Unreachable
+	return errors.As(err, &e)
 }

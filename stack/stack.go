@@ -287,19 +287,18 @@ func (s *Stack) Start(ctx context.Context, name string) error {
 
 // LogOptions are the choices of Logs, as docker compose logs has them.
 type LogOptions struct {
-	Services            []string
-	Follow, Timestamps  bool
-	Tail, Since, Until  string
-	NoColor, NoPrefix   bool
-	Stdout, Stderr      io.Writer
-	ServicesMustBeKnown *types.Project
+	Services           []string
+	Follow, Timestamps bool
+	Tail, Since, Until string
+	NoColor, NoPrefix  bool
+	Stdout, Stderr     io.Writer
 }
 
 // Logs copies the containers' output to the writers until it ends, or until ctx does where it is followed.
 func (s *Stack) Logs(ctx context.Context, name string, o LogOptions) error {
 	consumer := formatter.NewLogConsumer(ctx, o.Stdout, o.Stderr, !o.NoColor, !o.NoPrefix, false)
 	return s.compose.Logs(ctx, name, consumer, api.LogOptions{
-		Project: o.ServicesMustBeKnown, Services: o.Services, Follow: o.Follow,
+		Services: o.Services, Follow: o.Follow,
 		Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since, Until: o.Until,
 	})
 }
