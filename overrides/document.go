@@ -72,8 +72,11 @@ func escape(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode {
 		n.Value = strings.ReplaceAll(n.Value, "$", "$$")
 	}
-	for _, c := range n.Content {
-		escape(c)
+	for i, c := range n.Content {
+		// Compose takes no $ in a key for a variable.
+		if n.Kind != yaml.MappingNode || i%2 == 1 {
+			escape(c)
+		}
 	}
 }
 

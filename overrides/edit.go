@@ -85,8 +85,12 @@ func (e Labels) Apply(p *types.Project) {
 	}
 }
 
-// Render writes the labels.
-func (e Labels) Render(d *Document) { d.Set(e.Labels, "", e.Kind, e.Key, "labels") }
+// Render writes the labels beside those that another edit has written.
+func (e Labels) Render(d *Document) {
+	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
+		d.Set(e.Labels[name], "", e.Kind, e.Key, "labels", name)
+	}
+}
 
 func (e Labels) String() string {
 	return fmt.Sprintf("%s %s: labels of the loom", strings.TrimSuffix(e.Kind, "s"), e.Key)

@@ -1,0 +1,178 @@
+package devcontainer
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/finding"
+)
+
+// Input is all that Compile has to know. It asks nobody.
+type Input struct {
+	// Config is the devcontainer.json with its variables replaced, but those of the container.
+	Config *Config
+	// Merged is Config together with the metadata of image and features, with the same variables replaced.
+	Merged *Merged
+	// Label is the value of the metadata label: all entries, variables not replaced. "" is an empty list.
+	Label string
+	// Image is what the dev container's own image tells, without any step on top of it.
+	Image ImageInfo
+	// BaseTag is the tag under which the image is built where a step (UID update) goes on top of a build.
+	BaseTag string
+	// Project is the Compose project that the dev container is in: of KindCompose the user's as loaded; of the other kinds
+	// one that it joins, or none. It is not changed.
+	Project *types.Project
+	// Git is the git work tree that the workspace is in.
+	Git Git
+	// Host is the machine of the engine.
+	Host Host
+}
+
+// Git are the facts of the work tree that the workspace is in, as absolute paths of the host with links not resolved.
+type Git struct {
+	// Root is the top level of the work tree; the workspace itself where there is no git.
+	Root string
+	// Common is the common directory of a linked work tree; "" for a main one, which has it inside.
+	Common string
+	// Pointer is what Root/.git says behind "gitdir: ", as written; "" where .git is a folder.
+	Pointer string
+}
+
+// Host is what the machine of the engine has; zero values are not known. UID and GID are those of the user.
+type Host struct {
+	UID, GID        int
+	OS              string
+	CPUs            int
+	Memory, Storage int64
+	// GPU says that the engine can give containers a GPU.
+	GPU bool
+}
+
+// Compiled is what Compose has to be told so that the dev container comes out as the specification wants it.
+type Compiled struct {
+	// Service is the whole dev container. Of KindCompose it is the user's service with what is added to it.
+	Service types.ServiceConfig
+	// Others are services of the project that forwardPorts publishes ports of, whole.
+	Others types.Services
+	// Volumes are those to be added to the project. Their names are as the reference CLI has them: as written for an image
+	// or Dockerfile, after the project for Compose.
+	Volumes types.Volumes
+	// Base makes the image that a step of ours builds on, under its own tag or Input.BaseTag; nil where there is no such
+	// step. It has to be pulled or built before Service is.
+	Base *types.ServiceConfig
+	// UID is the step that gives the remote user the host user's ids; Service.Build has it where it is needed.
+	UID UIDStep
+	// Merged is Input's.
+	Merged *Merged
+	// Label is the metadata label as the container has it.
+	Label string
+	// ContainerUser is who the container runs as, RemoteUser who hooks, shells and editors run as.
+	ContainerUser, RemoteUser string
+	// WorkspaceFolder is the folder in the container that is opened.
+	WorkspaceFolder string
+	// RunServices are the services to start; empty is all.
+	RunServices []string
+	// Forwards are the forwarded ports that are published now, those of appPort too.
+	Forwards []Forward
+}
+
+// Forward is a port that the devcontainer.json asks for.
+type Forward struct {
+	// Service is the one whose entry of ports publishes it: the owner of the network.
+	Service string
+	// Port is the port in the container, Host the name in forwardPorts ("" for the dev container's own).
+	Port int
+	Host string
+}
+
+// compiler collects what comes of an Input.
+type compiler struct {
+	in Input
+	Compiled
+	findings []finding.Finding
+}
+
+// Compile plans the dev container. The findings tell what Compose cannot say, and where the machine has less than wanted.
+// It changes nothing of its input.
+func Compile(in Input) (*Compiled, []finding.Finding, error) {
+	c := &compiler{in: in}
+	c.Compiled = Compiled{Merged: in.Merged, Label: cmp.Or(in.Label, "[]"), Volumes: types.Volumes{}, Others: types.Services{}}
+	var err error
+	if in.Config.Kind == KindCompose {
+		err = c.compose()
+	} else {
+		err = c.image()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", in.Config.Path, err)
+	}
+	c.git()
+	c.ports()
+	c.gpu()
+	c.requirements()
+	c.uid()
+	return &c.Compiled, c.findings, nil
+}
+
+func (c *compiler) find(level finding.Level, message, remedy string) {
+	c.findings = append(c.findings, finding.Finding{Level: level, Subject: "file " + c.file(), Message: message, Remedy: remedy})
+}
+
+// file is the devcontainer.json as the user knows it.
+func (c *compiler) file() string {
+	if rel, err := filepath.Rel(c.in.Config.Workspace, c.in.Config.Path); err == nil && !strings.HasPrefix(rel, "..") {
+		return filepath.ToSlash(rel)
+	}
+	return c.in.Config.Path
+}
+
+// common puts on the service what both kinds have alike.
+func (c *compiler) common() error {
+	s, m := &c.Service, c.Merged
+	if m.Init {
+		s.Init = &m.Init
+	}
+	s.Privileged = s.Privileged || m.Privileged
+	s.CapAdd = withAll(s.CapAdd, m.CapAdd)
+	s.SecurityOpt = withAll(s.SecurityOpt, m.SecurityOpt)
+	s.User = cmp.Or(m.ContainerUser, s.User)
+	s.Environment = maps.Clone(s.Environment)
+	for name, value := range m.ContainerEnv {
+		if s.Environment == nil {
+			s.Environment = types.MappingWithEquals{}
+		}
+		s.Environment[name] = &value
+	}
+	s.Labels = maps.Clone(s.Labels)
+	if s.Labels == nil {
+		s.Labels = types.Labels{}
+	}
+	maps.Copy(s.Labels, map[string]string{
+		LabelLocalFolder: c.in.Config.Workspace, LabelConfigFile: c.in.Config.Path, LabelMetadata: c.Label,
+	})
+	for _, mount := range m.Mounts {
+		if err := c.mount(mount); err != nil {
+			return err
+		}
+	}
+	c.ContainerUser = cmp.Or(s.User, c.in.Image.User, "root")
+	c.RemoteUser = cmp.Or(m.RemoteUser, c.ContainerUser)
+	return nil
+}
+
+// withAll is a and what of b is not in it, in order.
+func withAll(a, b []string) []string {
+	list := slices.Clone(a)
+	for _, v := range b {
+		if !slices.Contains(list, v) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
