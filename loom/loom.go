@@ -30,6 +30,8 @@ type Looms struct {
 	Version string
 	// Stdout takes results, Stderr everything else.
 	Stdout, Stderr io.Writer
+	// Ask puts a yes-or-no question to the user and returns an error for a no; nil where there is nobody to ask.
+	Ask func(question string) error
 	// Debug takes what is read and decided; nil for nowhere.
 	Debug func(format string, args ...any)
 }

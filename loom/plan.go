@@ -44,6 +44,9 @@ type Plan struct {
 	// follow.
 	base   *stack.Model
 	follow map[string]bool
+	// powers are what the project asks of the host; obeyed are files of the work tree that say what is done, beside it.
+	powers []string
+	obeyed []string
 }
 
 // DisabledError says that the settings switch looms off for the project.
@@ -60,6 +63,8 @@ type Options struct {
 	Offset *int
 	// DryRun leases nothing and writes nothing.
 	DryRun bool
+	// Trust accepts what the files of a loom that others write ask of the host.
+	Trust bool
 }
 
 // facts is what is read before anything is decided.
@@ -131,6 +136,18 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.isolate(ctx, f, p); err != nil {
 		return nil, err
 	}
+	common := ""
+	if p.Git != nil {
+		common = p.Git.CommonDir
+	}
+	p.powers = powers(p.Project, followed, p.WorkTree, f.found.Dir, common)
+	p.obeyed = slices.Clone(f.settings.Files)
+	for _, s := range p.Project.Services {
+		if s.Build != nil && s.Build.Dockerfile != "" && s.Build.DockerfileInline == "" {
+			p.obeyed = append(p.obeyed, filepath.Join(s.Build.Context, s.Build.Dockerfile))
+		}
+	}
+	slices.Sort(p.obeyed)
 	return p, nil
 }
 

@@ -102,6 +102,9 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := l.accept(ctx, plan, req.Options); err != nil {
+		return plan, nil, err
+	}
 	if req.DryRun {
 		return plan, nil, nil
 	}

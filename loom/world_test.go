@@ -108,7 +108,7 @@ func newWorld(t *testing.T, endpoint string) *testWorld {
 	assert.NilError(t, err)
 	assert.NilError(t, docker.Initialize(&flags.ClientOptions{LogLevel: "error"}))
 	making.Lock()
-	compose := stack.New(docker)
+	compose := stack.New(docker, engine.LabelLoom)
 	making.Unlock()
 	w.looms = &Looms{
 		Stack:        compose,

@@ -31,6 +31,7 @@ func hint(err error) string {
 		set         *settings.Error
 		data        *loom.SharedDataError
 		orphan      *loom.OrphanError
+		powers      *loom.PowersError
 		usage       usageError
 	)
 	switch {
@@ -38,6 +39,8 @@ func hint(err error) string {
 		return fmt.Sprintf("is Docker running, and is %s its address? docker context ls shows the others", unreachable.Host)
 	case errors.As(err, &orphan):
 		return fmt.Sprintf("docker loom up %s --remove-orphans removes it", orphan.Loom)
+	case errors.As(err, &powers):
+		return fmt.Sprintf("look at what changed, then docker loom up %s --trust accepts it", powers.ID)
 	case errors.As(err, &unfinished):
 		return left(unfinished)
 	case errors.As(err, &unknown):

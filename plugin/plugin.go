@@ -169,13 +169,16 @@ func (env *environment) looms() (*loom.Looms, error) {
 		return nil, err
 	}
 	l := &loom.Looms{
-		Stack:        stack.New(env.docker),
+		Stack:        stack.New(env.docker, engine.LabelLoom),
 		Engine:       e,
 		Registry:     registry.Open(filepath.Join(config.Dir(), "loom")),
 		UserSettings: filepath.Join(home, ".config", "iloom-ai", "settings.json"),
 		Version:      env.version,
 		Stdout:       env.docker.Out(),
 		Stderr:       env.docker.Err(),
+	}
+	if env.docker.In().IsTerminal() {
+		l.Ask = env.ask
 	}
 	if logrus.IsLevelEnabled(logrus.DebugLevel) {
 		l.Debug = logrus.Debugf

@@ -35,6 +35,7 @@ type createOptions struct {
 	offset int
 	pinned bool
 	dryRun bool
+	trust  bool
 	build  bool
 	pull   string
 	quiet  bool
@@ -44,6 +45,7 @@ type createOptions struct {
 func (o *createOptions) flags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and change nothing")
+	flags.BoolVar(&o.trust, "trust", false, "Accept what the files of a pull request, or after an agent worked on them, ask of this machine")
 	flags.BoolVar(&o.build, "build", false, "Build images before starting containers")
 	flags.StringVar(&o.pull, "pull", "", `Pull images before running ("always", "missing", "never")`)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
@@ -68,7 +70,7 @@ func (o *createOptions) check(cmd *cobra.Command) error {
 
 func (o *createOptions) request(where loom.Where) loom.UpRequest {
 	req := loom.UpRequest{Where: where, CreateOptions: stack.CreateOptions{Build: o.build, Pull: o.pull}}
-	req.DryRun = o.dryRun
+	req.DryRun, req.Trust = o.dryRun, o.trust
 	if o.pinned {
 		req.Offset = &o.offset
 	}

@@ -37,9 +37,24 @@ type Loom struct {
 	Ports      []ports.Lease       `json:"ports"`
 	Subnets    map[string][]string `json:"subnets,omitempty"`   // network key → CIDRs
 	Variables  map[string]string   `json:"variables,omitempty"` // base of each shifted variable, by name
+	// DevContainer is the devcontainer.json that was chosen for it by --config, "" where it was found.
+	DevContainer string `json:"devContainer,omitempty"`
+	// Untrusted says that the work tree has somebody else's changes; Sandboxed that a sandbox may have written to it.
+	Untrusted bool `json:"untrusted,omitempty"`
+	Sandboxed bool `json:"sandboxed,omitempty"`
+	// Accepted is what the last up obeyed of the work tree, nil before the first.
+	Accepted *Accepted `json:"accepted,omitempty"`
 
 	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
 	Unknown map[string]json.RawMessage `json:"-"`
+}
+
+// Accepted is what a loom was brought up with.
+type Accepted struct {
+	// Hash is over all that was obeyed: the project, the devcontainer.json, the settings.
+	Hash string `json:"hash"`
+	// Powers are what the files ask of the host beyond a container of their own, one line each, sorted.
+	Powers []string `json:"powers,omitempty"`
 }
 
 // Name is how a loom is called in messages: shop/123.

@@ -41,7 +41,7 @@ func Converged(p *types.Project, seen []Seen, networks []map[string]string, imag
 		if !ok {
 			continue
 		}
-		if hash, err := NetworkHash(n); err != nil || labels[api.ConfigHashLabel] != hash {
+		if hash, err := NetworkHash(n); err != nil || madeFrom(labels) != hash {
 			return false
 		}
 	}

@@ -41,15 +41,16 @@ type Stack struct {
 	compose api.Compose
 }
 
-// New returns a Stack on the engine that docker is connected to. Progress goes to docker's error stream.
-func New(docker command.Cli) *Stack {
+// New returns a Stack on the engine that docker is connected to. Progress goes to docker's error stream. What carries the
+// label own belongs to a loom; its networks and volumes bear [LabelOwnHash].
+func New(docker command.Cli, own string) *Stack {
 	if api.ComposeVersion == "" {
 		api.ComposeVersion = builtWith()
 	}
 	// A volume whose configuration has changed makes Compose ask whether to recreate it, which loses its data. The
 	// answer is always no: a loom's volumes end with the loom.
 	no := func(string, bool) (bool, error) { return false, nil }
-	return &Stack{docker: docker, compose: compose.NewComposeService(docker, compose.WithPrompt(no))}
+	return &Stack{docker: docker, compose: compose.NewComposeService(unhashed{docker, own}, compose.WithPrompt(no))}
 }
 
 // builtWith is the version of Compose inside this binary. Compose's own build sets it by linker flags; an embedder's
@@ -158,9 +159,9 @@ func (s *Stack) change(ctx context.Context, p *types.Project, converge func() er
 	return withStdoutOnStderr(converge)
 }
 
-// freeChangedNetworks removes the project's containers from networks whose configuration changed. Compose recreates such
-// a network and joins the same containers again without any alias, so that their names no longer resolve, and the next
-// up finds nothing to do. New containers get their aliases.
+// freeChangedNetworks removes networks whose configuration changed, and the project's containers from them. Compose
+// recreates such a network and joins the same containers again without any alias, so that their names no longer resolve,
+// and the next up finds nothing to do. New containers get their aliases.
 func (s *Stack) freeChangedNetworks(ctx context.Context, p *types.Project) error {
 	client := s.docker.Client()
 	byProject := filters.NewArgs(filters.Arg("label", api.ProjectLabel+"="+p.Name))
@@ -177,7 +178,7 @@ func (s *Stack) freeChangedNetworks(ctx context.Context, p *types.Project) error
 		if err != nil {
 			return err
 		}
-		if have := n.Labels[api.ConfigHashLabel]; have == "" || have == hash {
+		if have := madeFrom(n.Labels); have == "" || have == hash {
 			continue
 		}
 		args := byProject.Clone()
@@ -190,6 +191,12 @@ func (s *Stack) freeChangedNetworks(ctx context.Context, p *types.Project) error
 			if err := client.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
 				return err
 			}
+		}
+		if n.Labels[api.ConfigHashLabel] != "" {
+			continue
+		}
+		if err := client.NetworkRemove(ctx, n.ID); err != nil {
+			return err
 		}
 	}
 	return nil

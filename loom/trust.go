@@ -1,0 +1,284 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/registry"
+)
+
+// PowersError says that the files of a loom whose work tree is not trusted ask for more of the host than was accepted.
+// Nothing of it was done.
+type PowersError struct {
+	ID, Loom string
+	Added    []string
+}
+
+// Error lists what is new.
+func (e *PowersError) Error() string {
+	return "the files of loom " + e.Loom + " ask for more of this machine than was accepted:\n  + " + strings.Join(e.Added, "\n  + ")
+}
+
+// distrusted tells whether others may have written what the loom's work tree says: a pull request's author, or an agent.
+func distrusted(k *registry.Loom) bool {
+	return k.Untrusted || k.Sandboxed || strings.HasPrefix(k.ID, "pr/")
+}
+
+// judge compares what the files ask of the host with what was accepted before. A loom that is its user's own may ask for
+// anything; one whose work tree others write may ask for no more than the last time, and the first time for no more
+// than the trusted looms of its repository. It returns what is new.
+func judge(entry *registry.Loom, looms []*registry.Loom, powers []string) []string {
+	if !distrusted(entry) {
+		return nil
+	}
+	var accepted []string
+	if entry.Accepted != nil {
+		accepted = entry.Accepted.Powers
+	} else {
+		for _, k := range looms {
+			if k.Repository == entry.Repository && !distrusted(k) && k.Accepted != nil {
+				accepted = append(accepted, k.Accepted.Powers...)
+			}
+		}
+	}
+	var added []string
+	for _, power := range powers {
+		if !slices.Contains(accepted, power) {
+			added = append(added, power)
+		}
+	}
+	return added
+}
+
+// powers lists what the project asks of the host beyond containers, networks and volumes of its own, one line each,
+// sorted. own are folders whose content is the loom's: its work tree, the repository's git directory. real follows the
+// links of a path: one in the work tree may lead anywhere.
+func powers(p *types.Project, real func(string) string, own ...string) []string {
+	set := map[string]bool{}
+	note := func(format string, args ...any) { set[fmt.Sprintf(format, args...)] = true }
+	outside := func(path string) bool {
+		if path == "" || !filepath.IsAbs(path) {
+			return false
+		}
+		path = real(path)
+		return !slices.ContainsFunc(own, func(dir string) bool { return dir != "" && below(path, dir) })
+	}
+	for name, s := range p.AllServices() {
+		servicePowers(func(format string, args ...any) { note("service "+name+" "+format, args...) }, outside, s)
+	}
+	for key, v := range p.Volumes {
+		if bool(v.External) || v.Name != "" && v.Name != p.Name+"_"+key {
+			note("volume %s is %s, which is not the loom's", key, v.Name)
+		}
+		if device := v.DriverOpts["device"]; device != "" && (outside(device) || v.DriverOpts["type"] == "nfs") {
+			note("volume %s keeps its data in %s", key, device)
+		}
+	}
+	for key, n := range p.Networks {
+		if bool(n.External) || n.Name != "" && n.Name != p.Name+"_"+key {
+			note("network %s is %s, which is not the loom's", key, n.Name)
+		}
+		if n.Driver == "macvlan" || n.Driver == "ipvlan" || n.Driver == "host" {
+			note("network %s has the driver %s", key, n.Driver)
+		}
+	}
+	for key, s := range p.Secrets {
+		objectPowers(note, outside, "secret "+key, types.FileObjectConfig(s))
+	}
+	for key, c := range p.Configs {
+		objectPowers(note, outside, "config "+key, types.FileObjectConfig(c))
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+func objectPowers(note func(string, ...any), outside func(string) bool, name string, o types.FileObjectConfig) {
+	if outside(o.File) {
+		note("%s reads %s", name, o.File)
+	}
+	if o.Environment != "" {
+		note("%s reads the variable %s", name, o.Environment)
+	}
+}
+
+func servicePowers(note func(string, ...any), outside func(string) bool, s types.ServiceConfig) {
+	if s.Privileged {
+		note("is privileged")
+	}
+	for _, c := range s.CapAdd {
+		note("has the capability %s", strings.TrimPrefix(strings.ToUpper(c), "CAP_"))
+	}
+	for _, o := range s.SecurityOpt {
+		if opt := strings.ReplaceAll(o, "=", ":"); opt != "no-new-privileges:true" && opt != "no-new-privileges" {
+			note("has the security option %s", o)
+		}
+	}
+	for _, d := range s.Devices {
+		note("has the device %s", d.Source)
+	}
+	for _, rule := range s.DeviceCgroupRules {
+		note("has the device rule %s", rule)
+	}
+	if len(s.Gpus) > 0 || s.Deploy != nil && s.Deploy.Resources.Reservations != nil && len(s.Deploy.Resources.Reservations.Devices) > 0 {
+		note("has devices such as GPUs")
+	}
+	for _, ns := range []struct{ kind, mode string }{
+		{"network", s.NetworkMode}, {"pid", s.Pid}, {"ipc", s.Ipc}, {"uts", s.Uts}, {"user", s.UserNSMode}, {"cgroup", s.Cgroup},
+	} {
+		if ns.mode == "host" || strings.HasPrefix(ns.mode, types.ContainerPrefix) {
+			note("joins the %s namespace %s", ns.kind, ns.mode)
+		}
+	}
+	if s.UseAPISocket {
+		note("has the Docker socket")
+	}
+	if s.Runtime != "" {
+		note("has the runtime %s", s.Runtime)
+	}
+	if s.CgroupParent != "" {
+		note("has the control group %s", s.CgroupParent)
+	}
+	if s.Provider != nil {
+		note("is provided by the program %s on this machine", s.Provider.Type)
+	}
+	for _, v := range s.Volumes {
+		switch {
+		case v.Type == types.VolumeTypeNamedPipe, strings.HasSuffix(v.Source, "docker.sock"):
+			note("has the socket %s", v.Source)
+		case v.Type == types.VolumeTypeBind && outside(v.Source):
+			mode := "writes to"
+			if v.ReadOnly {
+				mode = "reads"
+			}
+			note("%s %s", mode, v.Source)
+		}
+	}
+	for _, from := range s.VolumesFrom {
+		if strings.HasPrefix(from, types.ContainerPrefix) {
+			note("has the volumes of %s", from)
+		}
+	}
+	for _, e := range s.EnvFiles {
+		if outside(e.Path) {
+			note("reads %s", e.Path)
+		}
+	}
+	if s.Build != nil {
+		buildPowers(note, outside, s.Build)
+	}
+}
+
+func buildPowers(note func(string, ...any), outside func(string) bool, b *types.BuildConfig) {
+	for _, dir := range append([]string{b.Context, b.Dockerfile}, slices.Sorted(maps.Values(b.AdditionalContexts))...) {
+		if outside(dir) {
+			note("is built with %s", dir)
+		}
+	}
+	for _, key := range b.SSH {
+		note("is built with the SSH agent or key %s", cmp.Or(key.Path, key.ID))
+	}
+	if b.Privileged || len(b.Entitlements) > 0 {
+		note("is built with privileges %s", strings.Join(b.Entitlements, " "))
+	}
+	if b.Network == "host" {
+		note("is built in the host's network")
+	}
+}
+
+// followed is the path with its links followed as far as it exists.
+func followed(path string) string {
+	rest := ""
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		if to, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(to, rest)
+		}
+		if at == filepath.Dir(at) {
+			return path
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
+}
+
+// accept stops where the files of a loom that others write ask for more of the host than was accepted, and records what is
+// accepted from now on. It comes before anything that the files say is done.
+func (l *Looms) accept(ctx context.Context, p *Plan, o Options) error {
+	f, err := l.Registry.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if added := judge(&p.Entry, f.Looms, p.powers); len(added) > 0 && !o.Trust {
+		e := &PowersError{ID: p.ID, Loom: p.Name(), Added: added}
+		if o.DryRun {
+			p.Findings = append(p.Findings, finding.Finding{Level: finding.Error, Subject: "loom " + p.ID, Message: "asks for more of this machine than was accepted: " + strings.Join(added, "; "), Remedy: "--trust accepts it"})
+			return nil
+		}
+		if l.Ask == nil {
+			return e
+		}
+		if err := l.Ask(e.Error() + "\naccept it"); err != nil {
+			return err
+		}
+	}
+	if o.DryRun {
+		return nil
+	}
+	now, err := p.accepted()
+	if err != nil {
+		return err
+	}
+	if have := p.Entry.Accepted; have != nil && have.Hash == now.Hash && slices.Equal(have.Powers, now.Powers) {
+		return nil
+	}
+	p.Entry.Accepted = now
+	return l.Registry.Update(ctx, func(state *registry.State) error {
+		if k := state.Find(p.Repository, p.ID); k != nil {
+			k.Accepted = now
+		}
+		return nil
+	})
+}
+
+// accepted is what the plan obeys.
+func (p *Plan) accepted() (*registry.Accepted, error) {
+	project, err := p.Project.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	parts := [][]byte{project}
+	for _, path := range p.obeyed {
+		text, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		parts = append(parts, text)
+	}
+	return &registry.Accepted{Hash: digest(parts...), Powers: p.powers}, nil
+}
+
+// below tells whether the path is the folder or in it.
+func below(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// digest is a hash over what a loom obeys.
+func digest(parts ...[]byte) string {
+	h := sha256.New()
+	for _, part := range parts {
+		fmt.Fprintf(h, "%d\x00", len(part))
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,72 @@
+package loom
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/registry"
+)
+
+func TestPowersAreWhatLeavesTheLoom(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	assert.NilError(t, os.Symlink("/etc", filepath.Join(dir, "link")))
+	bind := func(source string, readOnly bool) types.ServiceVolumeConfig {
+		return types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: source, Target: "/x", ReadOnly: readOnly}
+	}
+	tests := map[string]struct {
+		service types.ServiceConfig
+		want    []string
+	}{
+		"nothing of the host":    {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, "src"), false)}, SecurityOpt: []string{"no-new-privileges=true"}}, nil},
+		"privileged":             {types.ServiceConfig{Privileged: true}, []string{"service web is privileged"}},
+		"a bind":                 {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind("/home/dev/.ssh", true)}}, []string{"service web reads /home/dev/.ssh"}},
+		"a bind by a link":       {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, "link/ssh"), false)}}, []string{"service web writes to " + filepath.Join(dir, "link/ssh")}},
+		"a bind beside the tree": {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(dir+"2", true)}}, []string{"service web reads " + dir + "2"}},
+		"the socket":             {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind("/var/run/docker.sock", true)}}, []string{"service web has the socket /var/run/docker.sock"}},
+		"capabilities":           {types.ServiceConfig{CapAdd: []string{"cap_sys_ptrace"}}, []string{"service web has the capability SYS_PTRACE"}},
+		"security options":       {types.ServiceConfig{SecurityOpt: []string{"seccomp=unconfined"}}, []string{"service web has the security option seccomp=unconfined"}},
+		"devices":                {types.ServiceConfig{Devices: []types.DeviceMapping{{Source: "/dev/kvm"}}}, []string{"service web has the device /dev/kvm"}},
+		"host namespaces":        {types.ServiceConfig{NetworkMode: "host", Pid: "host"}, []string{"service web joins the network namespace host", "service web joins the pid namespace host"}},
+		"a sibling's namespace":  {types.ServiceConfig{NetworkMode: "service:db"}, nil},
+		"a program":              {types.ServiceConfig{Provider: &types.ServiceProviderConfig{Type: "vpn"}}, []string{"service web is provided by the program vpn on this machine"}},
+		"a build context":        {types.ServiceConfig{Build: &types.BuildConfig{Context: dir, AdditionalContexts: types.Mapping{"home": "/home/dev"}}}, []string{"service web is built with /home/dev"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &types.Project{Services: types.Services{"web": tt.service}}
+			assert.DeepEqual(t, powers(p, followed, dir), tt.want)
+		})
+	}
+}
+
+func TestALoomThatOthersWriteMayNotAskForMore(t *testing.T) {
+	t.Parallel()
+	accepted := &registry.Accepted{Powers: []string{"a"}}
+	ours := &registry.Loom{ID: "7", Repository: "/r", Accepted: accepted}
+	tests := map[string]struct {
+		entry registry.Loom
+		looms []*registry.Loom
+		want  []string
+	}{
+		"the user's own":                           {registry.Loom{ID: "5", Repository: "/r"}, nil, nil},
+		"a pull request, never seen":               {registry.Loom{ID: "pr/5", Repository: "/r"}, nil, []string{"a", "b"}},
+		"a pull request beside a trusted loom":     {registry.Loom{ID: "pr/5", Repository: "/r"}, []*registry.Loom{ours}, []string{"b"}},
+		"beside a loom of another repository":      {registry.Loom{ID: "pr/5", Repository: "/q"}, []*registry.Loom{ours}, []string{"a", "b"}},
+		"a pull request that was accepted":         {registry.Loom{ID: "pr/5", Repository: "/r", Accepted: &registry.Accepted{Powers: []string{"a", "b"}}}, nil, nil},
+		"a work tree that a sandbox may write":     {registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: accepted}, nil, []string{"b"}},
+		"its own acceptance counts, not another's": {registry.Loom{ID: "5", Repository: "/r", Untrusted: true, Accepted: &registry.Accepted{}}, []*registry.Loom{ours}, []string{"a", "b"}},
+		"another untrusted loom vouches for none":  {registry.Loom{ID: "pr/5", Repository: "/r"}, []*registry.Loom{{ID: "pr/6", Repository: "/r", Accepted: accepted}}, []string{"a", "b"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.DeepEqual(t, judge(&tt.entry, tt.looms, []string{"a", "b"}), tt.want)
+		})
+	}
+}
