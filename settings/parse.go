@@ -43,26 +43,43 @@ type node struct {
 func parseFile(path string) (*node, error) {
 	data, err := read(path)
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, &Error{File: path, Err: err}
+		return nil, fileError(path, err)
 	}
+	f, v, err := parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return f.tree(v, ""), nil
+}
+
+func fileError(path string, err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return &Error{File: path, Err: err}
+}
+
+// parse parses the bytes of the file at path, within the limits.
+func parse(path string, data []byte) (*file, hujson.Value, error) {
 	f := &file{path: path, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
-	if bytes.Count(f.data, []byte("{"))+bytes.Count(f.data, []byte("[")) > maxBrackets {
-		return nil, &Error{File: path, Err: fmt.Errorf("more than %d objects and arrays", maxBrackets)}
-	}
-	if len(bytes.TrimSpace(f.data)) == 0 {
-		return nil, &Error{File: path, Err: errors.New("empty, not even {}")}
+	switch {
+	case len(data) > maxBytes:
+		return nil, hujson.Value{}, &Error{File: path, Err: errTooLong}
+	case bytes.Count(f.data, []byte("{"))+bytes.Count(f.data, []byte("[")) > maxBrackets:
+		return nil, hujson.Value{}, &Error{File: path, Err: fmt.Errorf("more than %d objects and arrays", maxBrackets)}
+	case len(bytes.TrimSpace(f.data)) == 0:
+		return nil, hujson.Value{}, &Error{File: path, Err: errors.New("empty, not even {}")}
 	}
 	// The parser wants a line end after each line comment. The full slice keeps append from writing into data.
 	v, err := hujson.Parse(append(f.data[:len(f.data):len(f.data)], '\n'))
 	if err != nil {
-		return nil, f.syntax(err)
+		return nil, hujson.Value{}, f.syntax(err)
 	}
-	return f.tree(v, ""), nil
+	return f, v, nil
 }
+
+var errTooLong = fmt.Errorf("more than %d bytes", maxBytes)
 
 // read returns a file's bytes. Only a regular file is opened: a pipe in a work tree would keep us waiting for ever.
 func read(path string) ([]byte, error) {
@@ -80,7 +97,7 @@ func read(path string) ([]byte, error) {
 	defer f.Close() // nothing was written, so nothing can be lost
 	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
 	if err == nil && len(data) > maxBytes {
-		err = fmt.Errorf("more than %d bytes", maxBytes)
+		err = errTooLong
 	}
 	return data, err
 }
@@ -125,14 +142,7 @@ func (f *file) tree(v hujson.Value, key string) *node {
 		n.members = make(map[string]*node, len(v.Members))
 		for _, m := range v.Members {
 			name := m.Name.Value.(hujson.Literal).String()
-			sub := quote(name)
-			if portName.MatchString(name) {
-				sub = name
-			}
-			if key != "" {
-				sub = key + "." + sub
-			}
-			member := f.tree(m.Value, sub)
+			member := f.tree(m.Value, memberKey(key, name))
 			member.name = m.Name.StartOffset
 			n.members[name] = member
 		}
@@ -144,6 +154,17 @@ func (f *file) tree(v hujson.Value, key string) *node {
 		n.literal = v
 	}
 	return n
+}
+
+// memberKey is the path of a member of the object at key.
+func memberKey(key, name string) string {
+	if !portName.MatchString(name) {
+		name = quote(name)
+	}
+	if key == "" {
+		return name
+	}
+	return key + "." + name
 }
 
 // merge returns weak under strong; either may be nil.
