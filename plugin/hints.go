@@ -3,7 +3,6 @@ package plugin
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/loom"
@@ -50,7 +49,7 @@ func hint(err error) string {
 	case errors.As(err, &empty):
 		return "docker loom up " + empty.ID + " makes them"
 	case errors.As(err, &noPort):
-		return `say which port the program listens on: EXPOSE 3000 in the Dockerfile, or {"container": {"ports": {"WEB": 3000}}} in .iloom/settings.json`
+		return "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"
 	case errors.As(err, &data):
 		return "give this loom a work tree of its own: git worktree add, then docker loom up there"
 	case errors.As(err, &held):
@@ -58,8 +57,7 @@ func hint(err error) string {
 	case errors.As(err, &disabled):
 		return "set container.enabled to true to use looms here"
 	case errors.As(err, &missing):
-		name := strings.TrimPrefix(missing.Name, stack.PortPrefix)
-		return fmt.Sprintf(`write a default, as in ${%s:-3000}, or {"container": {"ports": {"%s": 3000}}} in .iloom/settings.json`, missing.Name, name)
+		return fmt.Sprintf("docker loom init asks for it and writes it into .iloom/settings.json; or write a default, as in ${%s:-3000}", missing.Name)
 	case errors.As(err, &taken):
 		return "end what holds it, or choose other ports with --offset N"
 	case errors.As(err, &damaged):
