@@ -65,7 +65,11 @@ func (e *gitError) Unwrap() error { return e.err }
 // run by themselves (hooks, the fsmonitor) are off. Messages are in English, no lock is taken that git can do without,
 // and git never asks for a password.
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	all := append([]string{"-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull}, args...)
+	all := append([]string{
+		"-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull,
+		// In ms: how long git waits for locks of refs that another process holds.
+		"-c", "core.filesRefLockTimeout=5000", "-c", "core.packedRefsTimeout=5000",
+	}, args...)
 	cmd := exec.CommandContext(ctx, "git", all...)
 	cmd.Dir = dir
 	cmd.Env = environ(os.Environ())

@@ -231,10 +231,13 @@ type Tree struct {
 	Main bool
 	// Bare says that there are no files: only the Main entry can be so.
 	Bare bool
-	// Locked says that git worktree lock protects it from being pruned.
+	// Locked says that git worktree lock protects it from being pruned; Reason is why, as the one who locked it wrote.
 	Locked bool
+	Reason string
 	// Prunable says that its folder is gone, and that git worktree prune would forget it.
 	Prunable bool
+	// For is the id that Add made it for, "" for a work tree that somebody else made.
+	For string
 }
 
 // Trees returns all work trees of the repository, the main one first, also those whose folder is gone. Errors are
@@ -259,7 +262,7 @@ func (r *Repository) Trees(ctx context.Context) ([]Tree, error) {
 		case "branch":
 			t.Branch, _ = strings.CutPrefix(value, "refs/heads/")
 		case "locked":
-			t.Locked = true
+			t.Locked, t.Reason = true, value
 		case "prunable":
 			t.Prunable = true
 		}
@@ -272,6 +275,13 @@ func (r *Repository) Trees(ctx context.Context) ([]Tree, error) {
 	trees[0].Path, trees[0].Main, trees[0].Bare = r.Main, true, r.Bare
 	if r.Bare {
 		trees[0].Branch = ""
+	}
+	made, err := r.made()
+	if err != nil {
+		return nil, err
+	}
+	for i := range trees {
+		trees[i].For = made[trees[i].Path]
 	}
 	return trees, nil
 }

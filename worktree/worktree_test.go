@@ -443,7 +443,7 @@ func TestTreesListsThemAll(t *testing.T) {
 		{Path: detached},
 		{Path: feature, Branch: "feat/x"},
 		{Path: gone, Branch: "gone", Prunable: true},
-		{Path: locked, Branch: "locked", Locked: true},
+		{Path: locked, Branch: "locked", Locked: true, Reason: "branch refs/heads/trap\nbare"},
 	}
 	for _, from := range []string{repo, feature, filepath.Join(repo, ".git")} {
 		trees, err := find(t, from).Trees(t.Context())

@@ -1,0 +1,110 @@
+package worktree
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+func TestUntrackedListsWhatANewWorkTreeNeeds(t *testing.T) {
+	t.Parallel()
+	r := shopRepo(t)
+	write(t, filepath.Join(r.Main, ".gitignore"), "*.db\n.env*\nbig/\n")
+	write(t, filepath.Join(r.Main, ".env.example"), "")
+	mustGit(t, r.Main, "add", "-f", ".gitignore", ".env.example")
+	mustGit(t, r.Main, "commit", "-q", "-m", "x")
+	for _, name := range []string{
+		".env", ".env.local", ".env.test", ".env.test.local", ".env.a.b.c", ".envrc", "sub/.env", "other/.env", ".iloom/settings.local.json",
+		".iloom/settings.json", "a.db", "data/b.db", "data/deep/c.db", "big/x.sqlite", "untracked.sqlite",
+	} {
+		write(t, filepath.Join(r.Main, filepath.FromSlash(name)), "")
+	}
+	mustAdd(t, r, Wish{ID: "1", Branch: "x", Path: filepath.Join(r.Main, "big", "tree"), MainBranch: "main"})
+	files, err := r.Untracked(t.Context(), []string{".", "sub"}, []string{"data/*.db", "**/*.sqlite", "none/*"})
+	assert.NilError(t, err)
+	want := ".env .env.local .env.test .env.test.local .iloom/settings.local.json big/x.sqlite data/b.db sub/.env"
+	assert.Equal(t, filepath.ToSlash(strings.Join(files, " ")), want)
+
+	_, err = r.Untracked(t.Context(), nil, []string{"../outside/*"})
+	assert.ErrorContains(t, err, "settings: copyGitIgnoredPatterns: ")
+}
+
+func TestCopyNeverOverwrites(t *testing.T) {
+	t.Parallel()
+	from, to := tempDir(t), tempDir(t)
+	for _, name := range []string{".env", "new", "sub/deep/file", "skipped", "changed"} {
+		write(t, filepath.Join(from, filepath.FromSlash(name)), "theirs\n")
+	}
+	assert.NilError(t, os.Chmod(filepath.Join(from, "new"), 0o600))
+	write(t, filepath.Join(to, ".env"), "mine\n")
+	// Of a process that was killed.
+	write(t, filepath.Join(to, "new"+half), "thei")
+	edit := func(rel string, b []byte) []byte {
+		switch rel {
+		case "skipped":
+			return nil
+		case "changed":
+			return []byte("edited\n")
+		}
+		return b
+	}
+	files := []string{".env", "new", filepath.Join("sub", "deep", "file"), "skipped", "changed", "not there"}
+	copied, err := Copy(from, to, files, edit)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, copied, []string{"new", filepath.Join("sub", "deep", "file"), "changed"})
+	for name, want := range map[string]string{".env": "mine\n", "new": "theirs\n", "sub/deep/file": "theirs\n", "changed": "edited\n"} {
+		b, err := os.ReadFile(filepath.Join(to, filepath.FromSlash(name)))
+		assert.NilError(t, err)
+		assert.Equal(t, string(b), want, name)
+	}
+	if runtime.GOOS != "windows" {
+		info, err := os.Stat(filepath.Join(to, "new"))
+		assert.NilError(t, err)
+		assert.Equal(t, info.Mode().Perm(), os.FileMode(0o600))
+	}
+	entries, err := os.ReadDir(to)
+	assert.NilError(t, err)
+	assert.Equal(t, len(entries), 4, "%v", entries)
+}
+
+func TestCopyWritesNothingOutsideOfTheFolder(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	from, to, out := filepath.Join(dir, "from"), filepath.Join(dir, "to"), filepath.Join(dir, "out")
+	write(t, filepath.Join(from, "data", "x.db"), "")
+	write(t, filepath.Join(out, "kept"), "")
+	assert.NilError(t, os.MkdirAll(to, 0o755))
+	// A branch of a stranger has a link where the main work tree has a folder.
+	if err := os.Symlink(out, filepath.Join(to, "data")); err != nil {
+		t.Skip(err)
+	}
+	_, err := Copy(from, to, []string{filepath.Join("data", "x.db")}, nil)
+	assert.ErrorContains(t, err, "data")
+	assert.Assert(t, gone(filepath.Join(out, "x.db")))
+}
+
+func TestCopyKeepsLinks(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "deep", "to")
+	write(t, filepath.Join(from, "config", "dev.env"), "")
+	write(t, filepath.Join(dir, "secrets"), "")
+	assert.NilError(t, os.MkdirAll(to, 0o755))
+	if err := os.Symlink(filepath.Join("config", "dev.env"), filepath.Join(from, ".env")); err != nil {
+		t.Skip(err)
+	}
+	assert.NilError(t, os.Symlink(filepath.Join("..", "secrets"), filepath.Join(from, ".env.local")))
+	copied, err := Copy(from, to, []string{".env", ".env.local"}, nil)
+	assert.NilError(t, err)
+	assert.Equal(t, len(copied), 2)
+	for name, want := range map[string]string{".env": filepath.Join("config", "dev.env"), ".env.local": filepath.Join(dir, "secrets")} {
+		got, err := os.Readlink(filepath.Join(to, name))
+		assert.NilError(t, err)
+		assert.Equal(t, got, want)
+	}
+	assert.Assert(t, IsCopy(to, from, ".env.local"))
+}

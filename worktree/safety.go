@@ -1,0 +1,393 @@
+package worktree
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Keep says what must not be lost with a work tree.
+type Keep struct {
+	// MainBranch is the branch that work goes into.
+	MainBranch string
+	// Protected are branches that are never finished.
+	Protected []string
+	// Copied tells whether a file that git does not track, as a path below the work tree, is a copy of one elsewhere.
+	Copied func(rel string) bool
+}
+
+// Risks tells what would be lost with the work tree that r is seen from, and with its branch: uncommitted changes, files
+// that git does not track, commits that nobody else has, a rebase that is not finished. Empty means that nothing would
+// be. It changes nothing, and runs nothing that the work tree could have brought along.
+func (r *Repository) Risks(ctx context.Context, keep Keep) ([]string, error) {
+	if err := Verify(r); err != nil {
+		return nil, err
+	}
+	if !r.Linked() {
+		return []string{r.WorkTree + " is the main work tree"}, nil
+	}
+	var risks []string
+	if slices.Contains(keep.Protected, r.Branch) {
+		risks = append(risks, "branch "+r.Branch+" is protected")
+	}
+	trees, err := r.Trees(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range trees {
+		switch rel, err := filepath.Rel(r.WorkTree, t.Path); {
+		case t.Path == r.WorkTree && t.Locked:
+			risks = append(risks, strings.TrimSuffix("it is locked by git worktree lock: "+t.Reason, ": "))
+		case t.Path != r.WorkTree && err == nil && filepath.IsLocal(rel):
+			risks = append(risks, "the work tree "+t.Path+" is inside it")
+		}
+	}
+	risks = append(risks, r.underway()...)
+	for _, look := range []func(context.Context, Keep) ([]string, error){r.uncommitted, r.unpushed, r.inSubmodules} {
+		more, err := look(ctx, keep)
+		if err != nil {
+			return nil, err
+		}
+		risks = append(risks, more...)
+	}
+	return risks, nil
+}
+
+// underway tells what git is in the middle of.
+func (r *Repository) underway() []string {
+	var risks []string
+	for name, what := range map[string]string{
+		"rebase-merge": "a rebase", "rebase-apply": "a rebase", "MERGE_HEAD": "a merge",
+		"CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert", "BISECT_LOG": "a bisection",
+	} {
+		if _, err := os.Lstat(filepath.Join(r.GitDir, name)); err == nil {
+			risks = append(risks, what+" is not finished")
+		}
+	}
+	slices.Sort(risks)
+	return slices.Compact(risks)
+}
+
+// shown is how many files a risk names.
+const shown = 3
+
+// uncommitted tells what git status does. Submodules are looked at by their commit alone: for more git would run itself
+// in them, under whatever configuration they have now.
+func (r *Repository) uncommitted(ctx context.Context, keep Keep) ([]string, error) {
+	out, err := git(ctx, r.WorkTree, "status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames")
+	if err != nil {
+		return nil, err
+	}
+	var changed, untracked []string
+	for entry := range strings.SplitSeq(string(out), "\x00") {
+		if len(entry) < 4 {
+			continue
+		}
+		switch rel := entry[3:]; {
+		case !strings.HasPrefix(entry, "??"):
+			changed = append(changed, rel)
+		case keep.Copied == nil || !keep.Copied(filepath.FromSlash(rel)):
+			untracked = append(untracked, rel)
+		}
+	}
+	var risks []string
+	if len(changed) > 0 {
+		risks = append(risks, fmt.Sprintf("%s with uncommitted changes: %s", count(len(changed), "file"), list(changed)))
+	}
+	if len(untracked) > 0 {
+		risks = append(risks, fmt.Sprintf("%s that git does not track: %s", count(len(untracked), "file"), list(untracked)))
+	}
+	return risks, nil
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+func list(names []string) string {
+	if len(names) > shown {
+		return strings.Join(names[:shown], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+// unpushed tells of commits that only this work tree's HEAD or branch has.
+func (r *Repository) unpushed(ctx context.Context, keep Keep) ([]string, error) {
+	if r.Branch == "" {
+		n, err := r.countCommits(ctx, r.WorkTree, "HEAD", "--not", "--branches", "--remotes", "--tags")
+		if err != nil || n == 0 {
+			return nil, err
+		}
+		return []string{count(n, "commit") + " that no branch has"}, nil
+	}
+	return r.Unmerged(ctx, r.Branch, keep.MainBranch)
+}
+
+// Unmerged tells of the commits of a branch that no remote has and that are not in the main branch, neither themselves
+// nor, as after a squash merge, with all their changes. Empty means that there are none.
+func (r *Repository) Unmerged(ctx context.Context, branch, mainBranch string) ([]string, error) {
+	refs, err := r.refs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !refs.has(branch) {
+		return nil, nil // before its first commit
+	}
+	args := []string{"refs/heads/" + branch, "--not", "--remotes"}
+	args = append(args, refs.mains(mainBranch, branch)...)
+	n, err := r.countCommits(ctx, r.dir(), args...)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	if in, err := r.contained(ctx, refs, branch, mainBranch); err != nil || in {
+		return nil, err
+	}
+	for name := range refs {
+		if strings.HasPrefix(name, "refs/remotes/") && strings.HasSuffix(name, "/"+branch) {
+			return []string{fmt.Sprintf("branch %s has %s that %s has not", branch, count(n, "commit"), strings.TrimPrefix(name, "refs/remotes/"))}, nil
+		}
+	}
+	return []string{fmt.Sprintf("branch %s has %s that no remote has and that %s not in %s", branch, count(n, "commit"), isAre(n), mainBranch)}, nil
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// mains are the full names of the main branch here and at remotes, other than the branch itself.
+func (r refs) mains(mainBranch, branch string) []string {
+	var names []string
+	for name := range r {
+		if name == "refs/heads/"+mainBranch && branch != mainBranch ||
+			strings.HasPrefix(name, "refs/remotes/") && strings.HasSuffix(name, "/"+mainBranch) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// contained tells whether merging the branch into a main branch would change nothing there.
+func (r *Repository) contained(ctx context.Context, refs refs, branch, mainBranch string) (bool, error) {
+	for _, main := range refs.mains(mainBranch, branch) {
+		// Its exit code is 1 for conflicts; then it is not contained.
+		out, err := git(ctx, r.dir(), "merge-tree", "--write-tree", main, "refs/heads/"+branch)
+		if err != nil {
+			if ctx.Err() != nil {
+				return false, err
+			}
+			continue
+		}
+		tree, err := git(ctx, r.dir(), "rev-parse", main+"^{tree}")
+		if err != nil {
+			return false, err
+		}
+		if bytes.Equal(bytes.TrimSpace(out), bytes.TrimSpace(tree)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Merged tells whether the branch had work of its own, and all of it is in the main branch. One that has just been made
+// had none yet: it is not merged.
+func (r *Repository) Merged(ctx context.Context, branch, mainBranch string) (bool, error) {
+	refs, err := r.refs(ctx)
+	if err != nil || !refs.has(branch) || branch == mainBranch {
+		return false, err
+	}
+	mains := refs.mains(mainBranch, branch)
+	for _, main := range mains {
+		n, err := r.countCommits(ctx, r.dir(), "refs/heads/"+branch, "--not", main)
+		if err != nil {
+			return false, err
+		}
+		if n == 0 {
+			return r.worked(ctx, branch)
+		}
+	}
+	return r.contained(ctx, refs, branch, mainBranch)
+}
+
+// worked tells whether a branch that has no commit of its own any more once had one: it moved since it was made, or the
+// remote branch that it follows was removed.
+func (r *Repository) worked(ctx context.Context, branch string) (bool, error) {
+	out, err := git(ctx, r.dir(), "for-each-ref", "--format=%(upstream:track)", "refs/heads/"+branch)
+	if err != nil {
+		return false, err
+	}
+	if strings.TrimSpace(string(out)) == "[gone]" {
+		return true, nil
+	}
+	out, err = git(ctx, r.dir(), "reflog", "show", "--format=%gs", "refs/heads/"+branch)
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "commit") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (r *Repository) countCommits(ctx context.Context, dir string, args ...string) (int, error) {
+	out, err := git(ctx, dir, append([]string{"rev-list", "--count"}, args...)...)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(out)))
+}
+
+// inSubmodules tells what would be lost with the submodules of the work tree, which are repositories of their own and
+// end with it.
+func (r *Repository) inSubmodules(ctx context.Context, _ Keep) ([]string, error) {
+	out, err := git(ctx, r.WorkTree, "ls-files", "-z", "--stage")
+	if err != nil {
+		return nil, err
+	}
+	var risks []string
+	for entry := range strings.SplitSeq(string(out), "\x00") {
+		mode, _, _ := strings.Cut(entry, " ")
+		_, rel, _ := strings.Cut(entry, "\t")
+		dir := filepath.Join(r.WorkTree, filepath.FromSlash(rel))
+		if mode != "160000" || gone(filepath.Join(dir, ".git")) {
+			continue
+		}
+		more, err := r.inSubmodule(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, risk := range more {
+			risks = append(risks, "submodule "+rel+": "+risk)
+		}
+	}
+	return risks, nil
+}
+
+func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, error) {
+	// git keeps its folder with that of the work tree. Another one could have any configuration, and run programs.
+	at, err := pointer(filepath.Join(dir, ".git"), "gitdir: ")
+	if err != nil {
+		return []string{"it is no submodule that git has made, and was not looked at"}, nil //nolint:nilerr // told as a risk
+	}
+	rel, err := filepath.Rel(filepath.Join(r.GitDir, "modules"), resolve(at))
+	if err != nil || !filepath.IsLocal(rel) {
+		return []string{".git leads to " + at + ", and it was not looked at"}, nil //nolint:nilerr // told as a risk
+	}
+	sub, err := Find(ctx, dir)
+	if err != nil || sub == nil {
+		return []string{"it cannot be read"}, nil //nolint:nilerr // told as a risk
+	}
+	risks, err := sub.uncommitted(ctx, Keep{})
+	if err != nil {
+		return nil, err
+	}
+	n, err := sub.countCommits(ctx, dir, "HEAD", "--branches", "--not", "--remotes", "--tags")
+	if err != nil {
+		return nil, err
+	}
+	if n > 0 {
+		risks = append(risks, count(n, "commit")+" that no remote has")
+	}
+	return risks, nil
+}
+
+// Process is one that has a folder open.
+type Process struct {
+	PID  int
+	Name string
+}
+
+// String is the name with the number: bash (1234).
+func (p Process) String() string { return fmt.Sprintf("%s (%d)", p.Name, p.PID) }
+
+// Users are the processes that work in a folder or have a file of it open, as far as this user may see them, without this
+// process and those that it was started by. Only Linux tells; elsewhere there are none.
+func Users(dir string) []Process {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	skip := ancestors()
+	var users []Process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || skip[pid] {
+			continue
+		}
+		at := filepath.Join("/proc", e.Name())
+		if !opens(at, dir) {
+			continue
+		}
+		name, _ := os.ReadFile(filepath.Join(at, "comm"))
+		users = append(users, Process{pid, strings.TrimSpace(string(name))})
+	}
+	return users
+}
+
+func opens(proc, dir string) bool {
+	links := []string{filepath.Join(proc, "cwd")}
+	fds := filepath.Join(proc, "fd")
+	entries, _ := os.ReadDir(fds) // another user's is not to be seen
+	for _, fd := range entries {
+		links = append(links, filepath.Join(fds, fd.Name()))
+	}
+	return slices.ContainsFunc(links, func(link string) bool {
+		to, err := os.Readlink(link)
+		if err != nil {
+			return false
+		}
+		rel, err := filepath.Rel(dir, to)
+		return err == nil && filepath.IsLocal(rel)
+	})
+}
+
+// ancestors are this process and the docker command that started it. The shell before them is told of: it stays in a
+// folder that is gone.
+func ancestors() map[int]bool {
+	pids := map[int]bool{os.Getpid(): true}
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", os.Getppid()))
+	if err == nil && strings.TrimSpace(string(name)) == "docker" {
+		pids[os.Getppid()] = true
+	}
+	return pids
+}
+
+// sameFile tells whether two paths are regular files with the same content.
+func sameFile(a, b string) bool {
+	for _, path := range []string{a, b} {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > editable {
+			return false
+		}
+	}
+	x, err := os.ReadFile(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.ReadFile(b)
+	return err == nil && bytes.Equal(x, y)
+}
+
+// IsCopy tells whether what is at a path below both folders is the same file or link.
+func IsCopy(dir, other, rel string) bool {
+	a, b := filepath.Join(dir, rel), filepath.Join(other, rel)
+	if info, err := os.Lstat(a); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		x, errX := filepath.EvalSymlinks(a)
+		y, errY := filepath.EvalSymlinks(b)
+		return errX == nil && errY == nil && x == y
+	}
+	return sameFile(a, b)
+}
