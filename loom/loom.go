@@ -66,6 +66,9 @@ type Target struct {
 	recovered bool
 	// foreign are the projects of other looms on the engine, of other users' registries too, where the loom is new.
 	foreign []string
+	// making is the work tree that up would make for the loom; only a dry run has it. The plan is then that of the folder
+	// that up was run in.
+	making *worktree.Addition
 }
 
 // Name is how the loom is called in messages: shop/123.
@@ -111,7 +114,11 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 		return nil, err
 	}
 	if where.ID == "" {
-		if here.ID, err = choose(state, here, purpose); err != nil {
+		noted, err := l.noted(here)
+		if err != nil {
+			return nil, err
+		}
+		if here.ID, err = choose(state, here, purpose, noted); err != nil {
 			return nil, err
 		}
 	} else if err := l.address(ctx, state, here, where.ID); err != nil {
@@ -161,8 +168,8 @@ func (l *Looms) here(ctx context.Context, src stack.Source) (*Target, error) {
 	return t, nil
 }
 
-// choose picks the loom of the folder when no id was given.
-func choose(state *registry.State, here *Target, purpose Purpose) (string, error) {
+// choose picks the loom of the folder when no id was given. noted are the ids that the folder's work tree was made for.
+func choose(state *registry.State, here *Target, purpose Purpose, noted []string) (string, error) {
 	in := state.InFolder(here.WorkTree)
 	if id := os.Getenv("ILOOM_LOOM"); id != "" {
 		for _, l := range in {
@@ -186,16 +193,16 @@ func choose(state *registry.State, here *Target, purpose Purpose) (string, error
 		}
 		return "", e
 	}
-	return patterns(here.Git), nil
+	return patterns(here.Git, noted), nil
 }
 
-// patterns reads an id from the names of the work tree: its folder, its branch. A linked work tree whose names follow
+// patterns reads an id from what is noted of the work tree, else from its names: its folder, its branch. A linked work tree whose names follow
 // no pattern is a loom of its own all the same, called by its branch, else by its folder: main is the main checkout's.
-func patterns(repo *worktree.Repository) string {
+func patterns(repo *worktree.Repository, noted []string) string {
 	if repo == nil || repo.WorkTree == "" {
 		return Main
 	}
-	var names []string
+	names := noted
 	if id, ok := worktree.IDFromFolder(filepath.Base(repo.WorkTree)); ok && repo.Linked() {
 		names = append(names, id)
 	}
@@ -380,7 +387,7 @@ func (l *Looms) settle(ctx context.Context, t *Target, where Where) error {
 		if err != nil {
 			return err
 		}
-		if tree := belongs(trees, t.ID); tree != "" {
+		if tree := l.belongs(trees, t.ID); tree != "" {
 			at = tree
 		} else {
 			t.Notes = append(t.Notes, fmt.Sprintf("no work tree belongs to %s: using this folder, %s", t.ID, t.WorkTree))
@@ -421,31 +428,6 @@ func (l *Looms) moveTo(ctx context.Context, t *Target, at string) error {
 		t.Source.Top = ""
 	}
 	return nil
-}
-
-// belongs is the path of the work tree whose folder or branch carries the id.
-func belongs(trees []worktree.Tree, id string) string {
-	for _, tree := range trees {
-		if tree.Bare || tree.Prunable {
-			continue
-		}
-		names := []string{tree.Branch}
-		if !tree.Main {
-			// The main checkout is called after the repository, not after a loom.
-			base := filepath.Base(tree.Path)
-			of, _ := worktree.IDFromFolder(base)
-			names = append(names, base, of)
-		}
-		if of, ok := worktree.IDFromBranch(tree.Branch); ok {
-			names = append(names, of)
-		}
-		for _, name := range names {
-			if parsed, err := ParseID(name); err == nil && parsed == id {
-				return tree.Path
-			}
-		}
-	}
-	return ""
 }
 
 func copyOf(k *registry.Loom) *registry.Loom {

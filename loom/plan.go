@@ -112,6 +112,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 		// Always the name that docker compose would choose now.
 		p.Entry.Project = ""
 	}
+	p.Entry.Untrusted = p.Entry.Untrusted || pullRequest.MatchString(t.ID)
 	p.Entry.ID, p.Entry.Repository, p.Entry.WorkTree, p.Entry.Dir, p.Entry.Space = t.ID, t.Repository, t.WorkTree, f.found.Dir, f.space
 	if o.Offset != nil {
 		if p.Entry.Pinned = true; len(p.Entry.Ports) > 0 && p.Entry.Offset != *o.Offset {
@@ -262,7 +263,7 @@ func (l *Looms) ownsFiles(f *facts, p *Plan) bool {
 		return false
 	}
 	owner := f.state.FilesOwner(f.found.Dir)
-	if owner == nil || owner.ID == p.ID && owner.Repository == p.Repository {
+	if p.making != nil || owner == nil || owner.ID == p.ID && owner.Repository == p.Repository {
 		return true
 	}
 	p.Notes = append(p.Notes, fmt.Sprintf("the generated files of %s belong to loom %s: loom %s runs from memory, and plain docker compose there does not see it", f.found.Dir, owner.ID, p.ID))
@@ -295,7 +296,7 @@ func (l *Looms) refuseSharedData(ctx context.Context, f *facts, p *Plan) error {
 			}
 		}
 	}
-	if len(binds) == 0 {
+	if len(binds) == 0 || p.making != nil {
 		return nil
 	}
 	// A data folder may well have a tracked .gitignore: where it is mounted says more.

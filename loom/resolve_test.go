@@ -235,6 +235,7 @@ func TestWithoutGitTheProjectFolderIsTheRepository(t *testing.T) {
 
 func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 	t.Parallel()
+	looms := &Looms{UserSettings: filepath.Join(t.TempDir(), "settings.json")}
 	trees := []worktree.Tree{
 		{Path: "/src/1", Branch: "trunk", Main: true},
 		{Path: "/looms/a", Branch: "feat/issue-7__x"},
@@ -249,7 +250,7 @@ func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 		"1": "", "trunk": "/src/1", "7": "/looms/a", "pr/8": "/looms/b_pr_8", "8": "", "9": "/looms/9", "10": "", "bare": "", "ENG-11": "/looms/ENG-11-x",
 		"whatever": "/looms/b_pr_8", "feat/issue-7__x": "/looms/a", "second": "/looms/second",
 	} {
-		assert.Check(t, belongs(trees, id) == want, "%s: %s", id, belongs(trees, id))
+		assert.Check(t, looms.belongs(trees, id) == want, "%s: %s", id, looms.belongs(trees, id))
 	}
 }
 

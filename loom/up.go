@@ -27,6 +27,8 @@ type UpRequest struct {
 	RequirePorts bool
 	// CreateOnly creates the containers and starts none; FilesOnly stops before that.
 	CreateOnly, FilesOnly bool
+	// Tree says whether the loom gets a work tree of its own.
+	Tree TreeOptions
 }
 
 // Result is what up and ps tell of a loom.
@@ -97,6 +99,9 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 		if err := l.refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}
+	}
+	if err := l.ownTree(ctx, target, req); err != nil {
+		return nil, nil, err
 	}
 	plan, err := l.Plan(ctx, target, req.Options)
 	if err != nil {

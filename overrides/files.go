@@ -50,6 +50,9 @@ func GeneratedFor(path string) string {
 	return name
 }
 
+// IsGenerated reports whether the content is that of an override that this package made.
+func IsGenerated(content []byte) bool { return bytes.HasPrefix(content, []byte(made+" for ")) }
+
 // Write brings the files to their wanted content, each in one step and only if it differs, and returns the paths of
 // those it changed. A file that goes takes its folder along if nothing else is in it.
 func Write(files []File) ([]string, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/settings"
 	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/worktree"
 )
 
 // hint is the one next step for an error, "" where there is none to give.
@@ -31,6 +32,9 @@ func hint(err error) string {
 		data        *loom.SharedDataError
 		orphan      *loom.OrphanError
 		powers      *loom.PowersError
+		branchTaken *worktree.BranchTakenError
+		branchThere *worktree.BranchThereError
+		folderTaken *worktree.FolderTakenError
 		usage       usageError
 	)
 	switch {
@@ -51,7 +55,15 @@ func hint(err error) string {
 	case errors.As(err, &noPort):
 		return "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"
 	case errors.As(err, &data):
-		return "give this loom a work tree of its own: git worktree add, then docker loom up there"
+		return "give this loom a work tree of its own: docker loom up ID --worktree"
+	case errors.As(err, &branchTaken):
+		return "choose another branch with --branch NAME"
+	case errors.As(err, &branchThere):
+		return "leave --from out to use it as it is, or choose another branch with --branch NAME"
+	case errors.As(err, &folderTaken):
+		return "choose another folder with --path DIR"
+	case errors.Is(err, loom.ErrOtherTree):
+		return "docker loom rm ends it with the loom; without --branch and --path it is used"
 	case errors.As(err, &held):
 		return "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"
 	case errors.As(err, &disabled):

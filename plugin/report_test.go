@@ -39,7 +39,7 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&loom.NoPortError{Dockerfile: "/x/Dockerfile"}, "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"},
 		{&loom.HeldError{Lease: lease, Holder: "x"}, "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"},
 		{&loom.DisabledError{Files: []string{"/x"}}, "set container.enabled to true to use looms here"},
-		{&loom.SharedDataError{Service: "db", Source: "/x", Other: "1"}, "give this loom a work tree of its own: git worktree add, then docker loom up there"},
+		{&loom.SharedDataError{Service: "db", Source: "/x", Other: "1"}, "give this loom a work tree of its own: docker loom up ID --worktree"},
 		{&stack.MissingBaseError{Name: "ILOOM_PORT_WEB"}, "docker loom init asks for it and writes it into .iloom/settings.json; or write a default, as in ${ILOOM_PORT_WEB:-3000}"},
 		{&ports.TakenError{Lease: lease, Service: "web", Holder: "x"}, "end what holds it, or choose other ports with --offset N"},
 		{&registry.DamagedError{Path: "/x", Err: errors.New("x")}, "run the command again: looms that have containers or volumes are found by their labels"},

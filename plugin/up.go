@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -40,6 +41,54 @@ type createOptions struct {
 	pull   string
 	quiet  bool
 	format string
+	tree   treeOptions
+}
+
+// treeOptions are the flags for a work tree of the loom's own.
+type treeOptions struct {
+	worktree, branch, from, path string
+}
+
+func (o *treeOptions) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.worktree, "worktree", "", `Give the loom a work tree of its own ("true"); "auto": only if another loom works in this folder`)
+	flags.Lookup("worktree").NoOptDefVal = string(loom.TreeAlways)
+	flags.StringVar(&o.branch, "branch", "", "Branch of the new work tree (default feat/issue-ID)")
+	flags.StringVar(&o.from, "from", "", "Where a new branch begins (default: the main branch)")
+	flags.StringVar(&o.path, "path", "", "Folder of the new work tree (default: beside the repository, in REPOSITORY-looms)")
+}
+
+// request checks the flags. Any of them asks for a work tree.
+func (o *treeOptions) request(cmd *cobra.Command, args []string) (loom.TreeOptions, error) {
+	t := loom.TreeOptions{Mode: loom.TreeMode(o.worktree), Branch: o.branch, From: o.from}
+	more := ""
+	for _, name := range []string{"branch", "from", "path"} {
+		f := cmd.Flags().Lookup(name)
+		if f.Changed && f.Value.String() == "" {
+			return t, usageError{cmd, fmt.Errorf("--%s: nothing is given", name)}
+		}
+		if f.Changed {
+			more = "--" + name
+		}
+	}
+	switch t.Mode {
+	case loom.TreeSettings, loom.TreeAlways, loom.TreeAuto:
+	case loom.TreeNever:
+		if more != "" {
+			return t, usageError{cmd, fmt.Errorf("%s is for a new work tree, and --worktree=false wants none", more)}
+		}
+	default:
+		return t, usageError{cmd, fmt.Errorf("--worktree=%s: it is true, auto or false", o.worktree)}
+	}
+	if len(args) == 0 && (more != "" || t.Mode == loom.TreeAlways || t.Mode == loom.TreeAuto) {
+		return t, usageError{cmd, errors.New("a work tree is made for an ID: give one")}
+	}
+	if o.path != "" {
+		var err error
+		if t.Path, err = filepath.Abs(o.path); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
 }
 
 func (o *createOptions) flags(flags *pflag.FlagSet) {
@@ -49,6 +98,7 @@ func (o *createOptions) flags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.build, "build", false, "Build images before starting containers")
 	flags.StringVar(&o.pull, "pull", "", `Pull images before running ("always", "missing", "never")`)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
+	o.tree.flags(flags)
 	addFormat(flags, &o.format)
 }
 
@@ -85,15 +135,20 @@ func newUpCommand(env *environment) *cobra.Command {
 		Long: `Create and start a loom, and wait until it is ready.
 
 ID is an issue number, a key such as ENG-324, or a branch. The loom uses the work tree that belongs to it, else the
-current folder. Without an ID it is the loom of the current folder; in a main checkout that has none it is main, which
+current folder; with --worktree, else a new one: on the branch of its name or feat/issue-ID, with copies of the main
+work tree's untracked env files. pr/45 gets the head of pull request 45. Git hooks do not run, submodules stay empty. Without an ID it is the loom of the current folder; in a main checkout that has none it is main, which
 is what docker compose up would make.`,
-		Example: "  docker loom up 123\n  docker loom up 123 --dry-run\n  docker loom up main",
+		Example: "  docker loom up 123\n  docker loom up 123 --worktree\n  docker loom up 123 --worktree --branch fix/login --from develop\n  docker loom up 123 --dry-run\n  docker loom up main",
 		Args:    maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.create.check(cmd); err != nil {
 				return err
 			}
-			return runUp(cmd.Context(), env, o, args)
+			tree, err := o.create.tree.request(cmd, args)
+			if err != nil {
+				return err
+			}
+			return runUp(cmd.Context(), env, o, tree, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -108,7 +163,7 @@ is what docker compose up would make.`,
 	return cmd
 }
 
-func runUp(ctx context.Context, env *environment, o upOptions, args []string) error {
+func runUp(ctx context.Context, env *environment, o upOptions, tree loom.TreeOptions, args []string) error {
 	wait, err := waitTimeout(o.waitTimeout)
 	if err != nil {
 		return err
@@ -118,6 +173,7 @@ func runUp(ctx context.Context, env *environment, o upOptions, args []string) er
 		return err
 	}
 	req := o.create.request(where)
+	req.Tree = tree
 	req.NoWait, req.WaitTimeout, req.RequirePorts = o.noWait, wait, o.requirePorts
 	req.RemoveOrphans, req.ForceRecreate, req.Timeout = o.removeOrphans, o.forceRecreate, time.Duration(o.timeout)*time.Second
 	plan, result, err := l.Up(ctx, req)
@@ -216,7 +272,11 @@ docker compose up, then starts exactly those.`,
 			if err := o.check(cmd); err != nil {
 				return err
 			}
-			return runPrepare(cmd.Context(), env, o, filesOnly, args)
+			tree, err := o.tree.request(cmd, args)
+			if err != nil {
+				return err
+			}
+			return runPrepare(cmd.Context(), env, o, tree, filesOnly, args)
 		},
 	}
 	o.flags(cmd.Flags())
@@ -224,13 +284,13 @@ docker compose up, then starts exactly those.`,
 	return cmd
 }
 
-func runPrepare(ctx context.Context, env *environment, o createOptions, filesOnly bool, args []string) error {
+func runPrepare(ctx context.Context, env *environment, o createOptions, tree loom.TreeOptions, filesOnly bool, args []string) error {
 	l, where, err := env.begin(args)
 	if err != nil {
 		return err
 	}
 	req := o.request(where)
-	req.CreateOnly, req.FilesOnly = true, filesOnly
+	req.CreateOnly, req.FilesOnly, req.Tree = true, filesOnly, tree
 	plan, result, err := l.Up(ctx, req)
 	if err != nil {
 		return err
