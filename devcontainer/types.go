@@ -60,6 +60,9 @@ type Config struct {
 	Metadata
 	// Raw is the document as standard JSON, in the order of the file.
 	Raw json.RawMessage
+
+	// document is Raw, with places; read is the document before variables were replaced.
+	document, read *node
 }
 
 // Build is how a Dockerfile dev container is built. Dockerfile and Context count from the folder of the devcontainer.json.
@@ -96,7 +99,8 @@ type Secret struct {
 }
 
 // Metadata is one entry of the devcontainer.metadata label: what a devcontainer.json, an image or a feature says about
-// containers made from it. Its JSON form has the keys in the order of the reference CLI and leaves out what is not set.
+// containers made from it. Its JSON form has the keys in the order of the reference CLI and leaves out what is not set;
+// what was read and not changed since is written as it was, unknown keys too.
 type Metadata struct {
 	// ID is the feature's, as the user wrote it; "" for images and devcontainer.json.
 	ID string `json:"id,omitempty"`
@@ -129,6 +133,9 @@ type Metadata struct {
 	ShutdownAction       string                    `json:"shutdownAction,omitempty"`
 	UpdateRemoteUserUID  *bool                     `json:"updateRemoteUserUID,omitempty"`
 	HostRequirements     *HostRequirements         `json:"hostRequirements,omitempty"`
+
+	// written is the object that was decoded, nil for an entry made by hand.
+	written *node
 }
 
 // Command is a lifecycle command in one of its three forms; exactly one is set. Its JSON form is that of the file.
@@ -158,6 +165,9 @@ type Mount struct {
 	External bool
 	// Options are the other fields of a string, in order, such as consistency=cached.
 	Options []string
+
+	// written is the string or object that was decoded.
+	written *node
 }
 
 // PortAttributes say how a port is shown and opened.
@@ -167,6 +177,9 @@ type PortAttributes struct {
 	OnAutoForward    string `json:"onAutoForward,omitempty"`
 	RequireLocalPort *bool  `json:"requireLocalPort,omitempty"`
 	ElevateIfNeeded  *bool  `json:"elevateIfNeeded,omitempty"`
+
+	// written is the object that was decoded.
+	written *node
 }
 
 // ForwardPort is one entry of forwardPorts: a port of the dev container (Host is ""), or of another service. Its JSON form
@@ -174,6 +187,9 @@ type PortAttributes struct {
 type ForwardPort struct {
 	Host string
 	Port int
+
+	// open is the string as written while a variable in it is not yet replaced.
+	open string
 }
 
 // HostRequirements are what the machine should have; zero values ask for nothing. Memory and Storage are in bytes.
@@ -187,7 +203,11 @@ type HostRequirements struct {
 type GPU struct {
 	Optional bool
 	Cores    int
-	Memory   int64
+	// Memory is in bytes.
+	Memory int64
+
+	// written is the object that was decoded.
+	written *node
 }
 
 // Merged is what image metadata, features and devcontainer.json say together (specification, "Merge Logic"). Hooks and
@@ -207,6 +227,10 @@ type Merged struct {
 	ForwardPorts                                                                                       []ForwardPort
 	HostRequirements                                                                                   *HostRequirements
 	Customizations                                                                                     map[string][]json.RawMessage
+
+	// entries are what was merged, document the devcontainer.json among it, whose other keys are part of the JSON form.
+	entries  []entry
+	document *node
 }
 
 // Origin is one lifecycle command and who asks for it: a feature's id, "image", or "devcontainer.json".
