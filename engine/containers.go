@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
@@ -85,6 +86,45 @@ func (e *Engine) Containers(ctx context.Context, f Filter) ([]Container, error) 
 		)
 	})
 	return out, nil
+}
+
+// Labelled lists the containers in every state that have all the labels, Compose's and others, sorted by name.
+func (e *Engine) Labelled(ctx context.Context, labels map[string]string) ([]Container, error) {
+	args := filters.NewArgs()
+	for k, v := range labels {
+		args.Add("label", k+"="+v)
+	}
+	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: args})
+	if err != nil {
+		return nil, fmt.Errorf("containers: %w", err)
+	}
+	out := make([]Container, 0, len(list))
+	for _, s := range list {
+		out = append(out, fromSummary(s))
+	}
+	slices.SortFunc(out, func(a, b Container) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Start starts a container.
+func (e *Engine) Start(ctx context.Context, id string) error {
+	if err := e.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+		return fmt.Errorf("container %s: %w", id, err)
+	}
+	return nil
+}
+
+// Stop stops a container; a timeout of zero is the container's own. One that is gone or stopped is no error.
+func (e *Engine) Stop(ctx context.Context, id string, timeout time.Duration) error {
+	o := container.StopOptions{}
+	if timeout > 0 {
+		seconds := max(1, int(timeout.Seconds()))
+		o.Timeout = &seconds
+	}
+	if err := e.api.ContainerStop(ctx, id, o); err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("container %s: %w", id, err)
+	}
+	return nil
 }
 
 func composeFilter(project string, labels map[string]string) filters.Args {

@@ -14,6 +14,7 @@ type Info struct {
 	RootDir    string // where it keeps images and volumes, on its own host
 	Memory     int64  // of its host, bytes
 	CPUs       int
+	GPU        bool   // it can give containers a GPU
 	Free       uint64 // bytes free in RootDir, 0 where this process cannot see it
 }
 
@@ -28,6 +29,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 		return Info{}, fmt.Errorf("engine info: %w", err)
 	}
 	i := Info{Version: version.Version, APIVersion: version.APIVersion, RootDir: info.DockerRootDir, Memory: info.MemTotal, CPUs: info.NCPU}
+	_, i.GPU = info.Runtimes["nvidia"]
 	if e.Local() {
 		i.Free = free(i.RootDir)
 	}

@@ -20,7 +20,7 @@ import (
 // Diagnosis is what doctor finds.
 type Diagnosis struct {
 	OK bool `json:"ok"`
-	// Mode is how the project of this folder runs: compose, dockerfile, or none where there is no project.
+	// Mode is how the project of this folder runs: devcontainer, compose, dockerfile, or none where there is no project.
 	Mode     string            `json:"mode"`
 	Docker   DockerState       `json:"docker"`
 	Findings []finding.Finding `json:"findings"`
@@ -190,6 +190,9 @@ func (l *Looms) project(ctx context.Context, where Where, d *Diagnosis) {
 		d.Mode = "dockerfile"
 	}
 	d.Findings = append(d.Findings, plan.Findings...)
+	if plan.dev != nil {
+		l.devHealth(ctx, plan, d)
+	}
 	d.Docker.ImageAvailable = true
 	for _, name := range plan.Project.ServiceNames() {
 		ref := stack.Image(plan.Project.Services[name], plan.Project.Name)
@@ -200,6 +203,24 @@ func (l *Looms) project(ctx context.Context, where Where, d *Diagnosis) {
 	}
 	networks, err := l.Engine.Networks(ctx, map[string]string{stack.LabelProject: plan.Project.Name})
 	d.Docker.NetworkExists = err == nil && len(networks) > 0
+}
+
+// devHealth looks at the dev containers that there are for the folder.
+func (l *Looms) devHealth(ctx context.Context, plan *Plan, d *Diagnosis) {
+	d.Mode = "devcontainer"
+	there, err := l.Engine.Labelled(ctx, plan.dev.read.IDLabels())
+	if err != nil {
+		d.error("engine", err.Error(), "")
+		return
+	}
+	for _, c := range there {
+		switch id := c.Labels[engine.LabelLoom]; {
+		case id != "" && (id != plan.ID || c.Labels[engine.LabelRepo] != plan.Repository):
+			d.find(finding.Warning, "container "+c.Name, "is the dev container of this folder, and loom "+id+"'s: a folder has one only", "give loom "+plan.ID+" a work tree of its own")
+		case id == "" && plan.Known != nil && plan.Known.Adopted == nil && plan.ID != Main:
+			d.find(finding.Warning, "container "+c.Name, "was made by another tool from the plain files (a rebuild in the editor): it has neither the ports nor the volumes of loom "+plan.ID, "docker loom up "+plan.ID+" makes it anew")
+		}
+	}
 }
 
 // Prunable is a loom that prune ends: its work tree is gone, or nobody knows it any more.
@@ -267,7 +288,7 @@ func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
 	if k.ID != Main {
 		return false, nil
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: k.Project})
+	own, err := l.containers(ctx, k)
 	if err != nil {
 		return false, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
@@ -117,7 +118,7 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	}
 	project := t.Known.Project
 	byProject := map[string]string{stack.LabelProject: project}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +151,10 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	}
 	if req.DryRun {
 		return r, nil
+	}
+	err = outside(own, t.Known, func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}, true) })
+	if err != nil {
+		return nil, err
 	}
 	if t.ID == Main && isDir(t.WorkTree) {
 		return r, l.downMain(ctx, t, req)
@@ -202,9 +207,6 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 			// A repository that git cannot read must not keep its leases for ever.
 			fmt.Fprintf(l.Stderr, "lines of loom %s stay in info/exclude of %s: %v\n", t.ID, t.Repository, firstLine(err))
 		}
-	}
-	if ends {
-		l.unattend(t)
 	}
 	return l.Registry.Update(ctx, func(state *registry.State) error {
 		if ends {
@@ -283,13 +285,19 @@ func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error)
 		// The current folder's project would be taken for it.
 		return nil, errors.New("its folder is not known")
 	}
-	f, err := l.read(ctx, t)
+	f, err := l.read(ctx, t, Options{lenient: true})
 	if err != nil {
 		return nil, err
 	}
 	p := entryPlan(t)
+	if f.dev != nil && t.ID == Main {
+		p.Entry.Project = f.dev.derived
+	}
 	if err := l.load(ctx, f, p); err != nil {
 		return nil, err
+	}
+	if f.dev != nil && f.dev.config.Kind != devcontainer.KindCompose {
+		f.dev.outline().Apply(p.base.Project)
 	}
 	return p.base.Finish(f.found.Paths, p.customLabels())
 }

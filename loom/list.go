@@ -25,18 +25,9 @@ type Listed struct {
 	Offset  int       `json:"offset"`
 	Ports   []Port    `json:"ports"`
 	Created time.Time `json:"created"`
-	// Held tells whether stop --idle leaves the loom alone, HeldUntil how long: nil until it is released.
-	Held      bool       `json:"held"`
-	HeldUntil *time.Time `json:"heldUntil"`
-	// Observe fills these: the last moment at which somebody used the loom, nil where that is unknown, and which of Sources
-	// are active now.
-	LastActivity  *time.Time `json:"lastActivity"`
-	ActiveSources []string   `json:"activeSources"`
 	// Containers counts those that run and all.
 	Running    int `json:"-"`
 	Containers int `json:"-"`
-
-	known bool // to the registry
 }
 
 // Name addresses the loom from anywhere: shop/123.
@@ -63,15 +54,12 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		if engineErr == nil && k.Space != space {
 			continue
 		}
-		item := Listed{ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created, State: "unknown", known: true}
-		if item.Held = k.Held(time.Now()); item.Held && !k.Hold.Until.IsZero() {
-			item.HeldUntil = &k.Hold.Until
-		}
+		item := Listed{ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created, State: "unknown"}
 		if engineErr == nil {
 			e := looms[k.Project]
-			if k.ID == Main {
-				// Those that plain docker compose made are main's too, and have no labels of ours.
-				if e.Containers, err = l.Engine.Containers(ctx, engine.Filter{Project: k.Project}); err != nil {
+			if k.ID == Main || k.Adopted != nil {
+				// Those that other tools made are the loom's too, and have no labels of ours.
+				if e.Containers, err = l.containers(ctx, k); err != nil {
 					return nil, err
 				}
 			}
@@ -97,7 +85,6 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		if list[i].Ports == nil {
 			list[i].Ports = []Port{}
 		}
-		list[i].ActiveSources = []string{}
 	}
 	slices.SortFunc(list, func(a, b Listed) int {
 		return cmp.Or(cmp.Compare(a.Repository, b.Repository), natural(a.ID, b.ID))
@@ -183,7 +170,7 @@ func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +190,7 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return err
 	}
@@ -213,7 +200,10 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 		}
 	}
 	// By name, because from files Compose stops only what these profiles and files have.
-	return l.Stack.Stop(ctx, t.Known.Project, nil, timeout)
+	if err := l.Stack.Stop(ctx, t.Known.Project, nil, timeout); err != nil {
+		return err
+	}
+	return outside(own, t.Known, func(c engine.Container) error { return l.Engine.Stop(ctx, c.ID, timeout) })
 }
 
 // EmptyError says that a loom has no containers.
@@ -227,12 +217,18 @@ func (l *Looms) Start(ctx context.Context, t *Target) error {
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return err
 	}
 	if len(own) == 0 {
 		return &EmptyError{t.ID}
+	}
+	if err := outside(own, t.Known, func(c engine.Container) error { return l.Engine.Start(ctx, c.ID) }); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Project == t.Known.Project }) {
+		return nil
 	}
 	return l.Stack.Start(ctx, t.Known.Project)
 }
@@ -242,7 +238,7 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return err
 	}

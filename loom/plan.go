@@ -14,6 +14,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -44,6 +45,8 @@ type Plan struct {
 	// follow.
 	base   *stack.Model
 	follow map[string]bool
+	// dev is the dev container, nil where there is none.
+	dev *dev
 	// powers are what the project asks of the host; obeyed are files of the work tree that say what is done, beside it.
 	powers []string
 	obeyed []string
@@ -65,6 +68,14 @@ type Options struct {
 	DryRun bool
 	// Trust accepts what the files of a loom that others write ask of the host.
 	Trust bool
+	// Config is the devcontainer.json to use, "" for the one that there is.
+	Config string
+	// Build builds images even where they exist; Pull is always, missing or never, "" leaves it to the files.
+	Build bool
+	Pull  string
+
+	// lenient passes over a devcontainer.json that cannot be read: to take a loom down it need not make sense.
+	lenient bool
 }
 
 // facts is what is read before anything is decided.
@@ -78,6 +89,7 @@ type facts struct {
 	envLink  bool // .env is a symbolic link: somebody else's file
 	others   []string
 	space    string
+	dev      *dev // nil where there is no dev container
 }
 
 // Plan reads the facts, leases what is missing (unless it is a dry run) and plans the isolation.
@@ -93,14 +105,14 @@ func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 }
 
 func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
-	f, err := l.read(ctx, t)
+	f, err := l.read(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
 	if !f.settings.Container.Enabled {
 		return nil, &DisabledError{f.settings.Files}
 	}
-	p := &Plan{Target: t}
+	p := &Plan{Target: t, dev: f.dev}
 	if t.Known != nil {
 		p.Entry = *t.Known
 		if t.Known.Space != "" && t.Known.Space != f.space {
@@ -109,8 +121,14 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 		}
 	}
 	if t.ID == Main {
-		// Always the name that docker compose would choose now.
+		// Always the name that docker compose would choose now, or for a dev container the reference CLI.
 		p.Entry.Project = ""
+		if f.dev != nil {
+			p.Entry.Project = f.dev.derived
+		}
+	}
+	if o.Config != "" {
+		p.Entry.DevContainer = o.Config
 	}
 	p.Entry.Untrusted = p.Entry.Untrusted || pullRequest.MatchString(t.ID)
 	p.Entry.ID, p.Entry.Repository, p.Entry.WorkTree, p.Entry.Dir, p.Entry.Space = t.ID, t.Repository, t.WorkTree, f.found.Dir, f.space
@@ -127,6 +145,11 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.load(ctx, f, p); err != nil {
 		return nil, err
 	}
+	if f.dev != nil {
+		if err := l.develop(ctx, f, p, o); err != nil {
+			return nil, err
+		}
+	}
 	if err := l.refuseSharedData(ctx, f, p); err != nil {
 		return nil, err
 	}
@@ -134,15 +157,18 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.lease(ctx, f, p, o); err != nil {
 		return nil, err
 	}
-	if err := l.isolate(ctx, f, p); err != nil {
+	if err := l.isolate(ctx, f, p, o); err != nil {
 		return nil, err
 	}
-	common := ""
-	if p.Git != nil {
-		common = p.Git.CommonDir
-	}
-	p.powers = powers(p.Project, followed, p.WorkTree, f.found.Dir, common)
+	p.powers = powers(p.Project, followed, p.WorkTree, f.found.Dir, commonDir(t))
 	p.obeyed = slices.Clone(f.settings.Files)
+	if f.dev != nil {
+		p.obeyed = append(p.obeyed, f.dev.place.Path)
+		if c := f.dev.config.InitializeCommand; c != nil {
+			p.powers = append(p.powers, runsOnHost(*c))
+			slices.Sort(p.powers)
+		}
+	}
 	for _, s := range p.Project.Services {
 		if s.Build != nil && s.Build.Dockerfile != "" && s.Build.DockerfileInline == "" {
 			p.obeyed = append(p.obeyed, filepath.Join(s.Build.Context, s.Build.Dockerfile))
@@ -152,10 +178,18 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	return p, nil
 }
 
+// commonDir is the git folder that the repository's work trees share, "" without git.
+func commonDir(t *Target) string {
+	if t.Git == nil {
+		return ""
+	}
+	return t.Git.CommonDir
+}
+
 // plain tells whether the loom is main as docker compose up would make it.
 func (p *Plan) plain() bool { return p.ID == Main && !p.Entry.Pinned }
 
-func (l *Looms) read(ctx context.Context, t *Target) (*facts, error) {
+func (l *Looms) read(ctx context.Context, t *Target, o Options) (*facts, error) {
 	f := &facts{}
 	var err error
 	if f.settings, err = settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree}); err != nil {
@@ -168,8 +202,19 @@ func (l *Looms) read(ctx context.Context, t *Target) (*facts, error) {
 		return nil, err
 	}
 	ours := l.ours(f.state, t)
-	if f.found, err = stack.Find(t.Source, ours); err != nil {
+	if f.dev, err = findDev(t, f.settings, o.Config); err != nil && !o.lenient {
 		return nil, err
+	}
+	if f.dev != nil && f.dev.config.Kind == devcontainer.KindCompose && len(t.Source.Files) > 0 {
+		t.Notes = append(t.Notes, "the files named by --file come before those of "+f.dev.place.Path+": there is no dev container")
+		f.dev = nil
+	}
+	if f.found, err = findProject(t.Source, f.dev, ours); err != nil {
+		return nil, err
+	}
+	if f.dev != nil && f.dev.config.Kind != devcontainer.KindCompose && f.found.Dir != f.dev.place.Workspace && below(f.found.Dir, f.dev.place.Workspace) {
+		t.Notes = append(t.Notes, f.found.Dir+" is a project of its own: the dev container of "+f.dev.place.Path+" is left out")
+		f.dev = nil
 	}
 	dir := f.found.Dir
 	if f.env, err = os.ReadFile(f.found.DotEnv()); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -182,7 +227,11 @@ func (l *Looms) read(ctx context.Context, t *Target) (*facts, error) {
 	f.others = stack.OverrideNames(dir, ours)
 	f.tracked = map[string]bool{}
 	if t.Git != nil {
-		if f.tracked, err = t.Git.Tracked(ctx, f.found.DotEnv(), filepath.Join(dir, overrides.OverrideFile)); err != nil {
+		files := []string{f.found.DotEnv(), filepath.Join(dir, overrides.OverrideFile)}
+		if f.dev != nil && f.dev.dotEnv != f.found.DotEnv() {
+			files = append(files, f.dev.dotEnv)
+		}
+		if f.tracked, err = t.Git.Tracked(ctx, files...); err != nil {
 			return nil, err
 		}
 	}
@@ -226,6 +275,10 @@ func hasHost(leases []ports.Lease, value string) bool {
 // name keeps the project name that the loom has, or chooses one that nobody else has.
 func (l *Looms) name(f *facts, p *Plan) error {
 	if p.Entry.Project != "" || p.ID == Main {
+		return nil
+	}
+	if name := l.derivedName(f, &p.Entry); name != "" {
+		p.Entry.Project = name
 		return nil
 	}
 	for _, crowded := range []bool{false, true} {
@@ -363,6 +416,9 @@ func (l *Looms) load(ctx context.Context, f *facts, p *Plan) error {
 }
 
 func (l *Looms) loadModel(ctx context.Context, f *facts, p *Plan, vars map[string]string) (*stack.Model, error) {
+	if len(f.found.Paths) == 0 && f.found.Dockerfile == "" {
+		return stack.Empty(f.found, p.Entry.Project), nil
+	}
 	if f.found.Dockerfile == "" {
 		return l.Stack.Load(ctx, f.found, p.Entry.Project, vars)
 	}
@@ -446,7 +502,7 @@ func (p *Plan) follows() {
 }
 
 // isolate plans the edits, the block and the files. It is pure but for a second load where a variable has to move.
-func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
+func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan, o Options) error {
 	model := p.base
 	if !p.plain() {
 		named := overrides.PortVars(p.base.Project, p.Entry.Ports, func(service string, port types.ServicePortConfig) string {
@@ -465,9 +521,12 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
 		p.Env = append(p.Env, overrides.Var{Name: "ILOOM_LOOM", Value: p.ID})
 		p.Env = append(p.Env, named...)
 
+		if f.dev != nil {
+			p.Edits = f.dev.planned
+		}
 		in := l.input(f, p)
 		edits, more := overrides.Plan(model.Project, in)
-		p.Edits, p.Findings = edits, append(p.Findings, more...)
+		p.Edits, p.Findings = append(p.Edits, edits...), append(p.Findings, more...)
 		overrides.Apply(model.Project, edits)
 		if err := p.decideFiles(f, model.Project); err != nil {
 			return err
@@ -488,6 +547,9 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan) error {
 		return err
 	}
 	p.Project = project
+	if f.dev != nil {
+		return f.dev.finish(p, o)
+	}
 	return nil
 }
 
@@ -502,7 +564,11 @@ func (l *Looms) shift(ctx context.Context, f *facts, p *Plan, named []overrides.
 	if !elsewhere {
 		return p.base, nil
 	}
-	return l.loadModel(ctx, f, p, vars)
+	model, err := l.loadModel(ctx, f, p, vars)
+	if err == nil && f.dev != nil {
+		err = f.dev.extend(model.Project)
+	}
+	return model, err
 }
 
 // exported warns of variables in the user's shell that are stronger than the block in .env.
@@ -537,6 +603,8 @@ func (l *Looms) input(f *facts, p *Plan) overrides.Input {
 		From:          map[string][]string{},
 		NamedContexts: l.Engine.NamedContexts(),
 
+		Common: commonDir(p.Target),
+
 		RewriteLocalhost: f.settings.Container.RewriteLocalhost,
 		Texts:            append(texts(f.found.Dir, p.WorkTree), envFiles(p.base.Project)...),
 	}
@@ -564,7 +632,7 @@ func (p *Plan) decideFiles(f *facts, project *types.Project) error {
 	name := overrides.OverrideFile
 	var listed []string
 	switch {
-	case f.found.Dockerfile != "":
+	case len(f.found.Paths) == 0:
 		name, listed = overrides.NamedFile, []string{overrides.NamedFile}
 	case f.found.Chosen || len(f.others) > 0 || f.tracked[filepath.Join(dir, overrides.OverrideFile)]:
 		name = overrides.NamedFile
@@ -577,7 +645,7 @@ func (p *Plan) decideFiles(f *facts, project *types.Project) error {
 		}
 	}
 	var err error
-	if f.found.Dockerfile != "" {
+	if len(f.found.Paths) == 0 {
 		p.Override, err = overrides.Whole(project, p.Name())
 	} else {
 		p.Override, err = overrides.Render(project, p.Name(), p.Edits)
@@ -604,6 +672,11 @@ func (p *Plan) decideFiles(f *facts, project *types.Project) error {
 		p.Files = append(p.Files, overrides.File{Path: stale})
 	}
 	p.exclude(filepath.Join(dir, filepath.FromSlash(name)))
+	if f.dev != nil {
+		if err := f.dev.block(p, f); err != nil {
+			return err
+		}
+	}
 	if p.envIsTheirs(f, listed != nil) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/registry"
 )
@@ -214,25 +216,15 @@ func followed(path string) string {
 // accept stops where the files of a loom that others write ask for more of the host than was accepted, and records what is
 // accepted from now on. It comes before anything that the files say is done.
 func (l *Looms) accept(ctx context.Context, p *Plan, o Options) error {
-	f, err := l.Registry.Read(ctx)
-	if err != nil {
+	if o.DryRun {
+		added, err := l.added(ctx, &p.Entry, p.powers)
+		if len(added) > 0 {
+			p.Findings = append(p.Findings, finding.Finding{Level: finding.Error, Subject: "loom " + p.ID, Message: "asks for more of this machine than was accepted: " + strings.Join(added, "; "), Remedy: "--trust accepts it"})
+		}
 		return err
 	}
-	if added := judge(&p.Entry, f.Looms, p.powers); len(added) > 0 && !o.Trust {
-		e := &PowersError{ID: p.ID, Loom: p.Name(), Added: added}
-		if o.DryRun {
-			p.Findings = append(p.Findings, finding.Finding{Level: finding.Error, Subject: "loom " + p.ID, Message: "asks for more of this machine than was accepted: " + strings.Join(added, "; "), Remedy: "--trust accepts it"})
-			return nil
-		}
-		if l.Ask == nil {
-			return e
-		}
-		if err := l.Ask(e.Error() + "\naccept it"); err != nil {
-			return err
-		}
-	}
-	if o.DryRun {
-		return nil
+	if err := l.permit(ctx, &p.Entry, p.powers, o.Trust); err != nil {
+		return err
 	}
 	now, err := p.accepted()
 	if err != nil {
@@ -248,6 +240,39 @@ func (l *Looms) accept(ctx context.Context, p *Plan, o Options) error {
 		}
 		return nil
 	})
+}
+
+// permit stops, or asks, where powers are new to a loom whose work tree others write. What the user has just accepted is
+// not asked about again.
+func (l *Looms) permit(ctx context.Context, entry *registry.Loom, powers []string, trust bool) error {
+	added, err := l.added(ctx, entry, powers)
+	if err != nil || len(added) == 0 || trust {
+		return err
+	}
+	added = slices.DeleteFunc(added, func(power string) bool { return slices.Contains(l.permitted, power) })
+	if len(added) == 0 {
+		return nil
+	}
+	e := &PowersError{ID: entry.ID, Loom: entry.Name(), Added: added}
+	if l.Ask == nil {
+		return e
+	}
+	if err := l.Ask(e.Error() + "\naccept it"); err != nil {
+		return err
+	}
+	l.permitted = append(l.permitted, added...)
+	return nil
+}
+
+func (l *Looms) added(ctx context.Context, entry *registry.Loom, powers []string) ([]string, error) {
+	if !distrusted(entry) {
+		return nil, nil
+	}
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return judge(entry, state.Looms, powers), nil
 }
 
 // accepted is what the plan obeys.
@@ -281,4 +306,13 @@ func digest(parts ...[]byte) string {
 		h.Write(part)
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// runsOnHost is the power of a command that runs on the host.
+func runsOnHost(c devcontainer.Command) string {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "initializeCommand runs on this machine"
+	}
+	return "initializeCommand runs on this machine: " + string(text)
 }

@@ -62,6 +62,8 @@ type Port struct {
 	HostIP    string `json:"hostIp"`
 	// URL is where a browser finds it, empty where the port does not speak HTTP.
 	URL string `json:"url"`
+	// Label is what the devcontainer.json calls the port.
+	Label string `json:"label,omitempty"`
 	// Silent is true where up waited and nobody answered.
 	Silent bool `json:"silent,omitempty"`
 }
@@ -96,13 +98,22 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 			return nil, nil, err
 		}
 		defer release()
-		l.attend(ctx, target)
 		if err := l.refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}
 	}
 	if err := l.ownTree(ctx, target, req); err != nil {
 		return nil, nil, err
+	}
+	req.Options.Build, req.Options.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
+	d, err := l.devFor(ctx, target, req.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d != nil {
+		if plan, result, err := l.meet(ctx, target, d, req); plan != nil || err != nil {
+			return plan, result, err
+		}
 	}
 	plan, err := l.Plan(ctx, target, req.Options)
 	if err != nil {
@@ -174,6 +185,9 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		return nil, err
 	}
 	if !asWanted {
+		if err := l.tellDrift(ctx, plan); err != nil {
+			return nil, err
+		}
 		if err := l.orphans(ctx, plan, req.CreateOptions); err != nil {
 			return nil, err
 		}
@@ -298,10 +312,23 @@ func (l *Looms) result(plan *Plan, own []engine.Container) *Result {
 	if len(own) == 0 || len(r.Ports) == 0 {
 		r.Ports = l.leased(plan)
 	}
+	for i, p := range r.Ports {
+		r.Ports[i] = l.described(plan, p)
+	}
 	if r.Findings == nil {
 		r.Findings = []finding.Finding{}
 	}
 	return r
+}
+
+// described gives a port the label and the protocol that the devcontainer.json says.
+func (l *Looms) described(plan *Plan, p Port) Port {
+	a := plan.dev.attributes(p.Service, p.Target)
+	p.Label = a.Label
+	if a.Protocol == "http" || a.Protocol == "https" {
+		p.URL = l.url(plan.ID, a.Protocol, p.HostIP, p.Published)
+	}
+	return p
 }
 
 func services(own []engine.Container) []Service {
@@ -347,17 +374,22 @@ func (l *Looms) leased(plan *Plan) []Port {
 func (l *Looms) port(id, service string, target, host int, protocol, ip string) Port {
 	p := Port{Service: service, Target: target, Published: host, Protocol: protocol, HostIP: ip}
 	if scheme := scheme(target, protocol); scheme != "" {
-		name := l.Engine.HostName()
-		switch {
-		case ip != "" && ip != "0.0.0.0" && ip != "::" && ip != "127.0.0.1":
-			name = ip
-		case l.Engine.Local() && id != Main:
-			// Browsers keep cookies by host name, not by port: on plain localhost all looms would share them.
-			name = strings.TrimPrefix(hostLabel(id)+".localhost", ".")
-		}
-		p.URL = fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
+		p.URL = l.url(id, scheme, ip, host)
 	}
 	return p
+}
+
+// url is where a browser on this machine finds a host port.
+func (l *Looms) url(id, scheme, ip string, host int) string {
+	name := l.Engine.HostName()
+	switch {
+	case ip != "" && ip != "0.0.0.0" && ip != "::" && ip != "127.0.0.1":
+		name = ip
+	case l.Engine.Local() && id != Main:
+		// Browsers keep cookies by host name, not by port: on plain localhost all looms would share them.
+		name = strings.TrimPrefix(hostLabel(id)+".localhost", ".")
+	}
+	return fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
 }
 
 // hostLabel makes a part of a host name of an id: 123, eng-324, feat-x.

@@ -41,6 +41,8 @@ type Input struct {
 	PortsOnly bool
 	// Dir is the work tree's folder: what is bound from outside it is shared by all looms.
 	Dir string
+	// Common is the repository's git folder, which its looms are meant to share.
+	Common string
 }
 
 // Ports lists the published ports of all services, disabled ones too, in a stable order.
@@ -436,7 +438,7 @@ func (b *planner) limits(name string, s types.ServiceConfig) {
 		switch {
 		case strings.HasSuffix(v.Source, "docker.sock"):
 			b.find(finding.Warning, subject, "has the Docker socket: it sees and controls every loom", "")
-		case !within(v.Source, b.in.Dir):
+		case !within(v.Source, b.in.Dir) && (b.in.Common == "" || v.Source != b.in.Common):
 			b.find(finding.Warning, subject, fmt.Sprintf("writes to %s, outside the work tree: all looms share it", v.Source), "mount it read-only, or use a named volume")
 		}
 	}

@@ -17,6 +17,9 @@ type configOptions struct {
 	explain bool
 	offset  int
 	pinned  bool
+	config  string
+	// devcontainer shows the dev container's configuration instead.
+	devcontainer bool
 }
 
 func newConfigCommand(env *environment) *cobra.Command {
@@ -37,6 +40,8 @@ that has leases is shown with them, a new one with those it would get now.`,
 	}
 	addFormat(cmd.Flags(), &o.format)
 	cmd.Flags().BoolVar(&o.explain, "explain", false, "Show each change and finding instead of the files")
+	cmd.Flags().BoolVar(&o.devcontainer, "devcontainer", false, "Show the configuration of the dev container, as devcontainer read-configuration does")
+	cmd.Flags().StringVar(&o.config, "config", "", "The devcontainer.json to use")
 	cmd.Flags().IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
 	return cmd
 }
@@ -47,7 +52,7 @@ func runConfig(ctx context.Context, env *environment, o configOptions, args []st
 		return err
 	}
 	req := loom.UpRequest{Where: where}
-	req.DryRun = true
+	req.DryRun, req.Config = true, from(where.Source.Dir, o.config)
 	if o.pinned {
 		req.Offset = &o.offset
 	}
@@ -55,7 +60,27 @@ func runConfig(ctx context.Context, env *environment, o configOptions, args []st
 	if err != nil {
 		return err
 	}
+	if o.devcontainer {
+		return tellDevContainer(env, plan, o.format)
+	}
 	return tellPlan(env, plan, o.format, o.explain)
+}
+
+// tellDevContainer prints what devcontainer read-configuration prints, indented unless a format is asked for.
+func tellDevContainer(env *environment, plan *loom.Plan, format string) error {
+	c := plan.ReadConfiguration()
+	if c == nil {
+		return fmt.Errorf("loom %s has no dev container: there is no devcontainer.json in %s", plan.ID, plan.WorkTree)
+	}
+	findings(env.docker.Err(), plan.Findings, format != "")
+	return write(env.docker.Out(), format, c, func(w io.Writer) {
+		text, err := json.MarshalIndent(c, "", "  ")
+		if err != nil {
+			fmt.Fprintln(w, err)
+			return
+		}
+		fmt.Fprintf(w, "%s\n", text)
+	})
 }
 
 // planDocument is what config --format json prints.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker-loom/docker-loom/ports"
@@ -35,6 +36,9 @@ func hint(err error) string {
 		branchTaken *worktree.BranchTakenError
 		branchThere *worktree.BranchThereError
 		folderTaken *worktree.FolderTakenError
+		folder      *loom.FolderTakenError
+		configs     *devcontainer.SeveralError
+		config      *devcontainer.Error
 		usage       usageError
 	)
 	switch {
@@ -42,6 +46,12 @@ func hint(err error) string {
 		return fmt.Sprintf("is Docker running, and is %s its address? docker context ls shows the others", unreachable.Host)
 	case errors.As(err, &orphan):
 		return fmt.Sprintf("docker loom up %s --remove-orphans removes it", orphan.Loom)
+	case errors.As(err, &folder):
+		return "give this loom a work tree of its own: git worktree add, then docker loom up there"
+	case errors.As(err, &configs):
+		return "choose one with --config FILE, or for all with container.configPath in .iloom/settings.json"
+	case errors.As(err, &config):
+		return "correct the devcontainer.json"
 	case errors.As(err, &powers):
 		return fmt.Sprintf("look at what changed, then docker loom up %s --trust accepts it", powers.ID)
 	case errors.As(err, &unfinished):

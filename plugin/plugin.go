@@ -51,9 +51,6 @@ func Main(version string) int {
 	err = plugin.RunPlugin(docker, newLoomCommand(env), metadata.Metadata{
 		SchemaVersion: "0.1.0", Vendor: "docker loom", Version: version, URL: "https://github.com/docker-loom/docker-loom",
 	})
-	if env.opened != nil {
-		env.opened.Leave()
-	}
 	return report(docker.Err(), err, env.ctx.Err() != nil)
 }
 
@@ -97,9 +94,6 @@ type environment struct {
 	files, profiles, envFiles []string
 	projectDirectory          string
 	progress                  string
-
-	// opened is what the command works with, for its end.
-	opened *loom.Looms
 }
 
 func newLoomCommand(env *environment) *cobra.Command {
@@ -130,7 +124,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
 		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newDoctorCommand(env),
-		newPruneCommand(env), newVersionCommand(env), newInitCommand(env), newHoldCommand(env),
+		newPruneCommand(env), newVersionCommand(env), newInitCommand(env),
 	)
 	return cmd
 }
@@ -189,7 +183,6 @@ func (env *environment) looms() (*loom.Looms, error) {
 	if logrus.IsLevelEnabled(logrus.DebugLevel) {
 		l.Debug = logrus.Debugf
 	}
-	env.opened = l
 	return l, nil
 }
 

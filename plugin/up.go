@@ -37,6 +37,7 @@ type createOptions struct {
 	pinned bool
 	dryRun bool
 	trust  bool
+	config string
 	build  bool
 	pull   string
 	quiet  bool
@@ -95,6 +96,7 @@ func (o *createOptions) flags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and change nothing")
 	flags.BoolVar(&o.trust, "trust", false, "Accept what the files of a pull request, or after an agent worked on them, ask of this machine")
+	flags.StringVar(&o.config, "config", "", "The devcontainer.json to use, from now on")
 	flags.BoolVar(&o.build, "build", false, "Build images before starting containers")
 	flags.StringVar(&o.pull, "pull", "", `Pull images before running ("always", "missing", "never")`)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
@@ -120,11 +122,19 @@ func (o *createOptions) check(cmd *cobra.Command) error {
 
 func (o *createOptions) request(where loom.Where) loom.UpRequest {
 	req := loom.UpRequest{Where: where, CreateOptions: stack.CreateOptions{Build: o.build, Pull: o.pull}}
-	req.DryRun, req.Trust = o.dryRun, o.trust
+	req.DryRun, req.Trust, req.Config = o.dryRun, o.trust, from(where.Source.Dir, o.config)
 	if o.pinned {
 		req.Offset = &o.offset
 	}
 	return req
+}
+
+// from makes a path absolute that counts from the folder; "" stays.
+func from(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
 
 func newUpCommand(env *environment) *cobra.Command {

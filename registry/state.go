@@ -39,12 +39,13 @@ type Loom struct {
 	Variables  map[string]string   `json:"variables,omitempty"` // base of each shifted variable, by name
 	// DevContainer is the devcontainer.json that was chosen for it by --config, "" where it was found.
 	DevContainer string `json:"devContainer,omitempty"`
+	// Adopted are the labels of a dev container that another tool made and that is used as it is; nil for a loom's own.
+	Adopted map[string]string `json:"adopted,omitempty"`
 	// Untrusted says that the work tree has somebody else's changes; Sandboxed that a sandbox may have written to it.
 	Untrusted bool `json:"untrusted,omitempty"`
 	Sandboxed bool `json:"sandboxed,omitempty"`
 	// Accepted is what the last up obeyed of the work tree, nil before the first.
 	Accepted *Accepted `json:"accepted,omitempty"`
-	Hold     *Hold     `json:"hold,omitempty"` // the user wants it left running, however idle
 
 	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
 	Unknown map[string]json.RawMessage `json:"-"`
@@ -56,16 +57,6 @@ type Accepted struct {
 	Hash string `json:"hash"`
 	// Powers are what the files ask of the host beyond a container of their own, one line each, sorted.
 	Powers []string `json:"powers,omitempty"`
-}
-
-// Hold keeps a loom from being stopped for idleness.
-type Hold struct {
-	Until time.Time `json:"until,omitzero"` // the zero time for until it is released
-}
-
-// Held reports whether the loom is on hold at a moment.
-func (l *Loom) Held(now time.Time) bool {
-	return l.Hold != nil && (l.Hold.Until.IsZero() || now.Before(l.Hold.Until))
 }
 
 // Name is how a loom is called in messages: shop/123.

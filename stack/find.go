@@ -34,6 +34,9 @@ type Source struct {
 	EnvFiles         []string
 	Profiles         []string
 	ProjectDirectory string
+	// Alone takes Dir for a project where there is no compose file: its one service comes from elsewhere, not from a
+	// Dockerfile.
+	Alone bool
 }
 
 // Ours tells what a loom itself put among the project's files and variables, so that the base project is
@@ -134,7 +137,7 @@ func Find(src Source, ours Ours) (*Found, error) {
 			f.Profiles = append(f.Profiles, strings.TrimSpace(p))
 		}
 	}
-	if len(f.Paths) > 0 {
+	if len(f.Paths) > 0 || src.Alone {
 		return f, nil
 	}
 	for _, dir := range []string{src.Dir, src.Top} {

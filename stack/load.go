@@ -97,6 +97,20 @@ func load(ctx context.Context, docker command.Cli, f *Found, name string, vars m
 	return m, nil
 }
 
+// Empty is the project of a folder without a compose file, with no service yet. An empty name takes the folder's, as
+// Compose does.
+func Empty(f *Found, name string) *Model {
+	if name == "" {
+		name = DefaultName(f.Dir)
+		if own := f.Env[consts.ComposeProjectName]; own != "" {
+			name = own
+		}
+	}
+	env := maps.Clone(f.Env)
+	env[consts.ComposeProjectName] = name
+	return &Model{Found: f, Project: &types.Project{Name: name, WorkingDir: f.Dir, Environment: env, Services: types.Services{}, Networks: types.Networks{}}}
+}
+
 func (f *Found) options(docker command.Cli, name string, vars map[string]string, more ...cli.ProjectOptionsFn) (*cli.ProjectOptions, error) {
 	env := maps.Clone(f.Env)
 	maps.Copy(env, vars)

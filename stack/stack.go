@@ -151,6 +151,18 @@ func (s *Stack) Build(ctx context.Context, p *types.Project) error {
 	})
 }
 
+// Provide brings the image of a project of one service here: built where the service says how, else pulled.
+func (s *Stack) Provide(ctx context.Context, p *types.Project) error {
+	return withStdoutOnStderr(func() error {
+		for _, svc := range p.Services {
+			if svc.Build == nil {
+				return s.compose.Pull(ctx, p, api.PullOptions{})
+			}
+		}
+		return s.compose.Build(ctx, p, api.BuildOptions{Progress: buildProgress(), Services: p.ServiceNames()})
+	})
+}
+
 // change prepares the networks before Compose converges the project.
 func (s *Stack) change(ctx context.Context, p *types.Project, converge func() error) error {
 	if err := s.freeChangedNetworks(ctx, p); err != nil {
