@@ -70,9 +70,13 @@ func ReadConfiguration(c *Config, w Workspace, merged *Merged) Configuration {
 
 // located is the document with its own place, which the reference CLI writes as VS Code writes an address.
 func (c *Config) located() *node {
-	text := func(s string) *node { return &node{file: c.document.file, kind: '"', text: s} }
-	return c.document.with("configFilePath", &node{file: c.document.file, key: "configFilePath", kind: '{', members: []member{
-		{"$mid", &node{file: c.document.file, kind: '0', text: "1"}},
+	document := c.document
+	if document == nil { // made by hand
+		document = &node{file: &file{path: c.Path}, kind: '{'}
+	}
+	text := func(s string) *node { return &node{file: document.file, kind: '"', text: s} }
+	return document.with("configFilePath", &node{file: document.file, key: "configFilePath", kind: '{', members: []member{
+		{"$mid", &node{file: document.file, kind: '0', text: "1"}},
 		{"fsPath", text(c.Path)},
 		{"path", text(filepath.ToSlash(c.Path))},
 		{"scheme", text("vscode-fileHost")},

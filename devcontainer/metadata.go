@@ -32,6 +32,9 @@ func pick(document *node) *node {
 
 // Picked is the entry of c for the metadata label: what the file says, no variable replaced, also where c's are.
 func (c *Config) Picked() Metadata {
+	if c.read == nil {
+		return c.Metadata // made by hand
+	}
 	d := &decoder{loose: true}
 	return d.metadata(pick(c.read)) // Read has decoded it without an error
 }

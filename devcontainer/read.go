@@ -12,10 +12,15 @@ func Read(p Place) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	return fromDocument(p, n)
+}
+
+func fromDocument(p Place, n *node) (*Config, error) {
 	if n.kind != '{' {
 		return nil, n.errorf("%s is no object", n.show())
 	}
-	if n, err = modern(n); err != nil {
+	n, err := modern(n)
+	if err != nil {
 		return nil, err
 	}
 	return decodeConfig(p, n, n, true)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"gotest.tools/v3/assert"
 )
@@ -216,9 +217,12 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		n, err := parse("f", []byte(text))
 		if err != nil {
+			if json.Valid([]byte(text)) && utf8.ValidString(text) {
+				t.Fatalf("JSON is not taken: %v", err)
+			}
 			return
 		}
-		c, err := decodeConfig(Place{Path: "/w/.devcontainer.json", Workspace: "/w"}, n, n, true)
+		c, err := fromDocument(Place{Path: "/w/.devcontainer.json", Workspace: "/w"}, n)
 		standard := n.json()
 		if !json.Valid(standard) {
 			t.Fatalf("not JSON: %s", standard)

@@ -22,8 +22,13 @@ type Vars struct {
 var variable = regexp.MustCompile(`\$\{(.*?)\}`)
 
 // Substitute returns c with the variables in its values replaced, never those in keys. What only the container knows
-// (containerEnv) and what nobody knows stays. Picked still returns what the file says.
+// (containerEnv) and what nobody knows stays. Picked still returns what the file says. A Config that was not read has no
+// variables.
 func (c *Config) Substitute(v Vars) (*Config, error) {
+	if c.document == nil {
+		made := *c
+		return &made, nil
+	}
 	n, err := c.document.mapText(v.text)
 	if err != nil {
 		return nil, err
