@@ -91,7 +91,7 @@ func modern(n *node) (*node, error) {
 }
 
 // MarshalJSON writes the document.
-func (c *Config) MarshalJSON() ([]byte, error) { return c.Raw, nil }
+func (c Config) MarshalJSON() ([]byte, error) { return c.Raw, nil }
 
 // place is where c was read.
 func (c *Config) place() Place { return Place{Path: c.Path, Workspace: c.Workspace} }
