@@ -83,7 +83,7 @@ func importBusybox(ctx context.Context) error {
 			}
 		}
 	}
-	for _, name := range []string{"sh", "sleep", "nc", "httpd", "echo", "test", "wget", "touch"} {
+	for _, name := range []string{"sh", "sleep", "nc", "httpd", "echo", "test", "wget", "touch", "grep", "tr", "cat", "id", "pwd"} {
 		if err := w.WriteHeader(&tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox"}); err != nil {
 			return err
 		}

@@ -1,0 +1,358 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/docker/cli/cli/streams"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+	"github.com/moby/term"
+)
+
+// Process is a command to run in a running container.
+type Process struct {
+	Cmd []string
+	// User is a name or number, with a group after a colon; "" is the container's own.
+	User string
+	// Dir is the working directory; "" is the container's own.
+	Dir string
+	// Env are NAME=value, on top of the container's environment.
+	Env []string
+
+	// Detach starts the command and does not wait for it; its streams lead nowhere.
+	Detach bool
+	// Terminal gives the command a terminal and joins it to this one; Stdin, Stdout and Stderr are then not used.
+	Terminal *Terminal
+	// Stdin is read to its end; nil gives the command none. Stdout and Stderr may be nil.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	// Signals are passed on to the command, as a terminal would: to its process group. Those that the engine's system
+	// does not have are ignored.
+	Signals <-chan os.Signal
+	// Grace is how long a command that was told to end may take, 10 s unless given.
+	Grace time.Duration
+}
+
+// Terminal is the user's.
+type Terminal struct {
+	In  *streams.In
+	Out *streams.Out
+	// DetachKeys end the connection and leave the command running, as in "ctrl-p,ctrl-q", which "" stands for.
+	DetachKeys string
+}
+
+// ErrDetached says that the user typed the keys that leave a command running.
+var ErrDetached = errors.New("detached; the command goes on")
+
+// SignalError says that a command was to end and that nobody could tell it: it may go on in its container.
+type SignalError struct {
+	Container string
+	Signal    os.Signal
+	Err       error
+}
+
+func (e *SignalError) Error() string {
+	return fmt.Sprintf("container %.12s: the command may go on: signal %s: %v", e.Container, e.Signal, e.Err)
+}
+
+func (e *SignalError) Unwrap() error { return e.Err }
+
+// marker is the variable by which a command is found again inside its container: the engine has no way to send a signal
+// to anything but a container's first process.
+const marker = "ILOOM_EXEC"
+
+// Exec runs a command in a running container and returns its exit code: 126 where it cannot be run, 127 where it is not
+// found; the engine then writes why to the command's stdout.
+//
+// When ctx ends the command is interrupted, and killed when it has not ended within its grace; the error is then ctx's
+// own, or a [*SignalError].
+func (e *Engine) Exec(ctx context.Context, id string, p Process) (int, error) {
+	if p.Grace == 0 {
+		p.Grace = 10 * time.Second
+	}
+	x := &execution{engine: e, container: id, process: p, mark: marker + "=" + rand.Text()}
+	created, err := e.api.ContainerExecCreate(ctx, id, x.options())
+	if err != nil {
+		return 0, fmt.Errorf("container %.12s: %w", id, err)
+	}
+	x.id = created.ID
+	if p.Detach {
+		if err := e.api.ContainerExecStart(ctx, x.id, container.ExecStartOptions{Detach: true}); err != nil {
+			return 0, fmt.Errorf("container %.12s: %w", id, err)
+		}
+		return 0, nil
+	}
+	// What is begun is ended in order, so that ctx must not cut the connection.
+	lasting := context.WithoutCancel(ctx)
+	conn, err := e.api.ContainerExecAttach(lasting, x.id, container.ExecAttachOptions{Tty: p.Terminal != nil, ConsoleSize: x.size()})
+	if err != nil {
+		return 0, fmt.Errorf("container %.12s: %w", id, err)
+	}
+	defer conn.Close()
+	if err := x.stream(ctx, conn); err != nil {
+		return 0, err
+	}
+	return x.exitCode(ctx)
+}
+
+// ExecOutput runs a command without input and returns what it wrote to stdout and stderr, for commands whose output is
+// small.
+func (e *Engine) ExecOutput(ctx context.Context, id string, p Process) (stdout, stderr []byte, code int, err error) {
+	var out, errs bytes.Buffer
+	p.Stdin, p.Stdout, p.Stderr = nil, &out, &errs
+	code, err = e.Exec(ctx, id, p)
+	return out.Bytes(), errs.Bytes(), code, err
+}
+
+// execution is one command that runs.
+type execution struct {
+	engine        *Engine
+	container, id string
+	process       Process
+	mark          string
+}
+
+func (x *execution) options() container.ExecOptions {
+	p := x.process
+	o := container.ExecOptions{
+		User: p.User, WorkingDir: p.Dir, Cmd: p.Cmd, Env: append(slices.Clone(p.Env), x.mark),
+		AttachStdin: p.Stdin != nil && !p.Detach, AttachStdout: !p.Detach, AttachStderr: !p.Detach,
+	}
+	if p.Terminal != nil && !p.Detach {
+		o.Tty, o.AttachStdin, o.DetachKeys, o.ConsoleSize = true, true, p.Terminal.DetachKeys, x.size()
+	}
+	return o
+}
+
+// size is the height and width of the terminal, nil without one.
+func (x *execution) size() *[2]uint {
+	if x.process.Terminal == nil {
+		return nil
+	}
+	height, width := x.process.Terminal.Out.GetTtySize()
+	return &[2]uint{height, width}
+}
+
+// stream copies until the command has closed its streams.
+func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) error {
+	input, output := x.process.Stdin, make(chan error, 1)
+	if t := x.process.Terminal; t != nil {
+		restore, err := raw(t)
+		if err != nil {
+			return err
+		}
+		defer restore()
+		defer x.resize(t)()
+		input = term.NewEscapeProxy(t.In, detachKeys(t.DetachKeys))
+		go func() {
+			_, err := io.Copy(t.Out, conn.Reader)
+			output <- err
+		}()
+	} else {
+		go func() {
+			_, err := stdcopy.StdCopy(orNowhere(x.process.Stdout), orNowhere(x.process.Stderr), conn.Reader)
+			output <- err
+		}()
+	}
+	detached := make(chan struct{})
+	go func() {
+		if input != nil {
+			if _, err := io.Copy(conn.Conn, input); errors.As(err, new(term.EscapeError)) {
+				close(detached)
+				return
+			}
+		}
+		// A command that reads to the end must see it. One that never read has closed its side, which is no error of ours.
+		_ = conn.CloseWrite()
+	}()
+	return x.watch(ctx, conn, output, detached)
+}
+
+// watch waits for the end of the output and meanwhile passes signals on.
+func (x *execution) watch(ctx context.Context, conn types.HijackedResponse, output <-chan error, detached <-chan struct{}) error {
+	lasting := context.WithoutCancel(ctx)
+	ended := ctx.Done()
+	var deadline <-chan time.Time
+	var last os.Signal
+	for {
+		select {
+		case err := <-output:
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil && !errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("container %.12s: %w", x.container, err)
+			}
+			return nil
+		case <-detached:
+			return ErrDetached
+		case s := <-x.process.Signals:
+			if signalNames[s] == "" {
+				continue
+			}
+			if err := x.signal(lasting, s); err != nil {
+				return err
+			}
+			if last = s; s == syscall.SIGHUP || s == syscall.SIGTERM {
+				deadline = time.After(x.process.Grace)
+			}
+		case <-ended:
+			ended, last, deadline = nil, os.Interrupt, time.After(x.process.Grace)
+			if err := x.signal(lasting, os.Interrupt); err != nil {
+				return err
+			}
+		case <-deadline:
+			if last == syscall.SIGHUP {
+				// The terminal is gone, and the command was made to outlive it.
+				return ErrDetached
+			}
+			if err := x.signal(lasting, os.Kill); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			// What the command left behind may hold its output open.
+			deadline = nil
+			conn.Close()
+		}
+	}
+}
+
+// signalNames are the signals that can be passed on, as kill takes them.
+var signalNames = map[os.Signal]string{
+	syscall.SIGHUP: "HUP", os.Interrupt: "INT", syscall.SIGQUIT: "QUIT", syscall.SIGTERM: "TERM", os.Kill: "KILL",
+}
+
+// killScript finds the command that carries the marker in $1 and sends signal $2 to its process group: what Ctrl-C does at
+// a terminal. Like this script the command was started by the engine, so that it has the same parent and leads a session;
+// a server that the command has put into a session of its own is left alone.
+const killScript = `for f in /proc/[0-9]*/stat; do
+p=${f#/proc/} p=${p%/stat}
+{ IFS= read -r s <"$f" || continue; } 2>/dev/null
+set -- "$1" "$2" ${s##*) }
+[ "$4" = "$PPID" ] && [ "$6" = "$p" ] && { tr '\0' '\n' <"/proc/$p/environ"; } 2>/dev/null | grep -qxF "$1" && kill "-$2" "-$p" && found=1
+done
+[ -n "$found" ]`
+
+// signal sends a signal to the command, as the command's user: root could be fooled by programs in the container.
+func (x *execution) signal(ctx context.Context, s os.Signal) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, why, code, err := x.engine.ExecOutput(ctx, x.container, Process{
+		Cmd: []string{"/bin/sh", "-c", killScript, "sh", x.mark, signalNames[s]}, User: x.process.User, Dir: "/",
+	})
+	if err == nil && code != 0 {
+		// It may have ended on its own meanwhile.
+		if state, failed := x.engine.api.ContainerExecInspect(ctx, x.id); failed == nil && !state.Running {
+			return nil
+		}
+		err = fmt.Errorf("it was not found (exit code %d) %s", code, bytes.TrimSpace(why))
+	}
+	if err != nil {
+		return &SignalError{Container: x.container, Signal: s, Err: err}
+	}
+	return nil
+}
+
+// exitCode waits until the command has ended: it may have closed its streams before.
+func (x *execution) exitCode(ctx context.Context) (int, error) {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		state, err := x.engine.api.ContainerExecInspect(context.WithoutCancel(ctx), x.id)
+		if err != nil {
+			return 0, fmt.Errorf("container %.12s: %w", x.container, err)
+		}
+		if !state.Running {
+			return state.ExitCode, nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			if err := x.signal(context.WithoutCancel(ctx), os.Interrupt); err != nil {
+				return 0, err
+			}
+			return 0, context.Cause(ctx)
+		case s := <-x.process.Signals:
+			if signalNames[s] != "" {
+				if err := x.signal(context.WithoutCancel(ctx), s); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+}
+
+// resize tells the engine the terminal's size, now and whenever it changes, until stop is called.
+func (x *execution) resize(t *Terminal) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	changed := sizeChanges(ctx, t.Out)
+	go func() {
+		// The engine answers an attach before the command has its terminal.
+		for pause := 10 * time.Millisecond; x.tellSize(ctx) != nil && pause < time.Second; pause *= 2 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+		}
+		for {
+			select {
+			case <-changed:
+				_ = x.tellSize(ctx) // the command may have ended meanwhile
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return cancel
+}
+
+func (x *execution) tellSize(ctx context.Context) error {
+	size := x.size()
+	if size[0] == 0 && size[1] == 0 {
+		return nil
+	}
+	return x.engine.api.ContainerExecResize(ctx, x.id, container.ResizeOptions{Height: size[0], Width: size[1]})
+}
+
+// raw hands every key to the command, Ctrl-C too, until restore is called.
+func raw(t *Terminal) (restore func(), err error) {
+	if err := t.In.SetRawTerminal(); err != nil {
+		return nil, fmt.Errorf("terminal: %w", err)
+	}
+	if err := t.Out.SetRawTerminal(); err != nil {
+		t.In.RestoreTerminal()
+		return nil, fmt.Errorf("terminal: %w", err)
+	}
+	return func() {
+		t.In.RestoreTerminal()
+		t.Out.RestoreTerminal()
+	}, nil
+}
+
+// detachKeys are the bytes of keys such as "ctrl-p,ctrl-q"; those that make no sense are Docker's own, as in docker exec.
+func detachKeys(keys string) []byte {
+	if b, err := term.ToBytes(keys); keys != "" && err == nil {
+		return b
+	}
+	return []byte{16, 17}
+}
+
+func orNowhere(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
