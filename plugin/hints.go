@@ -93,7 +93,7 @@ func hint(err error) string {
 	case errors.As(err, &usage) && usage.cmd != nil:
 		return usage.cmd.CommandPath() + " --help"
 	}
-	return ""
+	return execHint(err)
 }
 
 func left(e *loom.UnfinishedError) string {

@@ -35,7 +35,7 @@ import (
 )
 
 // Main runs the plugin with the process's arguments and returns its exit code: 0; 1 where the work failed; 2 for wrong
-// usage; 130 after Ctrl-C.
+// usage; 130 after Ctrl-C. Those of exec and shell are the command's own, and 125 where it was not run.
 func Main(version string) int {
 	os.Args = append(os.Args[:1:1], asPlugin(os.Args[1:])...)
 	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -120,6 +120,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	flags.StringArrayVar(&env.envFiles, "env-file", envList("COMPOSE_ENV_FILES"), "Specify an alternate environment file")
 	flags.StringVar(&env.projectDirectory, "project-directory", "", "Specify an alternate working directory\n(default: the path of the first specified compose file)")
 	flags.StringVar(&env.progress, "progress", os.Getenv("COMPOSE_PROGRESS"), "Set type of progress output (auto, tty, plain, json, quiet)")
+	cmd.AddCommand(newExecCommand(env), newShellCommand(env))
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
@@ -304,8 +305,11 @@ func report(w io.Writer, err error, interrupted bool) int {
 	}
 	var usage usageError
 	var id *loom.IDError
-	if errors.As(err, &usage) || errors.As(err, &id) {
+	switch {
+	case errors.As(err, &usage) || errors.As(err, &id):
 		return 2
+	case errors.As(err, new(*loom.NotRunError)):
+		return 125
 	}
 	return 1
 }

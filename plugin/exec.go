@@ -1,0 +1,208 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/docker/cli/cli"
+	"github.com/docker/cli/opts"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/loom"
+)
+
+type execOptions struct {
+	service     string
+	index       int
+	user, dir   string
+	env         opts.ListOpts
+	noTTY       bool
+	interactive bool
+	detach      bool
+	detachKeys  string
+}
+
+func (o *execOptions) flags(flags *pflag.FlagSet) {
+	o.env = opts.NewListOpts(opts.ValidateEnv)
+	flags.StringVar(&o.service, "service", "", "Run it in this service (default: the dev container, or the one service that can be meant)")
+	flags.IntVar(&o.index, "index", 0, "Index of the container if service has multiple replicas")
+	flags.StringVarP(&o.user, "user", "u", "", `Username or UID (format: "<name|uid>[:<group|gid>]")`)
+	flags.StringVarP(&o.dir, "workdir", "w", "", "Working directory inside the container")
+	flags.VarP(&o.env, "env", "e", "Set environment variables")
+	flags.StringVar(&o.detachKeys, "detach-keys", "", "Override the key sequence for detaching from the command")
+}
+
+func newExecCommand(env *environment) *cobra.Command {
+	var o execOptions
+	cmd := &cobra.Command{
+		Use:   "exec [OPTIONS] [ID] [SERVICE] -- COMMAND [ARG...]",
+		Short: "Run a command in a container of a loom",
+		Long: `Run a command in a container of a loom: in its dev container, as the user, in the folder and with the environment
+that devcontainer.json says; without one in the service that is named, else in the only one, else in the only one that
+serves HTTP. The command has a terminal where docker loom has one, and reads standard input only with -i.
+
+The first argument is a loom if there is a loom of that name, else a service of this folder's loom; without one before --
+it is this folder's loom. A command behind an ID or a SERVICE needs no --.
+
+The exit code is the command's; 125 where docker loom could not run it, 126 where it is no program, 127 where it was not
+found. Ctrl-C ends the command inside too.`,
+		Example: "  docker loom exec 123 -- npm test\n  docker loom exec 123 db -- psql -U postgres\n  docker loom exec -- ls -l\n  docker loom exec -i 123 db -- psql <dump.sql",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runExec(cmd, env, &o, args) },
+	}
+	flags := cmd.Flags()
+	o.flags(flags)
+	flags.BoolVarP(&o.noTTY, "no-tty", "T", false, "Do not allocate a pseudo-TTY (default: as standard input and output are)")
+	flags.BoolVarP(&o.interactive, "interactive", "i", false, "Pass standard input on to the command")
+	flags.BoolVarP(&o.detach, "detach", "d", false, "Detached mode: run the command in the background")
+	flags.SetInterspersed(false)
+	return cmd
+}
+
+func runExec(cmd *cobra.Command, env *environment, o *execOptions, args []string) error {
+	words, command, whole, err := execArgs(cmd.Flags(), args)
+	if err != nil {
+		return usageError{cmd, err}
+	}
+	if len(command) == 0 && (!whole || len(words) < 2) {
+		return usageError{cmd, fmt.Errorf("%s needs a command: docker loom exec [ID] [SERVICE] -- COMMAND", cmd.CommandPath())}
+	}
+	if o.detach && o.interactive {
+		return usageError{cmd, errors.New("-d and -i exclude each other")}
+	}
+	req := loom.ExecRequest{Words: words, Whole: whole, Process: engine.Process{Cmd: command, Detach: o.detach}}
+	return o.run(cmd.Context(), env, req)
+}
+
+// execArgs splits what stands behind exec into what names a loom and a service, and the command. Flags may also follow the
+// first word; they end at the command. Where no -- tells where the command begins the words are whole: the first names a loom
+// or a service, the others are the command.
+func execArgs(flags *pflag.FlagSet, args []string) (words, command []string, whole bool, err error) {
+	// A -- before the first word was taken away by the parser.
+	if flags.ArgsLenAtDash() == 0 {
+		return nil, args, false, nil
+	}
+	if len(args) == 0 {
+		return nil, nil, false, nil
+	}
+	words = args[:1:1]
+	if err := flags.Parse(args[1:]); err != nil {
+		return nil, nil, false, err
+	}
+	args = flags.Args()
+	switch {
+	case len(args) == 0 || flags.ArgsLenAtDash() == 0:
+		return words, args, false, nil
+	case len(args) > 1 && args[1] == "--":
+		return append(words, args[0]), args[2:], false, nil
+	}
+	return append(words, args...), nil, true, nil
+}
+
+// run runs the command of the request, with the process's own streams, and ends with its exit code.
+func (o *execOptions) run(ctx context.Context, env *environment, req loom.ExecRequest) error {
+	l, where, err := env.begin(nil)
+	if err != nil {
+		return &loom.NotRunError{Err: err}
+	}
+	if len(req.Words) > 0 {
+		if _, err := loom.ParseID(req.Words[0]); err != nil {
+			return err
+		}
+	}
+	p := &req.Process
+	req.Source, req.Service, req.Index = where.Source, o.service, o.index
+	p.User, p.Dir, p.Env = o.user, o.dir, o.env.GetSlice()
+	if !p.Detach {
+		o.streams(env, p)
+		var stop func()
+		ctx, p.Signals, stop = passSignals(ctx)
+		defer stop()
+	}
+	code, err := l.Exec(ctx, req)
+	switch {
+	case errors.Is(err, engine.ErrDetached):
+		fmt.Fprintln(env.docker.Err(), err)
+		return nil
+	case err != nil:
+		return err
+	case code != 0:
+		return cli.StatusError{StatusCode: code}
+	}
+	return nil
+}
+
+// streams joins the command to the process's own streams.
+func (o *execOptions) streams(env *environment, p *engine.Process) {
+	in, out := env.docker.In(), env.docker.Out()
+	if !o.noTTY && in.IsTerminal() && out.IsTerminal() {
+		keys := o.detachKeys
+		if keys == "" {
+			keys = env.docker.ConfigFile().DetachKeys
+		}
+		p.Terminal = &engine.Terminal{In: in, Out: out, DetachKeys: keys}
+		return
+	}
+	p.Stdout, p.Stderr = out, env.docker.Err()
+	if o.interactive {
+		p.Stdin = in
+	}
+}
+
+// passSignals gives the process's signals to the command. The new context ends only when the docker command goes away
+// without one.
+func passSignals(ctx context.Context) (context.Context, <-chan os.Signal, func()) {
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	got, passed := make(chan os.Signal, 8), make(chan os.Signal, 8)
+	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	go func() {
+		ended := ctx.Done()
+		var late <-chan time.Time
+		for {
+			select {
+			case s := <-got:
+				late = nil
+				passed <- s
+			case <-ended:
+				// The signal that ended it, if it was one, comes on its own.
+				ended, late = nil, time.After(200*time.Millisecond)
+			case <-late:
+				cancel()
+			case <-lasting.Done():
+				return
+			}
+		}
+	}()
+	return lasting, passed, func() {
+		signal.Stop(got)
+		cancel()
+	}
+}
+
+// execHint is the next step for an error of exec and shell.
+func execHint(err error) string {
+	var (
+		neither   *loom.NeitherError
+		noService *loom.NoServiceError
+		services  *loom.ServicesError
+		stopped   *loom.StoppedError
+	)
+	switch {
+	case errors.As(err, &neither):
+		return "docker loom ls lists the looms, docker loom ps " + neither.Loom + " the services"
+	case errors.As(err, &noService):
+		return "docker loom ps " + noService.Loom + " lists the services"
+	case errors.As(err, &services):
+		return "name one: docker loom exec " + services.Loom + " " + services.Services[0] + " -- COMMAND"
+	case errors.As(err, &stopped):
+		return "docker loom up " + stopped.Loom + " starts it"
+	}
+	return ""
+}
