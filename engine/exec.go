@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -69,9 +70,9 @@ func (e *SignalError) Error() string {
 
 func (e *SignalError) Unwrap() error { return e.Err }
 
-// marker is the variable by which a command is found again inside its container: the engine has no way to send a signal
+// Marker is the variable by which a command is found again inside its container: the engine has no way to send a signal
 // to anything but a container's first process.
-const marker = "ILOOM_EXEC"
+const Marker = "ILOOM_EXEC"
 
 // Exec runs a command in a running container and returns its exit code: 126 where it cannot be run, 127 where it is not
 // found; the engine then writes why to the command's stdout.
@@ -82,7 +83,7 @@ func (e *Engine) Exec(ctx context.Context, id string, p Process) (int, error) {
 	if p.Grace == 0 {
 		p.Grace = 10 * time.Second
 	}
-	x := &execution{engine: e, container: id, process: p, mark: marker + "=" + rand.Text()}
+	x := &execution{engine: e, container: id, process: p, mark: Marker + "=" + rand.Text()}
 	created, err := e.api.ContainerExecCreate(ctx, id, x.options())
 	if err != nil {
 		return 0, fmt.Errorf("container %.12s: %w", id, err)
@@ -355,4 +356,36 @@ func orNowhere(w io.Writer) io.Writer {
 		return io.Discard
 	}
 	return w
+}
+
+// Runtime is what a container was given to run with.
+type Runtime struct {
+	// Env is the container's environment, of its image and its own.
+	Env map[string]string
+	// User is the container's own, "" for root.
+	User string
+	// Created and StartedAt are the two times as the engine writes them; other tools compare the text.
+	Created, StartedAt string
+	Running            bool
+	Labels             map[string]string
+}
+
+// Runtime tells it in one request.
+func (e *Engine) Runtime(ctx context.Context, id string) (Runtime, error) {
+	c, err := e.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return Runtime{}, fmt.Errorf("container %.12s: %w", id, err)
+	}
+	r := Runtime{Env: map[string]string{}, Created: c.Created}
+	if c.State != nil {
+		r.StartedAt, r.Running = c.State.StartedAt, c.State.Running
+	}
+	if c.Config != nil {
+		r.User, r.Labels = c.Config.User, c.Config.Labels
+		for _, kv := range c.Config.Env {
+			k, v, _ := strings.Cut(kv, "=")
+			r.Env[k] = v
+		}
+	}
+	return r, nil
 }

@@ -25,6 +25,8 @@ type ExecRequest struct {
 	Index   int
 	// Process is the command. What it leaves open is the dev container's, else the container's own.
 	Process engine.Process
+	// Shell says that it is a shell: afterwards the user's environment may be another.
+	Shell bool
 }
 
 // ServicesError says that a loom has several services and none was named.
@@ -81,8 +83,16 @@ func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
 	if err != nil {
 		return 0, &NotRunError{err}
 	}
-	l.debugf("container %s: %q", c.Name, req.Process.Cmd)
+	if isDevContainer(c) {
+		if err := l.enter(ctx, c, &req.Process); err != nil {
+			return 0, &NotRunError{err}
+		}
+	}
+	l.debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
 	code, err := l.Engine.Exec(ctx, c.ID, req.Process)
+	if req.Shell {
+		l.reprobe(c.ID)
+	}
 	if err != nil && !errors.Is(err, engine.ErrDetached) {
 		err = &NotRunError{err}
 	}

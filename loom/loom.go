@@ -26,6 +26,8 @@ type Looms struct {
 	Registry *registry.Registry
 	// UserSettings is the path of the user's own settings file.
 	UserSettings string
+	// Cache is the folder for what can be learnt again; "" for none.
+	Cache string
 	// Version is that of the plugin; it is put on containers.
 	Version string
 	// Stdout takes results, Stderr everything else.

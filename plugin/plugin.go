@@ -181,6 +181,9 @@ func (env *environment) looms() (*loom.Looms, error) {
 	if env.docker.In().IsTerminal() {
 		l.Ask = env.ask
 	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		l.Cache = filepath.Join(cache, "docker-loom")
+	}
 	if logrus.IsLevelEnabled(logrus.DebugLevel) {
 		l.Debug = logrus.Debugf
 	}

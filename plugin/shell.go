@@ -28,7 +28,7 @@ serves HTTP. Where standard input is no terminal the shell reads its commands fr
 		Args:    maxArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.interactive = true
-			req := loom.ExecRequest{Words: args, Process: engine.Process{Cmd: []string{"/bin/sh", "-c", loginShell}}}
+			req := loom.ExecRequest{Words: args, Shell: true, Process: engine.Process{Cmd: []string{"/bin/sh", "-c", loginShell}}}
 			return o.run(cmd.Context(), env, req)
 		},
 	}
