@@ -186,13 +186,16 @@ func passSignals(ctx context.Context) (context.Context, <-chan os.Signal, func()
 	}
 }
 
-// execHint is the next step for an error of exec and shell.
+// execHint is the next step for an error of exec, shell, code and hooks.
 func execHint(err error) string {
 	var (
 		neither   *loom.NeitherError
 		noService *loom.NoServiceError
 		services  *loom.ServicesError
 		stopped   *loom.StoppedError
+		hook      *loom.HookError
+		none      *loom.NoDevContainerError
+		editor    *editorError
 	)
 	switch {
 	case errors.As(err, &neither):
@@ -203,6 +206,12 @@ func execHint(err error) string {
 		return "name one: docker loom exec " + services.Loom + " " + services.Services[0] + " -- COMMAND"
 	case errors.As(err, &stopped):
 		return "docker loom up " + stopped.Loom + " starts it"
+	case errors.As(err, &hook):
+		return "the container runs: docker loom shell looks into it, docker loom up runs the hook again"
+	case errors.As(err, &none):
+		return "docker loom exec " + none.Loom + " -- COMMAND runs a command in one of its services"
+	case errors.As(err, &editor):
+		return "choose another with --editor, or open that address from where one is installed"
 	}
 	return ""
 }

@@ -120,7 +120,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	flags.StringArrayVar(&env.envFiles, "env-file", envList("COMPOSE_ENV_FILES"), "Specify an alternate environment file")
 	flags.StringVar(&env.projectDirectory, "project-directory", "", "Specify an alternate working directory\n(default: the path of the first specified compose file)")
 	flags.StringVar(&env.progress, "progress", os.Getenv("COMPOSE_PROGRESS"), "Set type of progress output (auto, tty, plain, json, quiet)")
-	cmd.AddCommand(newExecCommand(env), newShellCommand(env))
+	cmd.AddCommand(newExecCommand(env), newShellCommand(env), newCodeCommand(env))
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
