@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/stack"
 )
 
@@ -131,7 +134,9 @@ func (l *Looms) named(ctx context.Context, src stack.Source, words []string) (t 
 	if len(words) > 0 {
 		where.ID, rest = words[0], words[1:]
 	}
-	t, err = l.Resolve(ctx, where, Reading)
+	if t = l.registered(ctx, where); t == nil {
+		t, err = l.Resolve(ctx, where, Reading)
+	}
 	unknown := err
 	if where.ID != "" && errors.As(err, new(*UnknownError)) {
 		where.ID, rest = "", words
@@ -148,6 +153,59 @@ func (l *Looms) named(ctx context.Context, src stack.Source, words []string) (t 
 		err = &NeitherError{Name: words[0], Loom: t.ID}
 	}
 	return t, own, rest, err
+}
+
+// registered is Resolve for the common case, without a git process, which takes as long as a command in a container: the folder
+// is in a work tree of the registry, as it was registered. In all other cases it is nil.
+func (l *Looms) registered(ctx context.Context, where Where) *Target {
+	id, err := "", error(nil)
+	if where.ID != "" {
+		if id, err = ParseID(where.ID); err != nil {
+			return nil
+		}
+	}
+	state, err := l.Registry.Read(ctx)
+	if err != nil || state.Fresh {
+		return nil
+	}
+	dir, err := filepath.EvalSymlinks(where.Source.Dir)
+	if err != nil {
+		return nil
+	}
+	git := filepath.Join(dir, ".git")
+	info, err := os.Lstat(git)
+	for ; err != nil; info, err = os.Lstat(git) {
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+		dir = filepath.Dir(dir)
+		git = filepath.Join(dir, ".git")
+	}
+	repository := dir
+	if !info.IsDir() {
+		pointer, err := os.ReadFile(git)
+		if err != nil {
+			return nil
+		}
+		at := strings.TrimSpace(strings.TrimPrefix(string(pointer), "gitdir:"))
+		if repository = filepath.Dir(filepath.Dir(filepath.Dir(at))); !filepath.IsAbs(at) || filepath.Base(filepath.Dir(at)) != "worktrees" {
+			return nil
+		}
+	}
+	t := &Target{ID: id, Repository: repository, WorkTree: dir, Source: where.Source}
+	if id == "" {
+		in := state.InFolder(dir)
+		if len(in) == 0 || slices.ContainsFunc(in, func(k *registry.Loom) bool { return k.Repository != repository }) {
+			return nil
+		}
+		if t.ID, err = choose(state, t, Reading, nil); err != nil {
+			return nil
+		}
+	}
+	if t.Known = copyOf(state.Find(repository, t.ID)); t.Known == nil {
+		return nil
+	}
+	return t
 }
 
 func hasService(own []engine.Container, name string) bool {

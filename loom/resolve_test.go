@@ -20,6 +20,13 @@ import (
 func (w *testWorld) resolved(where Where, purpose Purpose) string {
 	w.t.Helper()
 	target, err := w.looms.Resolve(w.t.Context(), where, purpose)
+	if quick := w.looms.registered(w.t.Context(), where); quick != nil {
+		slow, err := w.looms.Resolve(w.t.Context(), where, Reading)
+		assert.NilError(w.t, err)
+		assert.Equal(w.t, quick.Name(), slow.Name())
+		assert.Equal(w.t, quick.Repository, slow.Repository)
+		assert.Equal(w.t, quick.Known.Project, slow.Known.Project)
+	}
 	if err != nil {
 		return "error: " + strings.ReplaceAll(err.Error(), w.dir, "")
 	}
@@ -72,6 +79,31 @@ func TestResolveWithoutAnIDTakesTheLoomOfTheFolder(t *testing.T) {
 		{"neither git nor project", "nothing", "main of /nothing in /nothing, from /nothing"},
 	} {
 		assert.Check(t, w.resolved(in(w.path(tc.dir), ""), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.path(tc.dir), ""), Making))
+	}
+}
+
+func TestARegisteredWorkTreeIsFoundWithoutGit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.tree(repo, "issue-7", "shop-looms", "a")
+	w.write("", "shop", "sub", "file")
+	w.know(
+		registry.Loom{ID: "main", Repository: repo, Project: "p-main", WorkTree: repo},
+		registry.Loom{ID: "7", Repository: repo, Project: "p-7", WorkTree: w.path("shop-looms", "a")},
+	)
+	for _, tc := range []struct{ dir, id, want string }{
+		{"shop/sub", "", "p-main"},
+		{"shop", "7", "p-7"},
+		{"shop-looms/a", "", "p-7"},
+		{"shop-looms/a", "main", "p-main"},
+		{"shop", "8", ""},
+	} {
+		got := ""
+		if found := w.looms.registered(t.Context(), in(w.path(tc.dir), tc.id)); found != nil {
+			got = found.Known.Project
+		}
+		assert.Check(t, got == tc.want, "%s %s: %s", tc.dir, tc.id, got)
 	}
 }
 
