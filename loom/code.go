@@ -35,7 +35,7 @@ func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 	}
 	for _, c := range own {
 		if folder := c.Labels[devcontainer.LabelLocalFolder]; folder != "" && !c.OneOff {
-			d, _, err := l.described(ctx, c.Labels)
+			d, _, err := l.labelled(ctx, c.Labels)
 			if err != nil {
 				return "", err
 			}

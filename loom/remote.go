@@ -16,23 +16,6 @@ import (
 	"github.com/docker-loom/docker-loom/engine"
 )
 
-// DevContainer is what a dev container's label engine.LabelDevContainer says: what commands in it need and its other labels do
-// not tell. Containers of other tools have none.
-type DevContainer struct {
-	WorkspaceFolder string `json:"workspaceFolder"`
-	// RemoteUser is who commands run as, never "".
-	RemoteUser string `json:"remoteUser"`
-}
-
-// Label is the label's value.
-func (d DevContainer) Label() string {
-	b, err := json.Marshal(d)
-	if err != nil {
-		panic(err) // two strings
-	}
-	return string(b)
-}
-
 // session is what a command in one start of a dev container's container runs with. It is kept in a file of the user's cache,
 // since it takes a login shell to learn it: exec would be twice as slow. A new start, and whatever ran as a hook or in a shell, may
 // have changed it.

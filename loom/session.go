@@ -11,9 +11,9 @@ import (
 	"github.com/docker-loom/docker-loom/worktree"
 )
 
-// described reads what a dev container's labels say: who commands run as, where, and with which variables. Of a container that
+// labelled reads what a dev container's labels say: who commands run as, where, and with which variables. Of a container that
 // another tool made the folder is not on it, and its devcontainer.json is read.
-func (l *Looms) described(ctx context.Context, labels map[string]string) (DevContainer, devcontainer.Remote, error) {
+func (l *Looms) labelled(ctx context.Context, labels map[string]string) (DevContainer, devcontainer.Remote, error) {
 	var d DevContainer
 	if label := labels[engine.LabelDevContainer]; label != "" {
 		if err := json.Unmarshal([]byte(label), &d); err != nil {
@@ -72,7 +72,7 @@ func (l *Looms) enter(ctx context.Context, c engine.Container, p *engine.Process
 	if err != nil {
 		return err
 	}
-	d, said, err := l.described(ctx, rt.Labels)
+	d, said, err := l.labelled(ctx, rt.Labels)
 	if err != nil {
 		return err
 	}
