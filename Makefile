@@ -80,9 +80,10 @@ test-e2e-pools: build ## forty networks on an engine with Docker's own address p
 	WITH_ENGINE_POOL=docker scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestNetworksBeyondDockersPools ./e2e
 
 .PHONY: bench
-bench: build ## benchmarks of planning, and of a warm no-op up against docker compose
+bench: build ## benchmarks of planning, and against docker compose and the reference CLI of dev containers
 	go test -run '^$$' -bench . ./...
 	if [ -x scripts/bench-noop ]; then $(WITH_ENGINE) scripts/bench-noop; fi
+	if [ -x scripts/bench-devcontainer ]; then $(WITH_ENGINE) scripts/bench-devcontainer; fi
 
 # Into a file with the version in its name, so that a new pin is installed and an old one stays for other branches.
 $(LINT):

@@ -126,6 +126,11 @@ func (l *Looms) adopt(ctx context.Context, t *Target, d *dev, c engine.Container
 	if err != nil {
 		return p, nil, err
 	}
+	if !req.CreateOnly && !req.FilesOnly {
+		if err := l.devHooks(ctx, d, own, req); err != nil {
+			return p, nil, l.unfinished(ctx, p, err)
+		}
+	}
 	return p, &Result{Loom: t.ID, Project: k.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(t.ID, own), Findings: []finding.Finding{}}, nil
 }
 

@@ -1,6 +1,7 @@
 package loom
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -366,12 +367,8 @@ func (d *dev) finish(p *Plan, o Options) error {
 	if !ok {
 		return nil
 	}
-	text, err := json.Marshal(d.told())
-	if err != nil {
-		return err
-	}
 	s.CustomLabels = maps.Clone(s.CustomLabels)
-	s.CustomLabels[engine.LabelDevContainer] = string(text)
+	s.CustomLabels[engine.LabelDevContainer] = d.told().Label()
 	if d.is.UID.Needed && (d.stale || o.Build) {
 		// The step goes on top of another image now.
 		s.PullPolicy = types.PullPolicyBuild
@@ -414,6 +411,15 @@ type DevContainer struct {
 	Said map[string]string `json:"said,omitempty"`
 }
 
+// Label is the label's value.
+func (d DevContainer) Label() string {
+	b, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // strings
+	}
+	return string(b)
+}
+
 // told is that of this dev container.
 func (d *dev) told() DevContainer {
 	t := DevContainer{RemoteUser: d.is.RemoteUser, WorkspaceFolder: d.is.WorkspaceFolder, Said: hashes(d.config)}
@@ -436,6 +442,39 @@ func hashes(c *devcontainer.Config) map[string]string {
 }
 
 func short(hash string) string { return hash[:min(8, len(hash))] }
+
+// devHooks runs the lifecycle hooks that are due in the dev container that runs.
+func (l *Looms) devHooks(ctx context.Context, d *dev, own []engine.Container, req UpRequest) error {
+	if d == nil || req.SkipHooks {
+		return nil
+	}
+	for _, c := range own {
+		if c.Service != d.service || c.OneOff || c.State != "running" {
+			continue
+		}
+		hooks := HookRequest{Container: c.ID, WorkspaceFolder: d.workspace.Folder, NoWait: req.NoWait, Output: l.Stderr}
+		if d.is != nil {
+			hooks.Merged, hooks.RemoteUser = d.is.Merged, d.is.RemoteUser
+			return l.RunHooks(ctx, hooks)
+		}
+		// One that was adopted has all that counts in its label, the file's own part last.
+		entries, err := devcontainer.ParseMetadata(c.Labels[devcontainer.LabelMetadata])
+		if err != nil {
+			return fmt.Errorf("container %s: %w", c.Name, err)
+		}
+		var before []devcontainer.Metadata
+		for _, m := range entries[:max(0, len(entries)-1)] {
+			if m, err = m.Substitute(d.vars); err != nil {
+				return fmt.Errorf("container %s: %w", c.Name, err)
+			}
+			before = append(before, m)
+		}
+		hooks.Merged = devcontainer.Merge(before, nil, d.config)
+		hooks.RemoteUser = cmp.Or(hooks.Merged.RemoteUser, hooks.Merged.ContainerUser)
+		return l.RunHooks(ctx, hooks)
+	}
+	return nil
+}
 
 // forwarded tells whether a port is one that the devcontainer.json forwards. Nobody need listen there yet.
 func (d *dev) forwarded(service string, target int) bool {

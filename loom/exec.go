@@ -148,7 +148,7 @@ func (l *Looms) named(ctx context.Context, src stack.Source, words []string) (t 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	own, err = l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err = l.containers(ctx, t.Known)
 	if err == nil && len(words) > 0 && len(rest) == len(words) && !hasService(own, words[0]) {
 		err = &NeitherError{Name: words[0], Loom: t.ID}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/registry"
@@ -194,6 +195,9 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 	if err != nil {
 		return err
 	}
+	if c := stays(own); c != nil {
+		return l.stopBeside(ctx, t, own, c, timeout)
+	}
 	if project := l.hooks(ctx, t, own); project != nil {
 		if err := l.Stack.Stop(ctx, t.Known.Project, project, timeout); err != nil {
 			return err
@@ -204,6 +208,42 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 		return err
 	}
 	return outside(own, t.Known, func(c engine.Container) error { return l.Engine.Stop(ctx, c.ID, timeout) })
+}
+
+// stays is the running dev container whose devcontainer.json says that it is not to be stopped, nil where there is none.
+func stays(own []engine.Container) *engine.Container {
+	for i, c := range own {
+		if c.Labels[devcontainer.LabelLocalFolder] == "" || c.OneOff || c.State != "running" {
+			continue
+		}
+		entries, err := devcontainer.ParseMetadata(c.Labels[devcontainer.LabelMetadata])
+		action := ""
+		for _, e := range entries {
+			action = cmp.Or(e.ShutdownAction, action)
+		}
+		if err == nil && action == "none" {
+			return &own[i]
+		}
+	}
+	return nil
+}
+
+// stopBeside stops what is beside a dev container that stays; a Compose one stays with all of its project.
+func (l *Looms) stopBeside(ctx context.Context, t *Target, own []engine.Container, c *engine.Container, timeout time.Duration) error {
+	fmt.Fprintf(l.Stderr, "service %s keeps running, as shutdownAction in its devcontainer.json says; docker stop %s stops it\n", c.Service, c.Name)
+	if c.Service != devcontainer.Service {
+		return nil
+	}
+	var others []string
+	for _, o := range own {
+		if o.Service != c.Service && o.Project == t.Known.Project {
+			others = append(others, o.Service)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return l.Stack.StopServices(ctx, t.Known.Project, others, timeout)
 }
 
 // EmptyError says that a loom has no containers.

@@ -25,6 +25,8 @@ type UpRequest struct {
 	WaitTimeout time.Duration
 	// RequirePorts makes a port that nobody answers on an error.
 	RequirePorts bool
+	// SkipHooks runs no lifecycle hook of the dev container.
+	SkipHooks bool
 	// CreateOnly creates the containers and starts none; FilesOnly stops before that.
 	CreateOnly, FilesOnly bool
 	// Tree says whether the loom gets a work tree of its own.
@@ -64,6 +66,8 @@ type Port struct {
 	URL string `json:"url"`
 	// Label is what the devcontainer.json calls the port.
 	Label string `json:"label,omitempty"`
+	// Opens says that the devcontainer.json wants a browser opened.
+	Opens bool `json:"-"`
 	// Silent is true where up waited and nobody answered.
 	Silent bool `json:"silent,omitempty"`
 }
@@ -141,6 +145,11 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	own, err := l.Engine.Containers(ctx, engine.Filter{Project: plan.Entry.Project})
 	if err != nil {
 		return plan, nil, err
+	}
+	if !req.CreateOnly {
+		if err := l.devHooks(ctx, plan.dev, own, req); err != nil {
+			return plan, nil, l.unfinished(ctx, plan, err)
+		}
 	}
 	result := l.result(plan, own)
 	for _, p := range silent {
@@ -272,8 +281,12 @@ func (l *Looms) converged(ctx context.Context, plan *Plan, o stack.CreateOptions
 	}), nil
 }
 
-// finishes tells whether a service may end by itself: one that is restarted whatever happens may not.
+// finishes tells whether a service may end by itself: one that is restarted whatever happens may not, nor a dev container.
 func finishes(plan *Plan, service string) bool {
+	if plan.dev != nil && service == plan.dev.service {
+		// Stopped, it exits with 0.
+		return false
+	}
 	restart := plan.Project.Services[service].Restart
 	return restart != "always" && restart != "unless-stopped"
 }
@@ -313,7 +326,7 @@ func (l *Looms) result(plan *Plan, own []engine.Container) *Result {
 		r.Ports = l.leased(plan)
 	}
 	for i, p := range r.Ports {
-		r.Ports[i] = l.described(plan, p)
+		r.Ports[i] = l.portOf(plan, p)
 	}
 	if r.Findings == nil {
 		r.Findings = []finding.Finding{}
@@ -321,10 +334,11 @@ func (l *Looms) result(plan *Plan, own []engine.Container) *Result {
 	return r
 }
 
-// described gives a port the label and the protocol that the devcontainer.json says.
-func (l *Looms) described(plan *Plan, p Port) Port {
+// portOf gives a port the label and the protocol that the devcontainer.json says.
+func (l *Looms) portOf(plan *Plan, p Port) Port {
 	a := plan.dev.attributes(p.Service, p.Target)
 	p.Label = a.Label
+	p.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
 	if a.Protocol == "http" || a.Protocol == "https" {
 		p.URL = l.url(plan.ID, a.Protocol, p.HostIP, p.Published)
 	}

@@ -28,6 +28,8 @@ type upOptions struct {
 	foreground    bool
 	removeOrphans bool
 	forceRecreate bool
+	open          bool
+	skipHooks     bool
 	timeout       int
 }
 
@@ -166,6 +168,8 @@ is what docker compose up would make.`,
 	flags.BoolVar(&o.noWait, "no-wait", false, "Do not wait until the services are ready")
 	flags.DurationVar(&o.waitTimeout, "wait-timeout", 0, "How long to wait until the services are ready (default 3m, or ILOOM_DEV_SERVER_TIMEOUT in ms)")
 	flags.BoolVar(&o.requirePorts, "require-ports", false, "Fail if nobody answers on a published port")
+	flags.BoolVar(&o.skipHooks, "skip-hooks", false, "Run no lifecycle hooks of the dev container; the next up does")
+	flags.BoolVar(&o.open, "open", false, "Open a browser on the ports that the devcontainer.json says it for")
 	flags.BoolVar(&o.foreground, "foreground", false, "Show the logs until Ctrl-C, which stops the loom; a second one kills it")
 	flags.BoolVar(&o.removeOrphans, "remove-orphans", false, "Remove containers for services not defined in the compose files")
 	flags.BoolVar(&o.forceRecreate, "force-recreate", false, "Recreate containers even if nothing changed")
@@ -185,6 +189,7 @@ func runUp(ctx context.Context, env *environment, o upOptions, tree loom.TreeOpt
 	req := o.create.request(where)
 	req.Tree = tree
 	req.NoWait, req.WaitTimeout, req.RequirePorts = o.noWait, wait, o.requirePorts
+	req.SkipHooks = o.skipHooks
 	req.RemoveOrphans, req.ForceRecreate, req.Timeout = o.removeOrphans, o.forceRecreate, time.Duration(o.timeout)*time.Second
 	plan, result, err := l.Up(ctx, req)
 	if err != nil {
@@ -199,6 +204,9 @@ func runUp(ctx context.Context, env *environment, o upOptions, tree loom.TreeOpt
 	findings(env.docker.Err(), result.Findings, o.create.quiet)
 	if err := write(env.docker.Out(), o.create.format, result, func(w io.Writer) { resultTable(w, result) }); err != nil {
 		return err
+	}
+	if o.open {
+		openPorts(env.docker.Err(), result.Ports)
 	}
 	if o.foreground {
 		return follow(ctx, env, l, plan.Target)

@@ -294,6 +294,11 @@ func (s *Stack) Stop(ctx context.Context, name string, p *types.Project, d time.
 	return s.compose.Stop(ctx, name, api.StopOptions{Project: p, Timeout: timeout(d)})
 }
 
+// StopServices stops the containers of these services of the project with this name.
+func (s *Stack) StopServices(ctx context.Context, name string, services []string, d time.Duration) error {
+	return s.compose.Stop(ctx, name, api.StopOptions{Services: services, Timeout: timeout(d)})
+}
+
 // Kill kills the containers of the project with this name.
 func (s *Stack) Kill(ctx context.Context, name string) error {
 	return s.compose.Kill(ctx, name, api.KillOptions{All: true})
