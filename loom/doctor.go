@@ -227,6 +227,8 @@ func (l *Looms) devHealth(ctx context.Context, plan *Plan, d *Diagnosis) {
 type Prunable struct {
 	*Target
 	Why string
+	// Merged says that its branch is merged: it is ended as rm does it, with its work tree and branch.
+	Merged bool
 }
 
 // Prunable lists what belongs to no loom or to a gone work tree, never a loom that is merely down. Only what carries our
@@ -252,7 +254,7 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 	add := func(k *registry.Loom, recovered bool, why string) {
 		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), recovered: recovered}
 		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree}
-		list = append(list, Prunable{t, why})
+		list = append(list, Prunable{Target: t, Why: why})
 	}
 	for _, k := range state.Looms {
 		if k.Space != space || !gone(k.WorkTree) {

@@ -109,6 +109,15 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	if t.Known == nil {
 		return nil, &UnknownError{t.Name()}
 	}
+	r, err := l.takeDown(ctx, t, req)
+	if err != nil || req.DryRun {
+		return r, err
+	}
+	return r, l.forget(ctx, t, req.Volumes)
+}
+
+// takeDown is down without the end of the promises. The loom's lock must be held.
+func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
 	space, err := l.Engine.Space(ctx)
 	if err != nil {
 		return nil, err
@@ -168,7 +177,7 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	if _, err := overrides.Write(files); err != nil {
 		return nil, err
 	}
-	return r, l.forget(ctx, t, req.Volumes)
+	return r, nil
 }
 
 // downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
@@ -180,10 +189,8 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 	if err := l.Stack.DownFromFiles(ctx, project, req.Volumes, req.Timeout); err != nil {
 		return err
 	}
-	if _, err := overrides.Write(l.generated(t)); err != nil {
-		return err
-	}
-	return l.forget(ctx, t, req.Volumes)
+	_, err = overrides.Write(l.generated(t))
+	return err
 }
 
 // unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone, since

@@ -53,6 +53,13 @@ var ErrOtherTree = errors.New("the loom has another work tree already")
 func (l *Looms) ownTree(ctx context.Context, t *Target, req UpRequest) error {
 	o := req.Tree
 	asked := o.asked()
+	if at := t.Known; at != nil && t.ID != Main && at.WorkTree != t.WorkTree && at.WorkTree != "" && isDir(at.WorkTree) {
+		// Another command gave it one while this waited for the lock.
+		t.Notes = nil
+		if err := l.moveTo(ctx, t, at.WorkTree); err != nil {
+			return err
+		}
+	}
 	if o.Mode == TreeNever || req.ID == "" || t.ID == Main || t.Git == nil {
 		if !asked {
 			return nil
@@ -67,7 +74,7 @@ func (l *Looms) ownTree(ctx context.Context, t *Target, req UpRequest) error {
 		}
 		return nil
 	}
-	home, err := l.home(ctx, t)
+	home, err := l.home(ctx, t.Git)
 	if err != nil {
 		return err
 	}
@@ -140,11 +147,11 @@ type home struct {
 }
 
 // home finds the main work tree. Settings come from there: the work trees' own may be a stranger's.
-func (l *Looms) home(ctx context.Context, t *Target) (*home, error) {
+func (l *Looms) home(ctx context.Context, repo *worktree.Repository) (*home, error) {
 	h := &home{}
-	dir := t.Git.Main
-	if t.Git.Bare {
-		trees, err := t.Git.Trees(ctx)
+	dir := repo.Main
+	if repo.Bare {
+		trees, err := repo.Trees(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -334,12 +341,12 @@ func (l *Looms) noted(here *Target) ([]string, error) {
 // belongs is the path of the work tree that was made for the id, else of one whose folder or branch carries it.
 func (l *Looms) belongs(trees []worktree.Tree, id string) string {
 	for _, tree := range trees {
-		if is(id, tree.For) && !tree.Prunable {
+		if is(id, tree.For) && !tree.Prunable && !tree.Unfinished {
 			return tree.Path
 		}
 	}
 	for _, tree := range trees {
-		if tree.Bare || tree.Prunable {
+		if tree.Bare || tree.Prunable || tree.Unfinished {
 			continue
 		}
 		if names(id, tree.Branch) {

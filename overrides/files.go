@@ -74,11 +74,21 @@ func Write(files []File) ([]string, error) {
 func sweep(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), ".tmp-"+filepath.Base(path))
-		if _, err := strconv.ParseUint(rest, 10, 64); ok && err == nil {
+		if leftover(e.Name(), filepath.Base(path)) {
 			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
 		}
 	}
+}
+
+func leftover(name, of string) bool {
+	rest, ok := strings.CutPrefix(name, ".tmp-"+of)
+	_, err := strconv.ParseUint(rest, 10, 64)
+	return ok && err == nil
+}
+
+// Leftover reports whether a file of this name is what a Write that was killed has left.
+func Leftover(name string) bool {
+	return leftover(name, EnvFile) || leftover(name, OverrideFile) || leftover(name, filepath.Base(NamedFile))
 }
 
 func write(f File) (bool, error) {

@@ -125,7 +125,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
 		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newDoctorCommand(env),
-		newPruneCommand(env), newVersionCommand(env), newInitCommand(env),
+		newPruneCommand(env), newRmCommand(env), newVersionCommand(env), newInitCommand(env),
 	)
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +13,8 @@ import (
 )
 
 type pruneOptions struct {
-	dryRun, yes bool
-	format      string
+	dryRun, yes, merged bool
+	format              string
 }
 
 func newPruneCommand(env *environment) *cobra.Command {
@@ -22,12 +23,16 @@ func newPruneCommand(env *environment) *cobra.Command {
 		Use:   "prune [OPTIONS]",
 		Short: "End what belongs to no loom or to a work tree that is gone",
 		Long: `End what belongs to no loom or to a work tree that is gone, with its containers, networks, volumes and leases. A loom
-that is merely down is never touched. What is removed is found by docker loom's own labels, never by its name.`,
-		Example: "  docker loom prune --dry-run\n  docker loom prune --yes",
+that is merely down is never touched. What is removed is found by docker loom's own labels, never by its name.
+
+With --merged also the looms whose branch is merged into the main branch (a squash merge counts), with the work tree that
+docker loom made and the branch. One in which work would be lost, as docker loom rm sees it, stays.`,
+		Example: "  docker loom prune --dry-run\n  docker loom prune --merged\n  docker loom prune --yes",
 		Args:    maxArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runPrune(cmd.Context(), env, o) },
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
+	cmd.Flags().BoolVar(&o.merged, "merged", false, "End looms whose branch is merged, with work tree and branch, too")
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "Do not ask")
 	addFormat(cmd.Flags(), &o.format)
 	return cmd
@@ -42,30 +47,39 @@ func runPrune(ctx context.Context, env *environment, o pruneOptions) error {
 	if err != nil {
 		return err
 	}
-	remains := []*loom.Remains{}
-	targets := make([]*loom.Target, 0, len(list))
-	for _, p := range list {
-		fmt.Fprintf(env.docker.Err(), "loom %s: %s\n", p.Name(), p.Why)
-		plan, err := l.Down(ctx, p.Target, loom.DownRequest{Volumes: true, DryRun: true})
+	if o.merged {
+		merged, err := l.Merged(ctx)
 		if err != nil {
 			return err
+		}
+		list = append(list, merged...)
+	}
+	remains := []*loom.Remains{}
+	var ends []loom.Prunable
+	for _, p := range list {
+		plan, err := planEnd(ctx, env, l, p)
+		if err != nil {
+			return err
+		}
+		if plan == nil {
+			continue
 		}
 		for _, what := range plan.Removed {
 			fmt.Fprintf(env.docker.Err(), "  remove %s\n", what)
 		}
 		remains = append(remains, plan)
-		targets = append(targets, p.Target)
+		ends = append(ends, p)
 	}
-	if len(list) > 0 && !o.dryRun {
+	if len(ends) > 0 && !o.dryRun {
 		if !o.yes {
 			if err := env.ask("end these"); err != nil {
 				return err
 			}
 		}
 		var errs []error
-		for _, t := range targets {
-			if _, err := l.Down(ctx, t, loom.DownRequest{Volumes: true}); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", t.Name(), err))
+		for _, p := range ends {
+			if err := end(ctx, l, p); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", p.Name(), err))
 			}
 		}
 		if err := errors.Join(errs...); err != nil {
@@ -80,4 +94,37 @@ func runPrune(ctx context.Context, env *environment, o pruneOptions) error {
 			fmt.Fprintf(w, "%d loom(s) ended\n", len(remains))
 		}
 	})
+}
+
+// ofMerged is how a loom whose branch is merged is ended.
+func ofMerged(dryRun bool) loom.RmRequest { return loom.RmRequest{Branch: true, DryRun: dryRun} }
+
+// planEnd says why a loom is to be ended, and gives what would go; nil where it must stay.
+func planEnd(ctx context.Context, env *environment, l *loom.Looms, p loom.Prunable) (*loom.Remains, error) {
+	fmt.Fprintf(env.docker.Err(), "loom %s: %s\n", p.Name(), p.Why)
+	if !p.Merged {
+		return l.Down(ctx, p.Target, loom.DownRequest{Volumes: true, DryRun: true})
+	}
+	r, err := l.Rm(ctx, p.Target, ofMerged(true))
+	if err != nil {
+		return nil, err
+	}
+	if r.State == loom.RemovalRefused {
+		for _, risk := range r.Refused {
+			fmt.Fprintf(env.docker.Err(), "  stays: %s\n", risk)
+		}
+		return nil, nil
+	}
+	return &loom.Remains{Loom: p.ID, Project: p.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: r.Removed}, nil
+}
+
+func end(ctx context.Context, l *loom.Looms, p loom.Prunable) error {
+	if !p.Merged {
+		return l.EndGone(ctx, p.Target)
+	}
+	r, err := l.Rm(ctx, p.Target, ofMerged(false))
+	if err == nil && r.State == loom.RemovalRefused {
+		return fmt.Errorf("it has changed meanwhile: %s", strings.Join(r.Refused, "; "))
+	}
+	return err
 }

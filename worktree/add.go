@@ -335,9 +335,18 @@ func (r refs) belonging(belongs func(string) bool) []string {
 	return of
 }
 
-// reason is what a work tree is locked with from its first moment until Finish, so that one that is not complete is
-// known for it after a crash.
-func reason(id string) string { return "docker loom makes it for " + id }
+// makes begins the reason that a work tree is locked with from its first moment until Finish, so that one that is not
+// complete is known for it after a crash.
+const makes = "docker loom makes it for "
+
+func reason(id, path string) string { return makes + id + " at " + path }
+
+// underReason reads a reason: whom the work tree is made for, and where.
+func underReason(s string) (id, path string, ok bool) {
+	s, ok = strings.CutPrefix(strings.TrimRight(s, "\r\n"), makes)
+	id, path, at := strings.Cut(s, " at ")
+	return id, path, ok && at
+}
 
 // marker is the file in a work tree's git folder that says whom Add made it for. It ends with the work tree, and one
 // who can write only the work tree cannot write it.
@@ -373,7 +382,10 @@ func (r *Repository) Add(ctx context.Context, a *Addition) (err error) {
 	if made, err = r.makeBranch(ctx, a); err != nil {
 		return err
 	}
-	if _, err = r.patient(ctx, "worktree", "add", "--no-checkout", "--lock", "--reason", reason(a.ID), a.Path, a.Branch); err != nil {
+	if err = removeStub(filepath.Join(r.CommonDir, "worktrees", filepath.Base(a.Path))); err != nil {
+		return err
+	}
+	if _, err = r.patient(ctx, "worktree", "add", "--no-checkout", "--lock", "--reason", reason(a.ID, a.Path), a.Path, a.Branch); err != nil {
 		return err
 	}
 	at, err := Find(ctx, a.Path)
@@ -383,8 +395,27 @@ func (r *Repository) Add(ctx context.Context, a *Addition) (err error) {
 	if err = os.WriteFile(filepath.Join(at.GitDir, marker), []byte(a.ID+"\n"), 0o644); err != nil {
 		return err
 	}
-	_, err = at.patient(ctx, "reset", "--quiet", "--hard", "--no-recurse-submodules")
+	// Unlike reset, it leaves all refs alone.
+	_, err = at.patient(ctx, "read-tree", "--reset", "-u", "--no-recurse-submodules", "HEAD")
 	return err
+}
+
+// removeStub removes the folder that a git which was killed at once has made for a work tree: one with nothing in it, or
+// with files that have nothing in them.
+func removeStub(admin string) error {
+	entries, err := os.ReadDir(admin)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+			return nil //nolint:nilerr // no stub then, and git's to judge
+		}
+	}
+	return os.RemoveAll(admin)
 }
 
 // makeBranch makes the branch if it is new, in steps that can each be tried again.
@@ -399,7 +430,7 @@ func (r *Repository) makeBranch(ctx context.Context, a *Addition) (made bool, er
 		_, start, _ = strings.Cut(a.fetch[1], ":")
 	}
 	if a.New {
-		if _, err := r.patient(ctx, "branch", "--no-track", a.Branch, start); err != nil {
+		if _, err := r.patientWith(ctx, a.Branch, "branch", "--no-track", a.Branch, start); err != nil {
 			return false, err
 		}
 	}
@@ -443,15 +474,37 @@ func (r *Repository) Resume(ctx context.Context, id string) (path string, err er
 	return "", r.clear(ctx, id)
 }
 
+// Interrupted tells whether an Add for the id is under way, or was interrupted.
+func (r *Repository) Interrupted(id string) bool { return len(r.unfinished(id)) > 0 }
+
+// mend writes into git's folders of work trees that Add began what git was killed before it wrote, so that git reads the
+// others again: it reads none while one of these files is empty. What is written is what git would have.
+func (r *Repository) mend() error {
+	for _, admin := range r.admins() {
+		locked, err := os.ReadFile(filepath.Join(admin, "locked"))
+		if err != nil || !strings.HasPrefix(string(locked), makes) {
+			continue
+		}
+		name := filepath.Join(admin, "commondir")
+		if info, err := os.Stat(name); err == nil && info.Size() == 0 {
+			if err := os.WriteFile(name, []byte("../..\n"), 0o666); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // clear removes what an Add for the id has left that was interrupted before its files were complete: nobody can have
 // worked there.
 func (r *Repository) clear(ctx context.Context, id string) error {
 	for _, u := range r.unfinished(id) {
-		if u.path == "" {
-			// Killed before git had noted the path: git itself knows nothing of it.
+		if !u.noted {
+			// Killed before git had noted the path: git itself knows nothing of it, and has put nothing there.
 			if err := os.RemoveAll(u.admin); err != nil {
 				return err
 			}
+			_ = os.Remove(u.path)
 			continue
 		}
 		if err := os.RemoveAll(u.path); err != nil {
@@ -467,17 +520,25 @@ func (r *Repository) clear(ctx context.Context, id string) error {
 	return nil
 }
 
-// partial is a work tree that is not finished: its folder in .git, and its path as far as that is noted.
-type partial struct{ admin, path string }
+// partial is a work tree that is not finished: its folder in .git, its path, and whether git has noted that.
+type partial struct {
+	admin, path string
+	noted       bool
+}
 
 func (r *Repository) unfinished(id string) []partial {
 	var all []partial
 	for _, admin := range r.admins() {
 		b, err := os.ReadFile(filepath.Join(admin, "locked"))
-		if err != nil || strings.TrimSpace(string(b)) != reason(id) {
+		of, path, ok := underReason(string(b))
+		if err != nil || !ok || of != id {
 			continue
 		}
-		all = append(all, partial{admin, pathOf(admin)})
+		u := partial{admin, path, false}
+		if noted := pathOf(admin); noted != "" {
+			u.path, u.noted = noted, true
+		}
+		all = append(all, u)
 	}
 	return all
 }

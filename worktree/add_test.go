@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 )
@@ -73,7 +74,7 @@ func TestAddMakesABranchAndAWorkTreeBesideTheRepository(t *testing.T) {
 
 	assert.NilError(t, r.Add(t.Context(), a))
 	tree := treeAt(t, r, path)
-	assert.DeepEqual(t, tree, Tree{Path: path, Branch: "feat/issue-123", Locked: true, Reason: "docker loom makes it for 123", For: "123"})
+	assert.DeepEqual(t, tree, Tree{Path: path, Branch: "feat/issue-123", Locked: true, Reason: "docker loom makes it for 123 at " + path, For: "123", Unfinished: true})
 	assert.NilError(t, r.Finish(t.Context(), path))
 	assert.Equal(t, treeAt(t, r, path).Locked, false)
 	assert.Equal(t, mustGit(t, path, "status", "--porcelain"), "")
@@ -266,8 +267,8 @@ func TestNestedWorkTreesAreIgnoredByGit(t *testing.T) {
 	assert.NilError(t, err)
 	assert.DeepEqual(t, risks, []string{"the work tree " + two + " is inside it"})
 
-	assert.NilError(t, r.Remove(t.Context(), two))
-	assert.NilError(t, r.Remove(t.Context(), path))
+	assert.NilError(t, r.Remove(t.Context(), two, false))
+	assert.NilError(t, r.Remove(t.Context(), path, false))
 	assert.Assert(t, !strings.Contains(content(t, r), "docker loom"), content(t, r))
 }
 
@@ -282,8 +283,8 @@ func TestWorkTreesOfABareRepository(t *testing.T) {
 	// And from there the next.
 	two := mustAdd(t, find(t, path), wishFor("2"))
 	assert.Equal(t, two, filepath.Join(dir, "shop-looms", "feat-issue-2"))
-	assert.NilError(t, r.Remove(t.Context(), path))
-	assert.NilError(t, r.Remove(t.Context(), two))
+	assert.NilError(t, r.Remove(t.Context(), path, false))
+	assert.NilError(t, r.Remove(t.Context(), two, false))
 	assert.Assert(t, gone(filepath.Join(dir, "shop-looms")))
 }
 
@@ -304,7 +305,7 @@ func TestRelativeLinksAreRead(t *testing.T) {
 	risks, err := at.Risks(t.Context(), Keep{MainBranch: "main"})
 	assert.NilError(t, err)
 	assert.DeepEqual(t, risks, []string{"1 file that git does not track: new"})
-	assert.NilError(t, r.Remove(t.Context(), path))
+	assert.NilError(t, r.Remove(t.Context(), path, false))
 	assert.Assert(t, gone(admin))
 }
 
@@ -323,7 +324,7 @@ func TestAddRunsNoHook(t *testing.T) {
 	path := mustAdd(t, r, wishFor("1"))
 	_, err := find(t, path).Risks(t.Context(), Keep{MainBranch: "main"})
 	assert.NilError(t, err)
-	assert.NilError(t, r.Remove(t.Context(), path))
+	assert.NilError(t, r.Remove(t.Context(), path, false))
 	assert.Assert(t, gone(ran))
 }
 
@@ -375,31 +376,53 @@ func TestResumeAfterACrash(t *testing.T) {
 		left   func(t *testing.T, r *Repository, path string)
 		resume bool
 	}{
+		"a lock of its branch": {func(t *testing.T, r *Repository, _ string) {
+			lock := filepath.Join(r.CommonDir, "refs", "heads", "feat", "issue-1.lock")
+			write(t, lock, "")
+			old := time.Now().Add(-time.Hour)
+			assert.NilError(t, os.Chtimes(lock, old, old))
+		}, false},
+		"an empty entry": {func(t *testing.T, r *Repository, _ string) {
+			write(t, filepath.Join(r.CommonDir, "worktrees", "feat-issue-1", "locked"), "")
+		}, false},
 		"nothing":  {func(*testing.T, *Repository, string) {}, false},
 		"a branch": {func(t *testing.T, r *Repository, _ string) { mustGit(t, r.Main, "branch", "feat/issue-1") }, false},
-		"a half made entry": {func(t *testing.T, r *Repository, _ string) {
-			write(t, filepath.Join(r.CommonDir, "worktrees", "feat-issue-1", "locked"), reason("1")+"\n")
+		"a half made entry": {func(t *testing.T, r *Repository, path string) {
+			assert.NilError(t, os.MkdirAll(path, 0o755))
+			write(t, filepath.Join(r.CommonDir, "worktrees", "feat-issue-1", "locked"), reason("1", path)+"\n")
 		}, false},
 		"an entry without HEAD": {func(t *testing.T, r *Repository, path string) {
 			admin := filepath.Join(r.CommonDir, "worktrees", "feat-issue-1")
-			write(t, filepath.Join(admin, "locked"), reason("1")+"\n")
+			write(t, filepath.Join(admin, "locked"), reason("1", path)+"\n")
 			write(t, filepath.Join(admin, "gitdir"), filepath.Join(path, ".git")+"\n")
 			assert.NilError(t, os.MkdirAll(path, 0o755))
 		}, false},
+		"an entry that stops git from listing any": {func(t *testing.T, r *Repository, path string) {
+			admin := filepath.Join(r.CommonDir, "worktrees", "feat-issue-1")
+			write(t, filepath.Join(admin, "locked"), reason("1", path)+"\n")
+			write(t, filepath.Join(admin, "gitdir"), filepath.Join(path, ".git")+"\n")
+			write(t, filepath.Join(admin, "HEAD"), strings.Repeat("0", 40)+"\n")
+			write(t, filepath.Join(admin, "commondir"), "")
+			write(t, filepath.Join(path, ".git"), "gitdir: "+admin+"\n")
+			_, err := git(t.Context(), r.Main, "worktree", "list")
+			assert.Assert(t, inTheWay(err), "%v", err)
+			_, err = r.Trees(t.Context())
+			assert.NilError(t, err)
+		}, false},
 		"no files": {func(t *testing.T, r *Repository, path string) {
-			mustGit(t, r.Main, "worktree", "add", "-q", "--no-checkout", "--lock", "--reason", reason("1"), "-b", "feat/issue-1", path)
+			mustGit(t, r.Main, "worktree", "add", "-q", "--no-checkout", "--lock", "--reason", reason("1", path), "-b", "feat/issue-1", path)
 		}, false},
 		"some files": {func(t *testing.T, r *Repository, path string) {
-			mustGit(t, r.Main, "worktree", "add", "-q", "--no-checkout", "--lock", "--reason", reason("1"), "-b", "feat/issue-1", path)
+			mustGit(t, r.Main, "worktree", "add", "-q", "--no-checkout", "--lock", "--reason", reason("1", path), "-b", "feat/issue-1", path)
 			write(t, filepath.Join(path, "page"), "pag")
 			write(t, filepath.Join(find(t, path).GitDir, "index.lock"), "")
 		}, false},
 		"no folder": {func(t *testing.T, r *Repository, path string) {
-			mustGit(t, r.Main, "worktree", "add", "-q", "--lock", "--reason", reason("1"), "-b", "feat/issue-1", path)
+			mustGit(t, r.Main, "worktree", "add", "-q", "--lock", "--reason", reason("1", path), "-b", "feat/issue-1", path)
 			assert.NilError(t, os.RemoveAll(path))
 		}, false},
 		"all files": {func(t *testing.T, r *Repository, path string) {
-			mustGit(t, r.Main, "worktree", "add", "-q", "--lock", "--reason", reason("1"), "-b", "feat/issue-1", path)
+			mustGit(t, r.Main, "worktree", "add", "-q", "--lock", "--reason", reason("1", path), "-b", "feat/issue-1", path)
 			write(t, filepath.Join(path, "mine"), "")
 		}, true},
 	} {
@@ -421,6 +444,7 @@ func TestResumeAfterACrash(t *testing.T) {
 				assert.Equal(t, mustGit(t, path, "status", "--porcelain"), "")
 			}
 			assert.DeepEqual(t, treeAt(t, r, path), Tree{Path: path, Branch: "feat/issue-1", For: "1"})
+			assert.Equal(t, filepath.Base(find(t, path).GitDir), "feat-issue-1")
 			assert.DeepEqual(t, treeAt(t, r, other), Tree{Path: other, Branch: "feat/issue-2", For: "2"})
 		})
 	}

@@ -3,6 +3,8 @@ package worktree
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -15,14 +17,28 @@ const (
 	mostWait  = 300 * time.Millisecond
 )
 
+// abandoned is the age of a branch's lock at which its process is no more: git holds one for milliseconds.
+const abandoned = 3 * time.Second
+
 // patient runs a git command that changes the repository, again while another git process is in its way. What it runs
 // must be harmless when run again after it failed.
 func (r *Repository) patient(ctx context.Context, args ...string) ([]byte, error) {
+	return r.patientWith(ctx, "", args...)
+}
+
+// patientWith is patient, and takes away the lock of a branch that a git process has left which was killed. Only one who
+// keeps others from working on the branch may do that.
+func (r *Repository) patientWith(ctx context.Context, branch string, args ...string) ([]byte, error) {
 	until := time.Now().Add(patience)
 	for wait := firstWait; ; wait = min(2*wait, mostWait) {
 		out, err := git(ctx, r.dir(), args...)
 		if !inTheWay(err) || time.Now().After(until) {
 			return out, err
+		}
+		if lock := filepath.Join(r.CommonDir, "refs", "heads", filepath.FromSlash(branch)+".lock"); branch != "" {
+			if info, err := os.Stat(lock); err == nil && time.Since(info.ModTime()) > abandoned {
+				_ = os.Remove(lock)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -236,14 +236,23 @@ type Tree struct {
 	Reason string
 	// Prunable says that its folder is gone, and that git worktree prune would forget it.
 	Prunable bool
-	// For is the id that Add made it for, "" for a work tree that somebody else made.
-	For string
+	// For is the id that Add made it for, "" for a work tree that somebody else made. Unfinished says that Add, or what
+	// its caller does until Finish, is under way or was interrupted.
+	For        string
+	Unfinished bool
 }
 
 // Trees returns all work trees of the repository, the main one first, also those whose folder is gone. Errors are
 // those of git worktree list.
 func (r *Repository) Trees(ctx context.Context) ([]Tree, error) {
-	out, err := git(ctx, r.dir(), "worktree", "list", "--porcelain", "-z")
+	list := []string{"worktree", "list", "--porcelain", "-z"}
+	out, err := git(ctx, r.dir(), list...)
+	if inTheWay(err) {
+		if err := r.mend(); err != nil {
+			return nil, err
+		}
+		out, err = r.patient(ctx, list...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -282,6 +291,9 @@ func (r *Repository) Trees(ctx context.Context) ([]Tree, error) {
 	}
 	for i := range trees {
 		trees[i].For = made[trees[i].Path]
+		if id, _, ok := underReason(trees[i].Reason); ok {
+			trees[i].For, trees[i].Unfinished = id, true
+		}
 	}
 	return trees, nil
 }
