@@ -28,6 +28,8 @@ type Input struct {
 	// Project is the Compose project that the dev container is in: of KindCompose the user's as loaded; of the other kinds
 	// one that it joins, or none. It is not changed.
 	Project *types.Project
+	// BaseName is the name of that project without a loom, as runArgs knows its networks (shop_default).
+	BaseName string
 	// Git is the git work tree that the workspace is in.
 	Git Git
 	// Host is the machine of the engine.
@@ -63,6 +65,8 @@ type Compiled struct {
 	// Volumes are those to be added to the project. Their names are as the reference CLI has them: as written for an image
 	// or Dockerfile, after the project for Compose.
 	Volumes types.Volumes
+	// Networks are those that runArgs names; they are not of the project, and so external.
+	Networks types.Networks
 	// Base makes the image that a step of ours builds on, under its own tag or Input.BaseTag; nil where there is no such
 	// step. It has to be pulled or built before Service is.
 	Base *types.ServiceConfig
@@ -102,7 +106,7 @@ type compiler struct {
 // It changes nothing of its input.
 func Compile(in Input) (*Compiled, []finding.Finding, error) {
 	c := &compiler{in: in}
-	c.Compiled = Compiled{Merged: in.Merged, Label: cmp.Or(in.Label, "[]"), Volumes: types.Volumes{}, Others: types.Services{}}
+	c.Compiled = Compiled{Merged: in.Merged, Label: cmp.Or(in.Label, "[]"), Volumes: types.Volumes{}, Networks: types.Networks{}, Others: types.Services{}}
 	var err error
 	if in.Config.Kind == KindCompose {
 		err = c.compose()
@@ -112,6 +116,8 @@ func Compile(in Input) (*Compiled, []finding.Finding, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", in.Config.Path, err)
 	}
+	c.ContainerUser = cmp.Or(c.Service.User, in.Image.User, "root")
+	c.RemoteUser = cmp.Or(in.Merged.RemoteUser, c.ContainerUser)
 	c.git()
 	c.ports()
 	c.gpu()
@@ -161,8 +167,6 @@ func (c *compiler) common() error {
 			return err
 		}
 	}
-	c.ContainerUser = cmp.Or(s.User, c.in.Image.User, "root")
-	c.RemoteUser = cmp.Or(m.RemoteUser, c.ContainerUser)
 	return nil
 }
 

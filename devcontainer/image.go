@@ -14,7 +14,9 @@ import (
 func (c *compiler) image() error {
 	c.Service = types.ServiceConfig{Name: Service}
 	if c.in.Config.Kind == KindDockerfile {
-		c.build()
+		if err := c.build(); err != nil {
+			return err
+		}
 	} else {
 		c.Service.Image = c.in.Config.Image
 	}
@@ -24,38 +26,11 @@ func (c *compiler) image() error {
 	if err := c.common(); err != nil {
 		return err
 	}
+	if err := c.runArgs(); err != nil {
+		return err
+	}
 	c.entrypoint()
 	return nil
-}
-
-// build is the build of a Dockerfile dev container.
-func (c *compiler) build() {
-	b, dir := c.in.Config.Build, filepath.Dir(c.in.Config.Path)
-	file := absolute(dir, b.Dockerfile)
-	build := &types.BuildConfig{
-		Context: filepath.Dir(file), Dockerfile: file, Target: b.Target, CacheFrom: b.CacheFrom,
-	}
-	if b.Context != "" {
-		build.Context = absolute(dir, b.Context)
-	}
-	if rel, err := filepath.Rel(build.Context, file); err == nil && filepath.IsLocal(rel) {
-		build.Dockerfile = filepath.ToSlash(rel)
-	}
-	for name, value := range b.Args {
-		if build.Args == nil {
-			build.Args = types.MappingWithEquals{}
-		}
-		build.Args[name] = &value
-	}
-	c.Service.Build = build
-}
-
-func absolute(dir, file string) string {
-	file = filepath.FromSlash(file)
-	if filepath.IsAbs(file) {
-		return filepath.Clean(file)
-	}
-	return filepath.Join(dir, file)
 }
 
 // workspace mounts the work tree.

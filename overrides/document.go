@@ -38,6 +38,16 @@ func (d *Document) Set(value any, tag string, path ...string) {
 	*d.at(path) = n
 }
 
+// Add puts a value at the end of the list at the path.
+func (d *Document) Add(value string, path ...string) {
+	n := d.at(path)
+	n.Kind = yaml.SequenceNode
+	v := &yaml.Node{}
+	v.SetString(value)
+	escape(v)
+	n.Content = append(n.Content, v)
+}
+
 // Reset takes away what the base files say at the path.
 func (d *Document) Reset(path ...string) {
 	*d.at(path) = yaml.Node{Kind: yaml.ScalarNode, Tag: reset, Value: "null", Style: yaml.TaggedStyle}
@@ -53,8 +63,8 @@ func (d *Document) at(path []string) *yaml.Node {
 }
 
 func child(n *yaml.Node, key string) *yaml.Node {
-	if n.Kind == 0 {
-		n.Kind = yaml.MappingNode
+	if n.Kind == 0 || n.ShortTag() == "!!null" {
+		*n = yaml.Node{Kind: yaml.MappingNode}
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		if n.Content[i].Value == key {

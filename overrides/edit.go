@@ -148,11 +148,11 @@ func (e ContainerName) Apply(p *types.Project) {
 	})
 }
 
-// Render resets the name and adds the aliases, which Compose merges with those that are there.
+// Render resets the name and adds the aliases, which Compose merges with those that the files have.
 func (e ContainerName) Render(d *Document) {
 	d.Reset("services", e.Service, "container_name")
 	for _, key := range e.Networks {
-		d.Set([]string{e.Old}, "", "services", e.Service, "networks", key, "aliases")
+		d.Add(e.Old, "services", e.Service, "networks", key, "aliases")
 	}
 }
 

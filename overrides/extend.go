@@ -18,6 +18,8 @@ type AddService struct {
 	Service types.ServiceConfig
 	// Volumes are by key, with their whole names.
 	Volumes types.Volumes
+	// Networks are those that it names beside the project's own, by keys that the project does not have.
+	Networks types.Networks
 }
 
 // Apply adds the service, and the default network where no service had it.
@@ -26,11 +28,12 @@ func (e AddService) Apply(p *types.Project) {
 	if s.NetworkMode == "" && len(s.Networks) == 0 {
 		s.Networks = map[string]*types.ServiceNetworkConfig{"default": nil}
 	}
+	p.Networks = maps.Clone(p.Networks)
+	if p.Networks == nil {
+		p.Networks = types.Networks{}
+	}
+	maps.Copy(p.Networks, e.Networks)
 	if _, uses := s.Networks["default"]; uses {
-		p.Networks = maps.Clone(p.Networks)
-		if p.Networks == nil {
-			p.Networks = types.Networks{}
-		}
 		if _, has := p.Networks["default"]; !has {
 			p.Networks["default"] = types.NetworkConfig{Name: p.Name + "_default"}
 		}
@@ -46,6 +49,9 @@ func (e AddService) Apply(p *types.Project) {
 // Render writes the service whole.
 func (e AddService) Render(d *Document) {
 	d.Set(e.Service, "", "services", e.Service.Name)
+	for _, key := range slices.Sorted(maps.Keys(e.Networks)) {
+		d.Set(e.Networks[key], "", "networks", key)
+	}
 	renderVolumes(d, e.Volumes)
 }
 

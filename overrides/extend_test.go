@@ -77,13 +77,14 @@ services:
 			assert.NilError(t, err)
 
 			c, merged := everything(dir)
+			c.RunArgs = []string{"--name", "app", "--network", "old_default", "--network", "name=other,alias=a$b", "--network", "third", "-e", "A=$b"}
 			c.Kind, c.Build = devcontainer.KindDockerfile, &devcontainer.Build{Dockerfile: "../Dockerfile", Args: map[string]string{"V": "$x"}, Target: "dev"}
 			base, compose := m.Project.AllServices()["app"]
 			if compose {
 				c.Kind, c.Compose = devcontainer.KindCompose, &devcontainer.Compose{Service: "app"}
 			}
 			done, _, err := devcontainer.Compile(devcontainer.Input{
-				Config: c, Merged: merged, Label: label, Project: m.Project, BaseTag: "iloom-ab-7-base",
+				Config: c, Merged: merged, Label: label, Project: m.Project, BaseName: "old", BaseTag: "iloom-ab-7-base",
 				Image: devcontainer.ImageInfo{ID: "sha256:1", User: "node", Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"node"}},
 				Git:   devcontainer.Git{Root: dir, Common: filepath.Join(filepath.Dir(dir), ".git"), Pointer: filepath.Join(filepath.Dir(dir), ".git", "worktrees", "x")},
 				Host:  devcontainer.Host{OS: "linux", UID: 1234, GID: 1234, GPU: true},
@@ -94,7 +95,7 @@ services:
 			if compose {
 				edits = append(edits, overrides.Extend{Was: base, Is: done.Service, Volumes: done.Volumes})
 			} else {
-				edits = append(edits, overrides.AddService{Service: done.Service, Volumes: done.Volumes})
+				edits = append(edits, overrides.AddService{Service: done.Service, Volumes: done.Volumes, Networks: done.Networks})
 			}
 			for key, s := range done.Others {
 				edits = append(edits, overrides.Extend{Was: m.Project.AllServices()[key], Is: s})

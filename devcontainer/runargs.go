@@ -1,0 +1,586 @@
+package devcontainer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/format"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/cli/cli/command"
+	dockercontainer "github.com/docker/cli/cli/command/container"
+	"github.com/docker/cli/cli/config/configfile"
+	"github.com/docker/cli/cli/streams"
+	"github.com/docker/docker/api/types/blkiodev"
+	"github.com/docker/docker/api/types/container"
+	mounttypes "github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+	"github.com/docker/go-connections/nat"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/spf13/pflag"
+
+	"github.com/docker-loom/docker-loom/finding"
+)
+
+// runFlag is what becomes of a flag of docker run.
+type runFlag struct {
+	// told is what the user is told where Compose cannot say the flag; "" where it can. level goes with it.
+	told  string
+	level finding.Level
+	// muted keeps the value from docker's own code, which would act on it; the last one is asked for with created.last.
+	muted bool
+	// path makes a relative path in the value count from the workspace.
+	path func(dir, value string) string
+}
+
+const (
+	windows = "is for Windows containers"
+	lasting = "has no effect: a dev container is created once and stays"
+)
+
+// runFlags are all flags of docker run; a test holds that none is missing. Those with an empty entry come out as fields of
+// the service.
+var runFlags = map[string]runFlag{
+	"add-host": {}, "annotation": {}, "blkio-weight": {}, "blkio-weight-device": {}, "cap-add": {}, "cap-drop": {},
+	"cgroup-parent": {}, "cgroupns": {}, "cpu-count": {}, "cpu-period": {}, "cpu-quota": {},
+	"cpu-rt-period": {}, "cpu-rt-runtime": {}, "cpu-shares": {}, "cpus": {}, "cpuset-cpus": {}, "device": {},
+	"device-cgroup-rule": {}, "device-read-bps": {}, "device-read-iops": {}, "device-write-bps": {}, "device-write-iops": {},
+	"dns": {}, "dns-opt": {}, "dns-option": {}, "dns-search": {}, "domainname": {}, "env": {}, "expose": {}, "gpus": {},
+	"group-add": {}, "health-cmd": {}, "health-interval": {}, "health-retries": {}, "health-start-interval": {},
+	"health-start-period": {}, "health-timeout": {}, "hostname": {}, "init": {}, "interactive": {}, "ip": {}, "ip6": {},
+	"ipc": {}, "isolation": {}, "label": {}, "link": {}, "link-local-ip": {}, "log-driver": {}, "log-opt": {},
+	"mac-address": {}, "memory": {}, "memory-reservation": {}, "memory-swap": {}, "memory-swappiness": {},
+	"name": {muted: true}, "net": {},
+	"net-alias": {}, "network": {}, "network-alias": {}, "no-healthcheck": {}, "oom-kill-disable": {}, "oom-score-adj": {},
+	"pid": {}, "pids-limit": {}, "platform": {}, "privileged": {}, "publish": {}, "pull": {muted: true}, "read-only": {},
+	"restart": {}, "runtime": {}, "shm-size": {}, "stop-signal": {}, "stop-timeout": {}, "storage-opt": {}, "sysctl": {},
+	"tmpfs": {}, "tty": {}, "ulimit": {}, "use-api-socket": {muted: true}, "user": {}, "userns": {}, "uts": {},
+	"volume-driver": {}, "volumes-from": {}, "workdir": {},
+
+	"env-file":     {path: whole},
+	"label-file":   {path: whole},
+	"volume":       {path: beforeColon},
+	"mount":        {path: inSource},
+	"security-opt": {path: inSeccomp},
+
+	"attach":                {told: "has no effect: a dev container runs in the background", level: finding.Info},
+	"cidfile":               {told: lasting, level: finding.Warning, muted: true},
+	"cpu-percent":           {level: finding.Warning, told: windows},
+	"cpuset-mems":           {told: "cannot be said in Compose", level: finding.Warning},
+	"detach":                {level: finding.Info, muted: true, told: "has no effect: a dev container runs in the background"},
+	"detach-keys":           {level: finding.Info, muted: true, told: "has no effect: nothing is attached"},
+	"disable-content-trust": {level: finding.Info, muted: true, told: "has no effect: Compose pulls without content trust"},
+	"entrypoint":            {level: finding.Warning, told: "has no effect: dev containers have an entrypoint of their own, which the specification puts behind runArgs"},
+	"help":                  {level: finding.Warning, muted: true, told: "is no flag for a container"},
+	"io-maxbandwidth":       {level: finding.Warning, told: windows},
+	"io-maxiops":            {level: finding.Warning, told: windows},
+	"kernel-memory":         {level: finding.Warning, told: "is no longer known to Docker Engine"},
+	"publish-all":           {level: finding.Warning, told: "cannot be said in Compose: name the ports in forwardPorts"},
+	"quiet":                 {level: finding.Info, muted: true, told: lasting},
+	"rm":                    {level: finding.Warning, muted: true, told: "is left out: the container stays until docker loom down"},
+	"sig-proxy":             {level: finding.Info, muted: true, told: "has no effect: nothing is attached"},
+}
+
+func whole(dir, value string) string { return absolute(dir, value) }
+
+// beforeColon is for SOURCE:TARGET[:OPTIONS], where docker takes a source that begins with a dot for a path.
+func beforeColon(dir, value string) string {
+	source, rest, ok := strings.Cut(value, ":")
+	if !ok || !strings.HasPrefix(source, ".") {
+		return value
+	}
+	return absolute(dir, source) + ":" + rest
+}
+
+func inSource(dir, value string) string {
+	fields := strings.Split(value, ",")
+	for i, field := range fields {
+		key, source, _ := strings.Cut(field, "=")
+		if (key == "source" || key == "src") && strings.HasPrefix(source, ".") {
+			fields[i] = key + "=" + absolute(dir, source)
+		}
+	}
+	return strings.Join(fields, ",")
+}
+
+func inSeccomp(dir, value string) string {
+	file, ok := strings.CutPrefix(value, "seccomp=")
+	if !ok || file == "unconfined" || file == "builtin" || strings.HasPrefix(file, "{") {
+		return value
+	}
+	return "seccomp=" + absolute(dir, file)
+}
+
+// spyFlag stands before a flag of docker's, remembers what it was set to, and passes it on unless it is muted.
+type spyFlag struct {
+	pflag.Value
+	is     runFlag
+	dir    string
+	values []string
+}
+
+func (f *spyFlag) Set(s string) error {
+	if f.is.path != nil {
+		s = f.is.path(f.dir, s)
+	}
+	f.values = append(f.values, s)
+	if f.is.muted {
+		return nil
+	}
+	return f.Value.Set(s)
+}
+
+// created is what docker run would ask of the engine.
+type created struct {
+	*container.Config
+	host     *container.HostConfig
+	networks map[string]*network.EndpointSettings
+	platform *ocispec.Platform
+	flags    map[string][]string // what each flag was set to, by name
+}
+
+// errCaptured ends docker run where it would create the container.
+var errCaptured = errors.New("captured")
+
+// runCLI is the docker CLI with a client that knows one request.
+type runCLI struct {
+	command.Cli
+	client runClient
+}
+
+func (c *runCLI) Client() client.APIClient { return &c.client }
+func (*runCLI) ConfigFile() *configfile.ConfigFile {
+	return &configfile.ConfigFile{}
+}
+func (*runCLI) ServerInfo() command.ServerInfo { return command.ServerInfo{OSType: "linux"} }
+func (*runCLI) Out() *streams.Out              { return streams.NewOut(io.Discard) }
+func (*runCLI) Err() *streams.Out              { return streams.NewOut(io.Discard) }
+
+// In is a terminal, because docker refuses --tty without one: the flag is kept for the service.
+func (*runCLI) In() *streams.In {
+	in := streams.NewIn(http.NoBody)
+	in.SetIsTerminal(true)
+	return in
+}
+
+type runClient struct {
+	client.APIClient
+	created *created
+}
+
+func (*runClient) DaemonHost() string    { return "" }
+func (*runClient) ClientVersion() string { return "1.51" }
+
+func (c *runClient) ContainerCreate(_ context.Context, config *container.Config, host *container.HostConfig, net *network.NetworkingConfig, platform *ocispec.Platform, _ string) (container.CreateResponse, error) {
+	c.created = &created{Config: config, host: host, networks: net.EndpointsConfig, platform: platform}
+	return container.CreateResponse{}, errCaptured
+}
+
+// anImage is an image that no registry is asked for: an ID.
+const anImage = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+// parseRunArgs reads arguments of docker run as docker does: its own command runs up to where it would ask the engine.
+// Paths count from dir. Environment and label files are read, and variables without a value taken from the process.
+func parseRunArgs(args []string, dir string) (*created, error) {
+	cli := &runCLI{}
+	cmd := dockercontainer.NewRunCommand(cli) //nolint:staticcheck // deprecated for importers, but the only parser there is
+	flags := cmd.Flags()
+	spies := map[string]*spyFlag{}
+	flags.VisitAll(func(f *pflag.Flag) {
+		spies[f.Name] = &spyFlag{Value: f.Value, is: runFlags[f.Name], dir: dir}
+		f.Value = spies[f.Name]
+	})
+	if err := flags.Parse(append(slices.Clone(args), anImage)); err != nil {
+		return nil, err
+	}
+	switch rest := flags.Args(); {
+	case len(rest) == 0:
+		return nil, fmt.Errorf("%s needs a value", args[len(args)-1])
+	case rest[0] != anImage:
+		return nil, fmt.Errorf("%q is neither a flag nor the value of one", rest[0])
+	}
+	cmd.SetContext(context.Background())
+	if err := cmd.RunE(cmd, flags.Args()); cli.client.created == nil {
+		return nil, cmp.Or(err, errors.New("docker run does not create a container"))
+	}
+	c := cli.client.created
+	c.flags = map[string][]string{}
+	flags.Visit(func(f *pflag.Flag) { c.flags[f.Name] = spies[f.Name].values })
+	return c, nil
+}
+
+// runArgs says in Compose's words what runArgs asks of docker run, over what the service has already.
+func (c *compiler) runArgs() error {
+	if len(c.in.Config.RunArgs) == 0 {
+		return nil
+	}
+	r, err := parseRunArgs(c.in.Config.RunArgs, c.in.Config.Workspace)
+	if err != nil {
+		// docker adds a usage line.
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		return fmt.Errorf("runArgs: %s", strings.TrimPrefix(text, "docker: "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.flags)) {
+		if f := runFlags[name]; f.told != "" {
+			c.find(f.level, fmt.Sprintf("runArgs: --%s %s", name, f.told), "")
+		}
+	}
+	c.runProcess(r)
+	c.runResources(r)
+	c.runSecurity(r)
+	c.runNetwork(r)
+	return c.runMounts(r)
+}
+
+// unsaid tells that a value of a flag cannot be said in Compose.
+func (c *compiler) unsaid(flag, value string) {
+	c.find(finding.Warning, fmt.Sprintf("runArgs: --%s %s cannot be said in Compose", flag, value), "")
+}
+
+func (r *created) set(flag string) bool { return len(r.flags[flag]) > 0 }
+
+// last is the value of a flag that was not passed on to docker.
+func (r *created) last(flag string) string {
+	if !r.set(flag) {
+		return ""
+	}
+	return r.flags[flag][len(r.flags[flag])-1]
+}
+
+func (c *compiler) runProcess(r *created) {
+	s := &c.Service
+	s.User = cmp.Or(r.User, s.User)
+	s.WorkingDir, s.Hostname, s.DomainName = r.WorkingDir, r.Hostname, r.Domainname
+	s.Tty, s.StdinOpen = r.Tty, r.OpenStdin
+	s.StopSignal = r.StopSignal
+	if r.StopTimeout != nil {
+		d := types.Duration(time.Duration(*r.StopTimeout) * time.Second)
+		s.StopGracePeriod = &d
+	}
+	for _, kv := range r.Env {
+		name, value, has := strings.Cut(kv, "=")
+		if s.Environment == nil {
+			s.Environment = types.MappingWithEquals{}
+		}
+		s.Environment[name] = nil
+		if has {
+			s.Environment[name] = &value
+		}
+	}
+	for name, value := range r.Labels {
+		if _, ours := map[string]bool{LabelLocalFolder: true, LabelConfigFile: true, LabelMetadata: true}[name]; !ours {
+			s.Labels[name] = value
+		}
+	}
+	if p := r.host.RestartPolicy; r.set("restart") {
+		s.Restart = string(p.Name)
+		if p.MaximumRetryCount > 0 {
+			s.Restart += ":" + strconv.Itoa(p.MaximumRetryCount)
+		}
+	}
+	if r.host.Init != nil {
+		s.Init = r.host.Init
+	}
+	if c.Merged.Init {
+		s.Init = &c.Merged.Init
+	}
+	s.HealthCheck = healthcheck(r.Healthcheck)
+	if l := r.host.LogConfig; l.Type != "" || len(l.Config) > 0 {
+		s.Logging = &types.LoggingConfig{Driver: l.Type, Options: l.Config}
+	}
+	if r.set("platform") {
+		s.Platform = r.last("platform")
+	}
+	switch pull := r.last("pull"); pull {
+	case "", types.PullPolicyMissing:
+	case types.PullPolicyAlways, types.PullPolicyNever:
+		s.PullPolicy = pull
+	default:
+		c.unsaid("pull", pull)
+	}
+	// A loom takes it away again, because names collide.
+	s.ContainerName = r.last("name")
+	s.UseAPISocket, _ = strconv.ParseBool(r.last("use-api-socket"))
+}
+
+func healthcheck(h *container.HealthConfig) *types.HealthCheckConfig {
+	if h == nil {
+		return nil
+	}
+	if slices.Equal(h.Test, []string{"NONE"}) {
+		return &types.HealthCheckConfig{Disable: true}
+	}
+	duration := func(d time.Duration) *types.Duration {
+		if d == 0 {
+			return nil
+		}
+		return (*types.Duration)(&d)
+	}
+	out := &types.HealthCheckConfig{
+		Test: h.Test, Interval: duration(h.Interval), Timeout: duration(h.Timeout),
+		StartPeriod: duration(h.StartPeriod), StartInterval: duration(h.StartInterval),
+	}
+	if h.Retries > 0 {
+		n := uint64(h.Retries)
+		out.Retries = &n
+	}
+	return out
+}
+
+func (c *compiler) runResources(r *created) {
+	s, h := &c.Service, r.host
+	s.CPUCount = h.CPUCount
+	s.CPUPeriod, s.CPUQuota, s.CPURTPeriod, s.CPURTRuntime = h.CPUPeriod, h.CPUQuota, h.CPURealtimePeriod, h.CPURealtimeRuntime
+	s.CPUShares, s.CPUSet, s.CPUS = h.CPUShares, h.CpusetCpus, float32(h.NanoCPUs)/1e9
+	s.MemLimit, s.MemReservation = types.UnitBytes(h.Memory), types.UnitBytes(h.MemoryReservation)
+	if h.MemorySwap < 0 {
+		c.unsaid("memory-swap", strconv.FormatInt(h.MemorySwap, 10))
+	} else {
+		s.MemSwapLimit = types.UnitBytes(h.MemorySwap)
+	}
+	if n := h.MemorySwappiness; n != nil && *n == 0 && r.set("memory-swappiness") {
+		c.unsaid("memory-swappiness", "0")
+	} else if n != nil && *n > 0 {
+		s.MemSwappiness = types.UnitBytes(*n)
+	}
+	s.OomScoreAdj = int64(h.OomScoreAdj)
+	s.OomKillDisable = h.OomKillDisable != nil && *h.OomKillDisable
+	if h.PidsLimit != nil {
+		s.PidsLimit = *h.PidsLimit
+	}
+	s.ShmSize, s.CgroupParent = types.UnitBytes(h.ShmSize), h.CgroupParent
+	for _, u := range h.Ulimits {
+		if s.Ulimits == nil {
+			s.Ulimits = map[string]*types.UlimitsConfig{}
+		}
+		s.Ulimits[u.Name] = &types.UlimitsConfig{Soft: int(u.Soft), Hard: int(u.Hard)}
+		if u.Soft == u.Hard {
+			s.Ulimits[u.Name] = &types.UlimitsConfig{Single: int(u.Soft)}
+		}
+	}
+	c.runBlkio(r)
+	for _, d := range h.Devices {
+		s.Devices = append(s.Devices, types.DeviceMapping{Source: d.PathOnHost, Target: d.PathInContainer, Permissions: d.CgroupPermissions})
+	}
+	s.DeviceCgroupRules = h.DeviceCgroupRules
+	for _, d := range h.DeviceRequests {
+		if d.Driver == "cdi" {
+			for _, id := range d.DeviceIDs {
+				s.Devices = append(s.Devices, types.DeviceMapping{Source: id, Target: id, Permissions: "rwm"})
+			}
+			continue
+		}
+		gpus := types.DeviceRequest{Driver: d.Driver, Count: types.DeviceCount(d.Count), IDs: d.DeviceIDs}
+		if len(d.Options) > 0 {
+			gpus.Options = d.Options
+		}
+		for _, all := range d.Capabilities {
+			for _, capability := range all {
+				// Compose adds that one.
+				if capability != "gpu" {
+					gpus.Capabilities = append(gpus.Capabilities, capability)
+				}
+			}
+		}
+		s.Gpus = append(s.Gpus, gpus)
+	}
+}
+
+func (c *compiler) runBlkio(r *created) {
+	h := r.host
+	b := types.BlkioConfig{Weight: h.BlkioWeight}
+	for _, w := range h.BlkioWeightDevice {
+		b.WeightDevice = append(b.WeightDevice, types.WeightDevice{Path: w.Path, Weight: w.Weight})
+	}
+	throttle := func(list []*blkiodev.ThrottleDevice) (out []types.ThrottleDevice) {
+		for _, d := range list {
+			out = append(out, types.ThrottleDevice{Path: d.Path, Rate: types.UnitBytes(d.Rate)})
+		}
+		return out
+	}
+	b.DeviceReadBps, b.DeviceWriteBps = throttle(h.BlkioDeviceReadBps), throttle(h.BlkioDeviceWriteBps)
+	b.DeviceReadIOps, b.DeviceWriteIOps = throttle(h.BlkioDeviceReadIOps), throttle(h.BlkioDeviceWriteIOps)
+	for _, flag := range []string{"blkio-weight", "blkio-weight-device", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops"} {
+		if r.set(flag) {
+			c.Service.BlkioConfig = &b
+		}
+	}
+}
+
+func (c *compiler) runSecurity(r *created) {
+	s, h := &c.Service, r.host
+	s.Privileged = s.Privileged || h.Privileged
+	s.CapAdd, s.CapDrop = withAll(h.CapAdd, s.CapAdd), h.CapDrop
+	// As written: Compose reads a seccomp profile itself, as docker has done here.
+	s.SecurityOpt = withAll(r.flags["security-opt"], s.SecurityOpt)
+	s.GroupAdd, s.ReadOnly = h.GroupAdd, h.ReadonlyRootfs
+	s.UserNSMode, s.Cgroup = string(h.UsernsMode), string(h.CgroupnsMode)
+	s.Ipc, s.Pid, s.Uts = string(h.IpcMode), string(h.PidMode), string(h.UTSMode)
+	s.Isolation, s.Runtime = string(h.Isolation), h.Runtime
+	s.StorageOpt = h.StorageOpt
+	if len(h.Sysctls) > 0 {
+		s.Sysctls = h.Sysctls
+	}
+	if len(h.Annotations) > 0 {
+		s.Annotations = h.Annotations
+	}
+}
+
+func (c *compiler) runNetwork(r *created) {
+	s, h := &c.Service, r.host
+	s.DNS, s.DNSOpts, s.DNSSearch = filled(h.DNS), filled(h.DNSOptions), filled(h.DNSSearch)
+	for _, entry := range h.ExtraHosts {
+		name, ip, ok := strings.Cut(entry, ":")
+		if !ok {
+			name, ip, _ = strings.Cut(entry, "=")
+		}
+		if s.ExtraHosts == nil {
+			s.ExtraHosts = types.HostsList{}
+		}
+		s.ExtraHosts[name] = append(s.ExtraHosts[name], strings.Trim(ip, "[]"))
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(h.PortBindings), comparePorts) {
+		for _, b := range h.PortBindings[p] {
+			s.Ports = append(s.Ports, types.ServicePortConfig{
+				Mode: "ingress", HostIP: b.HostIP, Target: uint32(p.Int()), Published: b.HostPort, Protocol: strings.ToLower(p.Proto()),
+			})
+		}
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(r.ExposedPorts), comparePorts) {
+		if _, published := h.PortBindings[p]; !published {
+			s.Expose = append(s.Expose, strings.TrimSuffix(string(p), "/tcp"))
+		}
+	}
+	s.ExternalLinks = h.Links
+	mode := h.NetworkMode
+	if !mode.IsUserDefined() {
+		if !mode.IsDefault() && mode != "" {
+			s.NetworkMode = string(mode)
+			if e := r.networks[string(mode)]; e != nil {
+				s.MacAddress = e.MacAddress
+			}
+			return
+		}
+		if e := endpoint(r.networks["default"]); e != nil {
+			s.Networks = map[string]*types.ServiceNetworkConfig{"default": e}
+		}
+		return
+	}
+	first := c.network(mode.NetworkName())
+	s.Networks = map[string]*types.ServiceNetworkConfig{first: nil}
+	for name, e := range r.networks {
+		s.Networks[c.network(name)] = endpoint(e)
+	}
+	if len(s.Networks) > 1 {
+		// The first one is that of docker run --network.
+		e := s.Networks[first]
+		if e == nil {
+			e = &types.ServiceNetworkConfig{}
+		}
+		e.Priority = 1
+		s.Networks[first] = e
+	}
+}
+
+// network is the key of the network that docker calls name: one of the project's own, or an external one that is added.
+func (c *compiler) network(name string) string {
+	key := name
+	if p := c.in.Project; p != nil {
+		for own, n := range p.Networks {
+			if n.Name == name || c.in.BaseName+"_"+own == name {
+				return own
+			}
+		}
+		if _, taken := p.Networks[key]; taken {
+			key += "_external"
+		}
+	}
+	c.Networks[key] = types.NetworkConfig{Name: name, External: true}
+	return key
+}
+
+func filled(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+func comparePorts(a, b nat.Port) int {
+	return cmp.Or(cmp.Compare(a.Int(), b.Int()), cmp.Compare(a.Proto(), b.Proto()))
+}
+
+// endpoint is nil where nothing is said.
+func endpoint(e *network.EndpointSettings) *types.ServiceNetworkConfig {
+	if e == nil {
+		return nil
+	}
+	out := types.ServiceNetworkConfig{Aliases: filled(e.Aliases), GatewayPriority: e.GwPriority, MacAddress: e.MacAddress}
+	if len(e.DriverOpts) > 0 {
+		out.DriverOpts = e.DriverOpts
+	}
+	if i := e.IPAMConfig; i != nil {
+		out.Ipv4Address, out.Ipv6Address, out.LinkLocalIPs = i.IPv4Address, i.IPv6Address, filled(i.LinkLocalIPs)
+	}
+	if out.Aliases == nil && out.GatewayPriority == 0 && out.MacAddress == "" && out.DriverOpts == nil && e.IPAMConfig == nil {
+		return nil
+	}
+	return &out
+}
+
+func (c *compiler) runMounts(r *created) error {
+	s, h := &c.Service, r.host
+	for _, target := range slices.Sorted(maps.Keys(h.Tmpfs)) {
+		entry := target
+		if o := h.Tmpfs[target]; o != "" {
+			entry += ":" + o
+		}
+		s.Tmpfs = append(s.Tmpfs, entry)
+	}
+	for _, from := range h.VolumesFrom {
+		s.VolumesFrom = append(s.VolumesFrom, types.ContainerPrefix+from)
+	}
+	binds := append(slices.Clone(h.Binds), slices.Collect(maps.Keys(r.Volumes))...)
+	slices.Sort(binds)
+	for _, bind := range binds {
+		v, err := format.ParseVolume(bind)
+		if err != nil {
+			return fmt.Errorf("runArgs: -v %s: %w", bind, err)
+		}
+		if strings.HasPrefix(v.Source, "~") {
+			return fmt.Errorf("runArgs: -v %s: docker run knows no ~: write ${localEnv:HOME}", bind)
+		}
+		v.Target = path.Clean(v.Target)
+		c.add(v)
+		if v.Type == types.VolumeTypeVolume && v.Source == "" && h.VolumeDriver != "" {
+			c.unsaid("volume-driver", h.VolumeDriver+" for the volume without a name at "+v.Target)
+		}
+		if v.Type == types.VolumeTypeVolume && v.Source != "" {
+			if err := c.volume(v.Source, types.VolumeConfig{Driver: h.VolumeDriver}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range h.Mounts {
+		if m.Type == mounttypes.TypeBind && !filepath.IsAbs(m.Source) {
+			return fmt.Errorf("runArgs: --mount: source %s is no absolute path", m.Source)
+		}
+		v, err := c.convertMount(m, false)
+		if err != nil {
+			return err
+		}
+		c.add(v)
+	}
+	return nil
+}
