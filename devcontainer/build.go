@@ -17,12 +17,8 @@ import (
 
 // build is the build of a Dockerfile dev container.
 func (c *compiler) build() error {
-	b, dir := c.in.Config.Build, filepath.Dir(c.in.Config.Path)
-	file := absolute(dir, b.Dockerfile)
-	build := &types.BuildConfig{Context: filepath.Dir(file), Dockerfile: file, Target: b.Target, CacheFrom: b.CacheFrom}
-	if b.Context != "" {
-		build.Context = absolute(dir, b.Context)
-	}
+	b, file := c.in.Config.Build, c.in.Config.DockerfilePath()
+	build := &types.BuildConfig{Context: c.in.Config.BuildContext(), Dockerfile: file, Target: b.Target, CacheFrom: b.CacheFrom}
 	if rel, err := filepath.Rel(build.Context, file); err == nil && filepath.IsLocal(rel) {
 		build.Dockerfile = filepath.ToSlash(rel)
 	}

@@ -19,7 +19,7 @@ type Input struct {
 	Config *Config
 	// Merged is Config together with the metadata of image and features, with the same variables replaced.
 	Merged *Merged
-	// Label is the value of the metadata label: all entries, variables not replaced. "" is an empty list.
+	// Label is the value of the metadata label: all entries, no variable replaced. "" is an empty list.
 	Label string
 	// Image is what the dev container's own image tells, without any step on top of it.
 	Image ImageInfo
@@ -145,8 +145,8 @@ func (c *compiler) common() error {
 		s.Init = &m.Init
 	}
 	s.Privileged = s.Privileged || m.Privileged
-	s.CapAdd = withAll(s.CapAdd, m.CapAdd)
-	s.SecurityOpt = withAll(s.SecurityOpt, m.SecurityOpt)
+	s.CapAdd = union(slices.Clone(s.CapAdd), m.CapAdd)
+	s.SecurityOpt = union(slices.Clone(s.SecurityOpt), m.SecurityOpt)
 	s.User = cmp.Or(m.ContainerUser, s.User)
 	s.Environment = maps.Clone(s.Environment)
 	for name, value := range m.ContainerEnv {
@@ -159,24 +159,14 @@ func (c *compiler) common() error {
 	if s.Labels == nil {
 		s.Labels = types.Labels{}
 	}
-	maps.Copy(s.Labels, map[string]string{
-		LabelLocalFolder: c.in.Config.Workspace, LabelConfigFile: c.in.Config.Path, LabelMetadata: c.Label,
-	})
+	maps.Copy(s.Labels, c.in.Config.IDLabels())
+	s.Labels[LabelMetadata] = c.Label
 	for _, mount := range m.Mounts {
-		if err := c.mount(mount); err != nil {
+		v, err := c.parseMount(mount.String())
+		if err != nil {
 			return err
 		}
+		c.add(v)
 	}
 	return nil
-}
-
-// withAll is a and what of b is not in it, in order.
-func withAll(a, b []string) []string {
-	list := slices.Clone(a)
-	for _, v := range b {
-		if !slices.Contains(list, v) {
-			list = append(list, v)
-		}
-	}
-	return list
 }

@@ -1,7 +1,6 @@
 package devcontainer
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -16,7 +15,7 @@ func (c *compiler) compose() error {
 		return fmt.Errorf("service %q is not in the compose files", name)
 	}
 	c.Service = s
-	c.WorkspaceFolder = cmp.Or(c.in.Config.WorkspaceFolder, "/")
+	c.WorkspaceFolder = c.in.Config.ContainerFolder(c.in.Git.Root).Folder
 	if len(c.in.Config.Compose.RunServices) > 0 {
 		c.RunServices = slices.Clone(c.in.Config.Compose.RunServices)
 		if !slices.Contains(c.RunServices, name) {

@@ -36,10 +36,13 @@ func (c *compiler) git() {
 		c.add(types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: c.in.Git.Common, Target: target})
 	}
 	c.gitConfig(root)
+	if root != filepath.ToSlash(c.in.Git.Root) {
+		c.find(finding.Info, "git worktree prune inside the container would take work trees for gone that are not there at their own paths", "run it on the host")
+	}
 }
 
 // gitConfig tells git, by the environment, that the work tree may have another owner, and that work trees whose folders
-// are not in the container are not gone: git gc would take their administration away.
+// are not in the container are not gone: git gc would take their administration away. (git worktree prune still would.)
 func (c *compiler) gitConfig(root string) {
 	count := 0
 	if value := c.environment("GIT_CONFIG_COUNT"); value != "" {

@@ -1,8 +1,7 @@
 package devcontainer
 
 import (
-	"path"
-	"path/filepath"
+	"fmt"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -35,26 +34,16 @@ func (c *compiler) image() error {
 
 // workspace mounts the work tree.
 func (c *compiler) workspace() error {
-	folder := "/workspaces/" + filepath.Base(c.in.Git.Root)
-	c.WorkspaceFolder = c.in.Config.WorkspaceFolder
-	if c.WorkspaceFolder == "" {
-		c.WorkspaceFolder = folder
-		if rel, err := filepath.Rel(c.in.Git.Root, c.in.Config.Workspace); err == nil && filepath.IsLocal(rel) {
-			c.WorkspaceFolder = path.Join(folder, filepath.ToSlash(rel))
-		}
-	}
-	if c.in.Config.WorkspaceMount == nil {
-		c.add(types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: c.in.Git.Root, Target: folder})
+	w := c.in.Config.ContainerFolder(c.in.Git.Root)
+	c.WorkspaceFolder = w.Folder
+	if w.Mount == nil || *w.Mount == "" {
 		return nil
 	}
-	if *c.in.Config.WorkspaceMount == "" {
-		return nil
-	}
-	v, err := c.parseMount(*c.in.Config.WorkspaceMount)
+	v, err := c.parseMount(*w.Mount)
 	if err != nil {
-		return err
+		return fmt.Errorf("workspaceMount: %w", err)
 	}
-	if v.Type == types.VolumeTypeBind && c.in.Config.WorkspaceFolder == "" {
+	if c.in.Config.WorkspaceMount != nil && c.in.Config.WorkspaceFolder == "" {
 		c.find(finding.Warning, "workspaceMount without workspaceFolder: "+c.WorkspaceFolder+" is opened, which may not be there", "name the folder in workspaceFolder")
 	}
 	c.add(v)

@@ -13,32 +13,6 @@ import (
 	mounttypes "github.com/docker/docker/api/types/mount"
 )
 
-// mount adds one entry of mounts.
-func (c *compiler) mount(m Mount) error {
-	fields := []string{"type=" + m.Type, "target=" + m.Target}
-	if m.Source != "" {
-		fields = append(fields, "source="+m.Source)
-	}
-	if m.ReadOnly {
-		fields = append(fields, "readonly")
-	}
-	if m.External {
-		fields = append(fields, "external=true")
-	}
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	if err := w.Write(append(fields, m.Options...)); err != nil {
-		return err
-	}
-	w.Flush()
-	v, err := c.parseMount(strings.TrimSuffix(text.String(), "\n"))
-	if err != nil {
-		return err
-	}
-	c.add(v)
-	return nil
-}
-
 // parseMount reads a mount as docker run --mount does, and as it is said in Compose. A volume is added to the project.
 func (c *compiler) parseMount(text string) (types.ServiceVolumeConfig, error) {
 	r := csv.NewReader(strings.NewReader(text))

@@ -279,7 +279,7 @@ func (c *compiler) runProcess(r *created) {
 		}
 	}
 	for name, value := range r.Labels {
-		if _, ours := map[string]bool{LabelLocalFolder: true, LabelConfigFile: true, LabelMetadata: true}[name]; !ours {
+		if !slices.Contains([]string{LabelLocalFolder, LabelConfigFile, LabelMetadata}, name) {
 			s.Labels[name] = value
 		}
 	}
@@ -421,9 +421,9 @@ func (c *compiler) runBlkio(r *created) {
 func (c *compiler) runSecurity(r *created) {
 	s, h := &c.Service, r.host
 	s.Privileged = s.Privileged || h.Privileged
-	s.CapAdd, s.CapDrop = withAll(h.CapAdd, s.CapAdd), h.CapDrop
+	s.CapAdd, s.CapDrop = union(slices.Clone(h.CapAdd), s.CapAdd), h.CapDrop
 	// As written: Compose reads a seccomp profile itself, as docker has done here.
-	s.SecurityOpt = withAll(r.flags["security-opt"], s.SecurityOpt)
+	s.SecurityOpt = union(slices.Clone(r.flags["security-opt"]), s.SecurityOpt)
 	s.GroupAdd, s.ReadOnly = h.GroupAdd, h.ReadonlyRootfs
 	s.UserNSMode, s.Cgroup = string(h.UsernsMode), string(h.CgroupnsMode)
 	s.Ipc, s.Pid, s.Uts = string(h.IpcMode), string(h.PidMode), string(h.UTSMode)

@@ -36,6 +36,8 @@ type dev struct {
 	git          devcontainer.Git
 	// service is its service in the project, derived the project's name as the reference CLI has it, of a Compose one.
 	service, derived string
+	// base is the project's name without a loom.
+	base string
 	// dotEnv is the .env of the workspace, which the reference CLI reads.
 	dotEnv string
 
@@ -159,6 +161,7 @@ func (l *Looms) develop(ctx context.Context, f *facts, p *Plan, o Options) error
 	if err := l.machine(ctx, d); err != nil {
 		return err
 	}
+	d.base = f.found.BaseName()
 	project := p.base.Project
 	compiled, _, err := d.compile(project)
 	if err != nil {
@@ -230,9 +233,9 @@ func (d *dev) compile(project *types.Project) (*devcontainer.Compiled, []finding
 		Label:   devcontainer.Label(append(slices.Clone(entries), d.read.Picked())),
 		Image:   d.image,
 		BaseTag: project.Name + "-" + d.service + "-base",
-		Project: project,
-		Git:     d.git,
-		Host:    d.host,
+		Project: project, BaseName: d.base,
+		Git:  d.git,
+		Host: d.host,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -251,7 +254,7 @@ func (d *dev) edits(project *types.Project) []overrides.Edit {
 	if was, ok := all[d.service]; ok {
 		edits = append(edits, overrides.Extend{Was: was, Is: d.is.Service, Volumes: volumes})
 	} else {
-		edits = append(edits, overrides.AddService{Service: d.is.Service, Volumes: volumes})
+		edits = append(edits, overrides.AddService{Service: d.is.Service, Volumes: volumes, Networks: d.is.Networks})
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.is.Others)) {
 		edits = append(edits, overrides.Extend{Was: all[name], Is: d.is.Others[name]})

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -102,10 +103,14 @@ services:
 			}
 			overrides.Apply(m.Project, edits)
 			leases := []ports.Lease{{Protocol: "tcp", Base: 3000, Count: 1, Host: 3007}, {IP: "127.0.0.1", Protocol: "tcp", Base: 3000, Count: 1, Host: 3007}}
-			isolate, _ := overrides.Plan(m.Project, overrides.Input{
+			isolate, findings := overrides.Plan(m.Project, overrides.Input{
+				Common: filepath.Join(filepath.Dir(dir), ".git"),
 				Labels: map[string]string{"ai.iloom.loom": "7", "ai.iloom.repo": "/r$1"}, Base: f.BaseName(), Dir: dir, Leases: leases,
 				Subnets: map[string][]netip.Prefix{"default": {netip.MustParsePrefix("10.176.7.0/24")}},
 			})
+			for _, f := range findings {
+				assert.Assert(t, !strings.Contains(f.Message, "outside the work tree"), "%s", f)
+			}
 			overrides.Apply(m.Project, isolate)
 			text, err := overrides.Render(m.Project, "ab/7", append(edits, isolate...))
 			assert.NilError(t, err)
