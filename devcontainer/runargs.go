@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/format"
+	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/cli/cli/command"
 	dockercontainer "github.com/docker/cli/cli/command/container"
@@ -497,8 +498,10 @@ func (c *compiler) runNetwork(r *created) {
 func (c *compiler) network(name string) string {
 	key := name
 	if p := c.in.Project; p != nil {
+		// In a linked work tree the file means the project of the main one, which is called after another folder.
+		main := loader.NormalizeProjectName(filepath.Base(filepath.Dir(c.in.Git.Common)))
 		for own, n := range p.Networks {
-			if n.Name == name || c.in.BaseName+"_"+own == name {
+			if n.Name == name || c.in.BaseName+"_"+own == name || main+"_"+own == name {
 				return own
 			}
 		}

@@ -221,6 +221,12 @@ func TestRunArgsComeBehindTheProperties(t *testing.T) {
 	assert.Equal(t, len(done.Networks), 0)
 	_, own := done.Service.Networks["default"]
 	assert.Assert(t, own, "%v", done.Service.Networks)
+
+	// The main work tree's folder names it too.
+	done, _, err = Compile(Input{Config: c, Git: Git{Root: c.Workspace, Common: "/src/Shop/.git"}, Project: p, BaseName: "shop-7", Merged: &Merged{}})
+	assert.NilError(t, err)
+	_, own = done.Service.Networks["default"]
+	assert.Assert(t, own, "%v", done.Service.Networks)
 }
 
 const c0 = "/srv"
