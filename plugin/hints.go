@@ -36,6 +36,7 @@ func hint(err error) string {
 		branchTaken *worktree.BranchTakenError
 		branchThere *worktree.BranchThereError
 		folderTaken *worktree.FolderTakenError
+		meanwhile   *loom.MeanwhileError
 		folder      *loom.FolderTakenError
 		configs     *devcontainer.SeveralError
 		config      *devcontainer.Error
@@ -72,6 +73,8 @@ func hint(err error) string {
 		return "leave --from out to use it as it is, or choose another branch with --branch NAME"
 	case errors.As(err, &folderTaken):
 		return "choose another folder with --path DIR"
+	case errors.As(err, &meanwhile):
+		return "commit and push it, then docker loom rm again; or lose it with --force"
 	case errors.Is(err, loom.ErrOtherTree):
 		return "docker loom rm ends it with the loom; without --branch and --path it is used"
 	case errors.As(err, &held):

@@ -18,6 +18,7 @@ import (
 	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/settings"
 	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/worktree"
 )
 
 func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
@@ -48,6 +49,11 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&loom.DisabledError{Files: []string{"/x"}}, "set container.enabled to true to use looms here"},
 		{&loom.SharedDataError{Service: "db", Source: "/x", Other: "1"}, "give this loom a work tree of its own: docker loom up ID --worktree"},
 		{&stack.MissingBaseError{Name: "ILOOM_PORT_WEB"}, "docker loom init asks for it and writes it into .iloom/settings.json; or write a default, as in ${ILOOM_PORT_WEB:-3000}"},
+		{&worktree.BranchTakenError{Branch: "x", Path: "/x"}, "choose another branch with --branch NAME"},
+		{&worktree.BranchThereError{Branch: "x", From: "y"}, "leave --from out to use it as it is, or choose another branch with --branch NAME"},
+		{&worktree.FolderTakenError{Path: "/x"}, "choose another folder with --path DIR"},
+		{&loom.MeanwhileError{Path: "/x"}, "commit and push it, then docker loom rm again; or lose it with --force"},
+		{loom.ErrOtherTree, "docker loom rm ends it with the loom; without --branch and --path it is used"},
 		{&ports.TakenError{Lease: lease, Service: "web", Holder: "x"}, "end what holds it, or choose other ports with --offset N"},
 		{&registry.DamagedError{Path: "/x", Err: errors.New("x")}, "run the command again: looms that have containers or volumes are found by their labels"},
 		{&registry.NewerError{Path: "/x", Version: 9}, "update docker loom"},
