@@ -53,6 +53,8 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"looms": cmdLooms,
 	// listen [-udp] ADDRESS: listen there until the script ends, or until unlisten. With -silent: take connections and never answer.
 	"listen": cmdListen, "unlisten": cmdUnlisten,
+	// connect ADDRESS: connect to it over TCP, and stay so until the script ends.
+	"connect": cmdConnect,
 	// start NAME COMMAND: run it in the background. await NAME REGEXP: wait until it prints that. signal NAME SIGNAL: to its
 	// whole process group, as a terminal does; with -one to the process alone. finish NAME CODE: wait for its end; what it
 	// printed is then in $WORK/NAME.stdout and $WORK/NAME.stderr.
@@ -399,6 +401,19 @@ func cmdUnlisten(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s.listeners[args[0]]()
 	delete(s.listeners, args[0])
+}
+
+func cmdConnect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: connect ADDRESS")
+	}
+	until(ts, func() error {
+		conn, err := net.Dial("tcp", args[0])
+		if err == nil {
+			of(ts).listeners["to "+args[0]] = func() { _ = conn.Close() }
+		}
+		return err
+	})
 }
 
 // process is one in the background.

@@ -215,6 +215,9 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 			fmt.Fprintf(l.Stderr, "lines of loom %s stay in info/exclude of %s: %v\n", t.ID, t.Repository, firstLine(err))
 		}
 	}
+	if ends {
+		l.unattend(t)
+	}
 	return l.Registry.Update(ctx, func(state *registry.State) error {
 		if ends {
 			state.Remove(t.Repository, t.ID)

@@ -90,6 +90,9 @@ func (l *Looms) lease(ctx context.Context, f *facts, p *Plan, o Options) error {
 		if owner := state.FilesOwner(e.Dir); e.Files && owner != nil && owner != now {
 			return errMeanwhile
 		}
+		if now != nil {
+			e.Hold = now.Hold
+		}
 		if now != nil && p.Known == nil {
 			// Another process made this loom meanwhile.
 			e.Ports, e.Offset, e.Subnets = now.Ports, now.Offset, now.Subnets

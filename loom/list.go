@@ -26,9 +26,18 @@ type Listed struct {
 	Offset  int       `json:"offset"`
 	Ports   []Port    `json:"ports"`
 	Created time.Time `json:"created"`
+	// Held tells whether stop --idle leaves the loom alone, HeldUntil how long: nil until it is released.
+	Held      bool       `json:"held"`
+	HeldUntil *time.Time `json:"heldUntil"`
+	// Observe fills these: the last moment at which somebody used the loom, nil where that is unknown, and which of Sources
+	// are active now.
+	LastActivity  *time.Time `json:"lastActivity"`
+	ActiveSources []string   `json:"activeSources"`
 	// Containers counts those that run and all.
 	Running    int `json:"-"`
 	Containers int `json:"-"`
+
+	known bool // to the registry
 }
 
 // Name addresses the loom from anywhere: shop/123.
@@ -55,7 +64,10 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		if engineErr == nil && k.Space != space {
 			continue
 		}
-		item := Listed{ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created, State: "unknown"}
+		item := Listed{ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created, State: "unknown", known: true}
+		if item.Held = k.Held(time.Now()); item.Held && !k.Hold.Until.IsZero() {
+			item.HeldUntil = &k.Hold.Until
+		}
 		if engineErr == nil {
 			e := looms[k.Project]
 			if k.ID == Main || k.Adopted != nil {
@@ -86,6 +98,7 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		if list[i].Ports == nil {
 			list[i].Ports = []Port{}
 		}
+		list[i].ActiveSources = []string{}
 	}
 	slices.SortFunc(list, func(a, b Listed) int {
 		return cmp.Or(cmp.Compare(a.Repository, b.Repository), natural(a.ID, b.ID))

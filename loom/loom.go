@@ -39,6 +39,10 @@ type Looms struct {
 
 	// permitted are the powers that the user has accepted in this process.
 	permitted []string
+	// Unnoticed keeps what is done from counting as use of the looms.
+	Unnoticed bool
+
+	attending map[string]func() // by name of the loom, with its repository
 }
 
 func (l *Looms) debugf(format string, args ...any) {
@@ -140,6 +144,9 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 	}
 	if err := l.settle(ctx, here, where); err != nil {
 		return nil, err
+	}
+	if here.Known != nil {
+		l.attend(ctx, here)
 	}
 	l.debugf("loom %s: repository %s, work tree %s, looking for the project from %s", here.ID, here.Repository, here.WorkTree, here.Source.Dir)
 	return here, nil

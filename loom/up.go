@@ -102,6 +102,7 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 			return nil, nil, err
 		}
 		defer release()
+		l.attend(ctx, target)
 		if err := l.refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}

@@ -48,6 +48,11 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 	if err != nil && !errors.As(err, &unreachable) {
 		return err
 	}
+	if err == nil && wantsActivity(o.format) {
+		if err := l.Observe(ctx, list); err != nil {
+			return err
+		}
+	}
 	if o.format == formatter.JSONFormatKey {
 		if werr := write(env.docker.Out(), o.format, list, nil); werr != nil {
 			return werr
@@ -65,6 +70,11 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 		return usageError{nil, fmt.Errorf("--format: %w", werr)}
 	}
 	return err
+}
+
+// wantsActivity tells whether a format shows who uses the looms, which takes a look at every container.
+func wantsActivity(format string) bool {
+	return format == formatter.JSONFormatKey || strings.Contains(format, "Activ") || strings.Contains(format, "json .")
 }
 
 // listContext prints the looms as docker's own lists are printed.
@@ -93,6 +103,7 @@ func newListRow() *listRow {
 	r.Header = formatter.SubHeaderContext{
 		"Name": "LOOM", "ID": "ID", "Repository": "REPOSITORY", "Project": "PROJECT", "WorkTree": "WORK TREE",
 		"State": "STATE", "Offset": "OFFSET", "Ports": "PORTS", "Created": "CREATED",
+		"HeldUntil": "HELD UNTIL", "LastActivity": "LAST ACTIVITY", "ActiveSources": "ACTIVE SOURCES",
 	}
 	return r
 }
@@ -116,11 +127,37 @@ func (r *listRow) WorkTree() string { return tilde(r.l.WorkTree) }
 
 // State is the state with the number of running containers.
 func (r *listRow) State() string {
-	if r.l.State == "running" || r.l.State == "partial" {
-		return fmt.Sprintf("%s (%d)", r.l.State, r.l.Running)
+	s := r.l.State
+	if s == "running" || s == "partial" {
+		s = fmt.Sprintf("%s (%d)", s, r.l.Running)
 	}
-	return r.l.State
+	if r.l.Held {
+		s += ", held"
+	}
+	return s
 }
+
+// HeldUntil is until when stop --idle leaves it alone.
+func (r *listRow) HeldUntil() string {
+	switch {
+	case !r.l.Held:
+		return ""
+	case r.l.HeldUntil == nil:
+		return "released"
+	}
+	return r.l.HeldUntil.Local().Format(time.DateTime)
+}
+
+// LastActivity is how long ago somebody used it.
+func (r *listRow) LastActivity() string {
+	if r.l.LastActivity == nil {
+		return ""
+	}
+	return units.HumanDuration(time.Since(*r.l.LastActivity)) + " ago"
+}
+
+// ActiveSources is what uses it now.
+func (r *listRow) ActiveSources() string { return strings.Join(r.l.ActiveSources, ", ") }
 
 // Offset is what was added to the base ports.
 func (r *listRow) Offset() string { return strconv.Itoa(r.l.Offset) }

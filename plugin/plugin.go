@@ -51,6 +51,9 @@ func Main(version string) int {
 	err = plugin.RunPlugin(docker, newLoomCommand(env), metadata.Metadata{
 		SchemaVersion: "0.1.0", Vendor: "docker loom", Version: version, URL: "https://github.com/docker-loom/docker-loom",
 	})
+	if env.opened != nil {
+		env.opened.Leave()
+	}
 	return report(docker.Err(), err, env.ctx.Err() != nil)
 }
 
@@ -94,6 +97,9 @@ type environment struct {
 	files, profiles, envFiles []string
 	projectDirectory          string
 	progress                  string
+
+	// opened is what the command works with, for its end.
+	opened *loom.Looms
 }
 
 func newLoomCommand(env *environment) *cobra.Command {
@@ -125,7 +131,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
 		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newDoctorCommand(env),
-		newPruneCommand(env), newRmCommand(env), newVersionCommand(env), newInitCommand(env),
+		newPruneCommand(env), newHoldCommand(env), newRmCommand(env), newVersionCommand(env), newInitCommand(env),
 	)
 	return cmd
 }
@@ -187,6 +193,7 @@ func (env *environment) looms() (*loom.Looms, error) {
 	if logrus.IsLevelEnabled(logrus.DebugLevel) {
 		l.Debug = logrus.Debugf
 	}
+	env.opened = l
 	return l, nil
 }
 

@@ -112,12 +112,17 @@ func (r *Registry) Update(ctx context.Context, fn func(*State) error) error {
 // The lock's file stays behind: whoever removes one takes it from under a process that has it open and waits, and then two hold "the" lock.
 func (r *Registry) Lock(ctx context.Context, repository, id string) (release func(), err error) {
 	dir := filepath.Join(r.dir, "locks")
-	sum := sha256.Sum256([]byte(filepath.Clean(repository) + "\x00" + id))
-	release, err = lock(ctx, dir, hex.EncodeToString(sum[:16])+".lock")
+	release, err = lock(ctx, dir, fileName(repository, id)+".lock")
 	if err != nil {
 		return nil, fmt.Errorf("lock of loom %s: %w", Name(repository, id), err)
 	}
 	return release, nil
+}
+
+// fileName is what files about a loom are called: ids have slashes.
+func fileName(repository, id string) string {
+	sum := sha256.Sum256([]byte(filepath.Clean(repository) + "\x00" + id))
+	return hex.EncodeToString(sum[:16])
 }
 
 func (r *Registry) lock(ctx context.Context) (release func(), err error) {

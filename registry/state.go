@@ -46,6 +46,7 @@ type Loom struct {
 	Sandboxed bool `json:"sandboxed,omitempty"`
 	// Accepted is what the last up obeyed of the work tree, nil before the first.
 	Accepted *Accepted `json:"accepted,omitempty"`
+	Hold     *Hold     `json:"hold,omitempty"` // the user wants it left running, however idle
 
 	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
 	Unknown map[string]json.RawMessage `json:"-"`
@@ -57,6 +58,16 @@ type Accepted struct {
 	Hash string `json:"hash"`
 	// Powers are what the files ask of the host beyond a container of their own, one line each, sorted.
 	Powers []string `json:"powers,omitempty"`
+}
+
+// Hold keeps a loom from being stopped for idleness.
+type Hold struct {
+	Until time.Time `json:"until,omitzero"` // the zero time for until it is released
+}
+
+// Held reports whether the loom is on hold at a moment.
+func (l *Loom) Held(now time.Time) bool {
+	return l.Hold != nil && (l.Hold.Until.IsZero() || now.Before(l.Hold.Until))
 }
 
 // Name is how a loom is called in messages: shop/123.

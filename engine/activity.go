@@ -1,0 +1,279 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"golang.org/x/sync/errgroup"
+)
+
+// Usage is what one look at a running container tells of who uses it.
+type Usage struct {
+	ID      string
+	Started time.Time // by somebody; for one that its restart policy started again, when it was created
+	Execs   []string  // IDs of running execs, those of its healthcheck included
+	Probe   string    // its healthcheck as a Session's Command, "" without one
+	// Connected says that a TCP connection from outside of the loom to a published
+	// port is open, or ended in the last minute.
+	Connected bool
+	// Unseen says that connections to its published TCP ports cannot be seen from
+	// here.
+	Unseen bool
+}
+
+// Look looks at the running ones among a loom's containers. sockets are those of
+// this host, as Sockets gives them. One that ended meanwhile is left out.
+func (e *Engine) Look(ctx context.Context, own []Container, sockets []Socket) ([]Usage, error) {
+	var inside []netip.Addr
+	for _, c := range own {
+		inside = append(inside, c.Addresses...)
+	}
+	own = slices.DeleteFunc(slices.Clone(own), func(c Container) bool { return c.State != "running" })
+	found := make([]*Usage, len(own))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inspects)
+	for i, c := range own {
+		g.Go(func() (err error) {
+			found[i], err = e.look(ctx, c, inside, sockets)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []Usage
+	for _, u := range found {
+		if u != nil {
+			out = append(out, *u)
+		}
+	}
+	return out, nil
+}
+
+func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, sockets []Socket) (*Usage, error) {
+	r, err := e.api.ContainerInspect(ctx, c.ID)
+	if cerrdefs.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %s: %w", c.Name, err)
+	}
+	if r.ContainerJSONBase == nil || r.State == nil || !r.State.Running {
+		return nil, nil
+	}
+	u := &Usage{ID: c.ID, Started: parseTime(r.State.StartedAt)}
+	if r.RestartCount > 0 {
+		u.Started = parseTime(r.Created)
+	}
+	if r.Config != nil {
+		u.Probe = probeCommand(r.Config)
+	}
+	for _, id := range r.ExecIDs {
+		x, err := e.api.ContainerExecInspect(ctx, id)
+		if err != nil && !cerrdefs.IsNotFound(err) {
+			return nil, fmt.Errorf("exec in container %s: %w", c.Name, err)
+		}
+		if err == nil && x.Running {
+			u.Execs = append(u.Execs, id)
+		}
+	}
+	tcp := slices.DeleteFunc(slices.Clone(c.Published), func(p Published) bool { return p.Protocol != "tcp" })
+	if len(tcp) == 0 {
+		return u, nil
+	}
+	var theirs []Socket
+	readable := false
+	if e.Local() {
+		theirs, readable = socketsOf(r.State.Pid, c.ID)
+	}
+	u.Connected = reached(tcp, sockets, theirs, inside)
+	u.Unseen = !e.Local() || !readable && !forwarded(tcp, sockets)
+	return u, nil
+}
+
+// probeCommand is the healthcheck as the engine's events show it.
+func probeCommand(c *container.Config) string {
+	h := c.Healthcheck
+	if h == nil || len(h.Test) < 2 {
+		return ""
+	}
+	if h.Test[0] == "CMD-SHELL" {
+		shell := []string{"/bin/sh", "-c"}
+		if len(c.Shell) > 0 {
+			shell = c.Shell
+		}
+		return strings.Join(append(slices.Clone(shell), h.Test[1:]...), " ")
+	}
+	return strings.Join(h.Test[1:], " ")
+}
+
+// Socket is a TCP socket.
+type Socket struct {
+	Local, Remote netip.AddrPort
+	Listens       bool
+	Open          bool // established, or closed in the last minute (TIME-WAIT)
+}
+
+// reached tells whether somebody outside is, or was a minute ago, connected to a
+// published port: by the host's sockets, of the engine's proxy or of a client
+// here, or by the container's own, whose peer is then no container of the loom.
+// The proxy and masqueraded clients come with the network's gateway.
+func reached(ports []Published, host, own []Socket, inside []netip.Addr) bool {
+	for _, s := range host {
+		if !s.Open {
+			continue
+		}
+		for _, p := range ports {
+			// A client's socket has the port on its other side; a port of that number
+			// on another machine is none of ours.
+			if int(s.Local.Port()) == p.Host || int(s.Remote.Port()) == p.Host && s.Remote.Addr() == s.Local.Addr() {
+				return true
+			}
+		}
+	}
+	for _, s := range own {
+		peer := s.Remote.Addr()
+		if !s.Open || peer.IsLoopback() || slices.Contains(inside, peer) {
+			continue
+		}
+		for _, p := range ports {
+			if int(s.Local.Port()) == p.Target {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// forwarded tells whether a process of this host takes the connections to all
+// of the ports, so that the host's sockets show them: Docker's proxy does, for
+// clients that come over loopback at least, and so do Docker Desktop and a
+// rootless engine, for all.
+func forwarded(ports []Published, host []Socket) bool {
+	for _, p := range ports {
+		if !slices.ContainsFunc(host, func(s Socket) bool { return s.Listens && int(s.Local.Port()) == p.Host }) {
+			return false
+		}
+	}
+	return true
+}
+
+// socketsOf reads the sockets in the network namespace of a container's process.
+// It says false where the process is not to be seen, as with an engine in a
+// virtual machine, or is another one: pids mean nothing across pid namespaces.
+func socketsOf(pid int, id string) ([]Socket, bool) {
+	if pid <= 0 {
+		return nil, false
+	}
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	group, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+	if err != nil || !strings.Contains(string(group), id) {
+		return nil, false
+	}
+	list, err := readSockets(filepath.Join(dir, "net"))
+	return list, err == nil
+}
+
+// Session is something that an exec or an attached terminal did.
+type Session struct {
+	Container string
+	Action    string // exec_start, exec_die, attach, detach, or the container's own die
+	Command   string // of exec_start
+	Exec      string // the exec's ID
+	Time      time.Time
+}
+
+var sessionActions = []string{"exec_start", "exec_die", "attach", "detach", "die"}
+
+func sessionOptions(since, until string) events.ListOptions {
+	args := filters.NewArgs(filters.Arg("type", "container"), filters.Arg("label", labelProject))
+	for _, action := range sessionActions {
+		args.Add("event", action)
+	}
+	return events.ListOptions{Since: since, Until: until, Filters: args}
+}
+
+// Sessions tells what the engine remembers of the sessions in Compose's
+// containers, oldest first. It remembers its last 256 events of any kind.
+func (e *Engine) Sessions(ctx context.Context) ([]Session, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	now := time.Now()
+	messages, errs := e.api.Events(ctx, sessionOptions("1", fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond())))
+	var out []Session
+	for {
+		select {
+		case m := <-messages:
+			out = append(out, session(m)...)
+		case err := <-errs:
+			if errors.Is(err, io.EOF) {
+				return out, nil
+			}
+			return nil, fmt.Errorf("events: %w", err)
+		}
+	}
+}
+
+// SessionLog collects what happens to sessions from now on.
+type SessionLog struct {
+	mu   sync.Mutex
+	list []Session
+	err  error
+}
+
+// Listen collects sessions until ctx ends or the engine goes away.
+func (e *Engine) Listen(ctx context.Context) *SessionLog {
+	log := &SessionLog{}
+	messages, errs := e.api.Events(ctx, sessionOptions("", ""))
+	go func() {
+		for {
+			select {
+			case m := <-messages:
+				log.mu.Lock()
+				log.list = append(log.list, session(m)...)
+				log.mu.Unlock()
+			case err := <-errs:
+				log.mu.Lock()
+				log.err = fmt.Errorf("events: %w", err)
+				log.mu.Unlock()
+				return
+			}
+		}
+	}()
+	return log
+}
+
+// Take gives what was collected since the last time. The error says that
+// nothing is collected any more.
+func (s *SessionLog) Take() ([]Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.list
+	s.list = nil
+	return list, s.err
+}
+
+func session(m events.Message) []Session {
+	action, command, _ := strings.Cut(string(m.Action), ": ")
+	if !slices.Contains(sessionActions, action) {
+		return nil
+	}
+	return []Session{{
+		Container: m.Actor.ID, Action: action, Command: command, Exec: m.Actor.Attributes["execID"],
+		Time: time.Unix(0, m.TimeNano),
+	}}
+}

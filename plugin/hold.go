@@ -1,0 +1,75 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/loom"
+)
+
+type holdOptions struct {
+	duration time.Duration
+	release  bool
+}
+
+func newHoldCommand(env *environment) *cobra.Command {
+	var o holdOptions
+	cmd := &cobra.Command{
+		Use:   "hold [OPTIONS] [ID]",
+		Short: "Keep a loom from being stopped for idleness",
+		Long: `Keep a loom from being stopped by docker loom stop --idle: for a time, or until it is released. docker loom ls shows what
+is held. A hold keeps nobody from stopping the loom by its id.`,
+		Example: "  docker loom hold 123\n  docker loom hold 123 --for 2h\n  docker loom hold 123 --release",
+		Args:    maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("for") && o.duration <= 0 {
+				return usageError{cmd, fmt.Errorf("--for %s: it must be more than nothing", o.duration)}
+			}
+			if o.release && o.duration > 0 {
+				return usageError{cmd, errors.New("--release takes no --for")}
+			}
+			return runHold(cmd.Context(), env, o, args)
+		},
+	}
+	cmd.Flags().DurationVar(&o.duration, "for", 0, "How long, as in 2h (default: until it is released)")
+	cmd.Flags().BoolVar(&o.release, "release", false, "End the hold")
+	return cmd
+}
+
+func runHold(ctx context.Context, env *environment, o holdOptions, args []string) error {
+	l, where, err := env.begin(args)
+	if err != nil {
+		return err
+	}
+	t, err := l.Resolve(ctx, where, loom.Reading)
+	if err != nil {
+		return err
+	}
+	if o.release {
+		held, err := l.Release(ctx, t)
+		if err != nil {
+			return err
+		}
+		if !held {
+			fmt.Fprintf(env.docker.Err(), "loom %s was not held\n", t.ID)
+			return nil
+		}
+		fmt.Fprintf(env.docker.Out(), "loom %s released\n", t.ID)
+		return nil
+	}
+	var until time.Time
+	how := "until it is released"
+	if o.duration > 0 {
+		until = time.Now().Add(o.duration).Truncate(time.Second)
+		how = "until " + until.Format(time.DateTime)
+	}
+	if err := l.Hold(ctx, t, until); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.docker.Out(), "loom %s held %s\n", t.ID, how)
+	return nil
+}

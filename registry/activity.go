@@ -1,0 +1,105 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/moby/sys/atomicwriter"
+)
+
+// Activity is what was observed of the use of a loom up to a moment. It is no promise: to lose it makes a loom look as if it had not been
+// used since it was started.
+type Activity struct {
+	Looked time.Time            `json:"looked"` // what happened up to here is in it
+	Last   map[string]time.Time `json:"last"`   // when each source of activity was seen last
+	// Execs are the IDs of execs that ran, Attached the moments at which terminals were attached that were not seen to detach, by container.
+	Execs    []string               `json:"execs,omitempty"`
+	Attached map[string][]time.Time `json:"attached,omitempty"`
+}
+
+func (r *Registry) activityPath(repository, id, suffix string) string {
+	return filepath.Join(r.dir, "activity", fileName(repository, id)+suffix)
+}
+
+// Activity gives what was recorded of a loom. Where nothing was, or what was makes no sense, it is the zero Activity.
+func (r *Registry) Activity(repository, id string) Activity {
+	var a Activity
+	data, err := os.ReadFile(r.activityPath(repository, id, ".json"))
+	if err != nil || json.Unmarshal(data, &a) != nil {
+		return Activity{}
+	}
+	return a
+}
+
+// RecordActivity keeps what was observed of a loom in place of what was recorded before.
+func (r *Registry) RecordActivity(repository, id string, a Activity) error {
+	path := r.activityPath(repository, id, ".json")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("activity: %w", err)
+	}
+	data, err := json.Marshal(a)
+	if err == nil {
+		err = atomicwriter.WriteFile(path, append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("activity of loom %s: %w", Name(repository, id), err)
+	}
+	return nil
+}
+
+// ForgetActivity removes what was recorded of a loom.
+func (r *Registry) ForgetActivity(repository, id string) error {
+	var errs []error
+	for _, suffix := range []string{".json", ".used"} {
+		if err := os.Remove(r.activityPath(repository, id, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Attend notes that a command works on a loom, from now until leave is called or the process ends. Any number may at once.
+func (r *Registry) Attend(ctx context.Context, repository, id string) (leave func(), err error) {
+	path := r.activityPath(repository, id, ".used")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("activity: %w", err)
+	}
+	f := flock.New(path)
+	if _, err := f.TryRLockContext(ctx, poll); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("activity of loom %s: %w", Name(repository, id), err)
+	}
+	touch := func() { _ = os.Chtimes(path, time.Time{}, r.now()) }
+	touch()
+	return func() {
+		touch()
+		_ = f.Close()
+	}, nil
+}
+
+// Attended tells when a command last worked on a loom, the zero time for never, and whether one does now.
+func (r *Registry) Attended(repository, id string) (last time.Time, now bool) {
+	path := r.activityPath(repository, id, ".used")
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}, false
+	}
+	// Somebody else who asks this has the lock for an instant, a command for longer.
+	for range 4 {
+		f := flock.New(path)
+		free, err := f.TryLock()
+		_ = f.Close()
+		if err != nil || free {
+			return info.ModTime(), false
+		}
+		time.Sleep(poll)
+	}
+	return info.ModTime(), true
+}
