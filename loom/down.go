@@ -126,6 +126,11 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 		return nil, &ElsewhereError{Name: t.Name(), Space: t.Known.Space}
 	}
 	project := t.Known.Project
+	if !req.DryRun {
+		if err := l.recoverData(ctx, t.ID, project); err != nil {
+			return nil, err
+		}
+	}
 	byProject := map[string]string{stack.LabelProject: project}
 	own, err := l.containers(ctx, t.Known)
 	if err != nil {

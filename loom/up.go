@@ -19,6 +19,8 @@ type UpRequest struct {
 	Where
 	Options
 	stack.CreateOptions
+	// Data is what the loom's volumes begin with.
+	Data DataRequest
 	// NoWait returns as soon as the containers are started.
 	NoWait bool
 	// WaitTimeout bounds the wait until all is ready.
@@ -95,9 +97,13 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	source, err := l.dataSource(ctx, target, req)
+	if err != nil {
+		return nil, nil, err
+	}
 	if !req.DryRun {
 		// Two commands on one loom would create its containers twice.
-		release, err := l.Registry.Lock(ctx, target.Repository, target.ID)
+		release, err := l.lock(ctx, target, source)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -127,11 +133,24 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err := l.accept(ctx, plan, req.Options); err != nil {
 		return plan, nil, err
 	}
+	if !req.DryRun && !req.FilesOnly {
+		if err := l.recoverData(ctx, plan.ID, plan.Entry.Project); err != nil {
+			return plan, nil, err
+		}
+	}
+	data, err := l.planData(ctx, plan, source, req)
+	if err != nil {
+		return plan, nil, err
+	}
 	if req.DryRun {
 		return plan, nil, nil
 	}
 	for _, note := range plan.Notes {
 		fmt.Fprintln(l.Stderr, note)
+	}
+	// Before the files: plain docker compose must not start on half of the data.
+	if err := l.fill(ctx, plan, data); err != nil {
+		return plan, nil, err
 	}
 	if err := l.write(ctx, plan); err != nil {
 		return plan, nil, err
@@ -189,6 +208,9 @@ func (r *Result) silence(silent Port, after time.Duration) {
 func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, error) {
 	if req.CreateOnly {
 		return nil, l.Stack.Create(ctx, plan.Project, req.CreateOptions)
+	}
+	if err := l.probedAgain(ctx, plan.Entry.Project, req.WaitTimeout); err != nil {
+		return nil, err
 	}
 	asWanted, err := l.converged(ctx, plan, req.CreateOptions)
 	if err != nil {

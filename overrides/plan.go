@@ -287,7 +287,7 @@ func (b *planner) volumes() {
 		if own := b.p.Name + "_" + key; v.Name != own || bool(v.External) {
 			b.edit(Name{Kind: "volumes", Key: key, Old: v.Name, New: own, External: bool(v.External)})
 		}
-		if device := v.DriverOpts["device"]; device != "" && !within(device, b.in.Dir) {
+		if device := v.DriverOpts["device"]; device != "" && v.DriverOpts["type"] != "tmpfs" && !within(device, b.in.Dir) {
 			b.find(finding.Warning, "volume "+key, "keeps its data in "+device+", outside the work tree: all looms share it", "leave out the driver option device")
 		}
 		b.label("volumes", key)

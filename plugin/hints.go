@@ -41,6 +41,8 @@ func hint(err error) string {
 		configs     *devcontainer.SeveralError
 		config      *devcontainer.Error
 		usage       usageError
+		hasData     *loom.HasDataError
+		noSpace     *loom.SpaceError
 	)
 	switch {
 	case errors.As(err, &unreachable):
@@ -93,6 +95,10 @@ func hint(err error) string {
 		return "correct the settings file"
 	case errors.Is(err, stack.ErrNoProject):
 		return "run docker loom where the project is, or name its files: docker loom --file FILE up"
+	case errors.As(err, &hasData):
+		return fmt.Sprintf("docker loom down %s --volumes ends it with its data; docker loom up %s --data-from %s then begins anew", hasData.Loom, hasData.Loom, hasData.From)
+	case errors.As(err, &noSpace):
+		return "docker system prune, or docker loom prune"
 	case errors.As(err, &usage) && usage.cmd != nil:
 		return usage.cmd.CommandPath() + " --help"
 	}

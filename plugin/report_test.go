@@ -59,6 +59,8 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&registry.NewerError{Path: "/x", Version: 9}, "update docker loom"},
 		{&settings.Error{File: "/x", Err: errors.New("x")}, "correct the settings file"},
 		{stack.ErrNoProject, "run docker loom where the project is, or name its files: docker loom --file FILE up"},
+		{&loom.HasDataError{Loom: "2", From: "1"}, "docker loom down 2 --volumes ends it with its data; docker loom up 2 --data-from 1 then begins anew"},
+		{&loom.SpaceError{}, "docker system prune, or docker loom prune"},
 		{usageError{command, errors.New("x")}, "loom up --help"},
 		{usageError{nil, errors.New("x")}, ""},
 		{errors.New("anything else"), ""},

@@ -45,6 +45,7 @@ type createOptions struct {
 	quiet  bool
 	format string
 	tree   treeOptions
+	data   loom.DataRequest
 }
 
 // treeOptions are the flags for a work tree of the loom's own.
@@ -104,9 +105,32 @@ func (o *createOptions) flags(flags *pflag.FlagSet) {
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
 	o.tree.flags(flags)
 	addFormat(flags, &o.format)
+	dataFlags(flags, &o.data)
+}
+
+// dataFlags are those for the data that a new loom begins with.
+func dataFlags(flags *pflag.FlagSet, d *loom.DataRequest) {
+	flags.StringVar(&d.From, "data-from", "", "Begin with a copy of the named volumes of another loom; its services that write them are paused meanwhile")
+	flags.BoolVar(&d.Live, "live", false, "With --data-from: copy while the other loom writes, which files in the making may not survive")
+	flags.BoolVar(&d.Stop, "stop-source", false, "With --data-from: stop the other loom's services instead of pausing them, so that they write what they keep in memory")
+}
+
+func checkData(cmd *cobra.Command, d loom.DataRequest) error {
+	switch {
+	case d.From == "" && cmd.Flags().Changed("data-from"):
+		return usageError{cmd, errors.New("--data-from: no loom is given")}
+	case d.From == "" && (d.Live || d.Stop):
+		return usageError{cmd, errors.New("--live and --stop-source go with --data-from")}
+	case d.Live && d.Stop:
+		return usageError{cmd, errors.New("--live stops nothing: leave out one of --live and --stop-source")}
+	}
+	return nil
 }
 
 func (o *createOptions) check(cmd *cobra.Command) error {
+	if err := checkData(cmd, o.data); err != nil {
+		return err
+	}
 	o.pinned = cmd.Flags().Changed("offset")
 	if o.pinned && o.offset < 0 {
 		return usageError{cmd, fmt.Errorf("--offset %d: it must not be negative", o.offset)}
@@ -125,6 +149,7 @@ func (o *createOptions) check(cmd *cobra.Command) error {
 func (o *createOptions) request(where loom.Where) loom.UpRequest {
 	req := loom.UpRequest{Where: where, CreateOptions: stack.CreateOptions{Build: o.build, Pull: o.pull}}
 	req.DryRun, req.Trust, req.Config = o.dryRun, o.trust, from(where.Source.Dir, o.config)
+	req.Data = o.data
 	if o.pinned {
 		req.Offset = &o.offset
 	}
@@ -150,7 +175,7 @@ ID is an issue number, a key such as ENG-324, or a branch. The loom uses the wor
 current folder; with --worktree, else a new one: on the branch of its name or feat/issue-ID, with copies of the main
 work tree's untracked env files. pr/45 gets the head of pull request 45. Git hooks do not run, submodules stay empty. Without an ID it is the loom of the current folder; in a main checkout that has none it is main, which
 is what docker compose up would make.`,
-		Example: "  docker loom up 123\n  docker loom up 123 --worktree\n  docker loom up 123 --worktree --branch fix/login --from develop\n  docker loom up 123 --dry-run\n  docker loom up main",
+		Example: "  docker loom up 123\n  docker loom up 123 --worktree\n  docker loom up 123 --worktree --branch fix/login --from develop\n  docker loom up 123 --dry-run\n  docker loom up 124 --data-from 123\n  docker loom up main",
 		Args:    maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.create.check(cmd); err != nil {

@@ -33,6 +33,7 @@ const (
 	LabelConfigHash  = api.ConfigHashLabel
 	LabelImageDigest = api.ImageDigestLabel
 	LabelWorkingDir  = api.WorkingDirLabel
+	LabelOneOff      = api.OneoffLabel
 )
 
 // Stack runs projects on one engine.

@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+)
+
+// ImportEmpty makes an image without a name and without a file in it, for
+// containers that are never started, and returns its ID. A copy of data needs no
+// program: the engine itself reads and writes volumes that are mounted in one.
+func (e *Engine) ImportEmpty(ctx context.Context) (string, error) {
+	var empty bytes.Buffer
+	if err := tar.NewWriter(&empty).Close(); err != nil {
+		return "", err
+	}
+	r, err := e.api.ImageImport(ctx, image.ImportSource{Source: &empty, SourceName: "-"}, "", image.ImportOptions{Message: "docker loom"})
+	if err != nil {
+		return "", fmt.Errorf("empty image: %w", err)
+	}
+	defer r.Close()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		var line struct{ Status, Error string }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return "", fmt.Errorf("empty image: %w", err)
+		}
+		if line.Error != "" {
+			return "", fmt.Errorf("empty image: %s", line.Error)
+		}
+		if strings.HasPrefix(line.Status, "sha256:") {
+			return line.Status, nil
+		}
+	}
+	return "", errors.Join(errors.New("empty image: the engine gave no ID"), lines.Err())
+}
+
+// Mount is a volume in a container.
+type Mount struct {
+	Volume, Target string
+	ReadOnly       bool
+}
+
+// CreateShelf makes a container that is never started and only holds mounts and
+// labels.
+func (e *Engine) CreateShelf(ctx context.Context, name, image string, labels map[string]string, mounts []Mount) (string, error) {
+	host := &container.HostConfig{NetworkMode: "none"}
+	for _, m := range mounts {
+		host.Mounts = append(host.Mounts, mount.Mount{
+			Type: mount.TypeVolume, Source: m.Volume, Target: m.Target, ReadOnly: m.ReadOnly,
+			VolumeOptions: &mount.VolumeOptions{NoCopy: true},
+		})
+	}
+	r, err := e.api.ContainerCreate(ctx, &container.Config{Image: image, Cmd: []string{"never"}, Labels: labels}, host, nil, nil, name)
+	if err != nil {
+		return "", fmt.Errorf("container %s: %w", name, err)
+	}
+	return r.ID, nil
+}
+
+// CopyTree copies the folder from of a container to the folder of the same name
+// in the folder into of another, with owners, modes, times and links; the folder itself gets
+// the owner and mode of the other too. Sparse files are filled, sockets left out,
+// and of extended attributes only capabilities are kept. Neither container need
+// run, but they must be two: the engine locks one that it reads. progress gets the bytes copied so far.
+func (e *Engine) CopyTree(ctx context.Context, source, from, target, into string, progress func(bytes int64)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, _, err := e.api.CopyFromContainer(ctx, source, from)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path.Base(from), err)
+	}
+	defer r.Close()
+	// The engine ends the stream in the middle where it cannot go on, and would
+	// take half a stream for the whole.
+	checked, writer := io.Pipe()
+	defer writer.CloseWithError(io.ErrClosedPipe)
+	whole := make(chan error, 1)
+	go func() {
+		err := readTar(checked)
+		checked.CloseWithError(err)
+		whole <- err
+	}()
+	counted := &counter{r: io.TeeReader(r, writer), tell: progress, end: func(err error) error {
+		writer.CloseWithError(err)
+		if err != io.EOF {
+			return err
+		}
+		if err := <-whole; err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		return io.EOF
+	}}
+	if err := e.api.CopyToContainer(ctx, target, into, counted, container.CopyToContainerOptions{}); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// readTar reads an archive to its end.
+func readTar(r io.Reader) error {
+	t := tar.NewReader(r)
+	for {
+		if _, err := t.Next(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	// What pads the archive's end.
+	_, err := io.Copy(io.Discard, r)
+	return err
+}
+
+// counter tells how much was read, and decides at the end how it ended.
+type counter struct {
+	r    io.Reader
+	n    int64
+	tell func(int64)
+	end  func(error) error
+	err  error
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.r.Read(p)
+	if c.n += int64(n); n > 0 {
+		c.tell(c.n)
+	}
+	if err != nil {
+		c.err = c.end(err)
+	}
+	return n, c.err
+}
+
+// Writers lists the running containers, of any project, that have one of the
+// volumes mounted writable.
+func (e *Engine) Writers(ctx context.Context, volumes []string) ([]Container, error) {
+	args := filters.NewArgs(filters.Arg("status", "running"))
+	for _, v := range volumes {
+		args.Add("volume", v)
+	}
+	list, err := e.api.ContainerList(ctx, container.ListOptions{Filters: args})
+	if err != nil {
+		return nil, fmt.Errorf("containers with volumes: %w", err)
+	}
+	var out []Container
+	for _, s := range list {
+		if slices.ContainsFunc(s.Mounts, func(m container.MountPoint) bool { return m.RW && slices.Contains(volumes, m.Name) }) {
+			out = append(out, fromSummary(s))
+		}
+	}
+	return out, nil
+}
+
+// Pause freezes a container's processes.
+func (e *Engine) Pause(ctx context.Context, id string) error { return e.api.ContainerPause(ctx, id) }
+
+// Unpause lets a paused container go on. One that is gone or not paused is no
+// error.
+func (e *Engine) Unpause(ctx context.Context, id string) error {
+	err := e.api.ContainerUnpause(ctx, id)
+	if err == nil || cerrdefs.IsNotFound(err) || strings.Contains(err.Error(), "is not paused") {
+		return nil
+	}
+	return fmt.Errorf("unpause container %s: %w", id, err)
+}
+
+// StopContainer stops a container in its own time.
+func (e *Engine) StopContainer(ctx context.Context, id string) error {
+	return e.api.ContainerStop(ctx, id, container.StopOptions{})
+}
+
+// StartContainer starts a container. One that is gone is no error, nor is one
+// that runs.
+func (e *Engine) StartContainer(ctx context.Context, id string) error {
+	if err := e.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("start container %s: %w", id, err)
+	}
+	return nil
+}
+
+// VolumeSizes gives the bytes in volumes, as far as the engine knows them.
+func (e *Engine) VolumeSizes(ctx context.Context) (map[string]int64, error) {
+	usage, err := e.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+	if err != nil {
+		return nil, fmt.Errorf("sizes of volumes: %w", err)
+	}
+	sizes := map[string]int64{}
+	for _, v := range usage.Volumes {
+		if v != nil && v.UsageData != nil && v.UsageData.Size >= 0 {
+			sizes[v.Name] = v.UsageData.Size
+		}
+	}
+	return sizes, nil
+}
+
+// HealthInterrupted tells whether a container is unhealthy only because it was
+// paused: the engine calls it so then, and until the next probe after that, though
+// no probe has failed so often.
+func (e *Engine) HealthInterrupted(ctx context.Context, id string) (bool, error) {
+	r, err := e.api.ContainerInspect(ctx, id)
+	if cerrdefs.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("container %s: %w", id, err)
+	}
+	if r.ContainerJSONBase == nil || r.State == nil || r.State.Health == nil || r.Config == nil || r.Config.Healthcheck == nil {
+		return false, nil
+	}
+	retries := r.Config.Healthcheck.Retries
+	if retries == 0 {
+		retries = 3
+	}
+	return r.State.Running && !r.State.Paused && r.State.Health.Status == container.Unhealthy && r.State.Health.FailingStreak < retries, nil
+}

@@ -1,0 +1,27 @@
+package stack
+
+import (
+	"context"
+	"maps"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v2/pkg/api"
+	"github.com/docker/docker/api/types/volume"
+)
+
+// LabelVolume is on a volume: its key in the files.
+const LabelVolume = api.VolumeLabel
+
+// CreateVolume makes one of the project's volumes as Up would, which then takes it for its own.
+func (s *Stack) CreateVolume(ctx context.Context, p *types.Project, key string) error {
+	v := p.Volumes[key]
+	hash, err := VolumeHash(v)
+	if err != nil {
+		return err
+	}
+	labels := map[string]string{}
+	maps.Copy(labels, v.Labels)
+	labels[api.VolumeLabel], labels[api.ProjectLabel], labels[api.VersionLabel], labels[api.ConfigHashLabel] = key, p.Name, api.ComposeVersion, hash
+	_, err = s.docker.Client().VolumeCreate(ctx, volume.CreateOptions{Name: v.Name, Driver: v.Driver, DriverOpts: v.DriverOpts, Labels: labels})
+	return err
+}
