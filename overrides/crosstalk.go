@@ -191,7 +191,7 @@ func (b *planner) texts(c crosstalk) {
 			}
 			for _, old := range names {
 				if execs(line, old) {
-					b.find(finding.Warning, where, fmt.Sprintf("names the container %s, which this loom does not have", old), "docker compose exec "+b.names[old]+" finds it in every loom")
+					b.find(finding.Warning, where, fmt.Sprintf("names the container %s, which this loom does not have", old), "docker loom exec "+b.names[old]+" -- COMMAND finds it in every loom")
 				}
 			}
 		}
