@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
-	"github.com/docker-loom/docker-loom/engine"
 )
 
 // NoDevContainerError says that a loom has no dev container that an editor could open.
@@ -29,7 +28,7 @@ func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return "", err
 	}

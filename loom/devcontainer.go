@@ -455,7 +455,7 @@ func (l *Looms) devHooks(ctx context.Context, d *dev, own []engine.Container, re
 		if c.Service != d.service || c.OneOff || c.State != "running" {
 			continue
 		}
-		hooks := HookRequest{Container: c.ID, WorkspaceFolder: d.workspace.Folder, NoWait: req.NoWait, Output: l.Stderr}
+		hooks := HookRequest{Container: c.ID, WorkspaceFolder: d.workspace.Folder, NoWait: req.NoWait, Secrets: req.HookSecrets, Output: req.HookOutput}
 		if d.is != nil {
 			hooks.Merged, hooks.RemoteUser = d.is.Merged, d.is.RemoteUser
 			return l.RunHooks(ctx, hooks)

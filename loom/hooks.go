@@ -58,6 +58,9 @@ func (l *Looms) RunHooks(ctx context.Context, req HookRequest) error {
 	if err != nil {
 		return err
 	}
+	if req.Merged, err = req.Merged.SubstituteContainerEnv(rt.Env); err != nil {
+		return err
+	}
 	probe := req.Merged.UserEnvProbe
 	if probe == "" {
 		probe = devcontainer.DefaultProbe

@@ -3,6 +3,7 @@ package loom
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,10 @@ type UpRequest struct {
 	RequirePorts bool
 	// SkipHooks runs no lifecycle hook of the dev container.
 	SkipHooks bool
+	// HookSecrets are variables for hooks only; their values are masked in what hooks print.
+	HookSecrets map[string]string
+	// HookOutput takes that, a line at a time; nil for nowhere.
+	HookOutput io.Writer
 	// CreateOnly creates the containers and starts none; FilesOnly stops before that.
 	CreateOnly, FilesOnly bool
 	// Tree says whether the loom gets a work tree of its own.

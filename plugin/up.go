@@ -30,6 +30,7 @@ type upOptions struct {
 	forceRecreate bool
 	open          bool
 	skipHooks     bool
+	secretsFile   string
 	timeout       int
 }
 
@@ -193,6 +194,7 @@ is what docker compose up would make.`,
 	flags.BoolVar(&o.noWait, "no-wait", false, "Do not wait until the services are ready")
 	flags.DurationVar(&o.waitTimeout, "wait-timeout", 0, "How long to wait until the services are ready (default 3m, or ILOOM_DEV_SERVER_TIMEOUT in ms)")
 	flags.BoolVar(&o.requirePorts, "require-ports", false, "Fail if nobody answers on a published port")
+	flags.StringVar(&o.secretsFile, "secrets-file", "", "JSON file with variables for lifecycle hooks only; their values are masked in the output")
 	flags.BoolVar(&o.skipHooks, "skip-hooks", false, "Run no lifecycle hooks of the dev container; the next up does")
 	flags.BoolVar(&o.open, "open", false, "Open a browser on the ports that the devcontainer.json says it for")
 	flags.BoolVar(&o.foreground, "foreground", false, "Show the logs until Ctrl-C, which stops the loom; a second one kills it")
@@ -214,7 +216,9 @@ func runUp(ctx context.Context, env *environment, o upOptions, tree loom.TreeOpt
 	req := o.create.request(where)
 	req.Tree = tree
 	req.NoWait, req.WaitTimeout, req.RequirePorts = o.noWait, wait, o.requirePorts
-	req.SkipHooks = o.skipHooks
+	if err := env.hookOptions(&req, o); err != nil {
+		return err
+	}
 	req.RemoveOrphans, req.ForceRecreate, req.Timeout = o.removeOrphans, o.forceRecreate, time.Duration(o.timeout)*time.Second
 	plan, result, err := l.Up(ctx, req)
 	if err != nil {
