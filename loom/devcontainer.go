@@ -362,7 +362,7 @@ func (d *dev) outline() overrides.Edit {
 func (d *dev) finish(p *Plan, o Options) error {
 	if len(d.is.RunServices) > 0 {
 		var err error
-		if p.Project, err = p.Project.WithSelectedServices(d.is.RunServices); err != nil {
+		if p.Project, err = p.Project.WithSelectedServices(append(slices.Clone(d.is.RunServices), p.named...)); err != nil {
 			return fmt.Errorf("%s: runServices: %w", d.place.Path, err)
 		}
 	}

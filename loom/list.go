@@ -11,7 +11,6 @@ import (
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/registry"
-	"github.com/docker-loom/docker-loom/stack"
 )
 
 // Listed is one loom as ls shows it.
@@ -284,21 +283,4 @@ func (l *Looms) Start(ctx context.Context, t *Target) error {
 		return nil
 	}
 	return l.Stack.Start(ctx, t.Known.Project)
-}
-
-// Logs copies the output of a loom's containers.
-func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
-	if err := l.Engine.Check(ctx); err != nil {
-		return err
-	}
-	own, err := l.containers(ctx, t.Known)
-	if err != nil {
-		return err
-	}
-	for _, name := range o.Services {
-		if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Service == name }) {
-			return fmt.Errorf("no service %s in loom %s", name, t.ID)
-		}
-	}
-	return l.Stack.Logs(ctx, t.Known.Project, o)
 }

@@ -50,6 +50,8 @@ type Plan struct {
 	// powers are what the project asks of the host; obeyed are files of the work tree that say what is done, beside it.
 	powers []string
 	obeyed []string
+	// named are services to be there whatever the profiles say.
+	named []string
 }
 
 // DisabledError says that the settings switch looms off for the project.
@@ -73,6 +75,8 @@ type Options struct {
 	// Build builds images even where they exist; Pull is always, missing or never, "" leaves it to the files.
 	Build bool
 	Pull  string
+	// Services are named by the user: the profiles that disable them are switched on.
+	Services []string
 
 	// lenient passes over a devcontainer.json that cannot be read: to take a loom down it need not make sense.
 	lenient bool
@@ -112,7 +116,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if !f.settings.Container.Enabled {
 		return nil, &DisabledError{f.settings.Files}
 	}
-	p := &Plan{Target: t, dev: f.dev}
+	p := &Plan{Target: t, dev: f.dev, named: o.Services}
 	if t.Known != nil {
 		p.Entry = *t.Known
 		if t.Known.Space != "" && t.Known.Space != f.space {
@@ -542,6 +546,9 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan, o Options) error
 	}
 	labels := p.customLabels()
 	labels[engine.LabelVersion] = l.Version
+	if err := p.enable(model); err != nil {
+		return err
+	}
 	project, err := model.Finish(files, labels)
 	if err != nil {
 		return err

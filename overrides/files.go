@@ -30,6 +30,12 @@ type File struct {
 	Content []byte
 }
 
+// Current reports whether the file on the disk has its wanted content.
+func Current(f File) bool {
+	have, err := os.ReadFile(f.Path)
+	return err == nil && bytes.Equal(have, f.Content)
+}
+
 // Generated reports whether the file at path is an override that this package made.
 func Generated(path string) bool { return GeneratedFor(path) != "" }
 

@@ -39,6 +39,7 @@ const (
 // Stack runs projects on one engine.
 type Stack struct {
 	docker  command.Cli
+	making  command.Cli // what Compose gets: it makes networks and volumes as a loom has them
 	compose api.Compose
 }
 
@@ -48,11 +49,13 @@ func New(docker command.Cli, own string) *Stack {
 	if api.ComposeVersion == "" {
 		api.ComposeVersion = builtWith()
 	}
-	// A volume whose configuration has changed makes Compose ask whether to recreate it, which loses its data. The
-	// answer is always no: a loom's volumes end with the loom.
-	no := func(string, bool) (bool, error) { return false, nil }
-	return &Stack{docker: docker, compose: compose.NewComposeService(unhashed{docker, own}, compose.WithPrompt(no))}
+	made := unhashed{docker, own}
+	return &Stack{docker: docker, making: made, compose: compose.NewComposeService(made, compose.WithPrompt(no))}
 }
+
+// no answers Compose's questions. A volume whose configuration has changed makes it ask whether to recreate it, which
+// loses its data; a loom's volumes end with the loom.
+func no(string, bool) (bool, error) { return false, nil }
 
 // builtWith is the version of Compose inside this binary. Compose's own build sets it by linker flags; an embedder's
 // containers would otherwise carry an empty version label.
@@ -133,6 +136,9 @@ func (o CreateOptions) policies(p *types.Project) {
 // Up creates what is missing or changed and starts it, detached. It returns when the containers run and the conditions
 // of depends_on held; it does not wait for the last services to be ready.
 func (s *Stack) Up(ctx context.Context, p *types.Project, o CreateOptions) error {
+	if err := platforms(p, true); err != nil {
+		return err
+	}
 	o.policies(p)
 	return s.change(ctx, p, func() error {
 		return s.compose.Up(ctx, p, api.UpOptions{Create: o.api(p), Start: api.StartOptions{Project: p, Services: p.ServiceNames()}})
@@ -141,15 +147,11 @@ func (s *Stack) Up(ctx context.Context, p *types.Project, o CreateOptions) error
 
 // Create creates what is missing or changed and starts nothing.
 func (s *Stack) Create(ctx context.Context, p *types.Project, o CreateOptions) error {
+	if err := platforms(p, true); err != nil {
+		return err
+	}
 	o.policies(p)
 	return s.change(ctx, p, func() error { return s.compose.Create(ctx, p, o.api(p)) })
-}
-
-// Build builds the images of all services that have a build section.
-func (s *Stack) Build(ctx context.Context, p *types.Project) error {
-	return withStdoutOnStderr(func() error {
-		return s.compose.Build(ctx, p, api.BuildOptions{Progress: buildProgress()})
-	})
 }
 
 // Provide brings the image of a project of one service here: built where the service says how, else pulled.
@@ -313,6 +315,7 @@ func (s *Stack) Start(ctx context.Context, name string) error {
 // LogOptions are the choices of Logs, as docker compose logs has them.
 type LogOptions struct {
 	Services           []string
+	Index              int // of one container of the one service named; 0 for all
 	Follow, Timestamps bool
 	Tail, Since, Until string
 	NoColor, NoPrefix  bool
@@ -323,7 +326,7 @@ type LogOptions struct {
 func (s *Stack) Logs(ctx context.Context, name string, o LogOptions) error {
 	consumer := formatter.NewLogConsumer(ctx, o.Stdout, o.Stderr, !o.NoColor, !o.NoPrefix, false)
 	return s.compose.Logs(ctx, name, consumer, api.LogOptions{
-		Services: o.Services, Follow: o.Follow,
+		Services: o.Services, Index: o.Index, Follow: o.Follow,
 		Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since, Until: o.Until,
 	})
 }
