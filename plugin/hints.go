@@ -40,6 +40,9 @@ func hint(err error) string {
 		folder      *loom.FolderTakenError
 		configs     *devcontainer.SeveralError
 		config      *devcontainer.Error
+		neither     *loom.NeitherError
+		noService   *loom.NoServiceError
+		noCompose   *NoComposeError
 		usage       usageError
 		hasData     *loom.HasDataError
 		noSpace     *loom.SpaceError
@@ -61,6 +64,12 @@ func hint(err error) string {
 		return left(unfinished)
 	case errors.As(err, &unknown):
 		return "docker loom ls lists the looms there are"
+	case errors.As(err, &noCompose):
+		return "install it: the package is called docker-compose-plugin, or docker-compose"
+	case errors.As(err, &neither):
+		return "docker loom ls lists the looms, docker loom ps " + neither.Loom + " the services"
+	case errors.As(err, &noService):
+		return "docker loom ps " + noService.Loom + " lists the services"
 	case errors.As(err, &several):
 		return "name the one you mean"
 	case errors.As(err, &empty):

@@ -2,24 +2,30 @@ package plugin
 
 import (
 	"context"
+	"errors"
+	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker-loom/docker-loom/stack"
 )
 
 func newLogsCommand(env *environment) *cobra.Command {
 	var o stack.LogOptions
 	cmd := &cobra.Command{
-		Use:     "logs [OPTIONS] [ID] [SERVICE...]",
-		Short:   "View the output of a loom's containers",
-		Example: "  docker loom logs 123\n  docker loom logs 123 web -f --tail 50",
+		Use:   "logs [OPTIONS] [ID] [SERVICE...]",
+		Short: "View the output of a loom's containers",
+		Long: `View the output of a loom's containers, all of them or those of some services. Without services those that the compose
+files give attach: false are left out.
+
+` + idOrService,
+		Example: "  docker loom logs 123\n  docker loom logs 123 web -f --tail 50\n  docker loom logs web --since 10m",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runLogs(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.Follow, "follow", "f", false, "Follow log output")
+	flags.IntVar(&o.Index, "index", 0, "Index of the container if service has multiple replicas")
 	flags.BoolVarP(&o.Timestamps, "timestamps", "t", false, "Show timestamps")
 	flags.StringVarP(&o.Tail, "tail", "n", "all", "Number of lines to show from the end of the logs for each container")
 	flags.StringVar(&o.Since, "since", "", "Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)")
@@ -30,18 +36,15 @@ func newLogsCommand(env *environment) *cobra.Command {
 }
 
 func runLogs(ctx context.Context, env *environment, o stack.LogOptions, args []string) error {
-	l, where, err := env.begin(args)
+	l, t, services, err := env.named(ctx, args)
 	if err != nil {
 		return err
 	}
-	t, err := l.Resolve(ctx, where, loom.Reading)
-	if err != nil {
-		return err
+	if o.Index > 0 && len(services) != 1 {
+		return usageError{nil, errors.New("--index needs one service")}
 	}
-	if len(args) > 0 {
-		o.Services = args[1:]
-	}
+	o.Services = services
 	o.Stdout, o.Stderr = env.docker.Out(), env.docker.Err()
-	o.NoColor = o.NoColor || !env.docker.Out().IsTerminal()
+	o.NoColor = o.NoColor || os.Getenv("NO_COLOR") != "" || !env.docker.Out().IsTerminal()
 	return l.Logs(ctx, t, o)
 }

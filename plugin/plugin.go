@@ -63,6 +63,15 @@ func asPlugin(args []string) []string {
 	if os.Getenv(metadata.ReexecEnvvar) != "" && slices.Contains(args, "loom") {
 		return args
 	}
+	at := globalFlags(args)
+	if at < len(args) && (args[at] == "loom" || args[at] == metadata.MetadataSubcommandName || strings.HasPrefix(args[at], cobra.ShellCompRequestCmd)) {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), at, "loom")
+}
+
+// globalFlags counts the arguments that are the docker command's own flags, with their values.
+func globalFlags(args []string) int {
 	at := 0
 	for at < len(args) && dockerFlag.MatchString(args[at]) {
 		if dockerFlagWithValue[args[at]] {
@@ -70,11 +79,7 @@ func asPlugin(args []string) []string {
 		}
 		at++
 	}
-	at = min(at, len(args))
-	if at < len(args) && (args[at] == "loom" || args[at] == metadata.MetadataSubcommandName || strings.HasPrefix(args[at], cobra.ShellCompRequestCmd)) {
-		return args
-	}
-	return slices.Insert(slices.Clone(args), at, "loom")
+	return min(at, len(args))
 }
 
 // The docker command's own flags, which stand before the plugin's name.
@@ -132,6 +137,10 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
 		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newDoctorCommand(env),
 		newPruneCommand(env), newHoldCommand(env), newRmCommand(env), newVersionCommand(env), newInitCommand(env),
+	)
+	cmd.AddCommand(
+		newRestartCommand(env), newKillCommand(env), newPauseCommand(env), newUnpauseCommand(env), newTopCommand(env), newCopyCommand(env),
+		newBuildCommand(env), newPullCommand(env), newRunCommand(env), newStatsCommand(env), newComposeCommand(env),
 	)
 	return cmd
 }

@@ -1,0 +1,87 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/docker/cli/opts"
+	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+type buildOptions struct {
+	stack.BuildOptions
+	change changeOptions
+}
+
+func newBuildCommand(env *environment) *cobra.Command {
+	var o buildOptions
+	var memory opts.MemBytes
+	cmd := &cobra.Command{
+		Use:   "build [OPTIONS] [ID] [SERVICE...]",
+		Short: "Build the images of a loom",
+		Long: `Build the images of a loom, or those of some of its services. Containers keep the old ones until up.
+
+` + idOrService,
+		Example: "  docker loom build 123\n  docker loom build 123 web --no-cache\n  docker loom build --build-arg VERSION=2",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Memory = memory.Value()
+			return runBuild(cmd.Context(), env, o, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.NoCache, "no-cache", false, "Do not use cache when building the image")
+	flags.BoolVar(&o.Pull, "pull", false, "Always attempt to pull a newer version of the image")
+	flags.BoolVar(&o.Push, "push", false, "Push service images")
+	flags.StringArrayVar(&o.Args, "build-arg", nil, "Set build-time variables for services")
+	flags.BoolVar(&o.Deps, "with-dependencies", false, "Also build dependencies (transitively)")
+	flags.StringVar(&o.SSH, "ssh", "", "Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)")
+	flags.StringVar(&o.Builder, "builder", "", "Set builder to use")
+	flags.StringVar(&o.Provenance, "provenance", "", "Add a provenance attestation")
+	flags.StringVar(&o.SBOM, "sbom", "", "Add a SBOM attestation")
+	flags.VarP(&memory, "memory", "m", "Set memory limit for the build container. Not supported by BuildKit.")
+	flags.BoolVar(&o.Check, "check", false, "Check build configuration")
+	flags.BoolVar(&o.Print, "print", false, "Print equivalent bake file")
+	flags.BoolVarP(&o.Quiet, "quiet", "q", false, "Suppress the build output")
+	o.change.flags(flags)
+	return cmd
+}
+
+func runBuild(ctx context.Context, env *environment, o buildOptions, args []string) error {
+	l, t, services, err := env.named(ctx, args)
+	if err != nil {
+		return err
+	}
+	if o.Quiet {
+		stack.SetProgress("quiet")
+	}
+	o.Services = services
+	images, err := l.Build(ctx, t, o.BuildOptions, o.change.dryRun)
+	if err != nil || o.Print {
+		return err
+	}
+	done := "built"
+	if o.Check {
+		done = "checked"
+	}
+	return tellImages(env, o.change, images, done)
+}
+
+// tellImages says which images were built or pulled, a line each.
+func tellImages(env *environment, o changeOptions, images *loom.Images, done string) error {
+	if o.dryRun {
+		done = "would be " + done
+	}
+	return write(env.docker.Out(), o.format, images, func(w io.Writer) {
+		if len(images.Images) == 0 {
+			fmt.Fprintf(w, "loom %s: no image is to be %s\n", images.Loom, done)
+		}
+		for _, i := range images.Images {
+			fmt.Fprintf(w, "%s of loom %s %s: %s\n", i.Service, images.Loom, done, i.Image)
+		}
+	})
+}
