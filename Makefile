@@ -79,6 +79,10 @@ test-e2e-20: build ## the core of the end-to-end tests on engine 20.10 (E2E_20=P
 test-e2e-pools: build ## forty networks on an engine with Docker's own address pools, which end at 31
 	WITH_ENGINE_POOL=docker scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestNetworksBeyondDockersPools ./e2e
 
+.PHONY: bench-scale
+bench-scale: build ## forty looms of three services, beside as many by plain docker compose
+	LOOM_BENCH_SCALE=40 scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestFortyLooms ./e2e
+
 .PHONY: bench
 bench: build ## benchmarks of planning, and against docker compose and the reference CLI of dev containers
 	go test -run '^$$' -bench . ./...
