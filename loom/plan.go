@@ -48,8 +48,9 @@ type Plan struct {
 	// dev is the dev container, nil where there is none.
 	dev *dev
 	// powers are what the project asks of the host; obeyed are files of the work tree that say what is done, beside it.
-	powers []string
-	obeyed []string
+	powers   []string
+	obeyed   []string
+	settings *settings.Settings
 	// named are services to be there whatever the profiles say.
 	named []string
 }
@@ -113,10 +114,11 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.debugFacts(t, f)
 	if !f.settings.Container.Enabled {
 		return nil, &DisabledError{f.settings.Files}
 	}
-	p := &Plan{Target: t, dev: f.dev, named: o.Services}
+	p := &Plan{Target: t, dev: f.dev, named: o.Services, settings: f.settings}
 	if t.Known != nil {
 		p.Entry = *t.Known
 		if t.Known.Space != "" && t.Known.Space != f.space {
@@ -179,6 +181,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 		}
 	}
 	slices.Sort(p.obeyed)
+	l.debugPlan(p)
 	return p, nil
 }
 
@@ -400,6 +403,15 @@ func (l *Looms) load(ctx context.Context, f *facts, p *Plan) error {
 		vars["ILOOM_LOOM"] = p.ID
 	}
 	model, err := l.loadModel(ctx, f, p, vars)
+	for lack, ok := errors.AsType[*stack.MissingBaseError](err); ok && p.plain(); lack, ok = errors.AsType[*stack.MissingBaseError](err) {
+		// Without a value docker compose up would do nothing at all: so main takes the base.
+		base := f.settings.Container.Ports[strings.TrimPrefix(lack.Name, stack.PortPrefix)]
+		if base == 0 {
+			break
+		}
+		vars[lack.Name] = fmt.Sprint(base)
+		model, err = l.loadModel(ctx, f, p, vars)
+	}
 	if err != nil {
 		return err
 	}

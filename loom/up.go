@@ -221,6 +221,7 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 	if err != nil {
 		return nil, err
 	}
+	l.debugf("everything is as planned already: %t", asWanted)
 	if !asWanted {
 		if err := l.tellDrift(ctx, plan); err != nil {
 			return nil, err

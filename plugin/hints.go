@@ -3,6 +3,13 @@ package plugin
 import (
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/docker/cli/cli-plugins/hooks"
+	"github.com/docker/cli/cli/hints"
+	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/engine"
@@ -22,10 +29,14 @@ func hint(err error) string {
 		several     *loom.SeveralError
 		unfinished  *loom.UnfinishedError
 		empty       *loom.EmptyError
+		web         *loom.WebError
+		silent      *loom.SilentError
+		unopened    browserError
 		noPort      *loom.NoPortError
 		held        *loom.HeldError
 		disabled    *loom.DisabledError
 		missing     *stack.MissingBaseError
+		files       *stack.FilesError
 		taken       *ports.TakenError
 		damaged     *registry.DamagedError
 		newer       *registry.NewerError
@@ -63,7 +74,7 @@ func hint(err error) string {
 	case errors.As(err, &unfinished):
 		return left(unfinished)
 	case errors.As(err, &unknown):
-		return "docker loom ls lists the looms there are"
+		return "docker loom ls lists the looms there are; docker loom up ID makes one"
 	case errors.As(err, &noCompose):
 		return "install it: the package is called docker-compose-plugin, or docker-compose"
 	case errors.As(err, &neither):
@@ -74,6 +85,14 @@ func hint(err error) string {
 		return "name the one you mean"
 	case errors.As(err, &empty):
 		return "docker loom up " + empty.ID + " makes them"
+	case errors.As(err, &web) && len(web.Ports) > 0:
+		return "docker loom open " + web.Loom + " SERVICE, or PORT, says which"
+	case errors.As(err, &web):
+		return "docker loom ps " + web.Loom + " shows what runs"
+	case errors.As(err, &silent):
+		return fmt.Sprintf("docker loom logs %s %s shows what it is doing", silent.Loom, silent.Port.Service)
+	case errors.As(err, &unopened):
+		return "set BROWSER to a command that opens a URL; docker loom open --print only prints it"
 	case errors.As(err, &noPort):
 		return "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"
 	case errors.As(err, &data):
@@ -94,6 +113,8 @@ func hint(err error) string {
 		return "set container.enabled to true to use looms here"
 	case errors.As(err, &missing):
 		return fmt.Sprintf("docker loom init asks for it and writes it into .iloom/settings.json; or write a default, as in ${%s:-3000}", missing.Name)
+	case errors.As(err, &files):
+		return "correct the compose file; docker compose config checks it"
 	case errors.As(err, &taken):
 		return "end what holds it, or choose other ports with --offset N"
 	case errors.As(err, &damaged):
@@ -120,3 +141,49 @@ func left(e *loom.UnfinishedError) string {
 	}
 	return fmt.Sprintf("%d container(s) are left; docker loom up %s continues, docker loom down %s removes them", e.Left, e.ID, e.ID)
 }
+
+// tellNext says after up what one usually does next, as the docker command says it: on a terminal only, and not where
+// DOCKER_CLI_HINTS is false.
+func (env *environment) tellNext(r *loom.Result) {
+	if env.docker.Err().IsTerminal() && hints.Enabled() {
+		nextSteps(env.docker.Err(), env.root, r)
+	}
+}
+
+func nextSteps(w io.Writer, commands *cobra.Command, r *loom.Result) {
+	id := r.Loom
+	if !plainWord.MatchString(id) {
+		id = shellQuote(id)
+	}
+	url, service := "", ""
+	for _, p := range r.Ports {
+		if p.URL != "" && (url == "" || p.Service == "web") {
+			url, service = p.URL, p.Service
+		}
+	}
+	for _, s := range r.Services {
+		if service == "" && s.State == "running" {
+			service = s.Name
+		}
+	}
+	var steps [][2]string
+	if url != "" {
+		steps = append(steps, [2]string{"Open " + url + " in the browser", "open " + id})
+	}
+	steps = append(steps, [2]string{"Follow the logs", "logs " + id + " -f"})
+	if service != "" {
+		steps = append(steps, [2]string{"Run a command inside", "exec " + id + " " + service + " sh"})
+	}
+	steps = append(steps, [2]string{"Take it down again", "down " + id})
+	var lines []string
+	for _, step := range steps {
+		name, _, _ := strings.Cut(step[1], " ")
+		if c, _, err := commands.Find([]string{name}); err == nil && c != commands {
+			lines = append(lines, step[0]+" → docker loom "+step[1])
+		}
+	}
+	hooks.PrintNextSteps(w, lines)
+}
+
+// plainWord is what every shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9._/@:+-]+$`)

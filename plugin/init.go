@@ -90,7 +90,7 @@ func runInit(ctx context.Context, env *environment, o initOptions, bases []base)
 	}
 	if !o.print && !o.yes && o.format == "" && env.docker.In().IsTerminal() && env.docker.Out().IsTerminal() {
 		tellSetup(env.docker.Out(), s)
-		if err := askBases(ctx, env, s, asked); err != nil {
+		if err := askBases(ctx, env.docker.In(), env.docker.Out(), s, asked); err != nil {
 			return err
 		}
 		if err := s.Write(); err != nil {
@@ -179,9 +179,8 @@ func short(s *loom.Setup, path string) string {
 }
 
 // askBases asks for each new base, in lines as the docker command asks.
-func askBases(ctx context.Context, env *environment, s *loom.Setup, answered map[string]bool) error {
-	w := env.docker.Out()
-	lines := readLines(env.docker.In())
+func askBases(ctx context.Context, r io.Reader, w io.Writer, s *loom.Setup, answered map[string]bool) error {
+	lines := readLines(r)
 	first := true
 	for _, b := range s.Ports {
 		for b.State == loom.New && !answered[b.Name()] {

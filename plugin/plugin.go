@@ -24,9 +24,11 @@ import (
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/config"
 	dockercontext "github.com/docker/cli/cli/context/docker"
+	"github.com/docker/cli/cli/debug"
 	"github.com/docker/docker/client"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/loom"
@@ -105,6 +107,9 @@ type environment struct {
 
 	// opened is what the command works with, for its end.
 	opened *loom.Looms
+	debug  bool
+
+	root *cobra.Command // docker loom itself
 }
 
 func newLoomCommand(env *environment) *cobra.Command {
@@ -113,11 +118,12 @@ func newLoomCommand(env *environment) *cobra.Command {
 		Short: "Give each issue or branch its own copy of the project's environment",
 		Long: `Give each issue, branch or work tree its own copy of the project's environment: its own Compose project, host ports
 that no other copy has, its own volumes. The compose files stay as they are.`,
-		Example:          "  docker loom up 123\n  docker loom ls\n  docker loom down 123 --volumes",
-		TraverseChildren: true,
-		SilenceUsage:     true,
-		Args:             noSuchCommand,
-		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example:                    "  docker loom up 123\n  docker loom ls\n  docker loom down 123 --volumes",
+		TraverseChildren:           true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 1, // letters that may be wrong
+		Args:                       noSuchCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			if err := plugin.PersistentPreRunE(cmd, args); err != nil {
 				return err
@@ -125,14 +131,17 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 			return env.prepare(cmd)
 		},
 	}
+	env.root = cmd
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&env.files, "file", "f", nil, "Compose configuration files")
 	flags.StringArrayVar(&env.profiles, "profile", nil, "Specify a profile to enable")
 	flags.StringArrayVar(&env.envFiles, "env-file", envList("COMPOSE_ENV_FILES"), "Specify an alternate environment file")
 	flags.StringVar(&env.projectDirectory, "project-directory", "", "Specify an alternate working directory\n(default: the path of the first specified compose file)")
 	flags.StringVar(&env.progress, "progress", os.Getenv("COMPOSE_PROGRESS"), "Set type of progress output (auto, tty, plain, json, quiet)")
+	cmd.PersistentFlags().BoolVarP(&env.debug, "debug", "D", false, "Tell on stderr what is read and decided")
+	cmd.AddCommand(newEnvCommand(env), newPortCommand(env), newOpenCommand(env))
 	cmd.AddCommand(newExecCommand(env), newShellCommand(env), newCodeCommand(env))
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, flagError(err)} })
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),
 		newConfigCommand(env), newStopCommand(env), newStartCommand(env), newLogsCommand(env), newDoctorCommand(env),
@@ -153,7 +162,11 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError{cmd, fmt.Errorf("%q is no docker loom command", args[0])}
+	meant := ""
+	if list := cmd.SuggestionsFor(args[0]); len(list) > 0 {
+		meant = "; did you mean " + strings.Join(list, " or ") + "?"
+	}
+	return usageError{cmd, fmt.Errorf("%q is no docker loom command%s", args[0], meant)}
 }
 
 // prepare joins the two ways in which a command is told to end, and sets what Compose keeps in globals.
@@ -165,12 +178,19 @@ func (env *environment) prepare(cmd *cobra.Command) error {
 	switch env.progress {
 	case "", "auto":
 		stack.SetProgress("auto")
+		if env.debug {
+			// Lines that come in between would break up what is redrawn in place.
+			stack.SetProgress("plain")
+		}
 	case "tty", "plain", "json", "quiet":
 		stack.SetProgress(env.progress)
 	default:
 		return usageError{nil, fmt.Errorf("--progress %s: it is auto, tty, plain, json or quiet", env.progress)}
 	}
 	logrus.SetOutput(env.docker.Err())
+	if env.debug {
+		debug.Enable()
+	}
 	return nil
 }
 
@@ -280,9 +300,25 @@ func (env *environment) begin(args []string) (*loom.Looms, loom.Where, error) {
 	return l, where, err
 }
 
+// flagError says what a flag's value has to be, where pflag quotes a parser.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	what := map[string]string{"int": "a whole number", "bool": "true or false", "duration": "a duration such as 30s or 2m"}[invalid.GetFlag().Value.Type()]
+	if what == "" {
+		return err
+	}
+	return fmt.Errorf("--%s %s: it is %s", invalid.GetFlag().Name, invalid.GetValue(), what)
+}
+
 // maxArgs is cobra's rule with our exit code.
 func maxArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 && n == 0 {
+			return usageError{cmd, fmt.Errorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0])}
+		}
 		if len(args) > n {
 			return usageError{cmd, fmt.Errorf("%s takes at most %d argument(s), not %d", cmd.CommandPath(), n, len(args))}
 		}

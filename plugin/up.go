@@ -174,8 +174,11 @@ func newUpCommand(env *environment) *cobra.Command {
 
 ID is an issue number, a key such as ENG-324, or a branch. The loom uses the work tree that belongs to it, else the
 current folder; with --worktree, else a new one: on the branch of its name or feat/issue-ID, with copies of the main
-work tree's untracked env files. pr/45 gets the head of pull request 45. Git hooks do not run, submodules stay empty. Without an ID it is the loom of the current folder; in a main checkout that has none it is main, which
-is what docker compose up would make.`,
+work tree's untracked env files. pr/45 gets the head of pull request 45. Git hooks do not run, submodules stay empty.
+Without an ID it is the loom of the current folder; in a main checkout that has none it is main, which is what docker
+compose up would make.
+
+On a terminal it ends with the commands that one usually needs next; --quiet or DOCKER_CLI_HINTS=false leaves them out.`,
 		Example: "  docker loom up 123\n  docker loom up 123 --worktree\n  docker loom up 123 --worktree --branch fix/login --from develop\n  docker loom up 123 --dry-run\n  docker loom up 124 --data-from 123\n  docker loom up main",
 		Args:    maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -235,10 +238,13 @@ func runUp(ctx context.Context, env *environment, o upOptions, tree loom.TreeOpt
 		return err
 	}
 	if o.open {
-		openPorts(env.docker.Err(), result.Ports)
+		openPorts(ctx, env, result.Ports)
 	}
 	if o.foreground {
 		return follow(ctx, env, l, plan.Target)
+	}
+	if !o.create.quiet && o.create.format == "" {
+		env.tellNext(result)
 	}
 	return nil
 }

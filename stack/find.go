@@ -107,6 +107,9 @@ func Find(src Source, ours Ours) (*Found, error) {
 		if !filepath.IsAbs(f.Dir) {
 			f.Dir = filepath.Join(src.Dir, f.Dir)
 		}
+		if info, err := os.Stat(f.Dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("project directory %s: no such folder", f.Dir)
+		}
 	case f.Chosen:
 		f.Dir = filepath.Dir(f.Paths[0])
 	}

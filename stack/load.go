@@ -58,6 +58,26 @@ func (e *MissingBaseError) Error() string {
 	return fmt.Sprintf("%s%s has no base port: neither container.ports.%s in the settings nor a default in the compose file", e.Name, where, strings.TrimPrefix(e.Name, PortPrefix))
 }
 
+// FilesError says that Compose cannot make a project of the files.
+type FilesError struct {
+	Files []string
+	Err   error
+}
+
+// Error is Compose's, with the files in front where it names none of them.
+func (e *FilesError) Error() string {
+	said := e.Err.Error()
+	for _, path := range e.Files {
+		if strings.Contains(said, path) {
+			return said
+		}
+	}
+	return strings.Join(e.Files, ", ") + ": " + said
+}
+
+// Unwrap returns Err.
+func (e *FilesError) Unwrap() error { return e.Err }
+
 // PortPrefix begins the names of the variables that give a loom's ports.
 const PortPrefix = "ILOOM_PORT_"
 
@@ -84,6 +104,9 @@ func load(ctx context.Context, docker command.Cli, f *Found, name string, vars m
 	if missing, ok := errors.AsType[*MissingBaseError](err); ok {
 		missing.Where = f.whereUsed(ctx, docker, missing.Name)
 		return nil, missing
+	}
+	if err != nil && ctx.Err() == nil {
+		return nil, &FilesError{Files: f.Paths, Err: err}
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,128 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gotest.tools/v3/assert"
+)
+
+// screen is a terminal of 80 columns in which the test's user types: tmux, with a server of its own.
+type screen struct {
+	*field
+	socket string
+}
+
+// newScreen opens a terminal in the repository's main checkout, with these variables beside the user's own.
+func (f *field) newScreen(env ...string) *screen {
+	f.Helper()
+	s := &screen{field: f, socket: filepath.Join(f.work, "tmux")}
+	// The server outlives this command, and ends with the test.
+	f.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() })
+	cmd := f.command(f.repoDir, "tmux", "-S", s.socket, "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "40", "sh")
+	cmd.Env = append(append(cmd.Env, "PS1=$ ", "TERM=xterm-256color"), env...)
+	o := run(cmd)
+	assert.NilError(f, o.err, "tmux: %s", o)
+	return s
+}
+
+// keys types; names such as Enter and C-c are keys.
+func (s *screen) keys(keys ...string) {
+	s.Helper()
+	o := run(s.command(s.repoDir, "tmux", append([]string{"-S", s.socket, "send-keys"}, keys...)...))
+	assert.NilError(s, o.err, "tmux: %s", o)
+}
+
+// shows waits until the screen has the text, and returns it.
+func (s *screen) shows(want string) string {
+	s.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		o := run(s.command(s.repoDir, "tmux", "-S", s.socket, "capture-pane", "-p"))
+		assert.NilError(s, o.err, "tmux: %s", o)
+		if strings.Contains(o.stdout.String(), want) {
+			return o.stdout.String()
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("the screen does not show %q:\n%s", want, &o.stdout)
+		}
+	}
+}
+
+// TestInitOnATerminal: init asks for what is new, with the defaults filled in, and Ctrl-C ends it without a trace.
+func TestInitOnATerminal(t *testing.T) {
+	notCore(t)
+	const place = 8
+	f := newField(t, "init", place, map[string]string{
+		"compose.yaml": `services:
+  web:
+    image: ` + image + `
+    ports: ["${ILOOM_PORT_WEB:-3000}:80"]
+  db:
+    image: ` + image + `
+    ports: ["${ILOOM_PORT_DB}:5432"]
+`,
+		".iloom/settings.json": "{\n  // ours\n  \"mainBranch\": \"main\"\n}\n",
+	})
+	s := f.newScreen()
+	settings := filepath.Join(f.repoDir, ".iloom", "settings.json")
+
+	s.keys("docker loom init", "Enter")
+	s.shows("DB (db, container port 5432) [5432]:")
+	s.keys("C-c")
+	s.shows("interrupted")
+	b, err := os.ReadFile(settings)
+	assert.NilError(t, err)
+	assert.Equal(t, string(b), "{\n  // ours\n  \"mainBranch\": \"main\"\n}\n")
+
+	s.keys("clear; docker loom init", "Enter")
+	s.shows("DB (db, container port 5432) [5432]:")
+	s.keys("0", "Enter")
+	s.shows("DB: 0 is no port")
+	s.keys("5555", "Enter")
+	s.shows("WEB (web, container port 80) [3000]:")
+	s.keys("Enter")
+	s.shows("wrote .iloom/settings.json")
+	b, err = os.ReadFile(settings)
+	assert.NilError(t, err)
+	assert.Equal(t, string(b), `{
+  // ours
+  "mainBranch": "main",
+  "container": {
+    "ports": {
+      "DB": 5555,
+      "WEB": 3000
+    }
+  }
+}
+`)
+	for _, line := range strings.Split(s.shows("wrote"), "\n") {
+		assert.Assert(t, len(line) <= 80, "%q", line)
+	}
+
+	s.keys("clear; docker loom init", "Enter")
+	s.shows("nothing new")
+}
+
+// TestHintsOnATerminal: after up the next commands are told, on a terminal, unless DOCKER_CLI_HINTS says no.
+func TestHintsOnATerminal(t *testing.T) {
+	notCore(t)
+	const place = 9
+	f := newField(t, "hints", place, pair(basePort(place)))
+	s := f.newScreen()
+	s.keys("docker loom up 123", "Enter")
+	shown := s.shows("docker loom down 123")
+	assert.Assert(t, strings.Contains(shown, "What's next:\n    Open http://123.localhost:"), shown)
+	assert.Assert(t, strings.Contains(shown, "→ docker loom open 123"), shown)
+	for _, quiet := range []string{"docker loom up 123 --quiet", "DOCKER_CLI_HINTS=false docker loom up 123", "DOCKER_CLI_HINTS=0 docker loom up 123"} {
+		s.keys("clear; "+quiet+"; echo the' 'end", "Enter")
+		shown := s.shows("the end")
+		assert.Assert(t, strings.Contains(shown, "http://123.localhost:") && !strings.Contains(shown, "What's next"), "%s:\n%s", quiet, shown)
+	}
+	f.must("down", "123", "--volumes")
+}
