@@ -58,7 +58,7 @@ func findDev(t *Target, set *settings.Settings, chosen string) (*dev, error) {
 	if !isDir(t.Source.Dir) {
 		return nil, nil
 	}
-	if chosen == "" && t.Known != nil {
+	if chosen == "" && t.Known != nil && isFile(t.Known.DevContainer) {
 		chosen = t.Known.DevContainer
 	}
 	if chosen == "" && set.Container.ConfigPath != "" {
@@ -183,7 +183,18 @@ func (l *Looms) develop(ctx context.Context, f *facts, p *Plan, o Options) error
 		}
 	}
 	p.Findings = append(p.Findings, findings...)
-	return d.extend(project)
+	if err := d.extend(project); err != nil {
+		return err
+	}
+	if p.ID == Main {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.is.Volumes)) {
+		if v := d.is.Volumes[key]; !bool(v.External) && !slices.Contains(f.settings.Container.Share, key) {
+			p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "volume " + key, Message: "of mounts in " + filepath.Base(d.place.Path) + " is the loom's own", Remedy: "name it in container.share to have one for all looms"})
+		}
+	}
+	return nil
 }
 
 // extend brings the dev container into a project as loaded: the base, or the same with its variables moved.
@@ -299,6 +310,10 @@ func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, fir
 	}
 	if have.ID == "" || again && !o.DryRun {
 		one := &types.Project{Name: p.base.Project.Name, WorkingDir: p.base.Project.WorkingDir, Environment: p.base.Project.Environment, Services: types.Services{base.Name: base}}
+		// A build can have powers of its own, and comes before the rest of the plan is known.
+		if err := l.permit(ctx, &p.Entry, powers(one, followed, p.WorkTree, f.found.Dir, commonDir(p.Target)), o.Trust); err != nil {
+			return err
+		}
 		if err := l.Stack.Provide(ctx, one); err != nil {
 			return fmt.Errorf("image of the dev container: %w", err)
 		}
@@ -399,6 +414,11 @@ func (d *dev) block(p *Plan, f *facts) error {
 	vars := slices.DeleteFunc(slices.Clone(p.Env), func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
 	p.Files = append(p.Files, overrides.File{Path: d.dotEnv, Content: overrides.Add(env, p.ID, vars)})
 	return nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func isLink(path string) bool {

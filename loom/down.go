@@ -194,6 +194,13 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 	if err := l.Stack.DownFromFiles(ctx, project, req.Volumes, req.Timeout); err != nil {
 		return err
 	}
+	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
+		// No compose file names it, so that docker compose down would never find it.
+		image := stack.Image(s, project.Name)
+		if err := l.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
+			l.debugf("%v", err)
+		}
+	}
 	_, err = overrides.Write(l.generated(t))
 	return err
 }

@@ -173,6 +173,9 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 		if c := f.dev.config.InitializeCommand; c != nil {
 			p.powers = append(p.powers, runsOnHost(*c))
 			slices.Sort(p.powers)
+			if o.DryRun {
+				p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "file " + filepath.Base(f.dev.place.Path), Message: "initializeCommand is not run for a plan: what it writes is as it was"})
+			}
 		}
 	}
 	for _, s := range p.Project.Services {

@@ -77,7 +77,7 @@ func (l *Looms) judge(plan *Plan, own []engine.Container) verdict {
 		delete(missing, c.Service)
 		switch {
 		case c.State == "exited" && c.ExitCode == 0 && finishes(plan, c.Service):
-		case c.State == "exited" && !finishes(plan, c.Service):
+		case c.State == "exited" && !finishes(plan, c.Service) && (plan.dev == nil || c.Service != plan.dev.service):
 			v.waiting = append(v.waiting, c.Service+" (restarting)")
 		case c.State == "exited" || c.State == "dead":
 			v.dead, v.why = &c, fmt.Sprintf("exited with code %d", c.ExitCode)

@@ -236,7 +236,7 @@ func (l *Looms) accept(ctx context.Context, p *Plan, o Options) error {
 	p.Entry.Accepted = now
 	return l.Registry.Update(ctx, func(state *registry.State) error {
 		if k := state.Find(p.Repository, p.ID); k != nil {
-			k.Accepted = now
+			k.Accepted, k.DevContainer = now, p.Entry.DevContainer
 		}
 		return nil
 	})
