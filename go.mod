@@ -1,6 +1,6 @@
 module github.com/docker-loom/docker-loom
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/compose-spec/compose-go/v2 v2.9.1
@@ -24,9 +24,10 @@ require (
 	github.com/spf13/pflag v1.0.10
 	github.com/tailscale/hujson v0.0.0-20260727124030-b80ff77dac4f
 	go.yaml.in/yaml/v3 v3.0.5
-	golang.org/x/sync v0.17.0
+	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.47.0
 	gotest.tools/v3 v3.5.2
+	oras.land/oras-go/v2 v2.6.4
 	pgregory.net/rapid v1.3.0
 )
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
@@ -24,6 +25,8 @@ type Looms struct {
 	Stack    *stack.Stack
 	Engine   *engine.Engine
 	Registry *registry.Registry
+	// FeatureStore fetches the features of dev containers.
+	FeatureStore *features.Store
 	// UserSettings is the path of the user's own settings file.
 	UserSettings string
 	// Cache is the folder for what can be learnt again; "" for none.

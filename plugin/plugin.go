@@ -150,6 +150,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	cmd.AddCommand(
 		newRestartCommand(env), newKillCommand(env), newPauseCommand(env), newUnpauseCommand(env), newTopCommand(env), newCopyCommand(env),
 		newBuildCommand(env), newPullCommand(env), newRunCommand(env), newStatsCommand(env), newComposeCommand(env),
+		newFeaturesCommand(env),
 	)
 	return cmd
 }
@@ -208,6 +209,7 @@ func (env *environment) looms() (*loom.Looms, error) {
 		Stack:        stack.New(env.docker, engine.LabelLoom),
 		Engine:       e,
 		Registry:     registry.Open(filepath.Join(config.Dir(), "loom")),
+		FeatureStore: env.featureStore(),
 		UserSettings: filepath.Join(home, ".config", "iloom-ai", "settings.json"),
 		Version:      env.version,
 		Stdout:       env.docker.Out(),

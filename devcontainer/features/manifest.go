@@ -1,0 +1,222 @@
+package features
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tailscale/hujson"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+)
+
+// ManifestFile is the name of a feature's own description, InstallFile that of the script that installs it.
+const (
+	ManifestFile = "devcontainer-feature.json"
+	InstallFile  = "install.sh"
+)
+
+// Manifest is a devcontainer-feature.json.
+type Manifest struct {
+	ID      string            `json:"id"`
+	Version string            `json:"version"`
+	Name    string            `json:"name"`
+	Options map[string]Option `json:"options"`
+	// DependsOn are features that must be installed before, with their options; InstallsAfter only orders those that are
+	// installed anyway.
+	DependsOn     map[string]json.RawMessage `json:"dependsOn"`
+	InstallsAfter []string                   `json:"installsAfter"`
+	// LegacyIDs are earlier names of the feature.
+	LegacyIDs  []string `json:"legacyIds"`
+	Deprecated bool     `json:"deprecated"`
+	// ContainerEnv are set in the image before the feature is installed; a $NAME in a value means what it is then.
+	ContainerEnv map[string]string `json:"containerEnv"`
+
+	// recorded is what goes into the metadata label.
+	recorded devcontainer.Metadata
+}
+
+// Option is one that a feature declares.
+type Option struct {
+	Type        string          `json:"type"`
+	Default     json.RawMessage `json:"default"`
+	Description string          `json:"description"`
+	Enum        []string        `json:"enum"`
+	Proposals   []string        `json:"proposals"`
+}
+
+// variableName is what may stand before the = of ENV.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+// Limits of a manifest: see the JSON reader of devcontainer.
+const (
+	maxManifest = 1 << 20
+	maxBrackets = 10_000
+)
+
+// readManifest reads the description of the feature whose content is in dir.
+func readManifest(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, ManifestFile)
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no %s", dir, ManifestFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxManifest {
+		return nil, fmt.Errorf("%s: no regular file of at most %d bytes", path, maxManifest)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, InstallFile)); err != nil {
+		return nil, fmt.Errorf("%s has no %s", dir, InstallFile)
+	}
+	return m, nil
+}
+
+func parseManifest(data []byte) (*Manifest, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("[")) > maxBrackets {
+		return nil, fmt.Errorf("more than %d objects and arrays", maxBrackets)
+	}
+	data, err := hujson.Standardize(append(slices.Clip(data), '\n'))
+	if err != nil {
+		return nil, err
+	}
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, err
+	}
+	if m.ID == "" {
+		return nil, errors.New("no id")
+	}
+	for name, value := range m.ContainerEnv {
+		if !variableName.MatchString(name) {
+			return nil, fmt.Errorf("containerEnv: %q is no name of a variable", name)
+		}
+		if strings.ContainsAny(value, "\r\n") {
+			return nil, fmt.Errorf("containerEnv.%s: has a line end, which no image's variable can hold", name)
+		}
+	}
+	for name := range m.Options {
+		if variable(name) == "" {
+			return nil, fmt.Errorf("options: %q is no name", name)
+		}
+	}
+	entries, err := devcontainer.ParseMetadata(string(data))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		// Only these of a manifest's properties go on; its containerEnv is in the image.
+		m.recorded = devcontainer.Metadata{
+			OnCreateCommand: e.OnCreateCommand, UpdateContentCommand: e.UpdateContentCommand, PostCreateCommand: e.PostCreateCommand,
+			PostStartCommand: e.PostStartCommand, PostAttachCommand: e.PostAttachCommand,
+			Init: e.Init, Privileged: e.Privileged, CapAdd: e.CapAdd, SecurityOpt: e.SecurityOpt,
+			Entrypoint: e.Entrypoint, Mounts: e.Mounts, Customizations: e.Customizations,
+		}
+	}
+	return &m, nil
+}
+
+// values are the options as install.sh gets them: those of the user over the defaults. A string or boolean alone is the
+// version, where the feature has such an option.
+func (m *Manifest) values(written json.RawMessage) (map[string]string, map[string]string, error) {
+	user := map[string]string{}
+	switch trimmed := strings.TrimSpace(string(written)); {
+	case trimmed == "" || trimmed == "null":
+	case trimmed[0] == '{':
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(written, &object); err != nil {
+			return nil, nil, err
+		}
+		for name, raw := range object {
+			if variable(name) == "" {
+				return nil, nil, fmt.Errorf("option %q is no name", name)
+			}
+			value, err := scalar(raw)
+			if err != nil {
+				return nil, nil, fmt.Errorf("option %s: %w", name, err)
+			}
+			user[name] = value
+		}
+	default:
+		value, err := scalar(written)
+		if err != nil {
+			return nil, nil, fmt.Errorf("options: %w", err)
+		}
+		if _, declared := m.Options["version"]; declared {
+			user["version"] = value
+		}
+	}
+	all := map[string]string{}
+	for name, option := range m.Options {
+		if len(option.Default) == 0 {
+			continue
+		}
+		value, err := scalar(option.Default)
+		if err != nil {
+			return nil, nil, fmt.Errorf("default of option %s: %w", name, err)
+		}
+		all[name] = value
+	}
+	for name, value := range user {
+		all[name] = value
+	}
+	return all, user, nil
+}
+
+// scalar is a JSON string or boolean (or number, which the reference CLI takes too) as text.
+func scalar(raw json.RawMessage) (string, error) {
+	var value any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&value); err != nil {
+		return "", err
+	}
+	var text string
+	switch v := value.(type) {
+	case string:
+		text = v
+	case bool:
+		text = fmt.Sprint(v)
+	case json.Number:
+		text = v.String()
+	default:
+		return "", fmt.Errorf("%s is no string and no boolean", raw)
+	}
+	if strings.ContainsRune(text, 0) {
+		return "", errors.New("has a NUL byte, which no variable can hold")
+	}
+	return text, nil
+}
+
+// variable is the name under which install.sh finds an option (specification, "Option Resolution").
+func variable(option string) string {
+	var b strings.Builder
+	for _, r := range option {
+		if r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			r = '_'
+		}
+		b.WriteRune(r)
+	}
+	name := b.String()
+	if rest := strings.TrimLeft(name, "0123456789_"); rest != name {
+		name = "_" + rest
+	}
+	return strings.ToUpper(name)
+}

@@ -1,0 +1,14 @@
+FROM debian:bookworm-slim
+USER root
+
+# ./go lang,x
+ENV PATH="/go/bin:${PATH}"
+RUN --mount=type=bind,source=00-go_lang_x,target=/dev/docker-loom-feature ["/bin/sh","/dev/docker-loom-feature/docker-loom-install.sh","./go lang,x","dev","dev"]
+
+# r.io/f/node:1
+RUN --mount=type=bind,source=01-node,target=/dev/docker-loom-feature ["/bin/sh","/dev/docker-loom-feature/docker-loom-install.sh","r.io/f/node:1","dev","dev"]
+
+USER dev
+LABEL devcontainer.metadata="[{\"id\":\"./go\",\"mounts\":[\"source=\$x,target=/y\"]}]"
+ENV DOLLAR="\$HOME \\ \"q\""
+ENV PLAIN="x"
