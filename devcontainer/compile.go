@@ -23,6 +23,9 @@ type Input struct {
 	Label string
 	// Image is what the dev container's own image tells, without any step on top of it.
 	Image ImageInfo
+	// Installed is the image that has the features on top of the dev container's own, with what Image tells; "" without
+	// features.
+	Installed string
 	// BaseTag is the tag under which the image is built where a step (UID update) goes on top of a build.
 	BaseTag string
 	// Project is the Compose project that the dev container is in: of KindCompose the user's as loaded; of the other kinds
@@ -118,6 +121,10 @@ func Compile(in Input) (*Compiled, []finding.Finding, error) {
 	}
 	c.ContainerUser = cmp.Or(c.Service.User, in.Image.User, "root")
 	c.RemoteUser = cmp.Or(in.Merged.RemoteUser, c.ContainerUser)
+	if in.Installed != "" {
+		// It exists only here: nobody is to pull it, or to build what is in it already.
+		c.Service.Image, c.Service.Build, c.Service.PullPolicy = in.Installed, nil, types.PullPolicyNever
+	}
 	c.git()
 	c.ports()
 	c.gpu()

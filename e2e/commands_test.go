@@ -70,6 +70,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	// devcontainer COMMAND: run the reference CLI; the container that up returns is $CONTAINER. is PROJECT SERVICE: it is that
 	// service's, and the only one. lines CONTAINER FILE LINE...: a file in a container has exactly these words.
 	"devcontainer": cmdReference, "is": cmdIs, "lines": cmdLines,
+	"oci-registry": cmdOCIRegistry, "oci-stop": cmdOCIStop, "publish": cmdPublish, "tarballs": cmdTarballs,
 	// unchanged: git status shows nothing, and no loom is in the registry.
 	"unchanged": cmdUnchanged,
 }

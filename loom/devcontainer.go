@@ -17,6 +17,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -44,6 +45,13 @@ type dev struct {
 	host devcontainer.Host
 	// image is the one that the dev container's own is made from.
 	image devcontainer.ImageInfo
+	// from is the name under which that image is found.
+	from string
+	// features are those to be installed, in order; installed is the image with them, "" without, and withFeatures what it
+	// tells.
+	features     []*features.Feature
+	installed    string
+	withFeatures devcontainer.ImageInfo
 	// built is over what the image is built from, "" for one that is pulled; stale says that the container has another.
 	built string
 	stale bool
@@ -170,8 +178,14 @@ func (l *Looms) develop(ctx context.Context, f *facts, p *Plan, o Options) error
 	if err := l.baseImage(ctx, f, p, o, compiled); err != nil {
 		return err
 	}
+	if err := l.features(ctx, p, d, o); err != nil {
+		return err
+	}
 	compiled, findings, err := d.compile(project)
 	if err != nil {
+		return err
+	}
+	if err := l.install(ctx, p, d, o, compiled); err != nil {
 		return err
 	}
 	if b := compiled.Base; b != nil && b.Build != nil && d.image.ID != "" && !o.DryRun {
@@ -238,15 +252,25 @@ func (d *dev) compile(project *types.Project) (*devcontainer.Compiled, []finding
 		}
 		replaced = append(replaced, r)
 	}
+	raw, added, err := d.featureMetadata()
+	if err != nil {
+		return nil, nil, err
+	}
+	image := d.image
+	if d.installed != "" {
+		image = d.withFeatures
+	}
 	compiled, findings, err := devcontainer.Compile(devcontainer.Input{
-		Config:  d.config,
-		Merged:  devcontainer.Merge(replaced, nil, d.config),
-		Label:   devcontainer.Label(append(slices.Clone(entries), d.read.Picked())),
-		Image:   d.image,
-		BaseTag: project.Name + "-" + d.service + "-base",
-		Project: project, BaseName: d.base,
-		Git:  d.git,
-		Host: d.host,
+		Config:    d.config,
+		Merged:    devcontainer.Merge(replaced, added, d.config),
+		Label:     devcontainer.Label(slices.Concat(entries, raw, []devcontainer.Metadata{d.read.Picked()})),
+		Image:     image,
+		Installed: d.installed,
+		BaseTag:   project.Name + "-" + d.service + "-base",
+		Project:   project,
+		BaseName:  d.base,
+		Git:       d.git,
+		Host:      d.host,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -282,7 +306,10 @@ func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, fir
 	}
 	refs := []string{base.Image}
 	if base.Build != nil {
-		if first.Base == nil {
+		switch {
+		case len(d.config.Features) > 0:
+			base.Image = p.base.Project.Name + "-" + d.service + "-base"
+		case first.Base == nil:
 			base.Image = l.builtImage(p, first.Service)
 		}
 		refs = []string{p.base.Project.Name + "-" + d.service + "-base", base.Image}
@@ -321,7 +348,7 @@ func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, fir
 			return err
 		}
 	}
-	d.image = have
+	d.image, d.from = have, base.Image
 	return nil
 }
 

@@ -18,8 +18,8 @@ import (
 type Build struct {
 	// Features are those to be installed, in order.
 	Features []*Feature
-	// Base is the image that they go on, BaseID its ID ("" while it is not there). BaseUser is its USER.
-	Base, BaseID, BaseUser string
+	// BaseID is the ID of the image that they go on, BaseUser its USER.
+	BaseID, BaseUser string
 	// ContainerUser and RemoteUser are those of the dev container.
 	ContainerUser, RemoteUser string
 	// ContainerEnv are the devcontainer.json's: they come last, as they are.
@@ -57,11 +57,11 @@ func (f *Feature) folder(n int) string {
 
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
-// Dockerfile is the text: a layer for each feature, so that a change begins anew there and not before. The content comes
-// from a context of its own by a mount, and leaves nothing in the image.
+// Dockerfile is the text, with the base image as argument BASE_IMAGE: a layer for each feature, so that a change begins
+// anew there and not before. The content comes from a context of its own by a mount, and leaves nothing in the image.
 func (b *Build) Dockerfile() string {
 	var d strings.Builder
-	fmt.Fprintf(&d, "FROM %s\nUSER root\n", b.Base)
+	d.WriteString("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nUSER root\n")
 	for n, f := range b.Features {
 		fmt.Fprintf(&d, "\n# %s\n", oneLine(f.ID.Written))
 		for _, name := range slices.Sorted(maps.Keys(f.Manifest.ContainerEnv)) {

@@ -13,7 +13,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestTheDockerfileHasALayerForEachFeature(t *testing.T) {
 	t.Parallel()
 	b := &Build{
-		Base: "debian:bookworm-slim", BaseID: "sha256:1", BaseUser: "dev", ContainerUser: "dev", RemoteUser: "dev",
+		BaseID: "sha256:1", BaseUser: "dev", ContainerUser: "dev", RemoteUser: "dev",
 		ContainerEnv: map[string]string{"PLAIN": "x", "DOLLAR": "$HOME \\ \"q\"", "LINES": "a\nb"},
 		Label:        `[{"id":"./go","mounts":["source=$x,target=/y"]}]`,
 		Features: []*Feature{
@@ -39,7 +39,7 @@ func TestTheDockerfileHasALayerForEachFeature(t *testing.T) {
 func TestTheHashChangesWithWhatIsBuilt(t *testing.T) {
 	t.Parallel()
 	make := func() *Build {
-		return &Build{Base: "b", BaseID: "sha256:1", Label: "[]", Features: []*Feature{
+		return &Build{BaseID: "sha256:1", Label: "[]", Features: []*Feature{
 			{ID: ID{Source: SourceOCI, Repository: "f/node", Written: "r.io/f/node:1"}, Manifest: &Manifest{}, Digest: "sha256:3", Options: map[string]string{"version": "18"}},
 		}}
 	}

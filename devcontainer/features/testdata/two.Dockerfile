@@ -1,4 +1,5 @@
-FROM debian:bookworm-slim
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
 USER root
 
 # ./go lang,x
