@@ -502,28 +502,46 @@ func (l *Looms) devHooks(ctx context.Context, d *dev, own []engine.Container, re
 		if c.Service != d.service || c.OneOff || c.State != "running" {
 			continue
 		}
-		hooks := HookRequest{Container: c.ID, WorkspaceFolder: d.workspace.Folder, NoWait: req.NoWait, Secrets: req.HookSecrets, Output: req.HookOutput}
-		if d.is != nil {
-			hooks.Merged, hooks.RemoteUser = d.is.Merged, d.is.RemoteUser
-			return l.RunHooks(ctx, hooks)
-		}
-		// One that was adopted has all that counts in its label, the file's own part last.
-		entries, err := devcontainer.ParseMetadata(c.Labels[devcontainer.LabelMetadata])
+		hooks, err := d.hooks(c)
 		if err != nil {
 			return fmt.Errorf("container %s: %w", c.Name, err)
 		}
-		var before []devcontainer.Metadata
-		for _, m := range entries[:max(0, len(entries)-1)] {
-			if m, err = m.Substitute(d.vars); err != nil {
-				return fmt.Errorf("container %s: %w", c.Name, err)
-			}
-			before = append(before, m)
+		hooks.NoWait, hooks.Secrets, hooks.Output = req.NoWait, req.HookSecrets, req.HookOutput
+		err = l.RunHooks(ctx, hooks)
+		if err == nil {
+			return nil
 		}
-		hooks.Merged = devcontainer.Merge(before, nil, d.config)
-		hooks.RemoteUser = cmp.Or(hooks.Merged.RemoteUser, hooks.Merged.ContainerUser)
-		return l.RunHooks(ctx, hooks)
+		if now, gone := l.Engine.Inspect(ctx, c.ID); gone == nil && now.State == "exited" {
+			// It ended while it was asked.
+			return l.dead(ctx, c, fmt.Sprintf("exited with code %d", now.ExitCode))
+		}
+		return err
 	}
 	return nil
+}
+
+// hooks are those of the dev container's container.
+func (d *dev) hooks(c engine.Container) (HookRequest, error) {
+	hooks := HookRequest{Container: c.ID, WorkspaceFolder: d.workspace.Folder}
+	if d.is != nil {
+		hooks.Merged, hooks.RemoteUser = d.is.Merged, d.is.RemoteUser
+		return hooks, nil
+	}
+	// One that was adopted has all that counts in its label, the file's own part last.
+	entries, err := devcontainer.ParseMetadata(c.Labels[devcontainer.LabelMetadata])
+	if err != nil {
+		return hooks, err
+	}
+	var before []devcontainer.Metadata
+	for _, m := range entries[:max(0, len(entries)-1)] {
+		if m, err = m.Substitute(d.vars); err != nil {
+			return hooks, err
+		}
+		before = append(before, m)
+	}
+	hooks.Merged = devcontainer.Merge(before, nil, d.config)
+	hooks.RemoteUser = cmp.Or(hooks.Merged.RemoteUser, hooks.Merged.ContainerUser)
+	return hooks, nil
 }
 
 // forwarded tells whether a port is one that the devcontainer.json forwards. Nobody need listen there yet.
