@@ -63,7 +63,7 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		if engineErr == nil && k.Space != space {
 			continue
 		}
-		item := Listed{ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created, State: "unknown", known: true}
+		item := remembered(k)
 		if item.Held = k.Held(time.Now()); item.Held && !k.Hold.Until.IsZero() {
 			item.HeldUntil = &k.Hold.Until
 		}
@@ -99,10 +99,13 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		}
 		list[i].ActiveSources = []string{}
 	}
-	slices.SortFunc(list, func(a, b Listed) int {
-		return cmp.Or(cmp.Compare(a.Repository, b.Repository), natural(a.ID, b.ID))
-	})
+	slices.SortFunc(list, inOrder)
 	return list, engineErr
+}
+
+// inOrder sorts looms by repository and id.
+func inOrder(a, b Listed) int {
+	return cmp.Or(cmp.Compare(a.Repository, b.Repository), natural(a.ID, b.ID))
 }
 
 // natural orders 9 before 123, and numbers before names.

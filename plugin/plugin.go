@@ -152,6 +152,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 		newBuildCommand(env), newPullCommand(env), newRunCommand(env), newStatsCommand(env), newComposeCommand(env),
 		newFeaturesCommand(env),
 	)
+	complete(env, cmd)
 	return cmd
 }
 
@@ -201,6 +202,13 @@ func (env *environment) looms() (*loom.Looms, error) {
 	if err != nil {
 		return nil, err
 	}
+	l, err := env.loomsOn(e)
+	env.opened = l
+	return l, err
+}
+
+// loomsOn opens the registry for the looms on this engine.
+func (env *environment) loomsOn(e *engine.Engine) (*loom.Looms, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil, err
@@ -224,7 +232,6 @@ func (env *environment) looms() (*loom.Looms, error) {
 	if logrus.IsLevelEnabled(logrus.DebugLevel) {
 		l.Debug = logrus.Debugf
 	}
-	env.opened = l
 	return l, nil
 }
 

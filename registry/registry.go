@@ -72,6 +72,15 @@ func (r *Registry) Read(ctx context.Context) (*State, error) {
 	return s, err
 }
 
+// Peek returns the state for a look in passing, as Read does, but leaves a damaged file where it is.
+func (r *Registry) Peek() (*State, error) {
+	data, err := r.load()
+	if err != nil {
+		return nil, err
+	}
+	return r.parse(data)
+}
+
 // Update lets fn change the state, alone among all processes, and writes the outcome if it differs: atomically and synced to disk.
 // An error of fn is returned as it is and leaves the file as it was. fn may wait for nothing that needs the registry: it would wait for ever.
 //

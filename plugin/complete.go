@@ -1,0 +1,377 @@
+package plugin
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/loom"
+)
+
+// completionPatience is how long the shell waits for what only the engine knows.
+const completionPatience = time.Second
+
+// complete gives every command its completion: of arguments as its usage line names them, of flags by their names.
+func complete(env *environment, root *cobra.Command) {
+	c := completion{env}
+	c.flags(root)
+	for _, cmd := range root.Commands() {
+		cmd.ValidArgsFunction = c.arguments(cmd)
+		c.flags(cmd)
+	}
+}
+
+// completion answers what a shell asks for. Where something fails it has no answer: a message would end up in the line
+// that is being typed.
+type completion struct{ env *environment }
+
+// Arguments of usage lines.
+const (
+	argID      = "ID"
+	argService = "SERVICE"
+	argPort    = "PORT"
+	argPath    = "PATH" // of the host, or SERVICE:PATH
+	argOther   = ""     // of a program, or unknown
+)
+
+// grammar reads the arguments off a usage line such as logs [OPTIONS] [ID] [SERVICE...]. Where many is true the last one
+// may be repeated.
+func grammar(usage string) (places []string, many bool) {
+	line, _, _ := strings.Cut(usage, "\n")
+	for _, word := range strings.Fields(line)[1:] {
+		name := strings.Trim(word, "[].")
+		switch {
+		case name == "OPTIONS":
+			continue
+		case word == "--":
+			// Behind it stands a command that may need no --.
+			return append(places, argOther), true
+		case strings.Contains(word, "_PATH"):
+			name = argPath
+		case name == "SERVICE|PORT":
+			name = argService
+		case name != argID && name != argService && name != argPort:
+			name = argOther
+		}
+		places, many = append(places, name), strings.Contains(word, "...")
+	}
+	return places, many
+}
+
+func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
+	places, many := grammar(cmd.Use)
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(places) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		// Of a -- before the first word cobra keeps nothing, and it adds one of its own.
+		if slices.Contains(places, argOther) && slices.Contains(os.Args, "--") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		id, at := "", len(args)
+		// Where the first argument is no loom it is what stands behind the id.
+		elided := len(places) > 1 && places[0] == argID && len(args) > 0 && !c.known(args[0])
+		switch {
+		case elided:
+			at++
+		case places[0] == argID && len(places) > 1 && len(args) > 0:
+			id = args[0]
+		}
+		if at >= len(places) {
+			if !many {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			at = len(places) - 1
+		}
+		var list []string
+		if places[at] == argID {
+			list = c.ids(typed)
+			if at == 0 && len(places) > 1 {
+				// The id may be left out.
+				at++
+			}
+		}
+		switch places[at] {
+		case argService:
+			list = append(list, c.services(id)...)
+		case argPort:
+			list = c.ports(id, args[len(args)-1])
+		case argPath:
+			return c.paths(list, id, typed)
+		case argOther:
+			if len(list) == 0 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+		}
+		return without(list, args), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// without leaves out what stands in the line already.
+func without(list, args []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool {
+		value, _, _ := strings.Cut(s, "\t")
+		return slices.Contains(args, value)
+	})
+}
+
+// looms opens the registry, and with the engine connects to it, for a look that counts as no use and says nothing.
+func (c completion) looms(withEngine bool) (*loom.Looms, error) {
+	logrus.SetOutput(io.Discard)
+	var e *engine.Engine
+	if withEngine {
+		var err error
+		if e, err = c.env.engine(); err != nil {
+			return nil, err
+		}
+	}
+	l, err := c.env.loomsOn(e)
+	if err != nil {
+		return nil, err
+	}
+	// What would set a damaged registry aside has to say so.
+	if _, err := l.Remembered(); err != nil {
+		return nil, err
+	}
+	l.Unnoticed, l.Stdout, l.Stderr, l.Ask, l.Debug = true, io.Discard, io.Discard, nil, nil
+	return l, nil
+}
+
+// patiently waits for an answer no longer than a shell should, also where the engine swallows what it is asked.
+func patiently[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, bool) {
+	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	answer := make(chan T, 1)
+	go func() {
+		if v, err := ask(ctx); err == nil {
+			answer <- v
+		} else {
+			cancel()
+		}
+	}()
+	select {
+	case v := <-answer:
+		return v, true
+	case <-ctx.Done():
+		var none T
+		return none, false
+	}
+}
+
+// listed are the looms as the engine has them, else as the registry does.
+func (c completion) listed() []loom.Listed {
+	list, ok := patiently(c.env.signals, func(ctx context.Context) ([]loom.Listed, error) {
+		l, err := c.looms(true)
+		if err != nil {
+			return nil, err
+		}
+		return l.List(ctx)
+	})
+	if !ok {
+		list = c.remembered()
+	}
+	return list
+}
+
+func (c completion) remembered() []loom.Listed {
+	l, err := c.looms(false)
+	if err != nil {
+		return nil
+	}
+	list, err := l.Remembered()
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+// repository is that of the current folder.
+func (c completion) repository() string {
+	l, err := c.looms(false)
+	if err != nil {
+		return ""
+	}
+	where, err := c.env.where(nil)
+	if err != nil {
+		return ""
+	}
+	repository, err := l.RepositoryOf(c.env.signals, where.Source)
+	if err != nil {
+		return ""
+	}
+	return repository
+}
+
+// known tells whether an argument is a loom, of this repository or, as shop/123, of another.
+func (c completion) known(arg string) bool {
+	id, err := loom.ParseID(arg)
+	if err != nil {
+		return false
+	}
+	repository := c.repository()
+	return slices.ContainsFunc(c.remembered(), func(l loom.Listed) bool {
+		return l.Repository == repository && l.ID == id || l.Name() == arg
+	})
+}
+
+// ids are the looms of this repository by id. Those of others stand as shop/123 where this one has none, and where
+// something is typed.
+func (c completion) ids(typed string) []string {
+	repository := c.repository()
+	var here, elsewhere []string
+	for _, l := range c.listed() {
+		said := tilde(l.WorkTree)
+		if l.State != "unknown" {
+			said = strings.TrimSuffix(l.State+", "+said, ", ")
+		}
+		if l.Repository == repository {
+			here = append(here, l.ID+"\t"+said)
+		} else {
+			elsewhere = append(elsewhere, l.Name()+"\t"+said)
+		}
+	}
+	if len(here) > 0 && typed == "" {
+		return here
+	}
+	return append(here, elsewhere...)
+}
+
+// services are those of a loom; of this folder's without an id.
+func (c completion) services(id string) []string {
+	names, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+		l, err := c.looms(true)
+		if err != nil {
+			return nil, err
+		}
+		where, err := c.env.where(nil)
+		if err != nil {
+			return nil, err
+		}
+		return l.ServicesInFiles(ctx, where.Source, id)
+	})
+	return names
+}
+
+// ports are the published ports of a service, as its container has them.
+func (c completion) ports(id, service string) []string {
+	list, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+		l, err := c.looms(true)
+		if err != nil {
+			return nil, err
+		}
+		where, err := c.env.where(nil)
+		if err != nil {
+			return nil, err
+		}
+		where.ID = id
+		r, err := l.Ps(ctx, where)
+		if err != nil {
+			return nil, err
+		}
+		var list []string
+		for _, p := range r.Ports {
+			if p.Service == service {
+				list = append(list, strconv.Itoa(p.Target)+"\t"+cmp.Or(p.URL, address(p)))
+			}
+		}
+		return list, nil
+	})
+	return list
+}
+
+// paths are what cp takes: files of the host, or a service with a colon. Behind that nothing is known.
+func (c completion) paths(list []string, id, typed string) ([]string, cobra.ShellCompDirective) {
+	if strings.ContainsAny(typed, "/.") || strings.Contains(typed, ":") {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	for _, name := range c.services(id) {
+		list = append(list, name+":")
+	}
+	return list, cobra.ShellCompDirectiveNoSpace
+}
+
+// fixed are the values of flags that take no others, or seldom.
+var fixed = map[string][]string{
+	"format":   {"table", "json"},
+	"pull":     {"always", "missing", "never"},
+	"policy":   {"always\tpull all images", "missing\tpull those that are not there"},
+	"progress": {"auto", "tty", "plain", "json", "quiet"},
+	"protocol": {"tcp", "udp"},
+	"editor":   {"code", "code-insiders", "cursor", "windsurf"},
+	"worktree": {"true", "auto\tonly if another loom works in this folder"},
+	"signal":   {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGKILL", "SIGUSR1", "SIGUSR2"},
+	"ignore":   loom.Sources,
+	"tail":     {"all", "10", "100"},
+}
+
+// files are the endings of what flags with files take; those with none take every file.
+var files = map[string][]string{
+	"file":         {"yaml", "yml"},
+	"config":       {"json"},
+	"secrets-file": {"json"},
+	"env-file":     nil, "env-from-file": nil,
+}
+
+// folders are the flags that take a folder of the host.
+var folders = []string{"project-directory", "path"}
+
+// flags gives each flag that takes a value its completion.
+func (c completion) flags(cmd *cobra.Command) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() == "bool" {
+			return
+		}
+		// A flag has one completion, which is registered here only.
+		if err := cmd.RegisterFlagCompletionFunc(f.Name, c.flag(cmd.Name(), f.Name)); err != nil {
+			panic(err)
+		}
+	})
+}
+
+func (c completion) flag(command, name string) cobra.CompletionFunc {
+	if command == "env" && name == "format" {
+		return cobra.FixedCompletions([]string{"dotenv", "shell", "json", "direnv"}, cobra.ShellCompDirectiveNoFileComp)
+	}
+	if values, ok := fixed[name]; ok {
+		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	}
+	if endings, ok := files[name]; ok {
+		if endings == nil {
+			return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+		}
+		return cobra.FixedCompletions(endings, cobra.ShellCompDirectiveFilterFileExt)
+	}
+	if slices.Contains(folders, name) {
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	}
+	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		var list []string
+		switch name {
+		case "data-from":
+			list = without(c.ids(typed), args)
+		case "service":
+			id := ""
+			if len(args) > 0 && c.known(args[0]) {
+				id = args[0]
+			}
+			list = c.services(id)
+		case "env":
+			// Variables that are passed on as they are.
+			for _, v := range os.Environ() {
+				key, _, _ := strings.Cut(v, "=")
+				list = append(list, key)
+			}
+		}
+		return list, cobra.ShellCompDirectiveNoFileComp
+	}
+}
