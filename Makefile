@@ -106,15 +106,20 @@ fmt: $(LINT) ## format the Go code
 SHELL_SCRIPTS = $(shell grep -lsE '^\#!.*\b(ba)?sh$$' scripts/* .ci/run examples/*/*/*.sh)
 
 .PHONY: validate
-validate: ## go.mod, formatting, vet, scripts, and that it compiles for Windows and macOS
+validate: ## go.mod, formatting, vet, scripts, docs/reference, and that it compiles for Windows and macOS
 	go mod tidy -diff
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt): $$unformatted"; exit 1; }
 	for script in $(SHELL_SCRIPTS); do bash -n "$$script" || exit 1; done
 	if command -v shellcheck >/dev/null; then shellcheck -S warning $(SHELL_SCRIPTS); else echo "shellcheck is not installed: skipped"; fi
 	go vet ./...
 	go vet -tags e2e ./...
+	go run ./cmd/docs -check
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./...
 	GOARCH=arm64 scripts/go-darwin build ./...
+
+.PHONY: docs
+docs: ## write docs/reference anew from the commands' help
+	go run ./cmd/docs
 
 .PHONY: cross
 cross: ## build dist/docker-loom-OS-ARCH for Linux, macOS and Windows
