@@ -55,6 +55,8 @@ type dev struct {
 	// built is over what the image is built from, "" for one that is pulled; stale says that the container has another.
 	built string
 	stale bool
+	// asked is the name that the files give an image which is built, lent the image that the loom's container has of it.
+	asked, lent string
 	// is comes from the last compile, planned are its edits.
 	is      *devcontainer.Compiled
 	planned []overrides.Edit
@@ -171,6 +173,9 @@ func (l *Looms) develop(ctx context.Context, f *facts, p *Plan, o Options) error
 	}
 	d.base = f.found.BaseName()
 	project := p.base.Project
+	if s := project.AllServices()[d.service]; s.Build != nil && p.ID != Main {
+		d.asked = s.Image
+	}
 	compiled, _, err := d.compile(project)
 	if err != nil {
 		return err
@@ -321,6 +326,9 @@ func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, fir
 		if err != nil {
 			return err
 		}
+		if own != nil {
+			d.lent = own.ImageID
+		}
 		d.stale = own != nil && own.Labels[labelBuild] != "" && own.Labels[labelBuild] != d.built
 	} else if builder, ok := builds(p.base.Project, base.Image); ok && p.ID != Main {
 		base = types.ServiceConfig{Name: builder.Name, Image: p.base.Project.Name + "-" + builder.Name, Build: builder.Build, Platform: builder.Platform}
@@ -384,6 +392,43 @@ func (l *Looms) firstImage(ctx context.Context, refs []string) (devcontainer.Ima
 	return devcontainer.ImageInfo{}, nil
 }
 
+// labelImage names the image that the files call a dev container's own, where the loom's has another name.
+const labelImage = "ai.iloom.image"
+
+// lend gives the dev container's image the name too that the files have for it, unless there is an image of that name that is
+// not the loom's: before the reference CLI starts a stopped container it inspects the image by the files' name, and would
+// try to pull it.
+func (l *Looms) lend(ctx context.Context, p *Plan) error {
+	if p.dev == nil || p.dev.asked == "" {
+		return nil
+	}
+	have, err := l.Engine.ImageID(ctx, p.dev.asked)
+	if err != nil || have != "" && have != p.dev.lent {
+		return err
+	}
+	return l.Engine.Tag(ctx, stack.Image(p.Project.Services[p.dev.service], p.Project.Name), p.dev.asked)
+}
+
+// takeBack removes what was lent to these containers.
+func (l *Looms) takeBack(ctx context.Context, own []engine.Container) error {
+	for _, c := range own {
+		name := c.Labels[labelImage]
+		if name == "" {
+			continue
+		}
+		id, err := l.Engine.ImageID(ctx, name)
+		if err != nil {
+			return err
+		}
+		if id == c.ImageID {
+			if err := l.Engine.RemoveImages(ctx, []string{name}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // outline is the service of an image or Dockerfile dev container without what its image says: enough to take it down,
 // when the image need not be there any more.
 func (d *dev) outline() overrides.Edit {
@@ -414,6 +459,9 @@ func (d *dev) finish(p *Plan, o Options) error {
 	}
 	s.CustomLabels = maps.Clone(s.CustomLabels)
 	s.CustomLabels[engine.LabelDevContainer] = d.told().Label()
+	if d.asked != "" {
+		s.CustomLabels[labelImage] = d.asked
+	}
 	if d.is.UID.Needed && (d.stale || o.Build) {
 		// The step goes on top of another image now.
 		s.PullPolicy = types.PullPolicyBuild
@@ -544,11 +592,16 @@ func (d *dev) hooks(c engine.Container) (HookRequest, error) {
 	return hooks, nil
 }
 
-// forwarded tells whether a port is one that the devcontainer.json forwards. Nobody need listen there yet.
+// forwarded tells whether a port is one that the devcontainer.json forwards.
 func (d *dev) forwarded(service string, target int) bool {
 	return d != nil && d.is != nil && slices.ContainsFunc(d.is.Forwards, func(f devcontainer.Forward) bool {
 		return f.Service == service && f.Port == target
 	})
+}
+
+// quiet tells whether nobody need listen on a port yet: what listens in a dev container its user starts.
+func (d *dev) quiet(service string, target int) bool {
+	return d != nil && service == d.service || d.forwarded(service, target)
 }
 
 // attributes gives a port what portsAttributes say of it.

@@ -174,7 +174,9 @@ func TestForwardedPortsHaveTheirAttributes(t *testing.T) {
 	assert.Equal(t, p.dev.attributes("db", 5432).Label, "data")
 	assert.Equal(t, p.dev.attributes("app", 5432).Label, "")
 	assert.Assert(t, p.dev.forwarded("db", 5432) && !p.dev.forwarded("app", 5432))
+	assert.Assert(t, p.dev.quiet("app", 80) && p.dev.quiet("db", 5432) && !p.dev.quiet("db", 80))
 	var none *dev
+	assert.Assert(t, !none.quiet("app", 3000))
 	assert.Assert(t, !none.forwarded("app", 3000))
 	assert.Equal(t, none.attributes("app", 3000).Label, "")
 }

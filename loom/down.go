@@ -173,6 +173,9 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if t.ID == Main && isDir(t.WorkTree) {
 		return r, l.downMain(ctx, t, req)
 	}
+	if err := l.takeBack(ctx, own); err != nil {
+		return nil, err
+	}
 	if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Timeout: req.Timeout}); err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (l *Looms) judge(plan *Plan, own []engine.Container) verdict {
 			v.waiting = append(v.waiting, c.Service+" (healthcheck)")
 		case c.Health == "":
 			for _, p := range l.ports(plan.ID, []engine.Container{c}) {
-				if p.Protocol != "tcp" || plan.dev.forwarded(p.Service, p.Target) {
+				if p.Protocol != "tcp" || plan.dev.quiet(p.Service, p.Target) {
 					continue
 				}
 				q := probe{Port: p}

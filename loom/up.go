@@ -212,7 +212,10 @@ func (r *Result) silence(silent Port, after time.Duration) {
 // run is the part of up that changes the engine. It returns the ports that nobody answers on.
 func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, error) {
 	if req.CreateOnly {
-		return nil, l.Stack.Create(ctx, plan.Project, req.CreateOptions)
+		if err := l.Stack.Create(ctx, plan.Project, req.CreateOptions); err != nil {
+			return nil, err
+		}
+		return nil, l.lend(ctx, plan)
 	}
 	if err := l.probedAgain(ctx, plan.Entry.Project, req.WaitTimeout); err != nil {
 		return nil, err
@@ -231,6 +234,9 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		}
 		if err := l.Stack.Up(ctx, plan.Project, req.CreateOptions); err != nil {
 			return nil, l.explain(ctx, plan, err)
+		}
+		if err := l.lend(ctx, plan); err != nil {
+			return nil, err
 		}
 	}
 	if req.NoWait {
