@@ -62,7 +62,7 @@ var uidDockerfile = func() string {
 	if err := enc.Encode([]string{"/bin/sh", "-c", idScript}); err != nil {
 		panic(err)
 	}
-	return "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG REMOTE_USER\nARG NEW_UID\nARG NEW_GID\nUSER root\nRUN " + run.String() +
+	return "ARG BASE_IMAGE=scratch\nFROM ${BASE_IMAGE}\nARG REMOTE_USER\nARG NEW_UID\nARG NEW_GID\nUSER root\nRUN " + run.String() +
 		"ARG IMAGE_USER\nUSER ${IMAGE_USER}\n"
 }()
 

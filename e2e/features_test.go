@@ -62,7 +62,10 @@ func cmdOCIRegistry(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("docker-registry: %v", err)
 		}
 	}
-	ts.Setenv("OCI", address)
+	// The reference CLI speaks plain HTTP to this name only.
+	_, port, err := net.SplitHostPort(address)
+	ts.Check(err)
+	ts.Setenv("OCI", "localhost:"+port)
 }
 
 // cmdOCIStop ends the registry: oci-stop.

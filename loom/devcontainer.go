@@ -193,7 +193,7 @@ func (l *Looms) develop(ctx context.Context, f *facts, p *Plan, o Options) error
 	if err := l.install(ctx, p, d, o, compiled); err != nil {
 		return err
 	}
-	if b := compiled.Base; b != nil && b.Build != nil && d.image.ID != "" && !o.DryRun {
+	if b := compiled.Base; b != nil && b.Build != nil && d.image.ID != "" && !o.looking() {
 		// It was built, or found, under the name of the image itself: nothing had told that a step goes on top.
 		if id, err := l.Engine.ImageID(ctx, b.Image); err == nil && id != d.image.ID {
 			if err := l.Engine.Tag(ctx, d.image.ID, b.Image); err != nil {
@@ -339,11 +339,11 @@ func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, fir
 		return err
 	}
 	again := d.stale || base.Build != nil && o.Build || base.Build == nil && o.Pull == "always"
-	if have.ID == "" && o.DryRun {
+	if have.ID == "" && o.looking() {
 		p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "image " + base.Image, Message: "is not here yet: the plan does without what it says", Remedy: "docker loom up " + p.ID + " brings it"})
 		return nil
 	}
-	if have.ID == "" || again && !o.DryRun {
+	if have.ID == "" || again && !o.looking() {
 		one := &types.Project{Name: p.base.Project.Name, WorkingDir: p.base.Project.WorkingDir, Environment: p.base.Project.Environment, Services: types.Services{base.Name: base}}
 		// A build can have powers of its own, and comes before the rest of the plan is known.
 		if err := l.permit(ctx, &p.Entry, powers(one, followed, p.WorkTree, f.found.Dir, commonDir(p.Target)), o.Trust); err != nil {

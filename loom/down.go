@@ -113,6 +113,9 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	if err != nil || req.DryRun {
 		return r, err
 	}
+	if req.Volumes {
+		l.removeFeatures(ctx, t.Repository)
+	}
 	return r, l.forget(ctx, t, req.Volumes)
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -14,20 +15,36 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/stack"
 )
 
-// FeatureError says that an image with features could not be built.
+// FeatureError says that a feature's install.sh failed. The builder has shown its last lines.
 type FeatureError struct {
-	// IDs are the features, in order; the builder's own output has told which one, and its last lines.
-	IDs []string
-	Err error
+	Loom, Feature string
+	Err           error
 }
 
-// Error is the builder's, which names the feature by its id.
-func (e *FeatureError) Error() string { return "features of the dev container: " + e.Err.Error() }
+// Error names the feature, and what the builder says of how it ended.
+func (e *FeatureError) Error() string {
+	how := "failed"
+	if _, code, found := strings.Cut(e.Err.Error(), "did not complete successfully: "); found {
+		how = "ended with " + strings.TrimSpace(strings.SplitN(code, "\n", 2)[0])
+	}
+	return "feature " + e.Feature + ": " + features.InstallFile + " " + how
+}
 
 // Unwrap gives the builder's error.
 func (e *FeatureError) Unwrap() error { return e.Err }
+
+// blame finds the feature that made a build fail, in the command that the builder's error quotes.
+func blame(err error, id string, list []*features.Feature) error {
+	for _, f := range list {
+		if strings.Contains(err.Error(), features.Command(f)) {
+			return &FeatureError{Loom: id, Feature: f.ID.Written, Err: err}
+		}
+	}
+	return fmt.Errorf("features of the dev container: %w", err)
+}
 
 // features resolves what the devcontainer.json asks for. A dry run does without what is not here yet.
 func (l *Looms) features(ctx context.Context, p *Plan, d *dev, o Options) error {
@@ -40,7 +57,7 @@ func (l *Looms) features(ctx context.Context, p *Plan, d *dev, o Options) error 
 		return err
 	}
 	list, err := l.FeatureStore.Resolve(ctx, d.config, lock)
-	if err != nil && o.DryRun && ctx.Err() == nil {
+	if err != nil && o.looking() && ctx.Err() == nil {
 		p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "features", Message: "are not known yet, the plan does without them: " + err.Error()})
 		return nil
 	}
@@ -55,21 +72,17 @@ func (l *Looms) install(ctx context.Context, p *Plan, d *dev, o Options, compile
 	if len(d.features) == 0 || d.image.ID == "" {
 		return nil
 	}
-	b := &features.Build{
-		Features: d.features, BaseID: d.image.ID, BaseUser: d.image.User,
-		ContainerUser: compiled.ContainerUser, RemoteUser: compiled.RemoteUser,
-		ContainerEnv: d.config.ContainerEnv, Label: compiled.Label,
-	}
+	b := d.build(compiled)
 	tag := featuresImage(p.Repository) + ":" + b.Hash()
 	have, err := l.firstImage(ctx, []string{tag})
 	if err != nil {
 		return err
 	}
-	if have.ID == "" && o.DryRun {
+	if have.ID == "" && o.looking() {
 		p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "image " + tag, Message: "is not built yet"})
 		return nil
 	}
-	if have.ID == "" || o.Build && !o.DryRun {
+	if have.ID == "" || o.Build && !o.looking() {
 		if have, err = l.installOnce(ctx, p, d, b, tag, compiled.Service.Platform, o.Build); err != nil {
 			return err
 		}
@@ -99,32 +112,88 @@ func (l *Looms) installOnce(ctx context.Context, p *Plan, d *dev, b *features.Bu
 	if err != nil || have.ID != "" && !again {
 		return have, err
 	}
+	if err := l.buildFeatures(ctx, p, d, b, tag, platform); err != nil {
+		return none, err
+	}
+	return l.firstImage(ctx, []string{tag})
+}
+
+// buildFeatures builds an image with features, or with no more than its metadata, under a tag.
+func (l *Looms) buildFeatures(ctx context.Context, p *Plan, d *dev, b *features.Build, tag, platform string) error {
 	dir, err := os.MkdirTemp("", "docker-loom-features-")
 	if err != nil {
-		return none, err
+		return err
 	}
 	defer os.RemoveAll(dir)
 	if err := b.WriteContext(dir); err != nil {
-		return none, err
+		return err
 	}
-	base := d.from
-	one := &types.Project{Name: p.base.Project.Name, WorkingDir: dir, Environment: p.base.Project.Environment, Services: types.Services{
+	// Not under the loom's own project, or its down would take the image away from other looms.
+	one := &types.Project{Name: featuresImage(p.Repository), WorkingDir: dir, Environment: p.base.Project.Environment, Services: types.Services{
 		d.service: {
 			Name: d.service, Image: tag, Platform: platform,
-			Build: &types.BuildConfig{Context: dir, DockerfileInline: b.Dockerfile(), Args: types.MappingWithEquals{"BASE_IMAGE": &base}},
+			Build: &types.BuildConfig{Context: dir, DockerfileInline: b.Dockerfile(), Args: types.MappingWithEquals{"BASE_IMAGE": &d.from}},
 		},
 	}}
 	if err := l.Stack.Provide(ctx, one); err != nil {
 		if ctx.Err() != nil {
-			return none, ctx.Err()
+			return ctx.Err()
 		}
-		e := &FeatureError{Err: err}
-		for _, f := range b.Features {
-			e.IDs = append(e.IDs, f.ID.Written)
-		}
-		return none, e
+		return blame(err, p.ID, b.Features)
 	}
-	return l.firstImage(ctx, []string{tag})
+	return nil
+}
+
+// Prebuild builds the dev container's image with its features and its metadata under a tag of the user's, so that a
+// devcontainer.json can name it and start without a build; push sends it to its registry.
+func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push bool) (*Images, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	plan, err := l.Plan(ctx, t, Options{DryRun: true, images: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.refuse(ctx, plan); err != nil {
+		return nil, err
+	}
+	d := plan.dev
+	if d == nil || d.is == nil {
+		return nil, &NoDevContainerError{t.Name()}
+	}
+	b := d.build(d.is)
+	if err := l.buildFeatures(ctx, plan, d, b, tag, d.is.Service.Platform); err != nil {
+		return nil, err
+	}
+	if push {
+		if err := l.Stack.Push(ctx, tag); err != nil {
+			return nil, fmt.Errorf("image %s: %w", tag, err)
+		}
+	}
+	return &Images{Loom: t.ID, Project: plan.Entry.Project, Images: []stack.Built{{Service: d.service, Image: tag}}}, nil
+}
+
+// build is what it takes to make the image with features, of what was compiled.
+func (d *dev) build(compiled *devcontainer.Compiled) *features.Build {
+	return &features.Build{
+		Features: d.features, BaseID: d.image.ID, BaseUser: d.image.User,
+		ContainerUser: compiled.ContainerUser, RemoteUser: compiled.RemoteUser,
+		ContainerEnv: d.config.ContainerEnv, Label: compiled.Label,
+	}
+}
+
+// removeFeatures removes the repository's images with features that no container uses any more.
+func (l *Looms) removeFeatures(ctx context.Context, repository string) {
+	images, err := l.Engine.Images(ctx, featuresImage(repository), nil)
+	if err != nil {
+		l.debugf("images with features: %v", err)
+		return
+	}
+	for _, i := range images {
+		if err := l.Engine.RemoveImages(ctx, i.Tags); err != nil {
+			l.debugf("another loom uses it: %v", err)
+		}
+	}
 }
 
 // featureMetadata is what the features add to the metadata of the dev container.

@@ -79,9 +79,14 @@ type Options struct {
 	// Services are named by the user: the profiles that disable them are switched on.
 	Services []string
 
+	// images makes the images that the plan of a dev container needs even in a dry run.
+	images bool
 	// lenient passes over a devcontainer.json that cannot be read: to take a loom down it need not make sense.
 	lenient bool
 }
+
+// looking says that the engine is to stay as it is.
+func (o Options) looking() bool { return o.DryRun && !o.images }
 
 // facts is what is read before anything is decided.
 type facts struct {

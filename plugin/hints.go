@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/loom"
 	"github.com/docker-loom/docker-loom/ports"
@@ -57,10 +58,19 @@ func hint(err error) string {
 		usage       usageError
 		hasData     *loom.HasDataError
 		noSpace     *loom.SpaceError
+		install     *loom.FeatureError
+		fetch       *features.FetchError
+		digest      *features.DigestError
 	)
 	switch {
 	case errors.As(err, &unreachable):
 		return fmt.Sprintf("is Docker running, and is %s its address? docker context ls shows the others", unreachable.Host)
+	case errors.As(err, &install):
+		return "docker loom --progress plain up " + install.Loom + " shows all that it printed"
+	case errors.As(err, &fetch) && fetch.Offline:
+		return "nobody answers there: is there a network? What was fetched once is kept and needs none"
+	case errors.As(err, &digest):
+		return "docker loom features lock writes down what is there now, if that is to be trusted"
 	case errors.As(err, &orphan):
 		return fmt.Sprintf("docker loom up %s --remove-orphans removes it", orphan.Loom)
 	case errors.As(err, &folder):

@@ -61,7 +61,7 @@ var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 // anew there and not before. The content comes from a context of its own by a mount, and leaves nothing in the image.
 func (b *Build) Dockerfile() string {
 	var d strings.Builder
-	d.WriteString("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nUSER root\n")
+	d.WriteString("ARG BASE_IMAGE=scratch\nFROM ${BASE_IMAGE}\nUSER root\n")
 	for n, f := range b.Features {
 		fmt.Fprintf(&d, "\n# %s\n", oneLine(f.ID.Written))
 		for _, name := range slices.Sorted(maps.Keys(f.Manifest.ContainerEnv)) {
@@ -86,6 +86,9 @@ func (b *Build) Dockerfile() string {
 	}
 	return d.String()
 }
+
+// Command is the beginning of what the build runs for a feature, as builders quote it in their errors.
+func Command(f *Feature) string { return sourceFolder + "/" + scriptFile + " " + f.ID.Written + " " }
 
 // installScript runs one feature's install.sh in a copy of its folder, as root, with the users and options in its
 // environment. Its arguments: the feature's id, the container's user, the remote user. Only the shell, cp, chmod and rm
