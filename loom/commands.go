@@ -44,6 +44,41 @@ func (l *Looms) Named(ctx context.Context, src stack.Source, args []string) (*Ta
 	return here, args, nil
 }
 
+// Coming is Named for what is done ahead of up: a number, a key, a pull request or the name of a work tree may be that of
+// a loom that is yet to be. Another unknown word is a slip.
+func (l *Looms) Coming(ctx context.Context, src stack.Source, args []string) (*Target, []string, error) {
+	t, rest, err := l.Named(ctx, src, args)
+	if !errors.As(err, new(*UnknownError)) && !errors.As(err, new(*NeitherError)) {
+		return t, rest, err
+	}
+	here, hereErr := l.Resolve(ctx, Where{Source: src}, Making)
+	if len(args) == 0 || hereErr != nil {
+		return here, nil, hereErr
+	}
+	if project, loadErr := l.loadOnly(ctx, here); loadErr == nil {
+		if _, ok := project.AllServices()[args[0]]; ok {
+			return here, args, nil
+		}
+	}
+	id, idErr := ParseID(args[0])
+	if idErr != nil {
+		return nil, nil, idErr
+	}
+	known := number.MatchString(id) || pullRequest.MatchString(id) || projectKey.MatchString(id)
+	if !known && here.Git != nil {
+		trees, treesErr := here.Git.Trees(ctx)
+		if treesErr != nil {
+			return nil, nil, treesErr
+		}
+		known = l.belongs(trees, id) != ""
+	}
+	if !known {
+		return nil, nil, err
+	}
+	t, err = l.Resolve(ctx, Where{ID: args[0], Source: src}, Making)
+	return t, args[1:], err
+}
+
 // Services lists the names of a loom's services, sorted: those that have containers, and those of the files as far as
 // these can be read.
 func (l *Looms) Services(ctx context.Context, t *Target) ([]string, error) {
@@ -284,23 +319,28 @@ type Images struct {
 
 // Build builds the images of a loom's services; nothing is leased or written for it.
 func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryRun bool) (*Images, error) {
-	return l.images(ctx, t, o.Services, dryRun, func(ctx context.Context, p *types.Project) ([]stack.Built, error) {
-		return l.Stack.Build(ctx, p, o)
+	return l.images(ctx, t, Options{DryRun: true, Services: o.Services, images: !dryRun && !o.Print && !o.Check}, dryRun, func(ctx context.Context, p *Plan) ([]stack.Built, error) {
+		list, err := l.Stack.Build(ctx, p.Project, o)
+		if d := p.dev; d != nil && d.installed != "" && (len(o.Services) == 0 || slices.Contains(o.Services, d.service)) {
+			// Planning has built it: all else is planned on what it says.
+			list = append(list, stack.Built{Service: d.service, Image: d.installed})
+		}
+		return list, err
 	})
 }
 
 // Pull pulls the images of a loom's services; nothing is leased or written for it.
 func (l *Looms) Pull(ctx context.Context, t *Target, o stack.PullOptions, dryRun bool) (*Images, error) {
-	return l.images(ctx, t, o.Services, dryRun, func(ctx context.Context, p *types.Project) ([]stack.Built, error) {
-		return l.Stack.Pull(ctx, p, o)
+	return l.images(ctx, t, Options{DryRun: true, Services: o.Services}, dryRun, func(ctx context.Context, p *Plan) ([]stack.Built, error) {
+		return l.Stack.Pull(ctx, p.Project, o)
 	})
 }
 
-func (l *Looms) images(ctx context.Context, t *Target, services []string, dryRun bool, do func(context.Context, *types.Project) ([]stack.Built, error)) (*Images, error) {
+func (l *Looms) images(ctx context.Context, t *Target, o Options, dryRun bool, do func(context.Context, *Plan) ([]stack.Built, error)) (*Images, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	plan, err := l.Plan(ctx, t, Options{DryRun: true, Services: services})
+	plan, err := l.Plan(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +350,7 @@ func (l *Looms) images(ctx context.Context, t *Target, services []string, dryRun
 	if ctx, err = l.changing(ctx, dryRun); err != nil {
 		return nil, err
 	}
-	list, err := do(ctx, plan.Project)
+	list, err := do(ctx, plan)
 	return &Images{Loom: t.ID, Project: plan.Entry.Project, Images: list}, err
 }
 

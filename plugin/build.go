@@ -15,6 +15,7 @@ import (
 type buildOptions struct {
 	stack.BuildOptions
 	change changeOptions
+	tag    string
 }
 
 func newBuildCommand(env *environment) *cobra.Command {
@@ -23,10 +24,14 @@ func newBuildCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build [OPTIONS] [ID] [SERVICE...]",
 		Short: "Build the images of a loom",
-		Long: `Build the images of a loom, or those of some of its services. Containers keep the old ones until up.
+		Long: `Build the images of a loom, or those of some of its services, its dev container with its features among them.
+Containers keep the old ones until up. The loom need not be there yet: build 123 works ahead of up 123.
+
+With --tag the dev container's image gets a name of yours, with its features and its metadata in it: a devcontainer.json
+that names it starts without a build.
 
 ` + idOrService,
-		Example: "  docker loom build 123\n  docker loom build 123 web --no-cache\n  docker loom build --build-arg VERSION=2",
+		Example: "  docker loom build 123\n  docker loom build 123 web --no-cache\n  docker loom build --build-arg VERSION=2\n  docker loom build --tag ghcr.io/team/dev:1 --push",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Memory = memory.Value()
@@ -36,6 +41,7 @@ func newBuildCommand(env *environment) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&o.NoCache, "no-cache", false, "Do not use cache when building the image")
 	flags.BoolVar(&o.Pull, "pull", false, "Always attempt to pull a newer version of the image")
+	flags.StringVar(&o.tag, "tag", "", "Build the dev container's image, with features and metadata, under this name")
 	flags.BoolVar(&o.Push, "push", false, "Push service images")
 	flags.StringArrayVar(&o.Args, "build-arg", nil, "Set build-time variables for services")
 	flags.BoolVar(&o.Deps, "with-dependencies", false, "Also build dependencies (transitively)")
@@ -52,12 +58,23 @@ func newBuildCommand(env *environment) *cobra.Command {
 }
 
 func runBuild(ctx context.Context, env *environment, o buildOptions, args []string) error {
-	l, t, services, err := env.named(ctx, args)
+	l, where, err := env.begin(args)
+	if err != nil {
+		return err
+	}
+	t, services, err := l.Coming(ctx, where.Source, args)
 	if err != nil {
 		return err
 	}
 	if o.Quiet {
 		stack.SetProgress("quiet")
+	}
+	if o.tag != "" {
+		images, err := l.Prebuild(ctx, t, o.tag, o.Push)
+		if err != nil {
+			return err
+		}
+		return tellImages(env, o.change, images, "built")
 	}
 	o.Services = services
 	images, err := l.Build(ctx, t, o.BuildOptions, o.change.dryRun)

@@ -141,3 +141,9 @@ func (s *Stack) Pull(ctx context.Context, p *types.Project, o PullOptions) ([]Bu
 	}
 	return pulled, s.compose.Pull(ctx, p, api.PullOptions{Quiet: o.Quiet || progress.Mode == progress.ModeQuiet, IgnoreFailures: o.IgnoreFailures, IgnoreBuildable: o.IgnoreBuildable})
 }
+
+// Push pushes one image with the credentials of docker login.
+func (s *Stack) Push(ctx context.Context, ref string) error {
+	one := &types.Project{Name: "push", Services: types.Services{"image": {Name: "image", Image: ref, Build: &types.BuildConfig{}}}}
+	return withStdoutOnStderr(func() error { return s.compose.Push(ctx, one, api.PushOptions{}) })
+}
