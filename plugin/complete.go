@@ -23,17 +23,22 @@ const completionPatience = time.Second
 
 // complete gives every command its completion: of arguments as its usage line names them, of flags by their names.
 func complete(env *environment, root *cobra.Command) {
-	c := completion{env}
-	c.flags(root)
-	for _, cmd := range root.Commands() {
-		cmd.ValidArgsFunction = c.arguments(cmd)
-		c.flags(cmd)
-	}
+	completion{env}.attach(root)
 }
 
 // completion answers what a shell asks for. Where something fails it has no answer: a message would end up in the line
 // that is being typed.
 type completion struct{ env *environment }
+
+func (c completion) attach(cmd *cobra.Command) {
+	c.flags(cmd)
+	if !cmd.HasSubCommands() {
+		cmd.ValidArgsFunction = c.arguments(cmd)
+	}
+	for _, sub := range cmd.Commands() {
+		c.attach(sub)
+	}
+}
 
 // Arguments of usage lines.
 const (

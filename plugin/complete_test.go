@@ -3,6 +3,7 @@ package plugin
 import (
 	"testing"
 
+	"github.com/spf13/cobra"
 	"gotest.tools/v3/assert"
 )
 
@@ -30,8 +31,15 @@ func TestGrammarIsReadOffTheUsageLine(t *testing.T) {
 // TestEveryCommandHelps: each command has what its help and its page of the reference need.
 func TestEveryCommandHelps(t *testing.T) {
 	t.Parallel()
-	for _, cmd := range Command().Commands()[0].Commands() {
-		assert.Assert(t, cmd.Short != "" && cmd.Example != "" && cmd.Args != nil, cmd.Name())
-		assert.Assert(t, cmd.ValidArgsFunction != nil, cmd.Name())
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		assert.Assert(t, cmd.Short != "", cmd.CommandPath())
+		if !cmd.HasSubCommands() {
+			assert.Assert(t, cmd.Example != "" && cmd.Args != nil && cmd.ValidArgsFunction != nil, cmd.CommandPath())
+		}
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
 	}
+	walk(Command().Commands()[0])
 }

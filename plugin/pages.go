@@ -37,6 +37,7 @@ func Pages(root *cobra.Command) []Page {
 
 func page(cmd *cobra.Command) Page {
 	_, words, _ := strings.Cut(cmd.CommandPath(), " ")
+	cmd.DisableFlagsInUseLine = true
 	text := "# " + cmd.CommandPath() + "\n\n<!---MARKER_GEN_START-->\n<!---MARKER_GEN_END-->\n"
 	if cmd.Example != "" {
 		text += "\n## Examples\n\n```console\n"
