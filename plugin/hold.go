@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,15 @@ import (
 type holdOptions struct {
 	duration time.Duration
 	release  bool
+	format   string
+}
+
+// heldLoom is what hold --format json prints.
+type heldLoom struct {
+	Loom      string     `json:"loom"`
+	Project   string     `json:"project"`
+	Held      bool       `json:"held"`
+	HeldUntil *time.Time `json:"heldUntil"` // null until it is released
 }
 
 func newHoldCommand(env *environment) *cobra.Command {
@@ -37,6 +47,7 @@ is held. A hold keeps nobody from stopping the loom by its id.`,
 	}
 	cmd.Flags().DurationVar(&o.duration, "for", 0, "How long, as in 2h (default: until it is released)")
 	cmd.Flags().BoolVar(&o.release, "release", false, "End the hold")
+	addFormat(cmd.Flags(), &o.format)
 	return cmd
 }
 
@@ -54,22 +65,24 @@ func runHold(ctx context.Context, env *environment, o holdOptions, args []string
 		if err != nil {
 			return err
 		}
-		if !held {
-			fmt.Fprintf(env.docker.Err(), "loom %s was not held\n", t.ID)
-			return nil
-		}
-		fmt.Fprintf(env.docker.Out(), "loom %s released\n", t.ID)
-		return nil
+		return write(env.docker.Out(), o.format, heldLoom{Loom: t.ID, Project: t.Known.Project}, func(w io.Writer) {
+			if !held {
+				fmt.Fprintf(env.docker.Err(), "loom %s was not held\n", t.ID)
+				return
+			}
+			fmt.Fprintf(w, "loom %s released\n", t.ID)
+		})
 	}
+	doc := heldLoom{Loom: t.ID, Project: t.Known.Project, Held: true}
 	var until time.Time
 	how := "until it is released"
 	if o.duration > 0 {
 		until = time.Now().Add(o.duration).Truncate(time.Second)
 		how = "until " + until.Format(time.DateTime)
+		doc.HeldUntil = &until
 	}
 	if err := l.Hold(ctx, t, until); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.docker.Out(), "loom %s held %s\n", t.ID, how)
-	return nil
+	return write(env.docker.Out(), o.format, doc, func(w io.Writer) { fmt.Fprintf(w, "loom %s held %s\n", t.ID, how) })
 }

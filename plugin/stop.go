@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,17 @@ type stopOptions struct {
 	watch, dryRun        bool
 	interval             time.Duration
 	ignore               []string
+	format               string
+}
+
+// moved is one loom of what stop and start --format json print.
+type moved struct {
+	Loom    string `json:"loom"`
+	Project string `json:"project"`
+	// State is stopped, started or, with --idle, running where it was left so.
+	State string `json:"state"`
+	// Why it was stopped for idleness, or was not.
+	Why string `json:"why,omitempty"`
 }
 
 func newStopCommand(env *environment) *cobra.Command {
@@ -58,6 +70,7 @@ docker loom hold keeps a loom running.`,
 	flags.DurationVar(&o.interval, "interval", 30*time.Second, "With --watch: how often to look")
 	flags.StringSliceVar(&o.ignore, "ignore", nil, "With --idle: do not count this source (exec, attach, connection, command)")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "With --idle: show what would be stopped and stop nothing")
+	addFormat(flags, &o.format)
 	return cmd
 }
 
@@ -80,6 +93,9 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 	if o.interval <= 0 {
 		return usageError{cmd, fmt.Errorf("--interval %s: it must be more than nothing", o.interval)}
 	}
+	if o.watch && o.format != "" {
+		return usageError{cmd, errors.New("--watch takes no --format")}
+	}
 	if o.watch && o.dryRun {
 		return usageError{cmd, errors.New("--watch takes no --dry-run")}
 	}
@@ -92,7 +108,7 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 }
 
 func runStop(ctx context.Context, env *environment, o stopOptions, args []string) error {
-	return each(ctx, env, args, o.all, o.allRepositories, func(l *loom.Looms, t *loom.Target) error {
+	return each(ctx, env, args, o.all, o.allRepositories, o.format, func(l *loom.Looms, t *loom.Target) error {
 		return l.Stop(ctx, t, time.Duration(o.timeout)*time.Second)
 	}, "stopped")
 }
@@ -141,36 +157,53 @@ func runStopIdle(ctx context.Context, env *environment, o stopOptions, args []st
 
 // tellIdle tells what was stopped and, unless it watches, why the others were not.
 func tellIdle(env *environment, o stopOptions, verdicts []loom.Verdict) error {
+	doc := []moved{}
 	var errs []error
 	for _, v := range verdicts {
 		switch {
 		case v.Err != nil:
 			errs = append(errs, fmt.Errorf("%s: %w", v.ID, v.Err))
-		case v.Idle && o.dryRun:
-			fmt.Fprintf(env.docker.Out(), "loom %s would be stopped: %s\n", v.ID, v.Why)
+			continue
 		case v.Idle:
-			fmt.Fprintf(env.docker.Out(), "loom %s stopped: %s\n", v.ID, v.Why)
-		case !o.watch:
+			doc = append(doc, moved{v.ID, v.Known.Project, "stopped", v.Why})
+			continue
+		}
+		doc = append(doc, moved{v.ID, v.Known.Project, "running", v.Why})
+		if !o.watch && o.format == "" {
 			fmt.Fprintf(env.docker.Err(), "loom %s left running: %s\n", v.ID, v.Why)
 		}
 	}
-	return errors.Join(errs...)
+	err := write(env.docker.Out(), o.format, doc, func(w io.Writer) {
+		how := "stopped"
+		if o.dryRun {
+			how = "would be stopped"
+		}
+		for _, m := range doc {
+			if m.State == "stopped" {
+				fmt.Fprintf(w, "loom %s %s: %s\n", m.Loom, how, m.Why)
+			}
+		}
+	})
+	return errors.Join(append(errs, err)...)
 }
 
 func newStartCommand(env *environment) *cobra.Command {
-	return &cobra.Command{
-		Use:     "start [ID...]",
+	var format string
+	cmd := &cobra.Command{
+		Use:     "start [OPTIONS] [ID...]",
 		Short:   "Start the stopped containers of looms",
 		Example: "  docker loom start 123",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return each(cmd.Context(), env, args, false, false, func(l *loom.Looms, t *loom.Target) error { return l.Start(cmd.Context(), t) }, "started")
+			return each(cmd.Context(), env, args, false, false, format, func(l *loom.Looms, t *loom.Target) error { return l.Start(cmd.Context(), t) }, "started")
 		},
 	}
+	addFormat(cmd.Flags(), &format)
+	return cmd
 }
 
 // each does one thing to every loom that is named. One that fails must not keep the others from it.
-func each(ctx context.Context, env *environment, args []string, all, everywhere bool, do func(*loom.Looms, *loom.Target) error, done string) error {
+func each(ctx context.Context, env *environment, args []string, all, everywhere bool, format string, do func(*loom.Looms, *loom.Target) error, done string) error {
 	l, err := env.looms()
 	if err != nil {
 		return err
@@ -179,13 +212,24 @@ func each(ctx context.Context, env *environment, args []string, all, everywhere 
 	if err != nil {
 		return err
 	}
+	doc := []moved{}
 	var errs []error
 	for _, t := range targets {
 		if err := do(l, t); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", t.ID, err))
 			continue
 		}
-		fmt.Fprintf(env.docker.Out(), "loom %s %s\n", t.ID, done)
+		if format == "" {
+			fmt.Fprintf(env.docker.Out(), "loom %s %s\n", t.ID, done)
+		}
+		doc = append(doc, moved{Loom: t.ID, Project: t.Known.Project, State: done})
+	}
+	if format != "" {
+		errs = append(errs, write(env.docker.Out(), format, doc, func(w io.Writer) {
+			for _, m := range doc {
+				fmt.Fprintf(w, "loom %s %s\n", m.Loom, m.State)
+			}
+		}))
 	}
 	return errors.Join(errs...)
 }

@@ -26,6 +26,13 @@ func newTopCommand(env *environment) *cobra.Command {
 	return cmd
 }
 
+// topDocument is what top --format json prints.
+type topDocument struct {
+	Loom       string         `json:"loom"`
+	Project    string         `json:"project"`
+	Containers []topContainer `json:"containers"`
+}
+
 // topContainer is one container of what top --format json prints.
 type topContainer struct {
 	Service   string              `json:"service"`
@@ -42,11 +49,7 @@ func runTop(ctx context.Context, env *environment, format string, args []string)
 	if err != nil {
 		return err
 	}
-	doc := struct {
-		Loom       string         `json:"loom"`
-		Project    string         `json:"project"`
-		Containers []topContainer `json:"containers"`
-	}{t.ID, t.Known.Project, []topContainer{}}
+	doc := topDocument{t.ID, t.Known.Project, []topContainer{}}
 	for _, c := range list {
 		container := topContainer{Service: c.Service, Container: c.Container, Processes: []map[string]string{}}
 		for _, row := range c.Rows {

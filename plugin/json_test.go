@@ -1,0 +1,104 @@
+package plugin
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+// documents are the types of what is printed, by their headings in docs/reference/json.md.
+var documents = map[string]any{
+	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": planDocument{},
+	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": topDocument{}, "Container processes": topContainer{},
+	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": moved{}, "Acted": loom.Acted{}, "Hold": heldLoom{},
+	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
+	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": loom.Diagnosis{}, "Engine state": loom.DockerState{},
+	"Version": versions{}, "Engine version": engineVersion{},
+}
+
+var fieldRow = regexp.MustCompile("^\\| `(\\w+)` \\| (.*?) \\|")
+
+// TestTheDocumentedFieldsAreThoseOfTheTypes holds docs/reference/json.md and the code together: every field, whether it may
+// be left out, and which document a field has in it.
+func TestTheDocumentedFieldsAreThoseOfTheTypes(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "docs", "reference", "json.md"))
+	assert.NilError(t, err)
+	said := map[string]map[string]string{}
+	heading := ""
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "## "); ok {
+			heading = strings.TrimSpace(name)
+			said[heading] = map[string]string{}
+		}
+		if m := fieldRow.FindStringSubmatch(line); m != nil && heading != "" {
+			said[heading][m[1]] = m[2]
+		}
+	}
+	headings := map[reflect.Type]string{}
+	for name, v := range documents {
+		headings[reflect.TypeOf(v)] = name
+	}
+	want := map[string]map[string]string{}
+	for name, v := range documents {
+		want[name] = map[string]string{}
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			tag := f.Tag.Get("json")
+			if !f.IsExported() || tag == "-" {
+				continue
+			}
+			field, options, _ := strings.Cut(tag, ",")
+			assert.Assert(t, field != "", "%s.%s has no name in JSON", name, f.Name)
+			want[name][field] = kind(t, headings, f.Type)
+			if strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero") {
+				want[name][field] += ", optional"
+			}
+		}
+	}
+	for name := range said {
+		for field, what := range said[name] {
+			// The value of a bool that is left out where it is false.
+			said[name][field] = strings.Replace(what, "true, optional", "bool, optional", 1)
+		}
+	}
+	assert.DeepEqual(t, said, want)
+}
+
+// kind is how the document calls a type.
+func kind(t *testing.T, headings map[reflect.Type]string, of reflect.Type) string {
+	if name := headings[of]; name != "" {
+		return "[" + name + "](#" + strings.ReplaceAll(strings.ToLower(name), " ", "-") + ")"
+	}
+	switch of.String() {
+	case "time.Time":
+		return "time"
+	case "json.RawMessage":
+		return "object"
+	}
+	switch of.Kind() {
+	case reflect.Pointer:
+		return kind(t, headings, of.Elem()) + " or null"
+	case reflect.Slice:
+		if of.Elem().Kind() == reflect.Map {
+			return "list of objects"
+		}
+		return "list of " + kind(t, headings, of.Elem())
+	case reflect.Map:
+		return "object"
+	case reflect.String, reflect.Bool:
+		return of.Kind().String()
+	case reflect.Int, reflect.Uint64, reflect.Float64:
+		return "number"
+	}
+	t.Fatalf("%s has no heading in docs/reference/json.md", of)
+	return ""
+}
