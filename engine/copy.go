@@ -98,7 +98,7 @@ func (e *Engine) CopyTree(ctx context.Context, source, from, target, into string
 	}()
 	counted := &counter{r: io.TeeReader(r, writer), tell: progress, end: func(err error) error {
 		writer.CloseWithError(err)
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			return err
 		}
 		if err := <-whole; err != nil {
