@@ -87,8 +87,9 @@ func steps(text string) ([]step, error) {
 	return list, nil
 }
 
-// TestDocuments runs the commands that the documents show.
+// TestDocuments runs the commands that the documents show. They are about one engine as about another.
 func TestDocuments(t *testing.T) {
+	notCore(t)
 	for _, path := range documents(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".md"), func(t *testing.T) {
 			text, err := os.ReadFile(path)
@@ -272,17 +273,20 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fenced := false
+		fence := ""
 		for i, line := range strings.Split(string(text), "\n") {
-			if strings.HasPrefix(line, "```") {
-				fenced = !fenced
+			if lang, ok := strings.CutPrefix(line, "```"); ok {
+				fence = lang
 				continue
 			}
-			said := spans.FindAllString(line, -1)
-			if fenced {
+			var said []string
+			switch {
+			case fence == "":
+				said = spans.FindAllString(line, -1)
+			case fence != "console" || strings.HasPrefix(line, "$ "): // the rest is what commands print
 				said = []string{line}
 			}
-			if m := target.FindStringSubmatch(line); fenced && m != nil {
+			if m := target.FindStringSubmatch(line); fence == "console" && m != nil {
 				if out, err := exec.CommandContext(t.Context(), "make", "-n", "-C", "..", m[1]).CombinedOutput(); err != nil {
 					t.Errorf("%s:%d: make %s: %v\n%s", path, i+1, m[1], err, out)
 				}
@@ -294,6 +298,22 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func TestKnownFindsWhatIsNotThere(t *testing.T) {
+	help := func(name ...string) string {
+		if len(name) == 0 {
+			return "Usage:  docker loom\n\nCommands:\n  up          Create\n"
+		}
+		return "Usage:  docker loom up\n\nOptions:\n  -q, --quiet   Show nothing\n"
+	}
+	for args, want := range map[string]bool{
+		"up 123 -q": true, "up --quiet": true, "up -- --other": true, "made": false, "up --quite": false, "up -x": false,
+	} {
+		if err := known(args, help); (err == nil) != want {
+			t.Errorf("docker loom %s: %v", args, err)
 		}
 	}
 }
