@@ -126,3 +126,26 @@ func TestHintsOnATerminal(t *testing.T) {
 	}
 	f.must("down", "123", "--volumes")
 }
+
+// TestListWatched: ls --watch follows the looms in one place of a terminal of 80 columns, until Ctrl-C.
+func TestListWatched(t *testing.T) {
+	notCore(t)
+	const place = 12
+	f := newField(t, "watched", place, pair(basePort(place)))
+	f.must("up", "123")
+	s := f.newScreen()
+	s.keys("clear; docker loom ls --watch; echo the end: $?", "Enter")
+	shown := s.shows("MiB")
+	assert.Assert(t, strings.Contains(shown, "LOOM ") && strings.Contains(shown, "WORK TREE"), shown)
+	assert.Assert(t, strings.Contains(shown, "running"), shown)
+	f.must("stop", "123")
+	shown = s.shows("stopped")
+	assert.Equal(t, strings.Count(shown, "WORK TREE"), 1, shown)
+	assert.Assert(t, !strings.Contains(shown, "MiB"), shown)
+	f.must("down", "123", "--volumes")
+	s.keys("C-c")
+	shown = s.shows("the end: 130")
+	for line := range strings.Lines(shown) {
+		assert.Assert(t, len([]rune(strings.TrimRight(line, " \n"))) <= 80, "%q", line)
+	}
+}

@@ -21,7 +21,9 @@ type Listed struct {
 	WorkTree   string `json:"workTree"`
 	// State is running, partial (some containers run), stopped, created, down (no containers), or unknown where the
 	// engine does not answer.
-	State   string    `json:"state"`
+	State string `json:"state"`
+	// Health is the worst of its running containers: unhealthy, starting or healthy; "" where none has a healthcheck.
+	Health  string    `json:"health"`
 	Offset  int       `json:"offset"`
 	Ports   []Port    `json:"ports"`
 	Created time.Time `json:"created"`
@@ -143,6 +145,7 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 			continue
 		}
 		item.Containers++
+		item.Health = worse(item.Health, c.Health)
 		switch {
 		case c.State == "running", c.State == "exited" && c.ExitCode == 0 && len(e.Containers) > 1:
 			if c.State == "running" {
@@ -168,6 +171,15 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 	default:
 		item.State = "running"
 	}
+}
+
+// worse is the one of two healths that matters.
+func worse(a, b string) string {
+	order := []string{"", "healthy", "starting", "unhealthy"}
+	if slices.Index(order, b) > slices.Index(order, a) {
+		return b
+	}
+	return a
 }
 
 // ended tells whether a container is not running that should be: all but one-shots that exited 0.

@@ -21,6 +21,7 @@ import (
 type listOptions struct {
 	format string
 	quiet  bool
+	watch  bool
 }
 
 func newListCommand(env *environment) *cobra.Command {
@@ -29,10 +30,24 @@ func newListCommand(env *environment) *cobra.Command {
 		Use:     "ls [OPTIONS]",
 		Aliases: []string{"list"},
 		Short:   "List looms",
-		Example: "  docker loom ls\n  docker loom ls -q\n  docker loom ls --format 'table {{.ID}}\\t{{.State}}'",
+		Long: `List the looms of all repositories.
+
+With --watch a table of states, health, CPU, memory and ports stays on the terminal and is renewed until Ctrl-C. In a
+pipe, and with --format, the list is printed at once and again whenever it changes; JSON then takes one line each time.
+A * marks a loom that is held.`,
+		Example: "  docker loom ls\n  docker loom ls -q\n  docker loom ls --watch\n  docker loom ls --format 'table {{.ID}}\\t{{.State}}'",
 		Args:    maxArgs(0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), env, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.watch && o.quiet {
+				return usageError{cmd, errors.New("--watch takes no --quiet")}
+			}
+			if o.watch {
+				return runWatch(cmd.Context(), env, o.format)
+			}
+			return runList(cmd.Context(), env, o)
+		},
 	}
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "Renew the list until Ctrl-C")
 	addFormat(cmd.Flags(), &o.format)
 	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "Only display names")
 	return cmd
@@ -60,14 +75,11 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 		return err
 	}
 	format := o.format
-	switch {
-	case o.quiet:
+	if o.quiet {
 		format = "{{.Name}}"
-	case format == "", format == formatter.TableFormatKey:
-		format = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"
 	}
 	if werr := listContext(env.docker.Out(), format, list); werr != nil {
-		return usageError{nil, fmt.Errorf("--format: %w", werr)}
+		return werr
 	}
 	return err
 }
@@ -79,8 +91,11 @@ func wantsActivity(format string) bool {
 
 // listContext prints the looms as docker's own lists are printed.
 func listContext(w io.Writer, format string, list []loom.Listed) error {
+	if format == "" || format == formatter.TableFormatKey {
+		format = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"
+	}
 	ctx := formatter.Context{Output: w, Format: formatter.Format(format)}
-	return ctx.Write(newListRow(), func(row func(formatter.SubContext) error) error {
+	err := ctx.Write(newListRow(), func(row func(formatter.SubContext) error) error {
 		for _, item := range list {
 			r := newListRow()
 			r.l = item
@@ -90,6 +105,10 @@ func listContext(w io.Writer, format string, list []loom.Listed) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return usageError{nil, fmt.Errorf("--format: %w", err)}
+	}
+	return nil
 }
 
 // listRow is one loom for the formatter: its methods are the template's fields.
@@ -102,7 +121,7 @@ func newListRow() *listRow {
 	r := &listRow{}
 	r.Header = formatter.SubHeaderContext{
 		"Name": "LOOM", "ID": "ID", "Repository": "REPOSITORY", "Project": "PROJECT", "WorkTree": "WORK TREE",
-		"State": "STATE", "Offset": "OFFSET", "Ports": "PORTS", "Created": "CREATED",
+		"State": "STATE", "Health": "HEALTH", "Offset": "OFFSET", "Ports": "PORTS", "Created": "CREATED",
 		"HeldUntil": "HELD UNTIL", "LastActivity": "LAST ACTIVITY", "ActiveSources": "ACTIVE SOURCES",
 	}
 	return r
@@ -136,6 +155,9 @@ func (r *listRow) State() string {
 	}
 	return s
 }
+
+// Health is the worst of its containers.
+func (r *listRow) Health() string { return r.l.Health }
 
 // HeldUntil is until when stop --idle leaves it alone.
 func (r *listRow) HeldUntil() string {
