@@ -302,6 +302,22 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 	}
 }
 
+// TestDocumentsLinkToWhatThereIs follows the links of the documents to files of the repository.
+func TestDocumentsLinkToWhatThereIs(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`)
+	for _, path := range append(documents(t), "../docs/architecture.md", "../docs/data.md", "../docs/idle.md", "../docs/performance.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if !exists(filepath.Join(filepath.Dir(path), m[1])) {
+				t.Errorf("%s: there is no %s", path, m[1])
+			}
+		}
+	}
+}
+
 func TestKnownFindsWhatIsNotThere(t *testing.T) {
 	help := func(name ...string) string {
 		if len(name) == 0 {
