@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
@@ -110,7 +111,8 @@ func cmdPublish(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdTarballs serves the features in folders as archives, at $WEB/devcontainer-feature-NAME.tgz: tarballs FOLDER...
+// cmdTarballs serves the features in folders as archives, at $WEB/devcontainer-feature-NAME.tgz, over HTTPS with a
+// certificate that the script's programs trust: tarballs FOLDER...
 func cmdTarballs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: tarballs FOLDER...")
@@ -121,8 +123,12 @@ func cmdTarballs(ts *testscript.TestScript, neg bool, args []string) {
 		data := packed(ts, dir, true)
 		mux.HandleFunc("/devcontainer-feature-"+filepath.Base(dir)+".tgz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(data) })
 	}
-	s := httptest.NewServer(mux)
+	s := httptest.NewTLSServer(mux)
 	ts.Defer(s.Close)
+	certificate := filepath.Join(ts.Getenv("WORK"), "web.pem")
+	ts.Check(os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o644))
+	ts.Setenv("SSL_CERT_FILE", certificate)
+	ts.Setenv("NODE_EXTRA_CA_CERTS", certificate)
 	ts.Setenv("WEB", s.URL)
 }
 

@@ -73,6 +73,8 @@ func refused(id ID, err error) error {
 			return fmt.Errorf("%s has no %s", id.Registry, id.Repository+"@"+id.Digest)
 		}
 		return fmt.Errorf("%s has no %s with version %s", id.Registry, id.Repository, id.Tag)
+	case errors.Is(err, auth.ErrBasicCredentialNotFound):
+		return fmt.Errorf("%s refuses %s: docker login %s is needed", id.Registry, id.Repository, id.Registry)
 	case errors.As(err, &response) && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden):
 		return fmt.Errorf("%s refuses %s (%s): not there, or docker login %s is needed", id.Registry, id.Repository, http.StatusText(response.StatusCode), id.Registry)
 	}
