@@ -121,6 +121,11 @@ validate: ## go.mod, formatting, vet, scripts, docs/reference, and that it compi
 docs: ## write docs/reference anew from the commands' help
 	go run ./cmd/docs
 
+# Needs tmux and python3. Its own engine: with other looms on it the ports would be others.
+.PHONY: picture
+picture: build ## draw the README's terminal picture anew, from a real run
+	scripts/with-engine -s scripts/terminal-picture
+
 .PHONY: cross
 cross: ## build dist/docker-loom-OS-ARCH for Linux, macOS and Windows
 	@for os in linux darwin windows; do for arch in amd64 arm64; do \
