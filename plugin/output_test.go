@@ -121,7 +121,7 @@ shop/main   down          8080                     /src/shop
 	row.l = list[1]
 	b, err := row.MarshalJSON()
 	assert.NilError(t, err)
-	assert.Equal(t, string(b), `{"ActiveSources":"","Created":"","HeldUntil":"","ID":"main","LastActivity":"","Name":"shop/main","Offset":"0","Ports":"8080","Project":"shop","Repository":"/src/shop","State":"down","WorkTree":"/src/shop"}`)
+	assert.Equal(t, string(b), `{"ActiveSources":"","Created":"","Health":"","HeldUntil":"","ID":"main","LastActivity":"","Name":"shop/main","Offset":"0","Ports":"8080","Project":"shop","Repository":"/src/shop","State":"down","WorkTree":"/src/shop"}`)
 }
 
 func TestDownTellsWhatWentAndWhatWasKept(t *testing.T) {
