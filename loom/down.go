@@ -179,8 +179,12 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if err := l.takeBack(ctx, own); err != nil {
 		return nil, err
 	}
-	if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Timeout: req.Timeout}); err != nil {
+	if there, err := l.anything(ctx, project, own); err != nil {
 		return nil, err
+	} else if there {
+		if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Timeout: req.Timeout}); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.Engine.RemoveVolumes(ctx, ending); err != nil {
 		return nil, err
@@ -189,6 +193,20 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 		return nil, err
 	}
 	return r, nil
+}
+
+// anything tells whether the project has something that Compose's down would remove; it warns where there is nothing.
+func (l *Looms) anything(ctx context.Context, project string, own []engine.Container) (bool, error) {
+	if len(own) > 0 {
+		return true, nil
+	}
+	byProject := map[string]string{stack.LabelProject: project}
+	networks, err := l.Engine.Networks(ctx, byProject)
+	if err != nil || len(networks) > 0 {
+		return true, err
+	}
+	images, err := l.Engine.Images(ctx, "", byProject)
+	return len(images) > 0, err
 }
 
 // downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
