@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,18 +120,56 @@ func TestHintsOnATerminal(t *testing.T) {
 	shown := s.shows("docker loom down 123")
 	assert.Assert(t, strings.Contains(shown, "What's next:\n    Open http://123.localhost:"), shown)
 	assert.Assert(t, strings.Contains(shown, "→ docker loom open 123"), shown)
-	for _, quiet := range []string{"docker loom up 123 --quiet", "DOCKER_CLI_HINTS=false docker loom up 123", "DOCKER_CLI_HINTS=0 docker loom up 123"} {
-		s.keys("clear; "+quiet+"; echo the' 'end", "Enter")
-		shown := s.shows("the end")
+	for i, quiet := range []string{"docker loom up 123 --quiet", "DOCKER_CLI_HINTS=false docker loom up 123", "DOCKER_CLI_HINTS=0 docker loom up 123"} {
+		// Each with an end of its own: that of the one before may still be on the screen.
+		end := "the end " + strconv.Itoa(i)
+		s.keys("clear; "+quiet+"; echo the' 'end "+strconv.Itoa(i), "Enter")
+		shown := s.shows(end)
 		assert.Assert(t, strings.Contains(shown, "http://123.localhost:") && !strings.Contains(shown, "What's next"), "%s:\n%s", quiet, shown)
 	}
+	f.must("down", "123", "--volumes")
+}
+
+// TestProgressOnATerminal: up redraws its progress in place and leaves the table; Ctrl-C ends logs that are followed, and an
+// up that waits, with 130 and a word on what is left.
+func TestProgressOnATerminal(t *testing.T) {
+	notCore(t)
+	const place = 9
+	f := newField(t, "progress", place, map[string]string{"compose.yaml": `services:
+  web:
+    image: ` + image + `
+    command: sh -c 'echo hello from web; exec httpd -f -p 80'
+    stop_signal: SIGKILL
+    ports: ["` + strconv.Itoa(basePort(place)) + `:80"]
+  slow:
+    image: ` + image + `
+    command: sleep 1000
+    stop_signal: SIGKILL
+    profiles: [slow]
+    healthcheck: {test: "false", interval: 1s, retries: 1000}
+`})
+	s := f.newScreen()
+	s.keys("clear; docker loom up 123", "Enter")
+	shown := s.shows("http://123.localhost:")
+	assert.Assert(t, strings.Contains(shown, "[+] Running"), shown)
+	// A plain log would have a line for each step of a container.
+	assert.Equal(t, strings.Count(shown, "-123-web-1"), 1, shown)
+	s.keys("clear; docker loom logs -f 123; echo the end: $?", "Enter")
+	s.shows("hello from web")
+	s.keys("C-c")
+	s.shows("the end: 130")
+	s.keys("clear; docker loom --profile slow up 123; echo the end: $?", "Enter")
+	s.shows("slow-1")
+	s.keys("C-c")
+	shown = s.shows("the end: 130")
+	assert.Assert(t, strings.Contains(shown, "interrupted"), shown)
 	f.must("down", "123", "--volumes")
 }
 
 // TestListWatched: ls --watch follows the looms in one place of a terminal of 80 columns, until Ctrl-C.
 func TestListWatched(t *testing.T) {
 	notCore(t)
-	const place = 12
+	const place = 9
 	f := newField(t, "watched", place, pair(basePort(place)))
 	f.must("up", "123")
 	s := f.newScreen()
