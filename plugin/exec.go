@@ -156,24 +156,27 @@ func (o *execOptions) streams(env *environment, p *engine.Process) {
 	}
 }
 
-// passSignals gives the process's signals to the command. The new context ends only when the docker command goes away
-// without one.
+// passSignals gives the process's signals to the command. When the docker command goes away without one, the command is
+// interrupted as by Ctrl-C, and the new context ends where it goes on all the same.
 func passSignals(ctx context.Context) (context.Context, <-chan os.Signal, func()) {
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	got, passed := make(chan os.Signal, 8), make(chan os.Signal, 8)
 	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	go func() {
 		ended := ctx.Done()
-		var late <-chan time.Time
+		var late, patience <-chan time.Time
 		for {
 			select {
 			case s := <-got:
-				late = nil
+				late, patience = nil, nil
 				passed <- s
 			case <-ended:
-				// The signal that ended it, if it was one, comes on its own.
+				// The signal that ended it, if it was one, comes on its own, on a busy machine a good deal later.
 				ended, late = nil, time.After(200*time.Millisecond)
 			case <-late:
+				passed <- os.Interrupt
+				patience = time.After(10 * time.Second)
+			case <-patience:
 				cancel()
 			case <-lasting.Done():
 				return
