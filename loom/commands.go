@@ -240,13 +240,14 @@ func (l *Looms) Top(ctx context.Context, t *Target, services []string) ([]stack.
 }
 
 // Copy copies files between a service's container and this machine; with dryRun it only looks whether it could.
-func (l *Looms) Copy(ctx context.Context, t *Target, o stack.CopyOptions, dryRun bool) error {
+func (l *Looms) Copy(ctx context.Context, t *Target, o stack.CopyOptions, dryRun bool) (*Acted, error) {
 	// Of a container that has ended files can be copied too.
 	exists := func(c engine.Container) bool { return o.All || !c.OneOff }
-	if _, _, err := l.act(ctx, t, []string{stack.CopiedService(o)}, "such", exists); err != nil || dryRun {
-		return err
+	a, _, err := l.act(ctx, t, []string{stack.CopiedService(o)}, "such", exists)
+	if err != nil || dryRun {
+		return a, err
 	}
-	return l.Stack.Copy(ctx, t.Known.Project, o)
+	return a, l.Stack.Copy(ctx, t.Known.Project, o)
 }
 
 // Logs copies the output of a loom's containers: of the services named, else of all but those that the files say

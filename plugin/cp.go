@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 type copyOptions struct {
 	stack.CopyOptions
 	dryRun, quiet bool
+	format        string
 }
 
 func newCopyCommand(env *environment) *cobra.Command {
@@ -37,6 +39,7 @@ Without an ID it is the loom of this folder.`,
 	flags.BoolVarP(&o.Archive, "archive", "a", false, "Archive mode (copy all uid/gid information)")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show what would be copied and change nothing")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress")
+	addFormat(flags, &o.format)
 	return cmd
 }
 
@@ -59,6 +62,9 @@ func copyArgs(cmd *cobra.Command, args []string) error {
 
 func runCopy(ctx context.Context, env *environment, o copyOptions, args []string) error {
 	o.Source, o.Destination = args[len(args)-2], args[len(args)-1]
+	if o.Destination == "-" && o.format != "" {
+		return usageError{nil, errors.New("--format: stdout is the destination already")}
+	}
 	l, where, err := env.begin(args[:len(args)-2])
 	if err != nil {
 		return err
@@ -70,11 +76,13 @@ func runCopy(ctx context.Context, env *environment, o copyOptions, args []string
 	if o.quiet {
 		stack.SetProgress("quiet")
 	}
-	if err := l.Copy(ctx, t, o.CopyOptions, o.dryRun); err != nil {
+	acted, err := l.Copy(ctx, t, o.CopyOptions, o.dryRun)
+	if err != nil || o.Destination == "-" && !o.dryRun {
 		return err
 	}
-	if o.dryRun {
-		fmt.Fprintf(env.docker.Out(), "%s of loom %s would be copied to %s\n", o.Source, t.ID, o.Destination)
-	}
-	return nil
+	return write(env.docker.Out(), o.format, acted, func(w io.Writer) {
+		if o.dryRun {
+			fmt.Fprintf(w, "%s of loom %s would be copied to %s\n", o.Source, t.ID, o.Destination)
+		}
+	})
 }
