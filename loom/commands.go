@@ -371,14 +371,11 @@ func (l *Looms) Run(ctx context.Context, t *Target, o stack.RunOptions) (int, er
 // readyToRun prepares a one-off container while no other command works on the loom: of two that start the same
 // dependencies, one would fail. The container itself runs without the lock, for as long as it likes.
 func (l *Looms) readyToRun(ctx context.Context, t *Target, o stack.RunOptions) (*Plan, error) {
-	release, err := l.Registry.Lock(ctx, t.Repository, t.ID)
+	release, err := l.alone(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := l.refresh(ctx, t); err != nil {
-		return nil, err
-	}
 	if t.Known == nil {
 		return nil, &UnknownError{t.Name()}
 	}

@@ -97,14 +97,11 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 		return nil, err
 	}
 	if !req.DryRun {
-		release, err := l.Registry.Lock(ctx, t.Repository, t.ID)
+		release, err := l.alone(ctx, t)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
-		if err := l.refresh(ctx, t); err != nil {
-			return nil, err
-		}
 	}
 	if t.Known == nil {
 		return nil, &UnknownError{t.Name()}

@@ -385,14 +385,11 @@ func (l *Looms) idle(v *view, t *Target, req IdleRequest) (bool, string) {
 
 // stopIdle stops a loom that looked idle, if it still does now that no other command works on it.
 func (l *Looms) stopIdle(ctx context.Context, t *Target, req IdleRequest, log []engine.Session) (bool, string, error) {
-	release, err := l.Registry.Lock(ctx, t.Repository, t.ID)
+	release, err := l.alone(ctx, t)
 	if err != nil {
 		return false, "", err
 	}
 	defer release()
-	if err := l.refresh(ctx, t); err != nil {
-		return false, "", err
-	}
 	if t.Known == nil {
 		return false, "ended meanwhile", nil
 	}

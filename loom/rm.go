@@ -143,14 +143,11 @@ func (l *Looms) Rm(ctx context.Context, t *Target, req RmRequest) (*Removal, err
 		return nil, err
 	}
 	if !req.DryRun {
-		release, err := l.Registry.Lock(ctx, t.Repository, t.ID)
+		release, err := l.alone(ctx, t)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
-		if err := l.refresh(ctx, t); err != nil {
-			return nil, err
-		}
 	}
 	r := &Removal{Loom: t.ID, State: RemovalDone, Refused: []string{}, Warnings: []string{}, Removed: []string{}, Kept: []string{}}
 	e, err := l.ending(ctx, t, req, r)

@@ -183,6 +183,18 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	return plan, result, nil
 }
 
+// alone keeps other commands from the loom until release is called, and reads its entry as the last of them left it.
+func (l *Looms) alone(ctx context.Context, t *Target) (release func(), err error) {
+	if release, err = l.lock(ctx, t); err != nil {
+		return nil, err
+	}
+	if err := l.refresh(ctx, t); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
 // refresh reads the loom's entry again: another command may have had the lock meanwhile.
 func (l *Looms) refresh(ctx context.Context, t *Target) error {
 	state, err := l.Registry.Read(ctx)
