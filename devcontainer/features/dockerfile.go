@@ -3,9 +3,7 @@ package features
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -132,7 +130,8 @@ func (f *Feature) optionsText() string {
 func (b *Build) WriteContext(dir string) error {
 	for n, f := range b.Features {
 		to := filepath.Join(dir, f.folder(n))
-		if err := copyFolder(to, f.Dir); err != nil {
+		// Links are copied as they are: the build never follows them out of its context.
+		if err := os.CopyFS(to, os.DirFS(f.Dir)); err != nil {
 			return fmt.Errorf("feature %s: %w", f.ID.Written, err)
 		}
 		for name, text := range map[string]string{optionsFile: f.optionsText(), scriptFile: installScript} {
@@ -142,41 +141,6 @@ func (b *Build) WriteContext(dir string) error {
 		}
 	}
 	return nil
-}
-
-// copyFolder copies files, folders and links; links as they are, for the build never follows them out of its context.
-func copyFolder(to, from string) error {
-	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		switch {
-		case entry.IsDir():
-			return os.MkdirAll(target, 0o755)
-		case entry.Type()&fs.ModeSymlink != 0:
-			link, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(link, target)
-		case !entry.Type().IsRegular():
-			return errors.New(path + " is neither file, folder nor link")
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, data, info.Mode().Perm())
-	})
 }
 
 // quoteEnv writes a value, which has no line end, for ENV or LABEL. With expand a $NAME in it means what the image has.

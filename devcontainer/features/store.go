@@ -202,8 +202,7 @@ func (s *Store) download(ctx context.Context, url string) (pointer, []byte, erro
 	if len(data) > maxArchive {
 		return pointer{}, nil, fmt.Errorf("%s has more than %d MB", url, maxArchive>>20)
 	}
-	sum := sha256.Sum256(data)
-	digest := "sha256:" + hex.EncodeToString(sum[:])
+	digest := digestOf(data)
 	return pointer{Digest: digest, Layer: digest}, data, nil
 }
 
