@@ -87,6 +87,7 @@ func Copy(from, to string, files []string, edit func(rel string, content []byte)
 	var copied []string
 	for _, rel := range files {
 		if _, err := root.Lstat(rel); err == nil {
+			_ = root.Remove(rel + half) // of a process that was killed
 			continue
 		}
 		did, err := copyFile(from, root, rel, edit)

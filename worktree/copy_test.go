@@ -1,6 +1,7 @@
 package worktree
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -85,6 +86,26 @@ func TestCopyWritesNothingOutsideOfTheFolder(t *testing.T) {
 	_, err := Copy(from, to, []string{filepath.Join("data", "x.db")}, nil)
 	assert.ErrorContains(t, err, "data")
 	assert.Assert(t, gone(filepath.Join(out, "x.db")))
+}
+
+// What a copy that was killed has left is gone after the next one, whether the file itself was there already or not.
+func TestCopyTidiesUpAfterAKilledOne(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	files := []string{".env", ".env.local"}
+	for _, name := range files {
+		write(t, filepath.Join(from, name), "A=1\n")
+		write(t, filepath.Join(to, name+half), "A=")
+	}
+	write(t, filepath.Join(to, ".env"), "A=1\n")
+	copied, err := Copy(from, to, files, nil)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, copied, []string{".env.local"})
+	for _, name := range files {
+		_, err := os.Lstat(filepath.Join(to, name+half))
+		assert.ErrorIs(t, err, fs.ErrNotExist)
+	}
 }
 
 func TestCopyKeepsLinks(t *testing.T) {

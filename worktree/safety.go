@@ -381,8 +381,13 @@ func sameFile(a, b string) bool {
 	return err == nil && bytes.Equal(x, y)
 }
 
-// IsCopy tells whether what is at a path below both folders is the same file or link.
+// IsCopy tells whether what is at a path below both folders is the same file or link, or the half of a copy that a killed
+// process has left.
 func IsCopy(dir, other, rel string) bool {
+	if whole, found := strings.CutSuffix(rel, half); found {
+		_, err := os.Lstat(filepath.Join(other, whole))
+		return err == nil
+	}
 	a, b := filepath.Join(dir, rel), filepath.Join(other, rel)
 	if info, err := os.Lstat(a); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		x, errX := filepath.EvalSymlinks(a)

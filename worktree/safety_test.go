@@ -133,6 +133,7 @@ func TestCopiesAreNoWork(t *testing.T) {
 		write(t, filepath.Join(dir, ".env.local"), "B=1\n")
 	}
 	write(t, filepath.Join(path, ".env.local"), "B=2\n")
+	write(t, filepath.Join(path, ".env"+half), "A=")
 	keep := keepMain
 	keep.Copied = func(rel string) bool { return IsCopy(path, r.Main, rel) }
 	assert.DeepEqual(t, risksOf(t, path, keep), []string{"1 file that git does not track: .env.local"})
