@@ -28,6 +28,7 @@ func decode(top *node) (*Settings, error) {
 		c.get("isolate").texts(&s.Container.Isolate),
 		c.get("rewriteLocalhost").boolean(&s.Container.RewriteLocalhost),
 		c.get("worktree").worktree(&s.Container.Worktree),
+		s.Container.agents(c),
 		top.get("capabilities").object(),
 		web.object(),
 		web.get("basePort").optionalPort(&s.Capabilities.Web.BasePort),

@@ -19,13 +19,13 @@ type Sources struct {
 }
 
 // paths returns the files from the weakest to the strongest.
-func (s Sources) paths() []string {
+func (src Sources) paths() []string {
 	var paths []string
-	if s.User != "" {
-		paths = append(paths, s.User)
+	if src.User != "" {
+		paths = append(paths, src.User)
 	}
-	if s.WorkTree != "" {
-		dir := filepath.Join(s.WorkTree, ".iloom")
+	if src.WorkTree != "" {
+		dir := filepath.Join(src.WorkTree, ".iloom")
 		paths = append(paths, filepath.Join(dir, "settings.json"), filepath.Join(dir, "settings.local.json"))
 	}
 	return paths
@@ -69,6 +69,10 @@ type Container struct {
 	RewriteLocalhost bool
 	// Worktree says whether up makes a work tree: "" no, "true" yes, "auto" when another loom works in the folder.
 	Worktree string
+	// Agent is the sandbox that coding agents run in, Agents those that have a name of their own, with what they leave open
+	// as Agent says. Whoever obeys them reads them from where no sandbox can write.
+	Agent  Agent
+	Agents map[string]Agent
 }
 
 // Capabilities is what iloom knows of the project.
@@ -117,19 +121,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // replaced. A file that is not there says nothing. Only what comes out on top is checked. Errors are of type *Error and
 // name the file that the value came from.
 func Read(src Sources) (*Settings, error) {
-	var top *node
-	var files []string
-	for _, path := range src.paths() {
-		n, err := parseFile(path)
-		// ENOTDIR: .iloom is a file, so there is nothing in it.
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, path)
-		top = merge(top, n)
+	top, files, err := src.merged()
+	if err != nil {
+		return nil, err
 	}
 	s, err := decode(top)
 	if err != nil {
@@ -137,4 +131,21 @@ func Read(src Sources) (*Settings, error) {
 	}
 	s.Files = files
 	return s, nil
+}
+
+// merged is the tree of all files that there are, nil where there is none.
+func (src Sources) merged() (top *node, files []string, err error) {
+	for _, path := range src.paths() {
+		n, err := parseFile(path)
+		// ENOTDIR: .iloom is a file, so there is nothing in it.
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, path)
+		top = merge(top, n)
+	}
+	return top, files, nil
 }

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+// Connect joins a container to a network, under its aliases there; it goes on running. One that is attached already is left
+// as it is.
+func (e *Engine) Connect(ctx context.Context, net, id string, aliases []string) error {
+	err := e.api.NetworkConnect(ctx, net, id, &network.EndpointSettings{Aliases: aliases})
+	// Engines answer 403, 400 or 500 for one that is attached.
+	if err != nil && !strings.Contains(err.Error(), "already exists in network") && !strings.Contains(err.Error(), "already attached to network") {
+		return fmt.Errorf("container %.12s to network %s: %w", id, net, err)
+	}
+	return nil
+}
+
+// Attached are the IDs of the containers on a network, of those that run; ok is false where there is no such network.
+func (e *Engine) Attached(ctx context.Context, net string) (ids []string, ok bool, err error) {
+	n, err := e.api.NetworkInspect(ctx, net, network.InspectOptions{})
+	if cerrdefs.IsNotFound(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("network %s: %w", net, err)
+	}
+	return slices.Sorted(maps.Keys(n.Containers)), true, nil
+}
+
+// Aliases are the names by which a container is found on its networks, each once and sorted: the aliases that it was
+// given, without those that are made of its ID.
+func (e *Engine) Aliases(ctx context.Context, id string) ([]string, error) {
+	c, err := e.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("container %.12s: %w", id, err)
+	}
+	var names []string
+	if c.NetworkSettings != nil {
+		for _, at := range c.NetworkSettings.Networks {
+			for _, alias := range at.Aliases {
+				if !strings.HasPrefix(c.ID, alias) {
+					names = append(names, alias)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Reach is what a container shares with its host.
+type Reach struct {
+	ID          string
+	NetworkMode string
+	Privileged  bool
+	CapAdd      []string
+	// Binds are the host paths it mounts, with the path inside; Writable tells which of them it can write.
+	Binds    map[string]string
+	Writable map[string]bool
+}
+
+// Reach tells it in one request.
+func (e *Engine) Reach(ctx context.Context, id string) (Reach, error) {
+	c, err := e.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return Reach{}, fmt.Errorf("container %.12s: %w", id, err)
+	}
+	r := Reach{ID: c.ID, Binds: map[string]string{}, Writable: map[string]bool{}}
+	if h := c.HostConfig; h != nil {
+		r.NetworkMode, r.Privileged, r.CapAdd = string(h.NetworkMode), h.Privileged, h.CapAdd
+	}
+	for _, m := range c.Mounts {
+		if m.Type == "bind" {
+			r.Binds[m.Source], r.Writable[m.Source] = m.Destination, m.RW
+		}
+	}
+	return r, nil
+}
+
+// Once is a container that runs one command and is removed.
+type Once struct {
+	Image string
+	Cmd   []string
+	Env   []string
+	// User is a name or number, "" for the image's.
+	User string
+	// Network is a network's name, container:ID for that of a container, or none.
+	Network string
+	Mounts  []Mount
+	// CapAdd are the capabilities that it keeps: all others are dropped.
+	CapAdd []string
+	Labels map[string]string
+	Stdin  []byte
+}
+
+// RunOnce runs it and returns what it wrote and its exit code. It is removed, also where ctx ends before it.
+func (e *Engine) RunOnce(ctx context.Context, o Once) (stdout, stderr []byte, code int, err error) {
+	host := &container.HostConfig{
+		NetworkMode: container.NetworkMode(o.Network), CapDrop: []string{"ALL"}, CapAdd: o.CapAdd,
+		ReadonlyRootfs: true, SecurityOpt: []string{"no-new-privileges"},
+	}
+	for _, m := range o.Mounts {
+		bind := m.Volume + ":" + m.Target
+		if m.ReadOnly {
+			bind += ":ro"
+		}
+		host.Binds = append(host.Binds, bind)
+	}
+	made, err := e.api.ContainerCreate(ctx, &container.Config{
+		Image: o.Image, Entrypoint: []string{}, Cmd: o.Cmd, Env: o.Env, User: o.User, Labels: o.Labels,
+		AttachStdout: true, AttachStderr: true, AttachStdin: o.Stdin != nil, OpenStdin: o.Stdin != nil, StdinOnce: o.Stdin != nil,
+	}, host, nil, nil, "")
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("container of image %s: %w", o.Image, err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if gone := e.api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true}); gone != nil && !cerrdefs.IsNotFound(gone) {
+			err = errors.Join(err, fmt.Errorf("container %.12s: %w", made.ID, gone))
+		}
+	}()
+	conn, err := e.api.ContainerAttach(ctx, made.ID, container.AttachOptions{Stream: true, Stdin: o.Stdin != nil, Stdout: true, Stderr: true})
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("container %.12s: %w", made.ID, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, conn.Close)()
+	ended, failed := e.api.ContainerWait(ctx, made.ID, container.WaitConditionNextExit)
+	if err := e.api.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		return nil, nil, 0, fmt.Errorf("container %.12s of image %s: %w", made.ID, o.Image, err)
+	}
+	if o.Stdin != nil {
+		go func() {
+			// One that never reads has closed its side, which is no error of ours.
+			_, _ = io.Copy(conn.Conn, bytes.NewReader(o.Stdin))
+			_ = conn.CloseWrite()
+		}()
+	}
+	var out, errs bytes.Buffer
+	_, err = stdcopy.StdCopy(&out, &errs, conn.Reader)
+	if ctx.Err() != nil {
+		return nil, nil, 0, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("container %.12s of image %s: %w", made.ID, o.Image, err)
+	}
+	select {
+	case end := <-ended:
+		return out.Bytes(), errs.Bytes(), int(end.StatusCode), nil
+	case err := <-failed:
+		return nil, nil, 0, fmt.Errorf("container %.12s of image %s: %w", made.ID, o.Image, err)
+	}
+}
+
+// Gateways are the addresses that the engine's host has on its networks, sorted.
+func (e *Engine) Gateways(ctx context.Context) ([]netip.Addr, error) {
+	list, err := e.api.NetworkList(ctx, network.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("networks: %w", err)
+	}
+	var all []netip.Addr
+	for _, n := range list {
+		for _, c := range n.IPAM.Config {
+			if a, err := netip.ParseAddr(c.Gateway); err == nil {
+				all = append(all, a)
+			} else if p, err := netip.ParsePrefix(c.Subnet); err == nil {
+				// The engine's choice is not always told.
+				all = append(all, p.Masked().Addr().Next())
+			}
+		}
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all), nil
+}
+
+// IsolatedGateway reports whether the engine's bridges can do without an address of the host: Engine 28 (API 1.48) and later.
+func (e *Engine) IsolatedGateway() bool {
+	return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), "1.48")
+}
+
+// Runtimes are the names of the container runtimes that the engine has, sorted.
+func (e *Engine) Runtimes(ctx context.Context) ([]string, error) {
+	info, err := e.api.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("engine info: %w", err)
+	}
+	return slices.Sorted(maps.Keys(info.Runtimes)), nil
+}
