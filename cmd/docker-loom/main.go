@@ -1,13 +1,21 @@
-// Command docker-loom is the Docker CLI plugin docker loom.
+// Command docker-loom is the Docker CLI plugin docker loom, and in a sandbox's sidecar the sandbox's way out.
 package main
 
 import (
+	"context"
 	"os"
 
 	"github.com/docker-loom/docker-loom/plugin"
+	"github.com/docker-loom/docker-loom/sandbox/egress"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-func main() { os.Exit(plugin.Main(version)) }
+func main() {
+	// As a plugin the first argument is "loom", or one that asks for metadata.
+	if len(os.Args) > 1 && os.Args[1] == "egress" {
+		os.Exit(egress.Main(context.Background(), os.Args[2:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(plugin.Main(version))
+}
