@@ -3,7 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/versions"
 )
 
@@ -16,6 +20,21 @@ type Info struct {
 	CPUs       int
 	GPU        bool   // it can give containers a GPU
 	Free       uint64 // bytes free in RootDir, 0 where this process cannot see it
+	Confines   Confines
+}
+
+// Confines is what an engine can hold its containers to.
+type Confines struct {
+	OS, Arch string // of its containers, as Go names them: linux, amd64
+	Cgroup   string // the version of control groups, "1" or "2"; "" where it does not say
+
+	Memory, Swap, PIDs, CPU bool // limits that it enforces
+
+	Seccomp  string // the profile of system calls, "" where there is none
+	Rootless bool   // the engine itself is not root
+	Remapped bool   // ids of containers are others on the host (userns-remap)
+	Runtimes []string
+	Runtime  string // the one that containers get unless they name another
 }
 
 // Info asks the engine for its version and its host's size.
@@ -30,10 +49,56 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 	}
 	i := Info{Version: version.Version, APIVersion: version.APIVersion, RootDir: info.DockerRootDir, Memory: info.MemTotal, CPUs: info.NCPU}
 	_, i.GPU = info.Runtimes["nvidia"]
+	i.Confines = confines(info)
 	if e.Local() {
 		i.Free = free(i.RootDir)
 	}
 	return i, nil
+}
+
+func confines(info system.Info) Confines {
+	c := Confines{
+		OS: info.OSType, Arch: arch(info.Architecture), Cgroup: info.CgroupVersion, Runtime: info.DefaultRuntime,
+		Memory: info.MemoryLimit, Swap: info.SwapLimit, PIDs: info.PidsLimit, CPU: info.CPUCfsPeriod && info.CPUCfsQuota,
+		Runtimes: slices.Sorted(maps.Keys(info.Runtimes)),
+	}
+	for _, option := range info.SecurityOptions {
+		name, value, _ := strings.Cut(strings.TrimPrefix(option, "name="), ",")
+		switch name {
+		case "seccomp":
+			if c.Seccomp = strings.TrimPrefix(value, "profile="); c.Seccomp == "unconfined" {
+				c.Seccomp = ""
+			} else if c.Seccomp == "" {
+				c.Seccomp = "default"
+			}
+		case "rootless":
+			c.Rootless = true
+		case "userns":
+			c.Remapped = true
+		}
+	}
+	return c
+}
+
+// arch is Go's name of an architecture that the engine names as its kernel does.
+func arch(kernel string) string {
+	switch kernel {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	case "armv7l", "armv6l":
+		return "arm"
+	case "i386", "i686":
+		return "386"
+	}
+	return kernel
+}
+
+// IsolatedGateways reports whether a bridge network of the engine can do without an address on the host: Docker Engine 28
+// (API 1.48) and later. Earlier ones keep the address off the bridge when they are told to inhibit it.
+func (e *Engine) IsolatedGateways() bool {
+	return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), "1.48")
 }
 
 // Context is the name of the Docker context.

@@ -23,6 +23,7 @@ type Diagnosis struct {
 	// Mode is how the project of this folder runs: devcontainer, compose, dockerfile, or none where there is no project.
 	Mode     string            `json:"mode"`
 	Docker   DockerState       `json:"docker"`
+	Sandbox  SandboxState      `json:"sandbox"`
 	Findings []finding.Finding `json:"findings"`
 }
 
@@ -47,7 +48,7 @@ const (
 
 // Doctor looks at everything that looms depend on and changes nothing. extra are findings of the caller's own.
 func (l *Looms) Doctor(ctx context.Context, where Where, extra []finding.Finding) *Diagnosis {
-	d := &Diagnosis{Mode: "none", Findings: slices.Clone(extra)}
+	d := &Diagnosis{Mode: "none", Findings: slices.Clone(extra), Sandbox: SandboxState{Limits: []string{}, Runtimes: []string{}}}
 	d.Docker.Context, d.Docker.Host, d.Docker.Compose = l.Engine.Context(), l.Engine.Host(), stack.Version()
 	looms := l.engineHealth(ctx, d)
 	state, err := l.Registry.Read(ctx)
@@ -98,6 +99,7 @@ func (l *Looms) engineHealth(ctx context.Context, d *Diagnosis) []engine.Loom {
 	if info.Memory > 0 && info.Memory < scarceMemory {
 		d.find(finding.Warning, "memory", fmt.Sprintf("the engine has %d MB", info.Memory>>20), "give Docker more memory")
 	}
+	l.sandboxHealth(d, info)
 	looms, err := l.Engine.Looms(ctx)
 	if err != nil {
 		d.error("engine", err.Error(), "")

@@ -49,6 +49,9 @@ func runDoctor(ctx context.Context, env *environment, format string, args []stri
 func tellDiagnosis(w io.Writer, d *loom.Diagnosis) {
 	if d.Docker.SocketConnected {
 		fmt.Fprintf(w, "engine %s (API %s) at %s, context %s; compose %s inside docker loom\n", d.Docker.Version, d.Docker.APIVersion, d.Docker.Host, d.Docker.Context, d.Docker.Compose)
+		if text := d.Sandbox.String(); text != "" {
+			fmt.Fprintln(w, "sandbox:", text)
+		}
 	}
 	for _, f := range d.Findings {
 		fmt.Fprintln(w, f)

@@ -1,0 +1,103 @@
+package loom
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
+)
+
+// SandboxState is what doctor finds of that which agents' sandboxes are made of.
+type SandboxState struct {
+	Cgroup   string   `json:"cgroup"`   // the version of control groups on the engine's host
+	Limits   []string `json:"limits"`   // those that the engine enforces, of memory, swap, pids and cpu
+	Seccomp  string   `json:"seccomp"`  // the engine's profile of system calls, empty where there is none
+	Users    string   `json:"users"`    // whose ids a container has: host, remapped or rootless
+	Runtimes []string `json:"runtimes"` // the engine's, its default first
+	Networks string   `json:"networks"` // what keeps a network from the host: isolated or inhibited
+}
+
+// confinement tells what an engine gives to sandboxes, and what it lacks. own is the platform of this program, whose
+// binary is all that the proxy's image has.
+func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (SandboxState, []finding.Finding) {
+	s := SandboxState{Cgroup: c.Cgroup, Limits: []string{}, Seccomp: c.Seccomp, Users: "host", Runtimes: []string{}, Networks: "inhibited"}
+	if isolated {
+		s.Networks = "isolated"
+	}
+	switch {
+	case c.Rootless:
+		s.Users = "rootless"
+	case c.Remapped:
+		s.Users = "remapped"
+	}
+	if c.Runtime != "" {
+		s.Runtimes = append(s.Runtimes, c.Runtime)
+	}
+	for _, name := range c.Runtimes {
+		if name != c.Runtime {
+			s.Runtimes = append(s.Runtimes, name)
+		}
+	}
+	var list []finding.Finding
+	lack := func(level finding.Level, message, remedy string) {
+		list = append(list, finding.Finding{Level: level, Subject: "sandbox", Message: message, Remedy: remedy})
+	}
+	if c.OS != "linux" {
+		lack(finding.Warning, "the engine's containers are "+c.OS+"'s: agents need linux", "switch the engine to Linux containers")
+		return s, list
+	}
+	if ownOS != c.OS || ownArch != c.Arch {
+		lack(finding.Warning, fmt.Sprintf("the proxy is this program itself, of %s/%s, and the engine runs %s/%s", ownOS, ownArch, c.OS, c.Arch), "")
+	}
+	remedy := ""
+	if c.Rootless && c.Cgroup == "1" {
+		remedy = "a rootless engine enforces limits with cgroup version 2 only"
+	} else if c.Rootless {
+		remedy = "have systemd delegate the controllers to the engine's user"
+	}
+	for _, limit := range []struct {
+		name    string
+		there   bool
+		level   finding.Level
+		message string
+	}{
+		{"memory", c.Memory, finding.Warning, "the engine enforces no memory limit: a sandbox can take all memory of the engine's host"},
+		{"swap", c.Swap, finding.Info, "the engine enforces no swap limit: a sandbox at its memory limit goes on in swap, where there is any"},
+		{"pids", c.PIDs, finding.Warning, "the engine enforces no limit of processes: a sandbox can fill the process table of the engine's host"},
+		{"cpu", c.CPU, finding.Warning, "the engine enforces no CPU limit: a sandbox can take all processors"},
+	} {
+		if limit.there {
+			s.Limits = append(s.Limits, limit.name)
+		} else {
+			lack(limit.level, limit.message, remedy)
+		}
+	}
+	if c.Seccomp == "" {
+		lack(finding.Warning, "the engine has no seccomp profile: a sandbox can make every system call, those that open user namespaces among them", "start the engine without seccomp-profile=unconfined, on a kernel with seccomp")
+	}
+	return s, list
+}
+
+// String is one line for people.
+func (s SandboxState) String() string {
+	if s.Cgroup == "" && len(s.Limits) == 0 && s.Seccomp == "" {
+		return "" // an engine that was not asked
+	}
+	or := func(text, none string) string {
+		if text == "" {
+			return none
+		}
+		return text
+	}
+	return fmt.Sprintf("cgroup v%s, limits: %s; seccomp %s, user ids %s, networks %s, runtimes: %s",
+		or(s.Cgroup, "?"), or(strings.Join(s.Limits, ", "), "none"), or(s.Seccomp, "none"), s.Users, s.Networks, strings.Join(s.Runtimes, ", "))
+}
+
+// sandboxHealth looks at what the engine gives to agents' sandboxes.
+func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Info) {
+	state, findings := confinement(info.Confines, l.Engine.IsolatedGateways(), runtime.GOOS, runtime.GOARCH)
+	d.Sandbox = state
+	d.Findings = append(d.Findings, findings...)
+}
