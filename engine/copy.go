@@ -2,10 +2,8 @@ package engine
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +15,6 @@ import (
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 )
 
@@ -29,25 +26,11 @@ func (e *Engine) ImportEmpty(ctx context.Context) (string, error) {
 	if err := tar.NewWriter(&empty).Close(); err != nil {
 		return "", err
 	}
-	r, err := e.api.ImageImport(ctx, image.ImportSource{Source: &empty, SourceName: "-"}, "", image.ImportOptions{Message: "docker loom"})
+	id, err := e.load(ctx, &empty, nil)
 	if err != nil {
 		return "", fmt.Errorf("empty image: %w", err)
 	}
-	defer r.Close()
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		var line struct{ Status, Error string }
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return "", fmt.Errorf("empty image: %w", err)
-		}
-		if line.Error != "" {
-			return "", fmt.Errorf("empty image: %s", line.Error)
-		}
-		if strings.HasPrefix(line.Status, "sha256:") {
-			return line.Status, nil
-		}
-	}
-	return "", errors.Join(errors.New("empty image: the engine gave no ID"), lines.Err())
+	return id, nil
 }
 
 // Mount is a volume in a container.

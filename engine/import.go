@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/docker/docker/api/types/image"
+)
+
+// Platform is what programs on the engine's host are built for, in Go's words:
+// linux and amd64.
+func (e *Engine) Platform(ctx context.Context) (os, arch string, err error) {
+	v, err := e.api.ServerVersion(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("engine version: %w", err)
+	}
+	return v.Os, v.Arch, nil
+}
+
+// ImportProgram makes an image, without a name, with one program in it and
+// nothing else, and returns its ID. changes are lines of a Dockerfile.
+func (e *Engine) ImportProgram(ctx context.Context, path string, program io.Reader, size int64, changes []string) (string, error) {
+	pr, pw := io.Pipe()
+	go func() { pw.CloseWithError(writeProgram(pw, path, program, size)) }()
+	defer pr.Close()
+	return e.load(ctx, pr, changes)
+}
+
+func writeProgram(w io.Writer, path string, program io.Reader, size int64) error {
+	t := tar.NewWriter(w)
+	// Others may run it, and nobody write it.
+	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: 0o555, Size: size, Typeflag: tar.TypeReg}); err != nil {
+		return err
+	}
+	if _, err := io.Copy(t, program); err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+// load imports an archive as an image without a name.
+func (e *Engine) load(ctx context.Context, archive io.Reader, changes []string) (string, error) {
+	r, err := e.api.ImageImport(ctx, image.ImportSource{Source: archive, SourceName: "-"}, "", image.ImportOptions{Message: "docker loom", Changes: changes})
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		var line struct{ Status, Error string }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return "", err
+		}
+		if line.Error != "" {
+			return "", errors.New(line.Error)
+		}
+		if strings.HasPrefix(line.Status, "sha256:") {
+			return line.Status, nil
+		}
+	}
+	return "", errors.Join(errors.New("the engine gave no ID"), lines.Err())
+}

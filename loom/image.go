@@ -1,0 +1,447 @@
+package loom
+
+import (
+	"context"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/gofrs/flock"
+	"github.com/moby/sys/atomicwriter"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/sandbox"
+)
+
+// EgressVariable names an image to use as the sandbox's way out in place of the one that is made of this binary.
+const EgressVariable = "ILOOM_EGRESS_IMAGE"
+
+// EgressImageError says why there is no image for the sandbox's way out.
+type EgressImageError struct{ Err error }
+
+// Error says why.
+func (e *EgressImageError) Error() string { return "image of the sandbox's egress: " + e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *EgressImageError) Unwrap() error { return e.Err }
+
+// egressImage makes sure that the engine has the image of the sidecar, which is this binary and nothing else, and names it.
+func (l *Looms) egressImage(ctx context.Context) (ref string, err error) {
+	if ref, err = l.egressRef(); err != nil {
+		return "", &EgressImageError{err}
+	}
+	id, err := l.Engine.ImageID(ctx, ref)
+	if err != nil || id != "" {
+		return ref, err
+	}
+	if os.Getenv(EgressVariable) != "" {
+		return "", &EgressImageError{fmt.Errorf("there is no %s, which %s names", ref, EgressVariable)}
+	}
+	err = l.once(ctx, strings.ReplaceAll(ref, ":", "-"), func() error {
+		if id, err := l.Engine.ImageID(ctx, ref); err != nil || id != "" {
+			return err
+		}
+		return l.importEgress(ctx, ref)
+	})
+	if err != nil && ctx.Err() == nil {
+		err = &EgressImageError{err}
+	}
+	return ref, err
+}
+
+// egressRef names the sidecar's image without asking the engine.
+func (l *Looms) egressRef() (string, error) {
+	if ref := os.Getenv(EgressVariable); ref != "" {
+		return ref, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	hash, err := l.hashOfFile(path)
+	if err != nil {
+		return "", err
+	}
+	return sandbox.EgressTag(hash), nil
+}
+
+// importEgress makes the sidecar's image of this binary.
+func (l *Looms) importEgress(ctx context.Context, ref string) error {
+	system, arch, err := l.Engine.Platform(ctx)
+	if err != nil {
+		return err
+	}
+	if runtime.GOOS != "linux" || system != runtime.GOOS || arch != runtime.GOARCH {
+		return fmt.Errorf("this docker-loom is for %s/%s, the engine runs %s/%s", runtime.GOOS, runtime.GOARCH, system, arch)
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := static(f); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	id, err := l.Engine.ImportProgram(ctx, sandbox.Program, io.NewSectionReader(f, 0, info.Size()), info.Size(), sandbox.EgressChanges())
+	if err != nil {
+		return err
+	}
+	// Another user may have been faster, and its containers shall not be left with an image without a name.
+	if there, err := l.Engine.ImageID(ctx, ref); err != nil || there != "" {
+		return errors.Join(err, l.Engine.RemoveImages(ctx, []string{id}))
+	}
+	if err := l.Engine.Tag(ctx, id, ref); err != nil {
+		return err
+	}
+	l.removeEgress(ctx, ref)
+	return nil
+}
+
+// static tells whether a Linux program runs without anything else in its image.
+func static(r io.ReaderAt) error {
+	program, err := elf.NewFile(r)
+	if err != nil {
+		return fmt.Errorf("no Linux program: %w", err)
+	}
+	for _, p := range program.Progs {
+		if p.Type == elf.PT_INTERP {
+			return errors.New("it is dynamically linked and would not run in an image of its own: build it with CGO_ENABLED=0")
+		}
+	}
+	return nil
+}
+
+// removeEgress removes the images of earlier binaries, except those that containers use.
+func (l *Looms) removeEgress(ctx context.Context, ref string) {
+	images, err := l.Engine.Images(ctx, sandbox.EgressRepository, nil)
+	if err != nil {
+		l.debugf("images of earlier binaries: %v", err)
+		return
+	}
+	if err := l.Engine.RemoveImages(ctx, earlier(images, ref, time.Now())); err != nil {
+		l.debugf("another sandbox uses it: %v", err)
+	}
+}
+
+// earlier are the tags of images made of earlier binaries. A young one may be another docker loom's, which has not made its
+// container yet.
+func earlier(images []engine.Image, ref string, now time.Time) []string {
+	var tags []string
+	for _, i := range images {
+		if now.Sub(i.Created) > time.Hour {
+			tags = append(tags, slices.DeleteFunc(slices.Clone(i.Tags), func(t string) bool { return t == ref })...)
+		}
+	}
+	return tags
+}
+
+// hashed is what the cache remembers of a file.
+type hashed struct {
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified"`
+	Hash     string    `json:"hash"`
+}
+
+// hashOfFile is a file's SHA-256; it is computed again only where size or time of the file are new.
+func (l *Looms) hashOfFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	want := hashed{Path: path, Size: info.Size(), Modified: info.ModTime().UTC()}
+	name := filepath.Join(l.Cache, "binary.json")
+	if l.Cache != "" {
+		var have hashed
+		if text, err := os.ReadFile(name); err == nil && json.Unmarshal(text, &have) == nil && len(have.Hash) == 2*sha256.Size {
+			if want.Hash = have.Hash; want == have {
+				return have.Hash, nil
+			}
+		}
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	want.Hash = hex.EncodeToString(h.Sum(nil))
+	if l.Cache != "" {
+		text, err := json.Marshal(want)
+		if err == nil {
+			if err = os.MkdirAll(l.Cache, 0o755); err == nil {
+				err = atomicwriter.WriteFile(name, text, 0o644)
+			}
+		}
+		if err != nil {
+			l.debugf("hash of %s: %v", path, err)
+		}
+	}
+	return want.Hash, nil
+}
+
+// once does f while no other process of the user does the same; the others wait.
+func (l *Looms) once(ctx context.Context, what string, f func() error) error {
+	dir := l.Cache
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), fmt.Sprintf("docker-loom-%d", os.Getuid()))
+	}
+	dir = filepath.Join(dir, "locks")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	lock := flock.New(filepath.Join(dir, what))
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return err
+	}
+	defer lock.Close()
+	return f()
+}
+
+// AgentImages are the images that are set for a sandbox, "" where none is.
+type AgentImages struct {
+	// Flag is --image's, Agent the agent's own, Project the project's.
+	Flag, Agent, Project string
+	// Looking builds nothing: an image that is not there yet has no ID then.
+	Looking bool
+}
+
+// agentVariables name the user's image for sandboxes; the first that is set counts.
+var agentVariables = []string{"ILOOM_AGENT_IMAGE", "AGENT_DEFAULT_IMAGE"}
+
+// choose is the first that is set, and what set it. dev is the image of the loom's dev container, "" where it has none; both are
+// empty where the built-in base is meant.
+func (c AgentImages) choose(env func(string) string, dev string) (ref, source string) {
+	set := [][2]string{{c.Flag, "--image"}, {c.Agent, "container.agents"}, {c.Project, "container.agent.image"}}
+	for _, name := range agentVariables {
+		set = append(set, [2]string{env(name), name})
+	}
+	set = append(set, [2]string{dev, devSource})
+	for _, s := range set {
+		if s[0] != "" {
+			return s[0], s[1]
+		}
+	}
+	return "", ""
+}
+
+const devSource = "the dev container"
+
+// NoImageError says that the image which is set for a sandbox is not on the engine.
+type NoImageError struct {
+	Ref string
+	// Source is what names it.
+	Source string
+	// There are the images that could be used instead.
+	There []string
+}
+
+// Error lists what there is.
+func (e *NoImageError) Error() string {
+	s := fmt.Sprintf("there is no image %s", e.Ref)
+	if e.Source != "" {
+		s += ", which " + e.Source + " names"
+	}
+	return s + "; there are: " + strings.Join(e.There, ", ")
+}
+
+// agentImage is the image of a sandbox, which is on the engine then. own are the loom's containers. Only the built-in base is
+// built where it is missing; nothing is pulled for a name.
+func (l *Looms) agentImage(ctx context.Context, c AgentImages, own []engine.Container) (ref, id string, err error) {
+	named, source := c.choose(os.Getenv, devImage(own))
+	if named == "" || named == sandbox.BaseName {
+		return l.builtIn(ctx, c.Looking)
+	}
+	for _, ref := range candidates(named) {
+		if id, err := l.Engine.ImageID(ctx, ref); err != nil || id != "" {
+			return ref, id, err
+		}
+	}
+	there, err := l.imageNames(ctx, own)
+	if err != nil {
+		return "", "", err
+	}
+	return "", "", &NoImageError{Ref: named, Source: source, There: there}
+}
+
+// candidates are the references that a name can mean, in order: one of the user's own images, or any.
+func candidates(name string) []string {
+	if sandbox.IsImageName(name) {
+		return []string{sandbox.NamedTag(name), name}
+	}
+	return []string{name}
+}
+
+// devImage is the image of the loom's dev container, that of a running one first; "" without.
+func devImage(own []engine.Container) string {
+	image := ""
+	for _, c := range own {
+		if !isDevContainer(c) || c.OneOff {
+			continue
+		}
+		if image == "" || c.State == "running" {
+			image = c.Image
+		}
+		if c.State == "running" {
+			break
+		}
+	}
+	return image
+}
+
+// imageNames lists what can be given as an image: the built-in one, the user's own, the loom's dev container's.
+func (l *Looms) imageNames(ctx context.Context, own []engine.Container) ([]string, error) {
+	list, err := l.ListImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{sandbox.BaseName}
+	for _, i := range list {
+		if !slices.Contains(names, i.Name) && !i.Toolchain {
+			names = append(names, i.Name)
+		}
+	}
+	if dev := devImage(own); dev != "" {
+		names = append(names, dev)
+	}
+	return names, nil
+}
+
+// builtIn is the built-in image, built on its first use.
+func (l *Looms) builtIn(ctx context.Context, looking bool) (ref, id string, err error) {
+	b := sandbox.Base()
+	id, err = l.Engine.ImageID(ctx, b.Tag)
+	if err != nil || id != "" || looking {
+		return b.Tag, id, err
+	}
+	fmt.Fprintf(l.Stderr, "building the built-in image %s, once\n", b.Tag)
+	id, err = l.buildOnce(ctx, b, BuildOptions{})
+	return b.Tag, id, err
+}
+
+// BuildOptions are the choices of building an image for agents.
+type BuildOptions struct {
+	// NoCache builds all steps anew, Pull asks for a newer image to begin with.
+	NoCache, Pull bool
+	// Again builds an image that is there already.
+	Again bool
+}
+
+// BuildStepError says which step of a build failed. The builder has shown its last lines.
+type BuildStepError struct {
+	Image, Step string
+	Err         error
+}
+
+// Error names the step, and what the builder says of how it ended.
+func (e *BuildStepError) Error() string {
+	return fmt.Sprintf("image %s: %s %s", e.Image, e.Step, howItEnded(e.Err))
+}
+
+// Unwrap gives the builder's error.
+func (e *BuildStepError) Unwrap() error { return e.Err }
+
+// howItEnded is what a builder says of how a command ended.
+func howItEnded(err error) string {
+	if _, code, found := strings.Cut(err.Error(), "did not complete successfully: "); found {
+		return "ended with " + strings.TrimSpace(strings.SplitN(code, "\n", 2)[0])
+	}
+	return "failed"
+}
+
+// buildOnce builds an image, alone among all processes that want the same one: the others wait and find it there.
+func (l *Looms) buildOnce(ctx context.Context, b *sandbox.Build, o BuildOptions) (id string, err error) {
+	err = l.once(ctx, strings.NewReplacer(":", "-", "/", "-").Replace(b.Tag), func() error {
+		if id, err = l.Engine.ImageID(ctx, b.Tag); err != nil || id != "" && !o.Again {
+			return err
+		}
+		if err := l.build(ctx, b, o); err != nil {
+			return err
+		}
+		id, err = l.Engine.ImageID(ctx, b.Tag)
+		return err
+	})
+	return id, err
+}
+
+// build builds an image with the engine's builder.
+func (l *Looms) build(ctx context.Context, b *sandbox.Build, o BuildOptions) error {
+	dir, err := os.MkdirTemp("", "docker-loom-image-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range b.Sorted() {
+		if err := os.WriteFile(filepath.Join(dir, name), b.Files[name], 0o644); err != nil {
+			return err
+		}
+	}
+	args := types.MappingWithEquals{}
+	for name, value := range b.Args {
+		args[name] = &value
+	}
+	one := &types.Project{Name: sandbox.AgentRepository, WorkingDir: dir, Environment: types.Mapping{}, Services: types.Services{
+		"image": {Name: "image", Image: b.Tag, Build: &types.BuildConfig{
+			Context: dir, DockerfileInline: b.Dockerfile, Args: args, Labels: b.Labels, NoCache: o.NoCache, Pull: o.Pull,
+		}},
+	}}
+	err = l.Stack.Provide(ctx, one)
+	if err == nil || ctx.Err() != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	if step, ok := b.Blame(err.Error()); ok {
+		return &BuildStepError{Image: b.Tag, Step: step, Err: err}
+	}
+	return fmt.Errorf("image %s: %w", b.Tag, err)
+}
+
+// AgentImage is an image for sandboxes that docker loom made.
+type AgentImage struct {
+	Name string `json:"name"`
+	// Image is its reference.
+	Image   string    `json:"image"`
+	ID      string    `json:"id"`
+	From    string    `json:"from"`
+	Created time.Time `json:"created"`
+	Size    int64     `json:"size"`
+	// Toolchain says that it has the tools of a repository.
+	Toolchain bool `json:"toolchain"`
+}
+
+// ListImages lists the images that docker loom made for sandboxes.
+func (l *Looms) ListImages(ctx context.Context) ([]AgentImage, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// toolchainImage is the image with the tools that the work tree's toolchain file asks for on top of the sandbox's own, and that one
+// where there is no such file, or where its build fails: a finding says so then. What the file asks for is data: it is run while
+// the image is built, with no more of the host than any build has. A caller with a sandbox that runs keeps the image which that
+// has: a build is for one that is to be made.
+func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, looking bool) (string, string, []finding.Finding, error) {
+	_ = syscall.O_NONBLOCK
+	return ref, id, nil, nil
+}
