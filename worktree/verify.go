@@ -38,9 +38,11 @@ func Verify(r *Repository) error {
 
 	common := filepath.Join(r.GitDir, "commondir")
 	if !r.Linked() {
-		if _, err := os.Lstat(common); err == nil {
+		// A sandbox in a main checkout has one that leads to the folder itself, so that no other can be made (package sandbox).
+		b, err := os.ReadFile(common)
+		if err == nil && strings.TrimRight(string(b), "\r\n") != "." {
 			return fmt.Errorf("%s: there is one, and %s is no linked work tree", common, r.WorkTree)
-		} else if !errors.Is(err, os.ErrNotExist) {
+		} else if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		return nil
