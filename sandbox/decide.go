@@ -21,23 +21,23 @@ type EgressFacts struct {
 	CheckedID, CheckedStart string
 }
 
-// Step is what is to be done with one container.
-type Step string
+// Do is what is to be done with one container.
+type Do string
 
 const (
 	// Keep leaves it as it is.
-	Keep Step = ""
+	Keep Do = ""
 	// Create makes and starts it.
-	Create Step = "create"
+	Create Do = "create"
 	// Start starts it.
-	Start Step = "start"
+	Start Do = "start"
 	// Recreate makes it anew; what runs in it ends.
-	Recreate Step = "recreate"
+	Recreate Do = "recreate"
 )
 
 // Action is what brings a sandbox to the wanted state.
 type Action struct {
-	Sandbox, Egress Step
+	Sandbox, Egress Do
 	// Check says that the self-check must pass before any command runs.
 	Check bool
 	// EndsCommands says that a running sandbox is made anew.
@@ -61,7 +61,7 @@ func Decide(f Facts) Action {
 	return a
 }
 
-func step(exists, running, same bool) Step {
+func step(exists, running, same bool) Do {
 	switch {
 	case !exists:
 		return Create
