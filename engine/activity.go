@@ -91,7 +91,8 @@ func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, soc
 			u.Execs = append(u.Execs, id)
 		}
 	}
-	tcp := slices.DeleteFunc(slices.Clone(c.Published), func(p Published) bool { return p.Protocol != "tcp" })
+	// What another container publishes for this one is looked at there.
+	tcp := slices.DeleteFunc(append(slices.Clone(c.Published), c.Forwards...), func(p Published) bool { return p.Protocol != "tcp" || p.Via != "" })
 	if len(tcp) == 0 {
 		return u, nil
 	}

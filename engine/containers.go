@@ -40,6 +40,7 @@ type Container struct {
 	ImageID   string
 	Labels    map[string]string
 	Published []Published  // host ports in effect, so none unless it runs
+	Forwards  []Published  // of these, what it publishes for other services, which have them among theirs
 	Networks  []string     // names, sorted
 	Addresses []netip.Addr // on these networks, none unless it runs
 }
@@ -50,6 +51,7 @@ type Published struct {
 	Protocol string // tcp, udp or sctp
 	HostIP   string // "" for all addresses
 	Host     int    // the port on the host
+	Via      string // the service that publishes it, where another one does
 }
 
 // Filter chooses containers. A zero Filter means every Compose container.
@@ -85,6 +87,7 @@ func (e *Engine) Containers(ctx context.Context, f Filter) ([]Container, error) 
 			cmp.Compare(a.Name, b.Name),
 		)
 	})
+	attribute(out)
 	return out, nil
 }
 

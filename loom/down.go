@@ -257,7 +257,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 			return nil
 		}
 		if k := state.Find(t.Repository, t.ID); k != nil {
-			k.Files = false
+			k.Files, k.Confined = false, nil
 		} else {
 			state.Put(*t.Known)
 		}

@@ -52,6 +52,7 @@ func (l *Looms) lease(ctx context.Context, f *facts, p *Plan, o Options) error {
 	var networks []overrides.Network
 	if p.ID != Main {
 		networks = overrides.Networks(p.base.Project, overrides.Input{Share: f.settings.Container.Share, Isolate: f.settings.Container.Isolate})
+		networks = append(networks, p.outerNetwork()...)
 	}
 	if p.plain() {
 		// A port that nothing will publish need not be free.

@@ -51,6 +51,8 @@ type Plan struct {
 	powers   []string
 	obeyed   []string
 	settings *settings.Settings
+	// open are the ways that confinement leaves open.
+	open []overrides.Path
 	// named are services to be there whatever the profiles say.
 	named []string
 }
@@ -552,6 +554,9 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan, o Options) error
 		edits, more := overrides.Plan(model.Project, in)
 		p.Edits, p.Findings = append(p.Edits, edits...), append(p.Findings, more...)
 		overrides.Apply(model.Project, edits)
+		if err := l.confine(ctx, f, p, model.Project); err != nil {
+			return err
+		}
 		if err := p.decideFiles(f, model.Project); err != nil {
 			return err
 		}

@@ -90,11 +90,15 @@ func (l *Looms) judge(plan *Plan, own []engine.Container) verdict {
 		case c.Health == "starting":
 			v.waiting = append(v.waiting, c.Service+" (healthcheck)")
 		case c.Health == "":
-			for _, p := range l.ports(plan.ID, []engine.Container{c}) {
+			for i, p := range l.ports(plan.ID, []engine.Container{c}) {
 				if p.Protocol != "tcp" || plan.dev.quiet(p.Service, p.Target) {
 					continue
 				}
 				q := probe{Port: p}
+				if c.Published[i].Via != "" {
+					// The host is on none of its networks, and the forwarder ends a connection that the service does not take.
+					c.Addresses = nil
+				}
 				for _, a := range c.Addresses {
 					q.behind = append(q.behind, netip.AddrPortFrom(a, uint16(p.Target))) //nolint:gosec // a port
 				}

@@ -224,6 +224,9 @@ func (r *Result) silence(silent Port, after time.Duration) {
 // run is the part of up that changes the engine. It returns the ports that nobody answers on.
 func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, error) {
 	if req.CreateOnly {
+		if err := l.dropSidecar(ctx, plan); err != nil {
+			return nil, err
+		}
 		if err := l.Stack.Create(ctx, plan.Project, req.CreateOptions); err != nil {
 			return nil, err
 		}
@@ -242,6 +245,9 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 			return nil, err
 		}
 		if err := l.orphans(ctx, plan, req.CreateOptions); err != nil {
+			return nil, err
+		}
+		if err := l.dropSidecar(ctx, plan); err != nil {
 			return nil, err
 		}
 		if err := l.Stack.Up(ctx, plan.Project, req.CreateOptions); err != nil {
@@ -283,7 +289,7 @@ func (l *Looms) orphans(ctx context.Context, plan *Plan, o stack.CreateOptions) 
 		}
 		for _, pub := range c.Published {
 			for _, p := range wanted {
-				if p.Published == pub.Host && p.Protocol == pub.Protocol {
+				if pub.Via == "" && p.Published == pub.Host && p.Protocol == pub.Protocol {
 					return &OrphanError{plan.ID, c.Name, p.Service, fmt.Sprintf("%d/%s", p.Published, p.Protocol)}
 				}
 			}
@@ -330,6 +336,9 @@ func (l *Looms) converged(ctx context.Context, plan *Plan, o stack.CreateOptions
 
 // finishes tells whether a service may end by itself: one that is restarted whatever happens may not, nor a dev container.
 func finishes(plan *Plan, service string) bool {
+	if service == egressService {
+		return false
+	}
 	if plan.dev != nil && service == plan.dev.service {
 		// Stopped, it exits with 0.
 		return false
@@ -345,6 +354,9 @@ func (l *Looms) write(ctx context.Context, plan *Plan) error {
 		if err := plan.Git.Exclude(ctx, owner(plan.Target), plan.Excluded); err != nil {
 			return err
 		}
+	}
+	if err := plan.makeRoom(); err != nil {
+		return err
 	}
 	changed, err := overrides.Write(plan.Files)
 	l.debugf("files written: %v", changed)
@@ -422,10 +434,19 @@ func (l *Looms) ports(id string, own []engine.Container) []Port {
 func (l *Looms) leased(plan *Plan) []Port {
 	list := []Port{}
 	for _, name := range plan.Project.ServiceNames() {
-		for _, entry := range plan.Project.Services[name].Ports {
+		s := plan.Project.Services[name]
+		forwards := engine.ParseForwards(s.Labels[engine.LabelForwards])
+		for _, entry := range s.Ports {
 			var first, last int
+			service, target := name, int(entry.Target)
+			for _, f := range forwards {
+				if f.Listen == target && f.Protocol == entry.Protocol {
+					service, target = f.Service, f.Target
+					break
+				}
+			}
 			if n, _ := fmt.Sscanf(entry.Published, "%d-%d", &first, &last); n > 0 {
-				list = append(list, l.port(plan.ID, name, int(entry.Target), first, entry.Protocol, entry.HostIP))
+				list = append(list, l.port(plan.ID, service, target, first, entry.Protocol, entry.HostIP))
 			}
 		}
 	}

@@ -48,6 +48,22 @@ func (d *Document) Add(value string, path ...string) {
 	n.Content = append(n.Content, v)
 }
 
+// append puts a value of any kind at the end of the list at the path, which keeps its tag.
+func (d *Document) append(value any, path ...string) {
+	var v yaml.Node
+	if err := v.Encode(value); err != nil {
+		d.err = fmt.Errorf("%s: %w", strings.Join(path, "."), err)
+		return
+	}
+	escape(&v)
+	n := d.at(path)
+	if n.Tag == reset {
+		*n = yaml.Node{Tag: override, Style: yaml.TaggedStyle}
+	}
+	n.Kind = yaml.SequenceNode
+	n.Content = append(n.Content, &v)
+}
+
 // Reset takes away what the base files say at the path.
 func (d *Document) Reset(path ...string) {
 	*d.at(path) = yaml.Node{Kind: yaml.ScalarNode, Tag: reset, Value: "null", Style: yaml.TaggedStyle}
@@ -63,7 +79,10 @@ func (d *Document) at(path []string) *yaml.Node {
 }
 
 func child(n *yaml.Node, key string) *yaml.Node {
-	if n.Kind == 0 || n.ShortTag() == "!!null" {
+	switch {
+	case n.Tag == reset:
+		*n = yaml.Node{Kind: yaml.MappingNode, Tag: override, Style: yaml.TaggedStyle}
+	case n.Kind == 0 || n.ShortTag() == "!!null":
 		*n = yaml.Node{Kind: yaml.MappingNode}
 	}
 	for i := 0; i < len(n.Content); i += 2 {

@@ -40,6 +40,9 @@ type variant struct {
 	share    []string
 	isolate  []string
 	rewrite  bool // container.rewriteLocalhost
+
+	confined    bool
+	confinement func(*overrides.Confinement) // changes it, if it is not nil
 }
 
 // loom is one loom of a variant as the package loom plans it, before anything is written.
@@ -60,6 +63,8 @@ type loom struct {
 	override overrides.File
 	model    *stack.Model   // with the edits applied
 	project  *types.Project // finished
+	open     []overrides.Path
+	dir      string
 }
 
 func (v variant) source() stack.Source {
@@ -84,7 +89,7 @@ var ours = stack.Ours{
 // plan does what the package loom does between finding a project and writing its files. known is the loom as it was
 // planned before, whose leases it keeps; a mutation spoils it.
 func plan(ctx context.Context, v variant, id string, h *host, m mutation, known *loom) (*loom, error) {
-	k := &loom{id: id, share: v.share, rewrite: v.rewrite}
+	k := &loom{id: id, share: v.share, rewrite: v.rewrite, dir: v.dir}
 	var err error
 	if k.found, err = stack.Find(v.source(), ours); err != nil {
 		return nil, err
@@ -171,6 +176,15 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 		k.edits = m.edits(k.edits)
 	}
 	overrides.Apply(k.model.Project, k.edits)
+	if v.confined {
+		in := confinement(k, v.dir)
+		if v.confinement != nil {
+			v.confinement(&in)
+		}
+		edits, findings, open := overrides.Confine(k.model.Project, in)
+		overrides.Apply(k.model.Project, edits)
+		k.edits, k.findings, k.open = append(k.edits, edits...), append(k.findings, findings...), open
+	}
 
 	k.env = append([]overrides.Var{{Name: "COMPOSE_PROJECT_NAME", Value: name}, {Name: "ILOOM_LOOM", Value: id}}, named...)
 	if err := k.decideFiles(env, m); err != nil {

@@ -211,7 +211,7 @@ func loom(raw []byte) (*Loom, error) {
 	return l, nil
 }
 
-var fields = []string{"id", "repository", "project", "workTree", "dir", "files", "offset", "pinned", "space", "created", "ports", "subnets", "variables", "hold", "devContainer", "untrusted", "sandboxed", "accepted"}
+var fields = []string{"id", "repository", "project", "workTree", "dir", "files", "offset", "pinned", "space", "created", "ports", "subnets", "variables", "hold", "devContainer", "untrusted", "sandboxed", "accepted", "confined"}
 
 // check refuses what would only fail far from here: a promise that names no loom, no port or no subnet.
 func check(l *Loom) error {

@@ -47,6 +47,8 @@ type Loom struct {
 	// Accepted is what the last up obeyed of the work tree, nil before the first.
 	Accepted *Accepted `json:"accepted,omitempty"`
 	Hold     *Hold     `json:"hold,omitempty"` // the user wants it left running, however idle
+	// Confined says how the services leave while an agent works on the loom; nil where they are on networks of Compose's own kind.
+	Confined *Confined `json:"confined,omitempty"`
 
 	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
 	Unknown map[string]json.RawMessage `json:"-"`
@@ -63,6 +65,15 @@ type Accepted struct {
 // Hold keeps a loom from being stopped for idleness.
 type Hold struct {
 	Until time.Time `json:"until,omitzero"` // the zero time for until it is released
+}
+
+// Confined says that the services of a loom sit on internal networks only and leave through a sidecar.
+type Confined struct {
+	// Mode and Allow are the policy: none or restricted, and the hosts beside the defaults.
+	Mode  string   `json:"mode"`
+	Allow []string `json:"allow,omitempty"`
+	// Image is the sidecar's.
+	Image string `json:"image"`
 }
 
 // Held reports whether the loom is on hold at a moment.

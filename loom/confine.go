@@ -1,0 +1,224 @@
+package loom
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox/egress"
+)
+
+// Names of what a confined loom has beside the files: the sidecar's service, and the network that only it is on.
+const (
+	egressService = "loom-egress"
+	egressOuter   = "loom-egress-out"
+)
+
+// confined is how the loom's services are confined, nil where they are not. main has no override that could do it.
+func (p *Plan) confined() *registry.Confined {
+	if p.ID == Main {
+		return nil
+	}
+	return p.Entry.Confined
+}
+
+// setConfined notes how the loom's services are confined from now on; nil lifts it. The next up, from these files or from
+// memory, brings it about.
+func (l *Looms) setConfined(ctx context.Context, t *Target, c *registry.Confined) error {
+	if t.Known != nil {
+		t.Known.Confined = c
+	}
+	return l.Registry.Update(ctx, func(state *registry.State) error {
+		if k := state.Find(t.Repository, t.ID); k != nil {
+			k.Confined = c
+		}
+		return nil
+	})
+}
+
+// outerNetwork is the network of the sidecar's that wants a subnet, nil where there is none.
+func (p *Plan) outerNetwork() []overrides.Network {
+	if p.confined() == nil {
+		return nil
+	}
+	return []overrides.Network{{Key: egressOuter, Pools: []overrides.Pool{{Bits: 24}}}}
+}
+
+// confine puts the isolated project's services on internal networks, if the loom is to be so.
+func (l *Looms) confine(ctx context.Context, f *facts, p *Plan, project *types.Project) error {
+	c := p.confined()
+	if c == nil {
+		return nil
+	}
+	share := f.settings.Container.Share
+	forwards := overrides.Forwards(project, share)
+	s, err := sidecar(project, c, forwards, prefixes(p.Entry.Subnets), overrides.Confined(project, share))
+	if err != nil {
+		return err
+	}
+	guarded, err := l.guarded(ctx, p)
+	if err != nil {
+		return err
+	}
+	in := overrides.Confinement{
+		Sidecar: s, Port: egress.Port, Outer: egressOuter, Subnets: prefixes(p.Entry.Subnets)[egressOuter],
+		Labels:  map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
+		Isolate: func(n *types.NetworkConfig) { isolate(n, l.Engine.IsolatedGateway()) },
+		Share:   share, Tree: followed(p.WorkTree), Common: followed(commonDir(p.Target)), Guarded: guarded,
+		Proxies: proxies(project), Real: followed,
+	}
+	if commonDir(p.Target) == "" {
+		in.Common = ""
+	}
+	if p.dev != nil {
+		in.Dev = p.dev.service
+	}
+	edits, findings, paths := overrides.Confine(project, in)
+	p.Edits, p.Findings, p.open = append(p.Edits, edits...), append(p.Findings, findings...), paths
+	for _, path := range paths {
+		p.Findings = append(p.Findings, finding.Finding{Level: finding.Warning, Subject: "service " + path.Service, Message: path.What + ": this stays open while the services are confined"})
+	}
+	overrides.Apply(project, edits)
+	return nil
+}
+
+// sidecar is the service through which the others leave and are reached.
+func sidecar(project *types.Project, c *registry.Confined, forwards []overrides.Forward, subnets map[string][]netip.Prefix, closed []string) (types.ServiceConfig, error) {
+	cfg := egress.Config{Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow"}
+	for _, key := range closed {
+		for _, prefix := range subnets[key] {
+			if prefix.Addr().Is4() {
+				cfg.Clients = append(cfg.Clients, prefix)
+			}
+		}
+	}
+	var label []engine.Forward
+	for _, f := range forwards {
+		label = append(label, engine.Forward{Listen: f.Listen, Protocol: f.Protocol, Service: f.Service, Target: f.Target})
+		cfg.Forwards = append(cfg.Forwards, egress.Forward{Listen: f.Listen, Protocol: f.Protocol, Target: f.Service + ":" + strconv.Itoa(f.Target)})
+	}
+	s, err := newSidecar(egressService, c.Image, cfg)
+	if err != nil {
+		return s, err
+	}
+	if len(label) > 0 {
+		s.Labels = types.Labels{engine.LabelForwards: engine.FormatForwards(label)}
+	}
+	for _, other := range project.Services {
+		if other.Restart == types.RestartPolicyAlways || other.Restart == types.RestartPolicyUnlessStopped {
+			// What comes back with the engine needs its way out and its ports.
+			s.Restart = types.RestartPolicyUnlessStopped
+		}
+	}
+	return s, nil
+}
+
+// guarded are the paths of the work tree that make the host do something: git's own, and the settings.
+func (l *Looms) guarded(ctx context.Context, p *Plan) ([]string, error) {
+	tree := followed(p.WorkTree)
+	paths := []string{filepath.Join(tree, settingsFolder)}
+	if p.Git != nil {
+		paths = append(paths, filepath.Join(tree, ".git"))
+	}
+	return slices.DeleteFunc(paths, func(path string) bool {
+		// The settings' folder is made with the other files.
+		_, err := os.Lstat(path)
+		return err != nil && filepath.Base(path) != settingsFolder
+	}), nil
+}
+
+// settingsFolder is the folder of the work tree that settings and generated files are in.
+const settingsFolder = ".iloom"
+
+var setsProxy = regexp.MustCompile(`(?mi)^\s*(?:export\s+)?((?:http|https|no|all)_proxy)\s*=`)
+
+// proxies are the proxy variables that services take from their env files.
+func proxies(project *types.Project) map[string][]string {
+	set := map[string][]string{}
+	for name, s := range project.AllServices() {
+		for _, file := range s.EnvFiles {
+			text, err := os.ReadFile(file.Path)
+			if err != nil {
+				continue
+			}
+			for _, m := range setsProxy.FindAllStringSubmatch(string(text), -1) {
+				set[name] = append(set[name], m[1])
+			}
+		}
+	}
+	return set
+}
+
+// openPaths names, a line each, how services reach the outside, the host or files that the host obeys, although the loom's
+// services are confined; where they are not, that of all of them.
+func (p *Plan) openPaths() []string {
+	var list []string
+	if p.confined() == nil {
+		for _, name := range p.Project.ServiceNames() {
+			s := p.Project.Services[name]
+			switch {
+			case s.NetworkMode == "none" || strings.HasPrefix(s.NetworkMode, types.ServicePrefix):
+			case s.NetworkMode == "host":
+				list = append(list, "service "+name+" is in the host's network")
+			default:
+				list = append(list, "service "+name+" reaches the internet and this machine")
+			}
+			for _, way := range overrides.Ways(s, p.outside) {
+				list = append(list, "service "+name+" "+way)
+			}
+		}
+		return list
+	}
+	for _, path := range p.open {
+		list = append(list, path.String())
+	}
+	return list
+}
+
+// outside tells whether a path of the host is neither in the work tree nor in the repository's git folder.
+func (p *Plan) outside(path string) bool {
+	path = followed(path)
+	common := commonDir(p.Target)
+	return !below(path, followed(p.WorkTree)) && (common == "" || !below(path, followed(common)))
+}
+
+// makeRoom makes the folder that services get read-only, so that no service, and no engine, makes it.
+func (p *Plan) makeRoom() error {
+	if p.confined() == nil {
+		return nil
+	}
+	return os.MkdirAll(filepath.Join(p.WorkTree, settingsFolder), 0o755)
+}
+
+// dropSidecar removes what a confined loom had and this plan has no more, so that the services can publish their ports
+// again.
+func (l *Looms) dropSidecar(ctx context.Context, p *Plan) error {
+	if _, wanted := p.Project.Services[egressService]; wanted || p.ID == Main {
+		return nil
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: p.Entry.Project})
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, c := range own {
+		if c.Service == egressService && c.Labels[engine.LabelLoom] == p.ID {
+			ids = append(ids, c.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return l.Engine.RemoveContainers(ctx, ids, true)
+}
