@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 )
 
@@ -65,4 +68,22 @@ func (e *Engine) load(ctx context.Context, archive io.Reader, changes []string) 
 		}
 	}
 	return "", errors.Join(errors.New("the engine gave no ID"), lines.Err())
+}
+
+// MadeFrom names the containers of any state and project that were made from an
+// image, sorted.
+func (e *Engine) MadeFrom(ctx context.Context, id string) ([]string, error) {
+	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("ancestor", id))})
+	if err != nil {
+		return nil, fmt.Errorf("containers of image %s: %w", id, err)
+	}
+	var names []string
+	for _, s := range list {
+		// An image made from this one counts as its ancestor too, and keeps what it needs of it.
+		if s.ImageID == id {
+			names = append(names, fromSummary(s).Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }

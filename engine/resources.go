@@ -161,6 +161,7 @@ type Image struct {
 	Tags    []string // name:tag, sorted
 	Labels  map[string]string
 	Created time.Time
+	Size    int64 // bytes
 }
 
 // Images lists images. reference is a name, name:tag or pattern as docker images
@@ -177,7 +178,7 @@ func (e *Engine) Images(ctx context.Context, reference string, labels map[string
 	}
 	out := make([]Image, 0, len(list))
 	for _, s := range list {
-		one := Image{ID: s.ID, Labels: s.Labels, Created: time.Unix(s.Created, 0)}
+		one := Image{ID: s.ID, Labels: s.Labels, Created: time.Unix(s.Created, 0), Size: s.Size}
 		for _, t := range s.RepoTags {
 			if t != "<none>:<none>" {
 				one.Tags = append(one.Tags, t)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -321,7 +322,7 @@ func (l *Looms) imageNames(ctx context.Context, own []engine.Container) ([]strin
 	}
 	names := []string{sandbox.BaseName}
 	for _, i := range list {
-		if !slices.Contains(names, i.Name) && !i.Toolchain {
+		if !slices.Contains(names, i.Name) && sandbox.IsImageName(i.Name) {
 			names = append(names, i.Name)
 		}
 	}
@@ -421,6 +422,7 @@ func (l *Looms) build(ctx context.Context, b *sandbox.Build, o BuildOptions) err
 
 // AgentImage is an image for sandboxes that docker loom made.
 type AgentImage struct {
+	// Name is what can be given as an image.
 	Name string `json:"name"`
 	// Image is its reference.
 	Image   string    `json:"image"`
@@ -428,13 +430,152 @@ type AgentImage struct {
 	From    string    `json:"from"`
 	Created time.Time `json:"created"`
 	Size    int64     `json:"size"`
-	// Toolchain says that it has the tools of a repository.
-	Toolchain bool `json:"toolchain"`
 }
 
 // ListImages lists the images that docker loom made for sandboxes.
 func (l *Looms) ListImages(ctx context.Context) ([]AgentImage, error) {
-	return nil, errors.ErrUnsupported
+	list := []AgentImage{}
+	for _, repository := range []string{sandbox.AgentRepository, sandbox.AgentRepository + "/*"} {
+		images, err := l.Engine.Images(ctx, repository, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range images {
+			for _, tag := range i.Tags {
+				if name, ok := sandbox.ImageName(tag); ok {
+					list = append(list, AgentImage{Name: name, Image: tag, ID: i.ID, From: i.Labels[sandbox.LabelFrom], Created: i.Created.UTC(), Size: i.Size})
+				}
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b AgentImage) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// BuildImageRequest asks for an image for sandboxes.
+type BuildImageRequest struct {
+	sandbox.ImageRequest
+	BuildOptions
+}
+
+// PlanImage says how an image would be built.
+func (l *Looms) PlanImage(ctx context.Context, req BuildImageRequest) (*sandbox.Build, error) {
+	r := req.ImageRequest
+	if own := candidates(r.From); len(own) > 1 && r.From != sandbox.BaseName {
+		id, err := l.Engine.ImageID(ctx, own[0])
+		if err != nil {
+			return nil, err
+		}
+		if id != "" {
+			r.From = own[0]
+		}
+	}
+	return sandbox.Named(r)
+}
+
+// BuildImage builds an image for sandboxes under a name of the user's, or the built-in one anew.
+func (l *Looms) BuildImage(ctx context.Context, req BuildImageRequest) (*AgentImage, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	b, err := l.PlanImage(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if b.From == sandbox.Base().Tag {
+		if _, _, err := l.builtIn(ctx, false); err != nil {
+			return nil, err
+		}
+	}
+	was, err := l.Engine.ImageID(ctx, b.Tag)
+	if err != nil {
+		return nil, err
+	}
+	req.Again = true
+	id, err := l.buildOnce(ctx, b, req.BuildOptions)
+	if err != nil {
+		return nil, err
+	}
+	if was != "" && was != id {
+		// It has no name any more. Where a container or another image has it, it stays.
+		if err := l.Engine.RemoveImages(ctx, []string{was}); err != nil {
+			l.debugf("%v", err)
+		}
+	}
+	list, err := l.ListImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range list {
+		if i.Image == b.Tag {
+			return &i, nil
+		}
+	}
+	return nil, fmt.Errorf("image %s: it was built and is gone", b.Tag)
+}
+
+// UnknownImageError says that docker loom made no image of this name.
+type UnknownImageError struct {
+	Name  string
+	There []string
+}
+
+// Error lists what there is.
+func (e *UnknownImageError) Error() string {
+	s := "docker loom has made no image " + e.Name
+	if len(e.There) > 0 {
+		s += "; there are: " + strings.Join(e.There, ", ")
+	}
+	return s
+}
+
+// ImageInUseError says that containers were made from an image.
+type ImageInUseError struct {
+	Name       string
+	Containers []string
+}
+
+// Error names the containers.
+func (e *ImageInUseError) Error() string {
+	return fmt.Sprintf("image %s is used by %s", e.Name, strings.Join(e.Containers, ", "))
+}
+
+// RemoveImages removes images that docker loom made for sandboxes, and says which. Where one is not there or is used,
+// none is removed.
+func (l *Looms) RemoveImages(ctx context.Context, names []string, dry bool) ([]AgentImage, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	list, err := l.ListImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chosen := []AgentImage{}
+	var tags []string
+	for _, name := range names {
+		at := slices.IndexFunc(list, func(i AgentImage) bool { return i.Name == name || i.Image == name || i.Image == name+":latest" })
+		if at < 0 {
+			e := &UnknownImageError{Name: name}
+			for _, i := range list {
+				e.There = append(e.There, i.Name)
+			}
+			return nil, e
+		}
+		users, err := l.Engine.MadeFrom(ctx, list[at].ID)
+		if err != nil {
+			return nil, err
+		}
+		if len(users) > 0 {
+			return nil, &ImageInUseError{Name: name, Containers: users}
+		}
+		if !slices.Contains(tags, list[at].Image) {
+			chosen, tags = append(chosen, list[at]), append(tags, list[at].Image)
+		}
+	}
+	if dry {
+		return chosen, nil
+	}
+	return chosen, l.Engine.RemoveImages(ctx, tags)
 }
 
 // toolchainImage is the image with the tools that the work tree's toolchain file asks for on top of the sandbox's own, and that one
@@ -442,6 +583,95 @@ func (l *Looms) ListImages(ctx context.Context) ([]AgentImage, error) {
 // the image is built, with no more of the host than any build has. A caller with a sandbox that runs keeps the image which that
 // has: a build is for one that is to be made.
 func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, looking bool) (string, string, []finding.Finding, error) {
-	_ = syscall.O_NONBLOCK
-	return ref, id, nil, nil
+	files, err := readToolchain(workTree)
+	if err != nil {
+		return ref, id, []finding.Finding{withoutTools(ref, err)}, nil
+	}
+	if len(files) == 0 || id == "" {
+		return ref, id, nil, nil
+	}
+	base, ok, err := l.Engine.Image(ctx, id)
+	if err != nil || !ok {
+		return ref, id, nil, err
+	}
+	b := sandbox.Toolchain(ref, base.ID, base.User, files)
+	have, err := l.Engine.ImageID(ctx, b.Tag)
+	if err != nil || have != "" {
+		return b.Tag, have, nil, err
+	}
+	if looking {
+		return b.Tag, "", []finding.Finding{{Level: finding.Info, Subject: "image " + b.Tag, Message: "is not built yet"}}, nil
+	}
+	fmt.Fprintf(l.Stderr, "building image %s with what %s asks for, once\n", b.Tag, strings.Join(b.Sorted(), " and "))
+	if have, err = l.buildOnce(ctx, b, BuildOptions{}); err != nil {
+		if ctx.Err() != nil {
+			return "", "", nil, ctx.Err()
+		}
+		return ref, id, []finding.Finding{withoutTools(ref, err)}, nil
+	}
+	return b.Tag, have, nil, nil
+}
+
+func withoutTools(ref string, err error) finding.Finding {
+	return finding.Finding{
+		Level: finding.Warning, Subject: "toolchain",
+		Message: fmt.Sprintf("image %s is used without the tools that the repository asks for: %v", ref, err),
+		Remedy:  "correct the file and make the sandbox anew, or bake the tools into an image: docker loom image build NAME --run ...",
+	}
+}
+
+// maxToolchain bounds a toolchain file, which is read into memory.
+const maxToolchain = 1 << 20
+
+// readToolchain reads the toolchain files of a work tree. An agent may have written them: what is no plain file of the work tree
+// itself is an error, or a link would bring a file of the host's into the image.
+func readToolchain(workTree string) (map[string][]byte, error) {
+	root, err := os.OpenRoot(workTree)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	files := map[string][]byte{}
+	for _, name := range sandbox.ToolchainFiles {
+		text, err := readPlain(root, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		files[name] = text
+	}
+	return files, nil
+}
+
+func readPlain(root *os.Root, name string) ([]byte, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no plain file")
+	}
+	// It may have become a pipe meanwhile, which nobody may ever write to.
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	opened, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(info, opened) {
+		return nil, errors.New("it changes while it is read")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxToolchain+1))
+	if err == nil && len(text) > maxToolchain {
+		err = fmt.Errorf("it has more than %d bytes", maxToolchain)
+	}
+	return text, err
 }

@@ -59,6 +59,11 @@ func hint(err error) string {
 		hasData     *loom.HasDataError
 		noSpace     *loom.SpaceError
 		install     *loom.FeatureError
+		noImage     *loom.NoImageError
+		way         *loom.EgressImageError
+		imageStep   *loom.BuildStepError
+		unmade      *loom.UnknownImageError
+		imageUsed   *loom.ImageInUseError
 		fetch       *features.FetchError
 		digest      *features.DigestError
 	)
@@ -67,6 +72,16 @@ func hint(err error) string {
 		return fmt.Sprintf("is Docker running, and is %s its address? docker context ls shows the others", unreachable.Host)
 	case errors.As(err, &install):
 		return "docker loom --progress plain up " + install.Loom + " shows all that it printed"
+	case errors.As(err, &noImage):
+		return fmt.Sprintf("docker pull %s brings it; docker loom image build NAME makes one", noImage.Ref)
+	case errors.As(err, &way):
+		return "set " + loom.EgressVariable + " to an image, for the engine's platform, whose entrypoint is docker-loom egress"
+	case errors.As(err, &imageStep):
+		return "the builder's last lines say why; with --progress plain it shows all that was printed"
+	case errors.As(err, &unmade):
+		return "docker loom image ls lists them; docker image rm removes others"
+	case errors.As(err, &imageUsed):
+		return "docker rm removes a container, docker loom down ID those of a loom"
 	case errors.As(err, &fetch) && fetch.Offline:
 		return "nobody answers there: is there a network? What was fetched once is kept and needs none"
 	case errors.As(err, &digest):

@@ -21,6 +21,7 @@ var documents = map[string]any{
 	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": topDocument{}, "Container processes": topContainer{},
 	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": moved{}, "Acted": loom.Acted{}, "Hold": heldLoom{},
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
+	"Agent image": loom.AgentImage{}, "Image plan": imagePlan{},
 	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": loom.Diagnosis{}, "Engine state": loom.DockerState{}, "Sandbox state": loom.SandboxState{},
 	"Version": versions{}, "Engine version": engineVersion{},
 }
@@ -96,7 +97,7 @@ func kind(t *testing.T, headings map[reflect.Type]string, of reflect.Type) strin
 		return "object"
 	case reflect.String, reflect.Bool:
 		return of.Kind().String()
-	case reflect.Int, reflect.Uint64, reflect.Float64:
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
 		return "number"
 	}
 	t.Fatalf("%s has no heading in docs/reference/json.md", of)

@@ -150,7 +150,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	cmd.AddCommand(
 		newRestartCommand(env), newKillCommand(env), newPauseCommand(env), newUnpauseCommand(env), newTopCommand(env), newCopyCommand(env),
 		newBuildCommand(env), newPullCommand(env), newRunCommand(env), newStatsCommand(env), newComposeCommand(env),
-		newFeaturesCommand(env),
+		newFeaturesCommand(env), newImageCommand(env),
 	)
 	complete(env, cmd)
 	return cmd

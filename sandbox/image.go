@@ -82,7 +82,7 @@ func Base() *Build {
 		Labels: labels(BaseName, from),
 		Steps: []Step{
 			{"node and Claude Code (npm install)", "npm install"},
-			{"npm, to install the rest with (apt-get install)", "nodejs npm"},
+			{"npm, to install the rest with (apt-get install)", "ca-certificates nodejs npm"},
 			{"Debian's packages (apt-get install)", "apt-get"},
 		},
 	}
@@ -114,75 +114,86 @@ func IsImageName(name string) bool { return imageName.MatchString(name) && len(n
 // NamedTag is the tag of the user's image of this name.
 func NamedTag(name string) string { return AgentRepository + "/" + name + ":latest" }
 
-// Named plans an image of the user's own. What it is given never leaves its place in the Dockerfile: packages have the
-// form of packages, and the shell lines are handed to a shell as they are.
-func Named(r ImageRequest) (*Build, error) {
+// ImageName is what users call an image that docker loom made for agents: the name of one of their own, or base, else the reference. ok
+// is false for what is no such image.
+func ImageName(ref string) (name string, ok bool) {
+	if rest, found := strings.CutPrefix(ref, AgentRepository+"/"); found {
+		name, found = strings.CutSuffix(rest, ":latest")
+		return name, found && IsImageName(name)
+	}
+	if ref == Base().Tag {
+		return BaseName, true
+	}
+	return ref, strings.HasPrefix(ref, AgentRepository+":")
+}
+
+// Check tells what in a request can be in no image. What is given never leaves its place in the Dockerfile: packages have the form
+// of packages, and the shell lines are handed to a shell as they are.
+func (r ImageRequest) Check() error {
 	if !IsImageName(r.Name) {
-		return nil, fmt.Errorf("image name %q: it is of lower-case letters, digits and . _ - between them", r.Name)
+		return fmt.Errorf("image name %q: it is made of lower-case letters and digits, with . _ - between them", r.Name)
 	}
-	if r.Name == BaseName {
-		return nil, fmt.Errorf("image name %s: that is the built-in image", r.Name)
+	if r.Name == BaseName && (r.From != "" || len(r.Apt)+len(r.NPM)+len(r.Run) > 0) {
+		return fmt.Errorf("image name %s: that is the built-in image; one with more in it takes another name", BaseName)
 	}
-	if !reference.MatchString(r.From) {
-		return nil, fmt.Errorf("image %q: this is no reference of an image", r.From)
+	if r.From != "" && !reference.MatchString(r.From) {
+		return fmt.Errorf("--from %q: this is no reference of an image", r.From)
 	}
-	b := &Build{Tag: NamedTag(r.Name), From: r.From, Args: map[string]string{"BASE_IMAGE": r.From}, Labels: labels(r.Name, r.From)}
-	lines := []string{"ARG BASE_IMAGE", "FROM $BASE_IMAGE", "USER root"}
-	step := func(name, command string) error {
-		line, err := run(command)
-		if err != nil {
-			return err
-		}
-		lines = append(lines, line)
-		b.Steps = append(b.Steps, Step{name, command})
-		return nil
-	}
-	if len(r.Apt) > 0 {
-		if err := all("Debian package", r.Apt, aptPackage); err != nil {
-			return nil, err
-		}
-		if err := step("--apt "+strings.Join(r.Apt, ","), "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "+strings.Join(r.Apt, " ")+" && rm -rf /var/lib/apt/lists/*"); err != nil {
-			return nil, err
+	for _, p := range r.Apt {
+		if !aptPackage.MatchString(p) {
+			return fmt.Errorf("--apt %q: this is no name of a Debian package", p)
 		}
 	}
-	if len(r.NPM) > 0 {
-		if err := all("npm package", r.NPM, npmPackage); err != nil {
-			return nil, err
-		}
-		if err := step("--npm "+strings.Join(r.NPM, ","), "npm install -g --no-fund --no-audit "+strings.Join(r.NPM, " ")+" && rm -rf /root/.npm"); err != nil {
-			return nil, err
+	for _, p := range r.NPM {
+		if !npmPackage.MatchString(p) {
+			return fmt.Errorf("--npm %q: this is no name of an npm package", p)
 		}
 	}
 	for _, command := range r.Run {
 		if strings.TrimSpace(command) == "" || strings.ContainsRune(command, 0) {
-			return nil, errors.New("--run: it takes a shell command")
+			return errors.New("--run: it takes a shell command")
 		}
-		if err := step("--run '"+command+"'", command); err != nil {
-			return nil, err
-		}
+	}
+	return nil
+}
+
+// Named plans an image of the user's own, or the built-in one by its name.
+func Named(r ImageRequest) (*Build, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	if r.Name == BaseName {
+		return Base(), nil
+	}
+	if r.From == "" || r.From == BaseName {
+		r.From = Base().Tag
+	}
+	b := &Build{Tag: NamedTag(r.Name), From: r.From, Args: map[string]string{"BASE_IMAGE": r.From}, Labels: labels(r.Name, r.From)}
+	lines := []string{"ARG BASE_IMAGE", "FROM $BASE_IMAGE", "USER root"}
+	step := func(name, command string) {
+		lines = append(lines, run(command))
+		b.Steps = append(b.Steps, Step{name, command})
+	}
+	if len(r.Apt) > 0 {
+		step("--apt "+strings.Join(r.Apt, ","), "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "+strings.Join(r.Apt, " ")+" && rm -rf /var/lib/apt/lists/*")
+	}
+	if len(r.NPM) > 0 {
+		step("--npm "+strings.Join(r.NPM, ","), "npm install -g --no-fund --no-audit "+strings.Join(r.NPM, " ")+" && rm -rf /root/.npm")
+	}
+	for _, command := range r.Run {
+		step("--run '"+command+"'", command)
 	}
 	b.Dockerfile = strings.Join(lines, "\n") + "\n"
 	return b, nil
 }
 
 // run is a line of a Dockerfile that hands a command to a shell. As JSON no text can end it.
-func run(command string) (string, error) {
+func run(command string) string {
 	var text strings.Builder
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode([]string{"/bin/sh", "-c", command}); err != nil {
-		return "", err
-	}
-	return "RUN " + strings.TrimSpace(text.String()), nil
-}
-
-func all(what string, list []string, form *regexp.Regexp) error {
-	for _, s := range list {
-		if !form.MatchString(s) {
-			return fmt.Errorf("%s %q: this is no name of one", what, s)
-		}
-	}
-	return nil
+	_ = enc.Encode([]string{"/bin/sh", "-c", command}) // strings always are JSON
+	return "RUN " + strings.TrimSpace(text.String())
 }
 
 func hashOf(parts ...[]byte) string {
@@ -192,6 +203,51 @@ func hashOf(parts ...[]byte) string {
 		h.Write(p)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// ToolchainFiles are the files of a repository that say which tools its work takes.
+var ToolchainFiles = []string{"mise.toml", ".mise.toml", ".tool-versions"}
+
+// getMise installs mise where the image has none: by its own installer, which checks what it fetches and knows every Linux, else, where only
+// a package registry is reached, from npm.
+const getMise = `command -v mise >/dev/null && exit 0
+{ curl -fsSL --connect-timeout 10 -o /tmp/mise.sh https://mise.run || wget -q -T 10 -O /tmp/mise.sh https://mise.run; } &&
+  MISE_INSTALL_PATH=/usr/local/bin/mise sh /tmp/mise.sh ||
+  npm install -g --no-fund --no-audit @jdxcode/mise
+rm -rf /tmp/mise.sh /root/.npm
+command -v mise >/dev/null`
+
+// installTools installs what the files ask for, for all users.
+const installTools = `cd /opt/mise/project && mise install --yes && mise reshim && rm -rf /tmp/mise && chmod -R a+rX /opt/mise`
+
+var userName = regexp.MustCompile(`^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$`)
+
+// Toolchain plans the image with the tools of a repository on top of another, with its ID and user. Its name tells its
+// content. Of the repository only these files enter the build.
+func Toolchain(from, id, user string, files map[string][]byte) *Build {
+	b := &Build{
+		From: from, Files: files, Args: map[string]string{"BASE_IMAGE": from},
+		Steps: []Step{{"getting mise", "command -v mise"}, {"mise install", "mise install"}},
+	}
+	lines := []string{"ARG BASE_IMAGE", "FROM $BASE_IMAGE", "USER root", run(getMise)}
+	parts := [][]byte{[]byte(id)}
+	for _, name := range b.Sorted() {
+		lines = append(lines, `COPY ["`+name+`","/opt/mise/project/"]`)
+		parts = append(parts, []byte(name), files[name])
+	}
+	lines = append(lines,
+		// The home is a volume. What the sandbox's mise may run is what the agent may run anyway.
+		"ENV MISE_DATA_DIR=/opt/mise MISE_TRUSTED_CONFIG_PATHS=/ MISE_CACHE_DIR=/tmp/mise",
+		run(installTools),
+		"ENV PATH=/opt/mise/shims:$PATH",
+	)
+	if userName.MatchString(user) {
+		lines = append(lines, "USER "+user)
+	}
+	b.Dockerfile = strings.Join(lines, "\n") + "\n"
+	b.Tag = AgentRepository + ":tools-" + hashOf(append(parts, []byte(b.Dockerfile))...)
+	b.Labels = labels(b.Tag, from)
+	return b
 }
 
 // Sorted names the files of the build context in order.
