@@ -578,11 +578,11 @@ func (l *Looms) RemoveImages(ctx context.Context, names []string, dry bool) ([]A
 	return chosen, l.Engine.RemoveImages(ctx, tags)
 }
 
-// toolchainImage is the image with the tools that the work tree's toolchain file asks for on top of the sandbox's own, and that one
-// where there is no such file, or where its build fails: a finding says so then. What the file asks for is data: it is run while
-// the image is built, with no more of the host than any build has. A caller with a sandbox that runs keeps the image which that
-// has: a build is for one that is to be made.
-func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, looking bool) (string, string, []finding.Finding, error) {
+// toolchainImage is the image with the tools that the work tree's toolchain file asks for on top of the sandbox's own, ref with its id,
+// and that one where there is no such file, or where its build fails: a finding says so then. What the file asks for is data: it is run
+// while the image is built, with no more of the host than any build has. inside is the sandbox's container, nil where there is none: one
+// that runs keeps what it has, or an agent that edits the file would end what runs beside it.
+func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, inside *engine.Container, looking bool) (string, string, []finding.Finding, error) {
 	files, err := readToolchain(workTree)
 	if err != nil {
 		return ref, id, []finding.Finding{withoutTools(ref, err)}, nil
@@ -595,6 +595,15 @@ func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, lo
 		return ref, id, nil, err
 	}
 	b := sandbox.Toolchain(ref, base.ID, base.User, files)
+	if inside != nil && inside.State == "running" {
+		if has, hasID, err := l.runsOn(ctx, ref, id, *inside); err != nil || hasID != "" {
+			var findings []finding.Finding
+			if has != b.Tag {
+				findings = append(findings, finding.Finding{Level: finding.Info, Subject: "toolchain", Message: "the sandbox was made without what " + strings.Join(b.Sorted(), " and ") + " asks for now", Remedy: "stop the sandbox: it is then made anew"})
+			}
+			return has, hasID, findings, err
+		}
+	}
 	have, err := l.Engine.ImageID(ctx, b.Tag)
 	if err != nil || have != "" {
 		return b.Tag, have, nil, err
@@ -610,6 +619,18 @@ func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, lo
 		return ref, id, []finding.Finding{withoutTools(ref, err)}, nil
 	}
 	return b.Tag, have, nil, nil
+}
+
+// runsOn is the image of a container where it is the one with this ID, or one with tools on top of that; the ID is empty for another.
+func (l *Looms) runsOn(ctx context.Context, ref, id string, c engine.Container) (string, string, error) {
+	if c.ImageID == id {
+		return ref, id, nil
+	}
+	has, _, err := l.Engine.Image(ctx, c.ImageID)
+	if err != nil || has.Labels[sandbox.LabelBase] != id || has.Labels[sandbox.LabelImage] == "" {
+		return "", "", err
+	}
+	return has.Labels[sandbox.LabelImage], c.ImageID, nil
 }
 
 func withoutTools(ref string, err error) finding.Finding {

@@ -25,9 +25,11 @@ const (
 	// Program is the path of the binary in the sidecar's image.
 	Program = "/docker-loom"
 
-	// LabelImage names an image that was made for agents, LabelFrom the image that it was made from.
+	// LabelImage names an image that was made for agents, LabelFrom the image that it was made from, LabelBase the ID of the one that
+	// tools were put on top of.
 	LabelImage = "ai.iloom.agent-image"
 	LabelFrom  = "ai.iloom.agent-image.from"
+	LabelBase  = "ai.iloom.agent-image.base"
 )
 
 // EgressUser runs the sidecar. It has no name in its image.
@@ -247,6 +249,7 @@ func Toolchain(from, id, user string, files map[string][]byte) *Build {
 	b.Dockerfile = strings.Join(lines, "\n") + "\n"
 	b.Tag = AgentRepository + ":tools-" + hashOf(append(parts, []byte(b.Dockerfile))...)
 	b.Labels = labels(b.Tag, from)
+	b.Labels[LabelBase] = id
 	return b
 }
 
