@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -166,6 +167,13 @@ func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, 
 		return nil, err
 	}
 	o.Project = l.withHooks(ctx, t, own)
+	if !dryRun {
+		release, err := l.lock(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
 	if ctx, err = l.changing(ctx, dryRun); err != nil {
 		return nil, err
 	}
@@ -268,7 +276,43 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 	if len(o.Services) == 0 {
 		o.Services = l.attached(ctx, t, own)
 	}
-	return l.Stack.Logs(ctx, t.Known.Project, o)
+	for {
+		if err := l.Stack.Logs(ctx, t.Known.Project, o); err != nil || !o.Follow || ctx.Err() != nil {
+			return err
+		}
+		since, err := l.runAgain(ctx, t, o)
+		if err != nil || since.IsZero() {
+			return err
+		}
+		o.Since, o.Tail = since.Format(time.RFC3339Nano), ""
+	}
+}
+
+// runAgain tells since when containers run that all had ended; it is zero where none does. Compose takes a restart for the
+// end where it looks between the two halves of it. A restart of ours is over once the loom's lock is to be had.
+func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (since time.Time, err error) {
+	release, err := l.lock(ctx, t)
+	if err != nil {
+		return since, err
+	}
+	defer release()
+	own, err := l.own(ctx, t)
+	if err != nil {
+		return since, err
+	}
+	for _, c := range own {
+		if c.OneOff || c.State != "running" || len(o.Services) > 0 && !slices.Contains(o.Services, c.Service) || o.Index > 0 && c.Number != o.Index {
+			continue
+		}
+		d, err := l.Engine.Inspect(ctx, c.ID)
+		if err != nil {
+			return since, err
+		}
+		if since.IsZero() || d.StartedAt.Before(since) {
+			since = d.StartedAt
+		}
+	}
+	return since, nil
 }
 
 // attached are the services whose output is shown where none is named; nil for all of them.
