@@ -44,6 +44,8 @@ type Config struct {
 	// AllowPrivate lists rules that are allowed as those of Allow, and whose names may resolve to private addresses
 	// (RFC 1918, ULA, CGNAT; never to loopback, link-local or metadata addresses).
 	AllowPrivate []string `json:"allowPrivate,omitempty"`
+	// Closed are addresses that are never dialled though they are public: those of the machine that runs the sandbox.
+	Closed []netip.Prefix `json:"closed,omitempty"`
 	// Clients are the subnets whose requests the proxy takes; none is every address. The forwarders are open to all.
 	Clients []netip.Prefix `json:"clients,omitempty"`
 	// Forwards keep ports published that a service on an internal network cannot publish itself.

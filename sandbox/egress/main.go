@@ -2,10 +2,15 @@ package egress
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
+
+// socketVariable moves the control channel in tests.
+const socketVariable = "LOOM_EGRESS_SOCKET"
 
 // usage is for whoever looks into a sidecar; users have `docker loom agent`.
 const usage = `usage: docker-loom egress COMMAND, in the sidecar of a sandbox
@@ -23,7 +28,7 @@ var errUsage = errors.New("wrong use")
 
 // Main runs `docker-loom egress ARGS` and returns the exit code: 0, 1 on an error or where a check finds a surprise, 2 on wrong use.
 func Main(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := run(ctx, args, env, stdin, stdout)
+	err := run(ctx, args, env, stdin, stdout, stderr)
 	switch {
 	case err == nil:
 		return 0
@@ -36,12 +41,61 @@ func Main(ctx context.Context, args []string, env func(string) string, stdin io.
 	}
 }
 
-func run(_ context.Context, args []string, _ func(string) string, _ io.Reader, _ io.Writer) error {
+func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return errUsage
 	}
-	switch command := args[0]; command {
-	default:
-		return errUsage
+	socket := env(socketVariable)
+	if socket == "" {
+		socket = Socket
 	}
+	command, args := args[0], args[1:]
+	switch {
+	case command == "serve" && len(args) == 0:
+		c, err := ParseConfig(env(ConfigVariable))
+		if err != nil {
+			return err
+		}
+		return serve(ctx, c, socket, stdout, stderr)
+	case command == "ready" && len(args) == 0:
+		_, err := ask(ctx, socket, order{})
+		return err
+	case command == "allow" && len(args) > 0:
+		_, err := ask(ctx, socket, order{Allow: args})
+		return err
+	case command == "policy" && len(args) == 0:
+		c, err := ask(ctx, socket, order{})
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(stdout).Encode(c)
+	case command == "check" && len(args) == 0:
+		return check(ctx, env(CheckVariable), stdin, stdout)
+	case command == "chown" && len(args) > 1:
+		return chown(args[0], args[1:])
+	}
+	return errUsage
+}
+
+// check writes a report, and is an error where it is not good.
+func check(ctx context.Context, text string, stdin io.Reader, stdout io.Writer) error {
+	var source io.Reader = strings.NewReader(text)
+	if text == "" {
+		source = stdin
+	}
+	var c Check
+	if err := json.NewDecoder(source).Decode(&c); err != nil {
+		return fmt.Errorf("what to check: %w", err)
+	}
+	report, err := c.Run(ctx)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(stdout).Encode(report); err != nil {
+		return err
+	}
+	if !report.OK {
+		return fmt.Errorf("%d of %d probes found something open", len(report.Surprises), report.Probes)
+	}
+	return nil
 }

@@ -1,0 +1,158 @@
+package egress
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+func TestRulesListWhatTheySay(t *testing.T) {
+	for _, c := range []struct {
+		rule, host string
+		port       int
+		want       bool
+	}{
+		{"example.com", "example.com", 443, true},
+		{"example.com", "example.com", 80, true},
+		{"example.com", "example.com", 8443, false},
+		{"example.com", "EXAMPLE.com.", 443, true},
+		{"Example.COM.", "example.com", 443, true},
+		{"example.com", "www.example.com", 443, false},
+		{"example.com", "notexample.com", 443, false},
+		{"example.com", "example.com.evil.test", 443, false},
+		{"*.example.com", "www.example.com", 443, true},
+		{"*.example.com", "a.b.example.com", 80, true},
+		{"*.example.com", "example.com", 443, false},
+		{"*.example.com", "notexample.com", 443, false},
+		{"*.example.com", ".example.com", 443, false},
+		{"*.example.com:8443", "www.example.com", 8443, true},
+		{"*.example.com:8443", "www.example.com", 443, false},
+		{"example.com:22", "example.com", 22, true},
+		{"example.com:22", "example.com", 443, false},
+		{"münchen.example", "xn--mnchen-3ya.example", 443, true},
+		{"xn--mnchen-3ya.example", "MÜNCHEN.example", 443, true},
+		{"192.0.2.7", "192.0.2.7", 443, true},
+		{"192.0.2.7", "::ffff:192.0.2.7", 443, true},
+		{"192.0.2.7:8080", "192.0.2.7", 8080, true},
+		{"192.0.2.7", "192.0.2.8", 443, false},
+		{"2001:db8::1", "2001:DB8:0::1", 443, true},
+		{"[2001:db8::1]:8080", "2001:db8::1", 8080, true},
+		{"[2001:db8::1]", "2001:db8::1", 80, true},
+		{"*.2.7", "192.0.2.7", 443, false},
+	} {
+		t.Run(c.rule+" "+c.host, func(t *testing.T) {
+			r, err := ParseRule(c.rule)
+			if err != nil {
+				assert.Assert(t, !c.want, err)
+				return
+			}
+			h, err := ParseHost(c.host)
+			assert.Equal(t, err == nil && r.Matches(h, c.port), c.want)
+			again, err := ParseRule(r.String())
+			assert.NilError(t, err)
+			assert.Equal(t, again, r)
+		})
+	}
+}
+
+func TestWrongRulesSayWhy(t *testing.T) {
+	for rule, want := range map[string]string{
+		"":                              "empty",
+		"*":                             "mode to open",
+		"https://example.com":           "no scheme",
+		"example.com/path":              "no path",
+		"example.com:":                  "no port",
+		"example.com:0":                 "no port",
+		"example.com:65536":             "no port",
+		"example.com:0443":              "no port",
+		"example.com:https":             "no port",
+		"user@example.com":              "no host name",
+		"exa mple.com":                  "no host name",
+		"a..b":                          "no host name",
+		"-a.test":                       "no host name",
+		"*.*.test":                      "no host name",
+		"www.*.test":                    "no host name",
+		"[example.com]":                 "brackets",
+		"[192.0.2.1]":                   "brackets",
+		"*.192.0.2.1":                   "no names below",
+		"0.0.0.0":                       "no host has",
+		"224.0.0.1":                     "no host has",
+		"0x7f.1":                        "unusual form",
+		"2130706433":                    "unusual form",
+		"0177.0.0.1":                    "unusual form",
+		"127.1":                         "unusual form",
+		"0x7f000001":                    "unusual form",
+		"fe80::1%eth0":                  "zone",
+		"xn--a.test":                    "no host name",
+		strings.Repeat("a", 64):         "no host name",
+		"a" + strings.Repeat(".a", 130): "longer",
+	} {
+		t.Run(rule, func(t *testing.T) {
+			_, err := ParseRule(rule)
+			assert.ErrorContains(t, err, want)
+		})
+	}
+}
+
+func TestDefaultsAreRules(t *testing.T) {
+	seen := map[Rule]bool{}
+	for _, s := range Defaults() {
+		r, err := ParseRule(s)
+		assert.NilError(t, err)
+		assert.Equal(t, r.String(), s)
+		assert.Assert(t, !seen[r], "%s is there twice", s)
+		seen[r] = true
+	}
+}
+
+func FuzzParseRule(f *testing.F) {
+	for _, s := range []string{"example.com", "*.a.b:80", "[::1]:443", "192.0.2.1", "MÜNCHEN.example.", "xn--mnchen-3ya.de", "0x7f.1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := ParseRule(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseRule(r.String())
+		assert.NilError(t, err, "%q became %q", s, r)
+		assert.Equal(t, again, r)
+		if !r.Address.IsValid() {
+			assert.Assert(t, plain(r.Host) && strings.ToLower(r.Host) == r.Host, "%q", r.Host)
+			_, err := netip.ParseAddr(r.Host)
+			assert.Assert(t, err != nil, "%q", r.Host)
+		}
+	})
+}
+
+func TestAddressesThatAreNotThePublicInternet(t *testing.T) {
+	for address, want := range map[string]class{
+		"1.1.1.1": public, "8.8.8.8": public, "172.15.255.255": public, "172.32.0.0": public, "100.63.255.255": public, "100.128.0.0": public,
+		"10.0.0.1": private, "172.16.0.1": private, "172.31.255.255": private, "192.168.1.1": private, "100.64.0.1": private, "100.127.255.255": private,
+		"0.0.0.0": closed, "0.1.2.3": closed, "127.0.0.1": closed, "127.255.255.255": closed, "169.254.1.1": closed, "169.254.169.254": closed,
+		"168.63.129.16": closed, "100.100.100.200": closed, "192.0.0.192": closed, "192.0.0.1": closed, "192.0.2.1": closed, "198.18.0.1": closed,
+		"198.51.100.1": closed, "203.0.113.1": closed, "224.0.0.1": closed, "239.255.255.255": closed, "240.0.0.1": closed, "255.255.255.255": closed,
+		"192.88.99.1": closed,
+
+		"2606:4700:4700::1111": public, "2a00:1450:4001::1": public,
+		"::": closed, "::1": closed, "fe80::1": closed, "fe80::1%eth0": closed, "fec0::1": closed, "ff02::1": closed,
+		"fc00::1": private, "fd12:3456::1": private, "fd00:ec2::254": closed, "fd20:ce::254": closed, "fd00:42::42": closed,
+		"2001:db8::1": closed, "3fff::1": closed, "100::1": closed, "5f00::1": closed, "4000::1": closed,
+		// IPv4 in IPv6.
+		"::ffff:1.1.1.1": public, "::ffff:10.0.0.1": private, "::ffff:127.0.0.1": closed, "::ffff:169.254.169.254": closed,
+		"::10.0.0.1": closed, "::1.1.1.1": closed, "::ffff:0:10.0.0.1": closed,
+		"64:ff9b::1.1.1.1": public, "64:ff9b::10.0.0.1": closed, "64:ff9b::127.0.0.1": closed, "64:ff9b::169.254.169.254": closed, "64:ff9b:1::1.1.1.1": closed,
+		"2002:101:101::1": public, "2002:a00:1::1": closed, "2002:7f00:1::1": closed, "2002:a9fe:a9fe::1": closed,
+		"2001::1": closed, "2001:0:4136:e378:8000:63bf:f5ff:fffe": closed, "2001:20::1": closed,
+	} {
+		t.Run(address, func(t *testing.T) {
+			got, why := classify(netip.MustParseAddr(address))
+			assert.Equal(t, got, want)
+			assert.Equal(t, why != "", want != public)
+		})
+	}
+	got, _ := classify(netip.Addr{})
+	assert.Equal(t, got, closed)
+}
