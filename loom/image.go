@@ -115,6 +115,7 @@ func (l *Looms) importEgress(ctx context.Context, ref string) error {
 	if err := l.Engine.Tag(ctx, id, ref); err != nil {
 		return err
 	}
+	l.debugf("image %s: imported", ref)
 	l.removeEgress(ctx, ref)
 	return nil
 }
@@ -415,9 +416,9 @@ func (l *Looms) build(ctx context.Context, b *sandbox.Build, o BuildOptions) err
 		return errors.Join(ctx.Err(), err)
 	}
 	if step, ok := b.Blame(err.Error()); ok {
-		return &BuildStepError{Image: b.Tag, Step: step, Err: err}
+		return &BuildStepError{Image: b.Name(), Step: step, Err: err}
 	}
-	return fmt.Errorf("image %s: %w", b.Tag, err)
+	return fmt.Errorf("image %s: %w", b.Name(), err)
 }
 
 // AgentImage is an image for sandboxes that docker loom made.

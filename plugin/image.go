@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/stack"
 )
 
@@ -210,7 +211,12 @@ func (r *imageRow) ID() string {
 }
 
 // From is what it was made from.
-func (r *imageRow) From() string { return r.i.From }
+func (r *imageRow) From() string {
+	if name, ok := sandbox.ImageName(r.i.From); ok {
+		return name
+	}
+	return r.i.From
+}
 
 // Created is its age.
 func (r *imageRow) Created() string {

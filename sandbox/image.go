@@ -56,6 +56,9 @@ type Build struct {
 	Steps []Step
 }
 
+// Name is what users call the image.
+func (b *Build) Name() string { return b.Labels[LabelImage] }
+
 // Step is one RUN of a Dockerfile.
 type Step struct {
 	// Name says what it is for, Command is part of what it runs, and of no other step's.
@@ -107,7 +110,7 @@ var (
 	imageName  = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
 	reference  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]*$`)
 	aptPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?(/[a-z-]+)?$`)
-	npmPackage = regexp.MustCompile(`^(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][A-Za-z0-9._~-]*(@[\^~]?[A-Za-z0-9][A-Za-z0-9._+-]*)?$`)
+	npmPackage = regexp.MustCompile(`^(@[a-z0-9~][a-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*(@[\^~]?[A-Za-z0-9][A-Za-z0-9._+-]*)?$`)
 )
 
 // IsImageName tells whether an image of the user's can have this name.
