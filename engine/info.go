@@ -95,12 +95,6 @@ func arch(kernel string) string {
 	return kernel
 }
 
-// IsolatedGateways reports whether a bridge network of the engine can do without an address on the host: Docker Engine 28
-// (API 1.48) and later. Earlier ones keep the address off the bridge when they are told to inhibit it.
-func (e *Engine) IsolatedGateways() bool {
-	return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), "1.48")
-}
-
 // Context is the name of the Docker context.
 func (e *Engine) Context() string { return e.context }
 

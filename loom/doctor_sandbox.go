@@ -97,7 +97,7 @@ func (s SandboxState) String() string {
 
 // sandboxHealth looks at what the engine gives to agents' sandboxes.
 func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Info) {
-	state, findings := confinement(info.Confines, l.Engine.IsolatedGateways(), runtime.GOOS, runtime.GOARCH)
+	state, findings := confinement(info.Confines, l.Engine.IsolatedGateway(), runtime.GOOS, runtime.GOARCH)
 	d.Sandbox = state
 	d.Findings = append(d.Findings, findings...)
 }
