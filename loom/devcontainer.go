@@ -346,7 +346,7 @@ func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, fir
 	if have.ID == "" || again && !o.looking() {
 		one := &types.Project{Name: p.base.Project.Name, WorkingDir: p.base.Project.WorkingDir, Environment: p.base.Project.Environment, Services: types.Services{base.Name: base}}
 		// A build can have powers of its own, and comes before the rest of the plan is known.
-		if err := l.permit(ctx, &p.Entry, powers(one, followed, p.WorkTree, f.found.Dir, commonDir(p.Target)), o.Trust); err != nil {
+		if err := l.permit(ctx, &p.Entry, powers(one, followed, grounds{p.WorkTree, f.found.Dir, commonDir(p.Target)}, nil), o.Trust); err != nil {
 			return err
 		}
 		if err := l.Stack.Provide(ctx, one); err != nil {

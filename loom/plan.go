@@ -173,7 +173,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.isolate(ctx, f, p, o); err != nil {
 		return nil, err
 	}
-	p.powers = powers(p.Project, followed, p.WorkTree, f.found.Dir, commonDir(t))
+	p.powers = powers(p.Project, followed, grounds{p.WorkTree, f.found.Dir, commonDir(t)}, p.base.Uses)
 	p.obeyed = slices.Clone(f.settings.Files)
 	if f.dev != nil {
 		p.obeyed = append(p.obeyed, f.dev.place.Path)

@@ -58,28 +58,72 @@ func judge(entry *registry.Loom, looms []*registry.Loom, powers []string) []stri
 	}
 	var added []string
 	for _, power := range powers {
-		if !slices.Contains(accepted, power) {
+		if !slices.Contains(accepted, power) && counts(entry, power) {
 			added = append(added, power)
 		}
 	}
 	return added
 }
 
+// Powers that are recorded for every loom, and count for some only.
+const (
+	// A variable is the user's where the user has set it.
+	readsVariable = "the files read your variable "
+	// What a service mounts of the work tree, the agent in it can put a link in the place of: the engine follows that the
+	// next time the service starts. What was there before the agent is kept from it (see [Looms.confine]).
+	mountsOfTree = "a service mounts, of the work tree, "
+	writesGit    = "a service writes to the repository's git folder "
+)
+
+func counts(entry *registry.Loom, power string) bool {
+	if name, ok := strings.CutPrefix(power, readsVariable); ok {
+		_, set := os.LookupEnv(name)
+		return set
+	}
+	return entry.Sandboxed || !strings.HasPrefix(power, mountsOfTree) && !strings.HasPrefix(power, writesGit)
+}
+
+// grounds are the folders whose content is the loom's: its work tree, the project's folder where that is another, and the
+// repository's git folder.
+type grounds struct{ tree, project, git string }
+
+func (g grounds) has(path string) bool {
+	return slices.ContainsFunc([]string{g.tree, g.project, g.git}, func(dir string) bool { return dir != "" && below(path, dir) })
+}
+
 // powers lists what the project asks of the host beyond containers, networks and volumes of its own, one line each,
-// sorted. own are folders whose content is the loom's: its work tree, the repository's git directory. real follows the
-// links of a path: one in the work tree may lead anywhere.
-func powers(p *types.Project, real func(string) string, own ...string) []string {
+// sorted. real follows the links of a path: one in the work tree may lead anywhere. reads are the variables that the files
+// use.
+func powers(p *types.Project, real func(string) string, own grounds, reads map[string]bool) []string {
 	set := map[string]bool{}
 	note := func(format string, args ...any) { set[fmt.Sprintf(format, args...)] = true }
-	outside := func(path string) bool {
-		if path == "" || !filepath.IsAbs(path) {
-			return false
+	outside := func(path string) bool { return path != "" && filepath.IsAbs(path) && !own.has(real(path)) }
+	variable := func(name string) {
+		if !slices.Contains(everybodys, name) && !strings.HasPrefix(name, "ILOOM_") && !strings.HasPrefix(name, "COMPOSE_") {
+			note("%s%s", readsVariable, name)
 		}
-		path = real(path)
-		return !slices.ContainsFunc(own, func(dir string) bool { return dir != "" && below(path, dir) })
+	}
+	for name := range reads {
+		variable(name)
 	}
 	for name, s := range p.AllServices() {
 		servicePowers(func(format string, args ...any) { note("service "+name+" "+format, args...) }, outside, s)
+		passed := []types.MappingWithEquals{s.Environment}
+		if s.Build != nil {
+			passed = append(passed, s.Build.Args)
+		}
+		for _, list := range passed {
+			for key, value := range list {
+				if value == nil {
+					variable(key)
+				}
+			}
+		}
+		for _, v := range s.Volumes {
+			if v.Type == types.VolumeTypeBind && !outside(v.Source) {
+				own.powers(note, real(v.Source), v.ReadOnly)
+			}
+		}
 	}
 	for key, v := range p.Volumes {
 		if bool(v.External) || v.Name != "" && v.Name != p.Name+"_"+key {
@@ -87,6 +131,11 @@ func powers(p *types.Project, real func(string) string, own ...string) []string 
 		}
 		if device := v.DriverOpts["device"]; device != "" && (outside(device) || v.DriverOpts["type"] == "nfs") {
 			note("volume %s keeps its data in %s", key, device)
+		} else if filepath.IsAbs(device) {
+			own.powers(note, real(device), false)
+		}
+		if v.Driver != "" && v.Driver != "local" {
+			note("volume %s has the driver %s", key, v.Driver)
 		}
 	}
 	for key, n := range p.Networks {
@@ -97,13 +146,42 @@ func powers(p *types.Project, real func(string) string, own ...string) []string 
 			note("network %s has the driver %s", key, n.Driver)
 		}
 	}
+	objects := func(name string, o types.FileObjectConfig) {
+		objectPowers(note, outside, name, o)
+		if o.File != "" && !outside(o.File) {
+			own.powers(note, real(o.File), true)
+		}
+	}
 	for key, s := range p.Secrets {
-		objectPowers(note, outside, "secret "+key, types.FileObjectConfig(s))
+		objects("secret "+key, types.FileObjectConfig(s))
 	}
 	for key, c := range p.Configs {
-		objectPowers(note, outside, "config "+key, types.FileObjectConfig(c))
+		objects("config "+key, types.FileObjectConfig(c))
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// everybodys are variables that say nothing that is worth keeping.
+var everybodys = []string{"HOME", "USER", "LOGNAME", "UID", "GID", "PWD", "SHELL", "LANG", "TERM", "HOSTNAME"}
+
+// powers notes what a bind of a path in the loom's own folders gives away.
+func (g grounds) powers(note func(string, ...any), path string, readOnly bool) {
+	for _, guarded := range []string{".git", ".iloom"} {
+		if readOnly && path == filepath.Join(g.tree, guarded) {
+			return
+		}
+	}
+	switch {
+	case g.git != "" && below(path, g.git):
+		if !readOnly {
+			note("%s%s", writesGit, path)
+		}
+	case path != g.tree && below(path, g.tree):
+		rel, err := filepath.Rel(g.tree, path)
+		if err == nil {
+			note("%s%s", mountsOfTree, rel)
+		}
+	}
 }
 
 func objectPowers(note func(string, ...any), outside func(string) bool, name string, o types.FileObjectConfig) {
@@ -152,6 +230,19 @@ func servicePowers(note func(string, ...any), outside func(string) bool, s types
 	if s.CgroupParent != "" {
 		note("has the control group %s", s.CgroupParent)
 	}
+	if l := s.Logging; l != nil && !slices.Contains([]string{"", "json-file", "local", "none"}, l.Driver) {
+		note("sends its log by the driver %s, from this machine", l.Driver)
+	}
+	for _, hook := range slices.Concat(s.PostStart, s.PreStop) {
+		if hook.Privileged {
+			note("runs a privileged hook")
+		}
+	}
+	for _, path := range s.LabelFiles {
+		if outside(path) {
+			note("reads %s", path)
+		}
+	}
 	if s.Provider != nil {
 		note("is provided by the program %s on this machine", s.Provider.Type)
 	}
@@ -190,6 +281,13 @@ func buildPowers(note func(string, ...any), outside func(string) bool, b *types.
 	}
 	for _, key := range b.SSH {
 		note("is built with the SSH agent or key %s", cmp.Or(key.Path, key.ID))
+	}
+	for _, cache := range slices.Concat(b.CacheFrom, b.CacheTo) {
+		for field := range strings.SplitSeq(cache, ",") {
+			if key, path, _ := strings.Cut(field, "="); (key == "dest" || key == "src") && (outside(path) || !filepath.IsAbs(path)) {
+				note("keeps its build's cache in %s", path)
+			}
+		}
 	}
 	if b.Privileged || len(b.Entitlements) > 0 {
 		note("is built with privileges %s", strings.Join(b.Entitlements, " "))

@@ -22,7 +22,7 @@ func TestPowersAreWhatLeavesTheLoom(t *testing.T) {
 		service types.ServiceConfig
 		want    []string
 	}{
-		"nothing of the host":    {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, "src"), false)}, SecurityOpt: []string{"no-new-privileges=true"}}, nil},
+		"nothing of the host":    {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(dir, false), bind(filepath.Join(dir, ".git"), true)}, SecurityOpt: []string{"no-new-privileges=true"}}, nil},
 		"privileged":             {types.ServiceConfig{Privileged: true}, []string{"service web is privileged"}},
 		"a bind":                 {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind("/home/dev/.ssh", true)}}, []string{"service web reads /home/dev/.ssh"}},
 		"a bind by a link":       {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, "link/ssh"), false)}}, []string{"service web writes to " + filepath.Join(dir, "link/ssh")}},
@@ -34,13 +34,22 @@ func TestPowersAreWhatLeavesTheLoom(t *testing.T) {
 		"host namespaces":        {types.ServiceConfig{NetworkMode: "host", Pid: "host"}, []string{"service web joins the network namespace host", "service web joins the pid namespace host"}},
 		"a sibling's namespace":  {types.ServiceConfig{NetworkMode: "service:db"}, nil},
 		"a program":              {types.ServiceConfig{Provider: &types.ServiceProviderConfig{Type: "vpn"}}, []string{"service web is provided by the program vpn on this machine"}},
+		"a part of the tree":     {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, "src"), false)}}, []string{"a service mounts, of the work tree, src"}},
+		"git's folder":           {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, ".git", "hooks"), false)}}, []string{"a service writes to the repository's git folder " + filepath.Join(dir, ".git", "hooks")}},
+		"git's folder, read":     {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, ".git", "hooks"), true)}}, nil},
+		"a log that leaves":      {types.ServiceConfig{Logging: &types.LoggingConfig{Driver: "gelf"}}, []string{"service web sends its log by the driver gelf, from this machine"}},
+		"a log that stays":       {types.ServiceConfig{Logging: &types.LoggingConfig{Driver: "json-file"}}, nil},
+		"a privileged hook":      {types.ServiceConfig{PostStart: []types.ServiceHook{{Privileged: true}}, PreStop: []types.ServiceHook{{}}}, []string{"service web runs a privileged hook"}},
+		"labels of a file":       {types.ServiceConfig{LabelFiles: []string{"/home/dev/.netrc"}}, []string{"service web reads /home/dev/.netrc"}},
+		"a variable passed on":   {types.ServiceConfig{Environment: types.MappingWithEquals{"TOKEN": nil, "HOME": nil}}, []string{"the files read your variable TOKEN"}},
+		"a build's cache":        {types.ServiceConfig{Build: &types.BuildConfig{Context: dir, CacheTo: []string{"type=local,dest=/home/dev/.config"}, CacheFrom: []string{"type=registry,ref=x/y"}}}, []string{"service web keeps its build's cache in /home/dev/.config"}},
 		"a build context":        {types.ServiceConfig{Build: &types.BuildConfig{Context: dir, AdditionalContexts: types.Mapping{"home": "/home/dev"}}}, []string{"service web is built with /home/dev"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := &types.Project{Services: types.Services{"web": tt.service}}
-			assert.DeepEqual(t, powers(p, followed, dir), tt.want)
+			assert.DeepEqual(t, powers(p, followed, grounds{tree: dir, git: filepath.Join(dir, ".git")}, nil), tt.want)
 		})
 	}
 }
@@ -69,4 +78,13 @@ func TestALoomThatOthersWriteMayNotAskForMore(t *testing.T) {
 			assert.DeepEqual(t, judge(&tt.entry, tt.looms, []string{"a", "b"}), tt.want)
 		})
 	}
+}
+
+// TestSomePowersCountWhereTheyDoHarm: which variables files read is recorded always, and counts where the variable is set;
+// what a service mounts of the work tree counts once an agent can put a link in its place.
+func TestSomePowersCountWhereTheyDoHarm(t *testing.T) {
+	t.Setenv("LOOM_TEST_TOKEN", "x")
+	all := []string{readsVariable + "LOOM_TEST_TOKEN", readsVariable + "LOOM_TEST_OTHER", mountsOfTree + "data", writesGit + "/r/.git"}
+	assert.DeepEqual(t, judge(&registry.Loom{ID: "pr/5", Repository: "/r"}, nil, all), all[:1])
+	assert.DeepEqual(t, judge(&registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: &registry.Accepted{}}, nil, all), []string{all[0], all[2], all[3]})
 }
