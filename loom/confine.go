@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/sandbox/egress"
 )
 
@@ -56,25 +56,22 @@ func (p *Plan) outerNetwork() []overrides.Network {
 }
 
 // confine puts the isolated project's services on internal networks, if the loom is to be so.
-func (l *Looms) confine(ctx context.Context, f *facts, p *Plan, project *types.Project) error {
+func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 	c := p.confined()
 	if c == nil {
 		return nil
 	}
 	share := f.settings.Container.Share
 	forwards := overrides.Forwards(project, share)
-	s, err := sidecar(project, c, forwards, prefixes(p.Entry.Subnets), overrides.Confined(project, share))
-	if err != nil {
-		return err
-	}
-	guarded, err := l.guarded(ctx, p)
+	s := sidecar(project, c, forwards, prefixes(p.Entry.Subnets), overrides.Confined(project, share))
+	guarded, err := p.guarded()
 	if err != nil {
 		return err
 	}
 	in := overrides.Confinement{
 		Sidecar: s, Port: egress.Port, Outer: egressOuter, Subnets: prefixes(p.Entry.Subnets)[egressOuter],
 		Labels:  map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
-		Isolate: func(n *types.NetworkConfig) { isolate(n, l.Engine.IsolatedGateway()) },
+		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, l.Engine.IsolatedGateway()) },
 		Share:   share, Tree: followed(p.WorkTree), Common: followed(commonDir(p.Target)), Guarded: guarded,
 		Proxies: proxies(project), Real: followed,
 	}
@@ -94,7 +91,7 @@ func (l *Looms) confine(ctx context.Context, f *facts, p *Plan, project *types.P
 }
 
 // sidecar is the service through which the others leave and are reached.
-func sidecar(project *types.Project, c *registry.Confined, forwards []overrides.Forward, subnets map[string][]netip.Prefix, closed []string) (types.ServiceConfig, error) {
+func sidecar(project *types.Project, c *registry.Confined, forwards []overrides.Forward, subnets map[string][]netip.Prefix, closed []string) types.ServiceConfig {
 	cfg := egress.Config{Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow"}
 	for _, key := range closed {
 		for _, prefix := range subnets[key] {
@@ -108,10 +105,7 @@ func sidecar(project *types.Project, c *registry.Confined, forwards []overrides.
 		label = append(label, engine.Forward{Listen: f.Listen, Protocol: f.Protocol, Service: f.Service, Target: f.Target})
 		cfg.Forwards = append(cfg.Forwards, egress.Forward{Listen: f.Listen, Protocol: f.Protocol, Target: f.Service + ":" + strconv.Itoa(f.Target)})
 	}
-	s, err := newSidecar(egressService, c.Image, cfg)
-	if err != nil {
-		return s, err
-	}
+	s := sandbox.Sidecar(egressService, c.Image, cfg)
 	if len(label) > 0 {
 		s.Labels = types.Labels{engine.LabelForwards: engine.FormatForwards(label)}
 	}
@@ -121,21 +115,30 @@ func sidecar(project *types.Project, c *registry.Confined, forwards []overrides.
 			s.Restart = types.RestartPolicyUnlessStopped
 		}
 	}
-	return s, nil
+	return s
 }
 
-// guarded are the paths of the work tree that make the host do something: git's own, and the settings.
-func (l *Looms) guarded(ctx context.Context, p *Plan) ([]string, error) {
+// guarded are the paths of the work tree that make the host do something: the settings, git's own, those of submodules, and
+// other work trees.
+func (p *Plan) guarded() ([]string, error) {
 	tree := followed(p.WorkTree)
 	paths := []string{filepath.Join(tree, settingsFolder)}
-	if p.Git != nil {
-		paths = append(paths, filepath.Join(tree, ".git"))
+	if p.Git == nil || p.Git.WorkTree == "" {
+		return paths, nil
 	}
-	return slices.DeleteFunc(paths, func(path string) bool {
-		// The settings' folder is made with the other files.
-		_, err := os.Lstat(path)
-		return err != nil && filepath.Base(path) != settingsFolder
-	}), nil
+	if p.Git.WorkTree != p.WorkTree {
+		// The project is in a folder of the work tree.
+		tree = followed(p.Git.WorkTree)
+	}
+	git, _, err := sandbox.ReadGit(tree, followed(p.Git.CommonDir), followed(p.Git.GitDir))
+	if err != nil {
+		return nil, err
+	}
+	paths = append(paths, filepath.Join(tree, ".git"))
+	for _, dir := range git.Submodules {
+		paths = append(paths, filepath.Join(dir, ".git"))
+	}
+	return append(paths, git.Trees...), nil
 }
 
 // settingsFolder is the folder of the work tree that settings and generated files are in.
@@ -198,7 +201,7 @@ func (p *Plan) makeRoom() error {
 	if p.confined() == nil {
 		return nil
 	}
-	return os.MkdirAll(filepath.Join(p.WorkTree, settingsFolder), 0o755)
+	return sandbox.PrepareFolder(followed(p.WorkTree))
 }
 
 // dropSidecar removes what a confined loom had and this plan has no more, so that the services can publish their ports

@@ -189,6 +189,10 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if _, err := overrides.Write(files); err != nil {
 		return nil, err
 	}
+	if t.Known.Confined != nil {
+		// Made for the services' read-only view of it; one with settings in it stays.
+		_ = os.Remove(filepath.Join(t.WorkTree, settingsFolder))
+	}
 	return r, nil
 }
 

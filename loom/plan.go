@@ -554,7 +554,7 @@ func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan, o Options) error
 		edits, more := overrides.Plan(model.Project, in)
 		p.Edits, p.Findings = append(p.Edits, edits...), append(p.Findings, more...)
 		overrides.Apply(model.Project, edits)
-		if err := l.confine(ctx, f, p, model.Project); err != nil {
+		if err := l.confine(f, p, model.Project); err != nil {
 			return err
 		}
 		if err := p.decideFiles(f, model.Project); err != nil {

@@ -336,14 +336,13 @@ func (c *confiner) guard(name string, s types.ServiceConfig) {
 		}
 		source = c.in.Real(source)
 		for _, path := range c.in.Guarded {
-			git := filepath.Base(path) == ".git"
-			if git && name == c.in.Dev {
+			if name == c.in.Dev && path == filepath.Join(c.in.Tree, ".git") {
 				continue
 			}
 			if within(source, path) {
 				// The bind is of the guarded folder itself, or of something in it.
 				v.ReadOnly = true
-				e.add(v)
+				e.Mounts = append(e.Mounts, v)
 				continue
 			}
 			rel, err := filepath.Rel(source, path)
@@ -351,13 +350,11 @@ func (c *confiner) guard(name string, s types.ServiceConfig) {
 				continue
 			}
 			target := strings.TrimSuffix(v.Target, "/") + "/" + filepath.ToSlash(rel)
-			if covered(s, target) {
-				continue
+			// A mountpoint cannot be renamed, but the folder that it is in could.
+			for at := filepath.Dir(path); at != source && within(at, source); at = filepath.Dir(at) {
+				e.add(s, at, strings.TrimSuffix(v.Target, "/")+"/"+filepath.ToSlash(at[len(source)+1:]), false)
 			}
-			e.add(types.ServiceVolumeConfig{
-				Type: types.VolumeTypeBind, Source: path, Target: target, ReadOnly: true,
-				Bind: &types.ServiceVolumeBind{},
-			})
+			e.add(s, path, target, true)
 		}
 		if c.in.Common != "" && within(c.in.Common, source) && !within(c.in.Common, c.in.Tree) && name != c.in.Dev {
 			c.open(name, "writes to the repository's git folder %s", c.in.Common)
@@ -366,7 +363,7 @@ func (c *confiner) guard(name string, s types.ServiceConfig) {
 	if len(e.Mounts) > 0 {
 		c.edit(e)
 	}
-	if name == c.in.Dev && slices.ContainsFunc(c.in.Guarded, func(path string) bool { return filepath.Base(path) == ".git" }) {
+	if name == c.in.Dev && slices.Contains(c.in.Guarded, filepath.Join(c.in.Tree, ".git")) {
 		c.open(name, "is the dev container: it writes to the git folders, hooks and configuration too")
 	}
 }
@@ -382,11 +379,6 @@ func (c *confiner) source(v types.ServiceVolumeConfig) string {
 		}
 	}
 	return ""
-}
-
-// covered tells whether the files mount something there themselves.
-func covered(s types.ServiceConfig, target string) bool {
-	return slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return filepath.Clean(v.Target) == filepath.Clean(target) })
 }
 
 func (c *confiner) sidecar() {
@@ -596,7 +588,17 @@ type Guard struct {
 	Mounts  []types.ServiceVolumeConfig
 }
 
-func (e *Guard) add(v types.ServiceVolumeConfig) { e.Mounts = append(e.Mounts, v) }
+// add mounts a path of the host, unless the files mount something there themselves.
+func (e *Guard) add(s types.ServiceConfig, source, target string, readOnly bool) {
+	for _, v := range append(slices.Clone(s.Volumes), e.Mounts...) {
+		if filepath.Clean(v.Target) == filepath.Clean(target) {
+			return
+		}
+	}
+	e.Mounts = append(e.Mounts, types.ServiceVolumeConfig{
+		Type: types.VolumeTypeBind, Source: source, Target: target, ReadOnly: readOnly, Bind: &types.ServiceVolumeBind{},
+	})
+}
 
 // Apply adds the mounts.
 func (e Guard) Apply(p *types.Project) {
@@ -624,5 +626,5 @@ func (e Guard) String() string {
 	for _, v := range e.Mounts {
 		targets = append(targets, v.Target)
 	}
-	return fmt.Sprintf("service %s: %s read-only", e.Service, strings.Join(targets, ", "))
+	return fmt.Sprintf("service %s: %s cannot be written or replaced", e.Service, strings.Join(targets, ", "))
 }
