@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func (s *Stack) Up(ctx context.Context, p *types.Project, o CreateOptions) error
 		return err
 	}
 	o.policies(p)
-	return s.change(ctx, p, func() error {
+	return s.change(ctx, p, o, func(o CreateOptions) error {
 		return s.compose.Up(ctx, p, api.UpOptions{Create: o.api(p), Start: api.StartOptions{Project: p, Services: p.ServiceNames()}})
 	})
 }
@@ -151,7 +152,7 @@ func (s *Stack) Create(ctx context.Context, p *types.Project, o CreateOptions) e
 		return err
 	}
 	o.policies(p)
-	return s.change(ctx, p, func() error { return s.compose.Create(ctx, p, o.api(p)) })
+	return s.change(ctx, p, o, func(o CreateOptions) error { return s.compose.Create(ctx, p, o.api(p)) })
 }
 
 // Provide brings the image of a project of one service here: built where the service says how, else pulled.
@@ -167,16 +168,21 @@ func (s *Stack) Provide(ctx context.Context, p *types.Project) error {
 }
 
 // change prepares the networks before Compose converges the project.
-func (s *Stack) change(ctx context.Context, p *types.Project, converge func() error) error {
+func (s *Stack) change(ctx context.Context, p *types.Project, o CreateOptions, converge func(CreateOptions) error) error {
 	if err := s.freeChangedNetworks(ctx, p); err != nil {
 		return err
 	}
-	return withStdoutOnStderr(converge)
+	off, err := s.offTheirNetworks(ctx, p)
+	if err != nil {
+		return err
+	}
+	o.ForceRecreate = o.ForceRecreate || off
+	return withStdoutOnStderr(func() error { return converge(o) })
 }
 
-// freeChangedNetworks removes networks whose configuration changed, and the project's containers from them. Compose
+// freeChangedNetworks removes networks whose configuration changed, after it took the containers off them. Compose
 // recreates such a network and joins the same containers again without any alias, so that their names no longer resolve,
-// and the next up finds nothing to do. New containers get their aliases.
+// and the next up finds nothing to do. The containers stay, stopped: their successors inherit the anonymous volumes.
 func (s *Stack) freeChangedNetworks(ctx context.Context, p *types.Project) error {
 	client := s.docker.Client()
 	byProject := filters.NewArgs(filters.Arg("label", api.ProjectLabel+"="+p.Name))
@@ -184,6 +190,9 @@ func (s *Stack) freeChangedNetworks(ctx context.Context, p *types.Project) error
 	if err != nil {
 		return err
 	}
+	var changed []string
+	on := map[string][]container.Summary{}
+	var services []string
 	for _, n := range networks {
 		wanted, ok := p.Networks[n.Labels[api.NetworkLabel]]
 		if !ok || bool(wanted.External) || wanted.Name != n.Name {
@@ -196,25 +205,58 @@ func (s *Stack) freeChangedNetworks(ctx context.Context, p *types.Project) error
 		if have := madeFrom(n.Labels); have == "" || have == hash {
 			continue
 		}
+		changed = append(changed, n.ID)
 		args := byProject.Clone()
 		args.Add("network", n.ID)
-		containers, err := client.ContainerList(ctx, container.ListOptions{All: true, Filters: args})
-		if err != nil {
+		if on[n.ID], err = client.ContainerList(ctx, container.ListOptions{All: true, Filters: args}); err != nil {
 			return err
 		}
-		for _, c := range containers {
-			if err := client.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
+		for _, c := range on[n.ID] {
+			if name := c.Labels[api.ServiceLabel]; p.Services[name].Name != "" && !slices.Contains(services, name) {
+				services = append(services, name)
+			}
+		}
+	}
+	if len(services) > 0 {
+		// What else was joined to the network keeps running.
+		if err := s.compose.Stop(ctx, p.Name, api.StopOptions{Project: p, Services: services}); err != nil {
+			return err
+		}
+	}
+	for _, id := range changed {
+		for _, c := range on[id] {
+			if err := client.NetworkDisconnect(ctx, id, c.ID, true); err != nil && !errdefs.IsNotFound(err) {
 				return err
 			}
 		}
-		if n.Labels[api.ConfigHashLabel] != "" {
-			continue
-		}
-		if err := client.NetworkRemove(ctx, n.ID); err != nil {
+		if err := client.NetworkRemove(ctx, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// offTheirNetworks tells whether a container is not on a network of its service: that was freed, now or by an up that did
+// not finish. Compose would look at running containers only.
+func (s *Stack) offTheirNetworks(ctx context.Context, p *types.Project) (bool, error) {
+	list, err := s.docker.Client().ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(
+		filters.Arg("label", api.ProjectLabel+"="+p.Name), filters.Arg("label", api.OneoffLabel+"=False"))})
+	if err != nil {
+		return false, err
+	}
+	for _, c := range list {
+		service, ok := p.Services[c.Labels[api.ServiceLabel]]
+		if !ok || service.NetworkMode != "" || c.NetworkSettings == nil {
+			continue
+		}
+		for key := range service.Networks {
+			n := p.Networks[key]
+			if _, on := c.NetworkSettings.Networks[n.Name]; !on && !bool(n.External) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 var stdoutMu sync.Mutex
