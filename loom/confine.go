@@ -47,6 +47,27 @@ func (l *Looms) setConfined(ctx context.Context, t *Target, c *registry.Confined
 	})
 }
 
+// renewSidecar makes sure that the sidecar's image is there, and is of this binary.
+func (l *Looms) renewSidecar(ctx context.Context, p *Plan, o Options) error {
+	was := p.confined()
+	if was == nil {
+		return nil
+	}
+	c := *was
+	ref, err := l.egressRef()
+	if !o.DryRun {
+		ref, err = l.egressImage(ctx)
+	}
+	if err != nil && !o.DryRun {
+		return err
+	}
+	if err == nil {
+		c.Image = ref
+	}
+	p.Entry.Confined = &c
+	return nil
+}
+
 // outerNetwork is the network of the sidecar's that wants a subnet, nil where there is none.
 func (p *Plan) outerNetwork() []overrides.Network {
 	if p.confined() == nil {

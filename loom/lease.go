@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -175,7 +176,7 @@ func changed(p *Plan) bool {
 	k := p.Known
 	return k.Created.IsZero() || k.WorkTree != p.Entry.WorkTree || k.Dir != p.Entry.Dir || k.Files != p.Entry.Files ||
 		k.Space != p.Entry.Space || k.Project != p.Entry.Project || k.Pinned != p.Entry.Pinned ||
-		!maps.Equal(k.Variables, p.Entry.Variables)
+		!maps.Equal(k.Variables, p.Entry.Variables) || !reflect.DeepEqual(k.Confined, p.Entry.Confined)
 }
 
 // active are the leases in use: those of ports that the files still have, of services that no profile disables. main has

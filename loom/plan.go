@@ -143,6 +143,9 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if o.Config != "" {
 		p.Entry.DevContainer = o.Config
 	}
+	if err := l.renewSidecar(ctx, p, o); err != nil {
+		return nil, err
+	}
 	p.Entry.Untrusted = p.Entry.Untrusted || pullRequest.MatchString(t.ID)
 	p.Entry.ID, p.Entry.Repository, p.Entry.WorkTree, p.Entry.Dir, p.Entry.Space = t.ID, t.Repository, t.WorkTree, f.found.Dir, f.space
 	if o.Offset != nil {
