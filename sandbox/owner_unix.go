@@ -26,3 +26,27 @@ func ownAs(root *os.Root, name string) error {
 	}
 	return nil
 }
+
+// ownFile gives an open file to the agent. Where we are the agent there is nothing to do.
+func ownFile(f *os.File, uid, gid int) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == uid && (int(st.Gid) == gid || os.Geteuid() != 0) {
+		return nil
+	}
+	return f.Chown(uid, gid)
+}
+
+// ownPath gives a file or folder in root to the agent.
+func ownPath(root *os.Root, name string, uid, gid int) error {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) == uid && (int(st.Gid) == gid || os.Geteuid() != 0) {
+		return nil
+	}
+	return root.Lchown(name, uid, gid)
+}
