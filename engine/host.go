@@ -233,3 +233,18 @@ func parseHex(s string) ([4]byte, bool) {
 	binary.NativeEndian.PutUint32(out[:], binary.BigEndian.Uint32(b))
 	return out, true
 }
+
+// HostAddresses are the addresses that this host has on its own interfaces.
+func HostAddresses() ([]netip.Addr, error) {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("addresses of this host: %w", err)
+	}
+	var all []netip.Addr
+	for _, a := range list {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			all = append(all, p.Addr().Unmap())
+		}
+	}
+	return all, nil
+}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -201,4 +204,104 @@ func (e *Engine) Runtimes(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("engine info: %w", err)
 	}
 	return slices.Sorted(maps.Keys(info.Runtimes)), nil
+}
+
+// RemoveNetwork removes a network; one that is gone is no error.
+func (e *Engine) RemoveNetwork(ctx context.Context, id string) error {
+	if err := e.api.NetworkRemove(ctx, id); err != nil && !cerrdefs.IsNotFound(err) {
+		return err
+	}
+	return nil
+}
+
+// Follow gives each line that a container writes to stdout, from the last n on ("all" for every one), until f returns an
+// error or the log ends; with follow it goes on until ctx ends.
+func (e *Engine) Follow(ctx context.Context, id, tail string, follow bool, f func(line []byte) error) error {
+	r, err := e.api.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, Tail: tail, Follow: follow})
+	if err != nil {
+		return fmt.Errorf("logs of container %.12s: %w", id, err)
+	}
+	defer r.Close()
+	pr, pw := io.Pipe()
+	go func() {
+		_, err := stdcopy.StdCopy(pw, io.Discard, r)
+		pw.CloseWithError(err)
+	}()
+	defer pr.Close()
+	lines := bufio.NewScanner(pr)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if err := f(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("logs of container %.12s: %w", id, err)
+	}
+	return nil
+}
+
+// SocketPath is the path of a local engine's socket on this host, "" where it is reached in another way.
+func (e *Engine) SocketPath() string {
+	path, ok := strings.CutPrefix(e.host, "unix://")
+	if !ok {
+		return ""
+	}
+	return path
+}
+
+// ImageFiles reads files of an image, without running anything of it. A file that the image does not have, or that is none,
+// is missing in the answer.
+func (e *Engine) ImageFiles(ctx context.Context, image string, paths []string) (map[string][]byte, error) {
+	made, err := e.api.ContainerCreate(ctx, &container.Config{Image: image, Entrypoint: []string{}, Cmd: []string{"never"}}, &container.HostConfig{NetworkMode: "none"}, nil, nil, "")
+	if err != nil {
+		return nil, fmt.Errorf("container of image %s: %w", image, err)
+	}
+	files := map[string][]byte{}
+	for _, path := range paths {
+		var text []byte
+		if text, err = e.containerFile(ctx, made.ID, path); err != nil {
+			break
+		}
+		if text != nil {
+			files[path] = text
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := errors.Join(err, e.api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})); err != nil {
+		return nil, fmt.Errorf("files of image %s: %w", image, err)
+	}
+	return files, nil
+}
+
+// containerFile is the content of a regular file, nil where there is none; links are followed.
+func (e *Engine) containerFile(ctx context.Context, id, path string) ([]byte, error) {
+	for range 5 {
+		r, stat, err := e.api.CopyFromContainer(ctx, id, path)
+		if cerrdefs.IsNotFound(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if stat.Mode&os.ModeSymlink != 0 && stat.LinkTarget != "" && stat.LinkTarget != path {
+			r.Close()
+			path = stat.LinkTarget
+			continue
+		}
+		t := tar.NewReader(r)
+		h, err := t.Next()
+		if err != nil || h.Typeflag != tar.TypeReg {
+			r.Close()
+			return nil, err
+		}
+		text, err := io.ReadAll(io.LimitReader(t, 1<<20))
+		r.Close()
+		if err == nil && text == nil {
+			text = []byte{}
+		}
+		return text, err
+	}
+	return nil, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,12 +171,21 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if err != nil {
 		return nil, err
 	}
+	if err := l.endSandboxes(ctx, t, own); err != nil {
+		return nil, err
+	}
+	if req.Volumes {
+		if err := l.forgetSandboxes(ctx, t); err != nil {
+			return nil, err
+		}
+	}
 	if t.ID == Main && isDir(t.WorkTree) {
 		return r, l.downMain(ctx, t, req)
 	}
 	if err := l.takeBack(ctx, own); err != nil {
 		return nil, err
 	}
+	own = slices.DeleteFunc(own, isSandbox)
 	if there, err := l.anything(ctx, project, own); err != nil {
 		return nil, err
 	} else if there {

@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/stack"
 )
 
@@ -63,6 +64,14 @@ func (e *NotRunError) Error() string { return e.Err.Error() }
 // Unwrap gives the reason.
 func (e *NotRunError) Unwrap() error { return e.Err }
 
+// SandboxServiceError says that a service is a sandbox: commands run there as its agent, and only after its check.
+type SandboxServiceError struct{ Service, Agent, Loom string }
+
+// Error names the service.
+func (e *SandboxServiceError) Error() string {
+	return "service " + e.Service + " is the sandbox of an agent"
+}
+
 // NeitherError says that a name is neither that of a loom nor that of a service of the folder's loom.
 type NeitherError struct{ Name, Loom string }
 
@@ -85,6 +94,9 @@ func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
 	c, req, err := l.execTarget(ctx, req)
 	if err != nil {
 		return 0, &NotRunError{err}
+	}
+	if isSandbox(c) {
+		return 0, &NotRunError{&SandboxServiceError{Service: c.Service, Agent: c.Labels[sandbox.LabelAgent], Loom: c.Labels[engine.LabelLoom]}}
 	}
 	if isDevContainer(c) {
 		if err := l.enter(ctx, c, &req.Process); err != nil {
@@ -215,7 +227,7 @@ func hasService(own []engine.Container, name string) bool {
 // execContainer chooses the container: of the service that is named, else of the dev container, else of the one service
 // there is, else of the one that a browser reaches.
 func (l *Looms) execContainer(t *Target, own []engine.Container, service string, index int) (engine.Container, error) {
-	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool { return c.OneOff })
+	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool { return c.OneOff || service == "" && isAside(c) })
 	if len(own) == 0 {
 		return engine.Container{}, &EmptyError{t.ID}
 	}

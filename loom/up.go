@@ -118,6 +118,11 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 			return nil, nil, err
 		}
 	}
+	return l.upLocked(ctx, target, source, req)
+}
+
+// upLocked is up of a loom whose lock is held, and whose entry was read since.
+func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
 	if err := l.ownTree(ctx, target, req); err != nil {
 		return nil, nil, err
 	}
@@ -227,6 +232,9 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		if err := l.dropSidecar(ctx, plan); err != nil {
 			return nil, err
 		}
+		if err := l.keepSandboxes(ctx, plan); err != nil {
+			return nil, err
+		}
 		if err := l.Stack.Create(ctx, plan.Project, req.CreateOptions); err != nil {
 			return nil, err
 		}
@@ -250,8 +258,14 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		if err := l.dropSidecar(ctx, plan); err != nil {
 			return nil, err
 		}
+		if err := l.keepSandboxes(ctx, plan); err != nil {
+			return nil, err
+		}
 		if err := l.Stack.Up(ctx, plan.Project, req.CreateOptions); err != nil {
 			return nil, l.explain(ctx, plan, err)
+		}
+		if err := l.rejoin(ctx, plan.Entry.Project); err != nil {
+			return nil, err
 		}
 		if err := l.lend(ctx, plan); err != nil {
 			return nil, err
@@ -309,7 +323,7 @@ func (l *Looms) converged(ctx context.Context, plan *Plan, o stack.CreateOptions
 	}
 	var seen []stack.Seen
 	for _, c := range own {
-		if !c.OneOff {
+		if !c.OneOff && !isSandbox(c) {
 			done := c.State == "exited" && c.ExitCode == 0 && finishes(plan, c.Service)
 			seen = append(seen, stack.Seen{Service: c.Service, Labels: c.Labels, Up: c.State == "running" && c.Health != "unhealthy" || done})
 		}

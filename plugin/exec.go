@@ -19,6 +19,7 @@ import (
 )
 
 type execOptions struct {
+	agent       string
 	service     string
 	index       int
 	user, dir   string
@@ -33,6 +34,7 @@ func (o *execOptions) flags(flags *pflag.FlagSet) {
 	o.env = opts.NewListOpts(opts.ValidateEnv)
 	flags.StringVar(&o.service, "service", "", "Run it in this service (default: the dev container, or the one service that can be meant)")
 	flags.IntVar(&o.index, "index", 0, "Index of the container if service has multiple replicas")
+	flags.StringVar(&o.agent, "agent", "", "Run it in the sandbox of this agent, as it runs (the default one is called "+loom.DefaultAgent+")")
 	flags.StringVarP(&o.user, "user", "u", "", `Username or UID (format: "<name|uid>[:<group|gid>]")`)
 	flags.StringVarP(&o.dir, "workdir", "w", "", "Working directory inside the container")
 	flags.VarP(&o.env, "env", "e", "Set environment variables")
@@ -108,6 +110,9 @@ func execArgs(flags *pflag.FlagSet, args []string) (words, command []string, who
 
 // run runs the command of the request, with the process's own streams, and ends with its exit code.
 func (o *execOptions) run(ctx context.Context, env *environment, req loom.ExecRequest) error {
+	if o.agent != "" {
+		return o.inSandbox(ctx, env, req)
+	}
 	l, where, err := env.begin(nil)
 	if err != nil {
 		return &loom.NotRunError{Err: err}
@@ -137,6 +142,26 @@ func (o *execOptions) run(ctx context.Context, env *environment, req loom.ExecRe
 		return cli.StatusError{StatusCode: code}
 	}
 	return nil
+}
+
+// inSandbox is exec --agent and shell --agent: a command beside an agent's. Only an id can stand before it.
+func (o *execOptions) inSandbox(ctx context.Context, env *environment, req loom.ExecRequest) error {
+	words, p := req.Words, req.Process
+	if req.Whole && len(words) > 1 {
+		words, p.Cmd = words[:1], words[1:]
+	}
+	switch {
+	case o.service != "" || o.index > 0 || len(words) > 1:
+		return usageError{nil, errors.New("--agent takes no service")}
+	case o.user != "":
+		return usageError{nil, errors.New("--agent takes no --user: commands in a sandbox run as its agent")}
+	}
+	p.Dir, p.Env = o.dir, o.env.GetSlice()
+	id := ""
+	if len(words) > 0 {
+		id = words[0]
+	}
+	return o.runAgent(ctx, env, id, loom.AgentRequest{Agent: o.agent, AsItIs: true, Quiet: true, Process: p})
 }
 
 // streams joins the command to the process's own streams.
@@ -200,6 +225,9 @@ func execHint(err error) string {
 		none      *loom.NoDevContainerError
 		editor    *editorError
 	)
+	if hint := agentHint(err); hint != "" {
+		return hint
+	}
 	switch {
 	case errors.As(err, &neither):
 		return "docker loom ls lists the looms, docker loom ps " + neither.Loom + " the services"

@@ -39,7 +39,7 @@ import (
 // Main runs the plugin with the process's arguments and returns its exit code: 0; 1 where the work failed; 2 for wrong
 // usage; 130 after Ctrl-C. Those of exec and shell are the command's own, and 125 where it was not run.
 func Main(version string) int {
-	os.Args = append(os.Args[:1:1], asPlugin(os.Args[1:])...)
+	os.Args = append(os.Args[:1:1], withoutID(asPlugin(os.Args[1:]))...)
 	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal ends the work in order; a second one, while that takes its time, ends the process.
@@ -140,7 +140,7 @@ that no other copy has, its own volumes. The compose files stay as they are.`,
 	flags.StringVar(&env.progress, "progress", os.Getenv("COMPOSE_PROGRESS"), "Set type of progress output (auto, tty, plain, json, quiet)")
 	cmd.PersistentFlags().BoolVarP(&env.debug, "debug", "D", false, "Tell on stderr what is read and decided")
 	cmd.AddCommand(newEnvCommand(env), newPortCommand(env), newOpenCommand(env))
-	cmd.AddCommand(newExecCommand(env), newShellCommand(env), newCodeCommand(env))
+	cmd.AddCommand(newExecCommand(env), newShellCommand(env), newCodeCommand(env), newAgentCommand(env))
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, flagError(err)} })
 	cmd.AddCommand(
 		newUpCommand(env), newPrepareCommand(env), newDownCommand(env), newListCommand(env), newPsCommand(env),

@@ -396,3 +396,37 @@ const (
 	Warned  = StepState(progress.Warning)
 	Failed  = StepState(progress.Error)
 )
+
+// Beside makes a project that was compiled, not loaded, ready for Compose's API, beside the services of others in the same
+// project, which are no orphans of it. custom labels go on every container without being hashed.
+func Beside(p *types.Project, others []string, custom map[string]string) {
+	if p.Environment == nil {
+		p.Environment = types.Mapping{}
+	}
+	for name, s := range p.Services {
+		s.CustomLabels = types.Labels{
+			api.ProjectLabel: p.Name, api.ServiceLabel: name, api.VersionLabel: api.ComposeVersion,
+			api.WorkingDirLabel: p.WorkingDir, api.ConfigFilesLabel: "", api.OneoffLabel: "False",
+		}
+		for k, v := range custom {
+			s.CustomLabels[k] = v
+		}
+		p.Services[name] = s
+	}
+	Keep(p, others)
+}
+
+// Keep makes containers of services that the project does not have no orphans of it.
+func Keep(p *types.Project, others []string) {
+	for _, name := range others {
+		if _, own := p.Services[name]; own {
+			continue
+		}
+		if p.DisabledServices == nil {
+			p.DisabledServices = types.Services{}
+		}
+		if _, disabled := p.DisabledServices[name]; !disabled {
+			p.DisabledServices[name] = types.ServiceConfig{Name: name}
+		}
+	}
+}

@@ -1,0 +1,341 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/atomicwriter"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/sandbox"
+	"github.com/docker-loom/docker-loom/worktree"
+)
+
+// AgentRequest asks for a command in a loom's sandbox.
+type AgentRequest struct {
+	Where
+	// Agent is whose sandbox it is, "" for [DefaultAgent].
+	Agent string
+	// Image, Egress, ServicesEgress and Vault are stronger than the settings where they are not empty.
+	Image, Egress, ServicesEgress, Vault string
+	// Secrets are variables of this command alone.
+	Secrets map[string]string
+	// Trust accepts what the files of the work tree ask of the host.
+	Trust bool
+	// Quiet says nothing of what the agent can reach.
+	Quiet bool
+	// AsItIs takes a sandbox that runs as it is, whatever the settings say now: for commands beside an agent's.
+	AsItIs bool
+	// Process is the command; without Cmd it is that of the settings.
+	Process engine.Process
+	// Begin is called before the command begins, to join it to its streams and signals; ctx is the command's from then on.
+	Begin func(ctx context.Context) context.Context
+}
+
+// RemoteSandboxError says that the engine is on another machine, where the work tree is not.
+type RemoteSandboxError struct{ Host string }
+
+// Error names the engine.
+func (e *RemoteSandboxError) Error() string {
+	return "a sandbox works on the work tree of this machine, and the engine at " + e.Host + " is on another"
+}
+
+// box is a loom's sandbox that runs and was checked.
+type box struct {
+	target *Target
+	id     string // of the container
+	state  boxState
+}
+
+// boxState is what is remembered of a sandbox in its folder.
+type boxState struct {
+	// Wanted is the digest of what it was made for; another one means to look closer.
+	Wanted string
+	// Sandbox and Egress are the containers, each with its start, that the last check found closed.
+	Sandbox, SandboxStart, Egress, EgressStart string
+	// Image and ImageID are what it was made of.
+	Image, ImageID string
+	// User is uid:gid, Dir the work tree.
+	User, Dir string
+	// Env is for every command: nothing secret.
+	Env []string
+	// Access is said before each command.
+	Access []string
+	// Loud are warnings that are repeated each time.
+	Loud []string
+	// Sources are files and folders of the host whose copies the sandbox has.
+	Sources []string
+}
+
+// Agent runs a command in a loom's sandbox, which it makes, starts and checks as far as that is needed, and returns the
+// command's exit code. Errors are [engine.ErrDetached], or else a [*NotRunError].
+func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
+	b, w, err := l.sandboxFor(ctx, req)
+	if err != nil {
+		return 0, &NotRunError{err}
+	}
+	p := &req.Process
+	if err := l.equip(b, w, req); err != nil {
+		return 0, &NotRunError{err}
+	}
+	for _, line := range b.state.Loud {
+		fmt.Fprintln(l.Stderr, "warning: "+line)
+	}
+	if !req.Quiet {
+		for _, line := range b.state.Access {
+			fmt.Fprintln(l.Stderr, line)
+		}
+	}
+	git, err := worktree.Points(b.state.Dir)
+	if err != nil {
+		return 0, &NotRunError{err}
+	}
+	tell := l.watch(ctx, git)
+	if req.Begin != nil {
+		ctx = req.Begin(ctx)
+	}
+	l.debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
+	code, err := l.Engine.Exec(ctx, b.id, *p)
+	if !p.Detach && !errors.Is(err, engine.ErrDetached) {
+		tell(context.WithoutCancel(ctx))
+	}
+	if err != nil && !errors.Is(err, engine.ErrDetached) {
+		err = &NotRunError{err}
+	}
+	return code, err
+}
+
+// equip completes the command: who runs it, where, and with which variables. What a single command brings is given here
+// and stands in no container's configuration.
+func (l *Looms) equip(b *box, w *wish, req *AgentRequest) error {
+	p := &req.Process
+	if len(p.Cmd) == 0 {
+		p.Cmd = w.policy.Command
+	}
+	p.User = b.state.User
+	if p.Dir == "" {
+		p.Dir = b.state.Dir
+		// Where the user is in the work tree, so is the command.
+		if here, err := filepath.EvalSymlinks(req.Source.Dir); err == nil && below(here, b.state.Dir) {
+			p.Dir = here
+		}
+	}
+	env := slices.Clone(b.state.Env)
+	env = append(env, "ILOOM_LOOM="+b.target.ID)
+	if p.Terminal != nil || req.Begin != nil {
+		if term := os.Getenv("TERM"); term != "" {
+			env = append(env, "TERM="+term)
+		}
+	}
+	more, err := l.variables(w, req)
+	p.Env = append(env, more...)
+	return err
+}
+
+// variables are what a single command is given, NAME=value: the vault's, secrets, and those of the user's flags.
+func (l *Looms) variables(w *wish, req *AgentRequest) ([]string, error) {
+	var env []string
+	if w.policy.Vault != "" {
+		var err error
+		if env, err = l.vaultEnv(w.policy.Vault); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(req.Secrets)) {
+		env = append(env, name+"="+req.Secrets[name])
+	}
+	return append(env, req.Process.Env...), nil
+}
+
+// sandboxFor gives a sandbox that runs and was checked.
+func (l *Looms) sandboxFor(ctx context.Context, req *AgentRequest) (*box, *wish, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, nil, err
+	}
+	if !l.Engine.Local() {
+		return nil, nil, &RemoteSandboxError{l.Engine.Host()}
+	}
+	t := l.registered(ctx, req.Where)
+	var err error
+	if t == nil {
+		if t, err = l.Resolve(ctx, req.Where, Reading); err != nil {
+			return nil, nil, err
+		}
+	}
+	w, err := l.wished(t, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := l.warm(ctx, t, w, req.AsItIs)
+	if b != nil || err != nil {
+		if b != nil {
+			l.attend(ctx, t)
+		}
+		return b, w, err
+	}
+	b, err = l.raise(ctx, w, req)
+	return b, w, err
+}
+
+// warm gives the sandbox where it runs, was checked as it runs, and is what is wanted, as far as that can be told cheaply;
+// else nil.
+func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box, error) {
+	state, ok := l.readBox(t.Known.Project, w.policy.Agent)
+	if !ok {
+		return nil, nil
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	if err != nil {
+		return nil, err
+	}
+	inside, outside := boxOf(own, w.policy.Agent)
+	if inside == nil || outside == nil || inside.ID != state.Sandbox || outside.ID != state.Egress || inside.State != "running" || outside.State != "running" {
+		return nil, nil
+	}
+	var started [2]string
+	image := state.ImageID
+	g, some := errgroup.WithContext(ctx)
+	for i, id := range []string{inside.ID, outside.ID} {
+		g.Go(func() error {
+			rt, err := l.Engine.Runtime(some, id)
+			started[i] = rt.StartedAt
+			return err
+		})
+	}
+	if !asItIs {
+		g.Go(func() (err error) {
+			image, err = l.Engine.ImageID(some, state.Image)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if started != [2]string{state.SandboxStart, state.EgressStart} {
+		l.debugf("the sandbox was started again since its last check")
+		return nil, nil
+	}
+	if !asItIs {
+		wanted, err := l.wantedDigest(t, w, own, state)
+		if err != nil || wanted != state.Wanted || image != state.ImageID {
+			l.debugf("the sandbox is not as wanted, or that cannot be told cheaply: %v", err)
+			return nil, nil
+		}
+	}
+	if err := l.joinServices(ctx, own, networkName(t.Known.Project, sandbox.ServiceName(w.policy.Agent))); err != nil {
+		return nil, err
+	}
+	return &box{target: t, id: inside.ID, state: state}, nil
+}
+
+// wantedDigest is a digest of what a sandbox is made from, as far as that is known without planning it: the same digest, the
+// same sandbox.
+func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, state boxState) (string, error) {
+	program, err := l.egressRef()
+	if err != nil {
+		return "", err
+	}
+	root, err := os.Stat(t.Known.WorkTree)
+	if err != nil {
+		return "", err
+	}
+	git, err := worktree.Points(t.Known.WorkTree)
+	if err != nil {
+		return "", err
+	}
+	parts, err := json.Marshal([]any{
+		w.policy, w.images, w.services, w.mounts, program, l.Version, t.Known.Project, t.Known.WorkTree, t.Known.Confined, git.String(), devImageID(own), fingerprint(state.Sources),
+	})
+	if err != nil {
+		return "", err
+	}
+	uid, gid := ownerOf(root)
+	return digest(parts, fmt.Appendf(nil, "%d:%d", uid, gid)), nil
+}
+
+// fingerprint is of the state of files and folders: names, sizes, times.
+func fingerprint(paths []string) string {
+	var b strings.Builder
+	for _, root := range paths {
+		fmt.Fprintln(&b, root)
+		_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				fmt.Fprintln(&b, path, err)
+				return nil
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				fmt.Fprintln(&b, path, err)
+				return nil
+			}
+			if !d.IsDir() {
+				fmt.Fprintln(&b, path, info.Size(), info.Mode(), info.ModTime().UnixNano())
+			}
+			return nil
+		})
+	}
+	return digest([]byte(b.String()))
+}
+
+// devImageID is the image of the loom's dev container, "" without.
+func devImageID(own []engine.Container) string {
+	for _, c := range own {
+		if isDevContainer(c) && !c.OneOff {
+			return c.ImageID
+		}
+	}
+	return ""
+}
+
+// boxOf are an agent's containers, nil where one is missing.
+func boxOf(own []engine.Container, agent string) (inside, outside *engine.Container) {
+	for i, c := range own {
+		switch {
+		case c.OneOff || c.Labels[sandbox.LabelAgent] == "":
+		case c.Service == sandbox.ServiceName(agent):
+			inside = &own[i]
+		case c.Service == sandbox.EgressName(agent):
+			outside = &own[i]
+		}
+	}
+	return inside, outside
+}
+
+// isSandbox tells an agent's sandbox and its sidecar from a service of the project.
+func isSandbox(c engine.Container) bool { return c.Labels[sandbox.LabelAgent] != "" }
+
+// sandboxDir is where a loom's sandboxes keep what they are made with.
+func (l *Looms) sandboxDir(project string) string {
+	return filepath.Join(filepath.Dir(l.Registry.Path()), "sandbox", project)
+}
+
+func (l *Looms) boxFile(project, agent string) string {
+	return filepath.Join(l.sandboxDir(project), cmp.Or(agent, DefaultAgent), "state.json")
+}
+
+func (l *Looms) readBox(project, agent string) (s boxState, ok bool) {
+	text, err := os.ReadFile(l.boxFile(project, agent))
+	return s, err == nil && json.Unmarshal(text, &s) == nil
+}
+
+func (l *Looms) writeBox(project, agent string, s boxState) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	path := l.boxFile(project, agent)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return atomicwriter.WriteFile(path, text, 0o600)
+}

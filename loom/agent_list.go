@@ -1,0 +1,312 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox"
+	"github.com/docker-loom/docker-loom/sandbox/egress"
+	"github.com/docker-loom/docker-loom/settings"
+)
+
+// Sandbox is one sandbox as agent ls shows it.
+type Sandbox struct {
+	Loom       string `json:"loom"`
+	Repository string `json:"repository"`
+	Agent      string `json:"agent"`
+	Container  string `json:"container"`
+	// State is that of the container: running, exited, created, paused, restarting or dead.
+	State string `json:"state"`
+	Image string `json:"image"`
+	// Egress is none, restricted or open; "" where that cannot be told.
+	Egress string `json:"egress"`
+	// Since is when it was started, nil where it does not run.
+	Since *time.Time `json:"since"`
+}
+
+// Name addresses the loom from anywhere.
+func (s Sandbox) Name() string { return registry.Name(s.Repository, s.Loom) }
+
+// Agents lists the sandboxes of all looms on the engine.
+func (l *Looms) Agents(ctx context.Context) ([]Sandbox, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	all, err := l.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{sandbox.LabelAgent: ""}})
+	if err != nil {
+		return nil, err
+	}
+	list := []Sandbox{}
+	for _, c := range all {
+		name := c.Labels[sandbox.LabelAgent]
+		if c.OneOff || c.Service != sandbox.ServiceName(name) {
+			continue
+		}
+		s := Sandbox{Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Agent: name, Container: c.Name, State: c.State, Image: c.Image}
+		if c.State == "running" {
+			rt, err := l.Engine.Runtime(ctx, c.ID)
+			if err != nil {
+				return nil, err
+			}
+			if at, err := time.Parse(time.RFC3339Nano, rt.StartedAt); err == nil {
+				s.Since = &at
+			}
+		}
+		for _, e := range all {
+			if e.Project == c.Project && e.Service == sandbox.EgressName(name) {
+				rt, err := l.Engine.Runtime(ctx, e.ID)
+				if err != nil {
+					return nil, err
+				}
+				if cfg, err := egress.ParseConfig(rt.Env[egress.ConfigVariable]); err == nil {
+					s.Egress = string(cfg.Mode)
+				}
+			}
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b Sandbox) int {
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Loom, b.Loom), cmp.Compare(a.Agent, b.Agent))
+	})
+	return list, nil
+}
+
+// NoSandboxError says that a loom has no sandbox for the agent, or none that runs.
+type NoSandboxError struct {
+	Loom, Agent string
+	// State is that of its container, "" where there is none.
+	State string
+}
+
+// Error names loom and agent.
+func (e *NoSandboxError) Error() string {
+	if e.State != "" {
+		return fmt.Sprintf("the sandbox of loom %s for %s does not run: its container is %s", e.Loom, e.Agent, e.State)
+	}
+	return fmt.Sprintf("loom %s has no sandbox for %s", e.Loom, e.Agent)
+}
+
+// box finds the containers of a loom's sandbox.
+func (l *Looms) boxAt(ctx context.Context, where Where, agent string) (t *Target, own []engine.Container, inside, outside *engine.Container, err error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if t, err = l.Resolve(ctx, where, Reading); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if own, err = l.containers(ctx, t.Known); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	inside, outside = boxOf(own, cmp.Or(agent, DefaultAgent))
+	if outside == nil && inside == nil {
+		err = &NoSandboxError{Loom: t.ID, Agent: cmp.Or(agent, DefaultAgent)}
+	}
+	return t, own, inside, outside, err
+}
+
+// StopAgent stops a loom's sandbox and its sidecar, or all of them.
+func (l *Looms) StopAgent(ctx context.Context, where Where, agent string, all bool) ([]Sandbox, error) {
+	t, own, _, _, err := l.boxAt(ctx, where, agent)
+	if err != nil && !(all && errors.As(err, new(*NoSandboxError))) {
+		return nil, err
+	}
+	stopped := []Sandbox{}
+	for _, c := range own {
+		name := c.Labels[sandbox.LabelAgent]
+		if name == "" || !all && name != cmp.Or(agent, DefaultAgent) {
+			continue
+		}
+		if err := l.Engine.Stop(ctx, c.ID, 0); err != nil {
+			return stopped, err
+		}
+		if c.Service == sandbox.ServiceName(name) {
+			stopped = append(stopped, Sandbox{Loom: t.ID, Repository: t.Repository, Agent: name, Container: c.Name, State: "exited", Image: c.Image})
+		}
+	}
+	return stopped, nil
+}
+
+// EgressDecision is what a sandbox's proxy decided.
+type EgressDecision = egress.Decision
+
+// AgentLogRequest asks for the decisions of a sandbox's proxy.
+type AgentLogRequest struct {
+	Where
+	Agent string
+	// Follow goes on until the context ends; Denied leaves out what was let through.
+	Follow, Denied bool
+	// Tail is a number of lines, or all.
+	Tail string
+}
+
+// AgentLog gives the decisions one by one.
+func (l *Looms) AgentLog(ctx context.Context, req AgentLogRequest, each func(EgressDecision) error) error {
+	t, _, _, outside, err := l.boxAt(ctx, req.Where, req.Agent)
+	if err != nil {
+		return err
+	}
+	if outside == nil {
+		return &NoSandboxError{Loom: t.ID, Agent: cmp.Or(req.Agent, DefaultAgent)}
+	}
+	return l.Engine.Follow(ctx, outside.ID, cmp.Or(req.Tail, "all"), req.Follow, func(line []byte) error {
+		var d EgressDecision
+		if err := json.Unmarshal(line, &d); err != nil || d.Verdict == "" {
+			// It says on stdout when it begins and ends, too.
+			return nil //nolint:nilerr // no decision
+		}
+		if req.Denied && d.Verdict == egress.Allowed {
+			return nil
+		}
+		return each(d)
+	})
+}
+
+// AllowRequest asks that a sandbox reaches more hosts.
+type AllowRequest struct {
+	Where
+	Agent string
+	Hosts []string
+	// Save writes them into the user's settings too.
+	Save bool
+}
+
+// AllowHosts lets a sandbox that runs reach more hosts, and the loom's services where they leave through a proxy. It
+// returns a line for each thing that was done.
+func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (told []string, err error) {
+	for _, host := range req.Hosts {
+		if _, err := egress.ParseRule(host); err != nil {
+			return nil, err
+		}
+	}
+	t, own, _, outside, err := l.boxAt(ctx, req.Where, req.Agent)
+	if err != nil && !req.Save {
+		return nil, err
+	}
+	if req.Save {
+		changed, err := l.saveHosts(req.Agent, req.Hosts)
+		if err != nil {
+			return nil, err
+		}
+		if changed {
+			told = append(told, l.UserSettings+": written")
+		} else {
+			told = append(told, l.UserSettings+": nothing to change")
+		}
+	}
+	if err != nil {
+		// For the next sandbox it holds all the same.
+		return told, nil
+	}
+	ids := map[string]string{}
+	if outside != nil && outside.State == "running" {
+		ids[outside.ID] = "the sandbox of loom " + t.ID + " reaches them"
+	}
+	for _, c := range own {
+		if c.Service == egressService && c.State == "running" {
+			ids[c.ID] = "the services of loom " + t.ID + " reach them"
+		}
+	}
+	if len(ids) == 0 {
+		if req.Save {
+			return told, nil
+		}
+		return told, &NoSandboxError{Loom: t.ID, Agent: cmp.Or(req.Agent, DefaultAgent), State: outside.State}
+	}
+	for _, c := range own {
+		line, ok := ids[c.ID]
+		if !ok {
+			continue
+		}
+		_, why, code, err := l.Engine.ExecOutput(ctx, c.ID, engine.Process{Cmd: append([]string{sandbox.Program, "egress", "allow"}, req.Hosts...)})
+		if err == nil && code != 0 {
+			err = fmt.Errorf("container %s: exit code %d: %s", c.Name, code, why)
+		}
+		if err != nil {
+			return told, err
+		}
+		told = append(told, line)
+	}
+	return told, nil
+}
+
+// saveHosts adds hosts to the user's own settings, of the agent that is named there, else of all.
+func (l *Looms) saveHosts(agent string, hosts []string) (changed bool, err error) {
+	text, err := settings.File(l.UserSettings)
+	if err != nil {
+		return false, err
+	}
+	now, err := settings.Read(settings.Sources{User: l.UserSettings})
+	if err != nil {
+		return false, err
+	}
+	path := []string{"container", "agent", "egress", "allow"}
+	list := slices.Clone(now.Container.Agent.Egress.Allow)
+	if a, ok := now.Container.Agents[agent]; ok {
+		path, list = []string{"container", "agents", agent, "egress", "allow"}, slices.Clone(a.Egress.Allow)
+	}
+	before := len(list)
+	for _, host := range hosts {
+		if !slices.Contains(list, host) {
+			list = append(list, host)
+		}
+	}
+	if len(list) == before {
+		return false, nil
+	}
+	edited, err := settings.Edit(l.UserSettings, text, settings.Change{Path: path, Value: list})
+	if err != nil {
+		return false, err
+	}
+	return true, settings.Write(l.UserSettings, edited)
+}
+
+// AgentAccess lists what an agent could read, write and reach, without doing anything.
+func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.AccessList, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	if !l.Engine.Local() {
+		return nil, &RemoteSandboxError{l.Engine.Host()}
+	}
+	t, err := l.Resolve(ctx, req.Where, Reading)
+	if err != nil {
+		return nil, err
+	}
+	w, err := l.wished(t, req)
+	if err != nil {
+		return nil, err
+	}
+	// It is looked at as agent would have it.
+	image, err := l.egressRef()
+	if err != nil {
+		return nil, err
+	}
+	t.Known.Confined = w.confinement(image)
+	plan, err := l.Plan(ctx, t, Options{DryRun: true})
+	if err != nil {
+		return nil, err
+	}
+	spec, _, err := l.specify(ctx, t, plan, w, true)
+	if err != nil {
+		return nil, err
+	}
+	env, err := l.variables(w, req)
+	if err != nil {
+		return nil, err
+	}
+	var variables []string
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		variables = append(variables, name)
+	}
+	access, err := sandbox.Access(spec, plan.serviceAccess(), variables)
+	return &access, err
+}

@@ -1,0 +1,159 @@
+package loom
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/sandbox"
+	"github.com/docker-loom/docker-loom/sandbox/egress"
+	"github.com/docker-loom/docker-loom/settings"
+)
+
+// DefaultAgent is the agent that is meant where none is named.
+const DefaultAgent = sandbox.DefaultAgent
+
+// AgentName tells whether an agent can be called so.
+func AgentName(name string) bool { return settings.AgentName(name) }
+
+// defaultCommand is what agent runs where neither the user nor the settings say.
+var defaultCommand = []string{"claude", "--dangerously-skip-permissions"}
+
+// wish is what is wanted of an agent: settings, environment and flags together.
+type wish struct {
+	policy   sandbox.Policy
+	images   AgentImages
+	services egress.Mode // of the loom's services: restricted, none or open
+	// mounts are as the settings say them; they are looked at when a sandbox is made.
+	mounts   []settings.AgentMount
+	findings []finding.Finding
+}
+
+// policySources are the files that say what an agent may do: the user's own, and those of the main work tree. What a
+// sandbox can write is not among them, unless the main work tree is what it works on.
+func (l *Looms) policySources(t *Target) settings.Sources {
+	return settings.Sources{User: l.UserSettings, WorkTree: t.Repository}
+}
+
+// wished reads what is wanted of the agent. It asks nobody but files and the environment.
+func (l *Looms) wished(t *Target, req *AgentRequest) (*wish, error) {
+	src := l.policySources(t)
+	set, err := settings.Read(src)
+	if err != nil {
+		return nil, err
+	}
+	name := cmp.Or(req.Agent, DefaultAgent)
+	if !settings.AgentName(name) {
+		return nil, fmt.Errorf("agent %q: a name is of lower-case letters, digits, - and _", name)
+	}
+	if _, named := set.Container.Agents[name]; !named && name != DefaultAgent {
+		return nil, &UnknownAgentError{Name: name, There: append([]string{DefaultAgent}, slices.Sorted(maps.Keys(set.Container.Agents))...)}
+	}
+	return wished(name, set, src, req, os.Getenv)
+}
+
+// UnknownAgentError says that the settings have no agent of this name.
+type UnknownAgentError struct {
+	Name  string
+	There []string
+}
+
+// Error lists those that there are.
+func (e *UnknownAgentError) Error() string {
+	return fmt.Sprintf("no agent %s in the settings; there are: %s", e.Name, strings.Join(slices.Compact(e.There), ", "))
+}
+
+// wished decides: a flag is stronger than the environment, that is stronger than settings.
+func wished(name string, set *settings.Settings, src settings.Sources, req *AgentRequest, env func(string) string) (*wish, error) {
+	a := set.Agent(name)
+	wrong := func(err error, keys ...any) error {
+		if _, named := set.Container.Agents[name]; named {
+			if at := settings.Wrong(src, err, append([]any{"container", "agents", name}, keys...)...); at != nil {
+				return at
+			}
+		}
+		return settings.Wrong(src, err, append([]any{"container", "agent"}, keys...)...)
+	}
+	w := &wish{mounts: a.Mounts, images: AgentImages{Flag: req.Image, Project: a.Image}}
+	if a.Image != set.Container.Agent.Image {
+		w.images.Agent, w.images.Project = a.Image, set.Container.Agent.Image
+	}
+	p := &w.policy
+	p.Agent, p.Command, p.Credentials, p.ReadOnly = name, a.Command, a.Credentials, a.ReadOnly
+	if len(p.Command) == 0 {
+		p.Command = defaultCommand
+	}
+	p.Vault = cmp.Or(req.Vault, a.Vault)
+	p.Runtime = cmp.Or(env("AGENT_RUNTIME"), a.Runtime)
+	mode := egress.Mode(cmp.Or(req.Egress, a.Egress.Mode, string(egress.Restricted)))
+	switch mode {
+	case egress.None, egress.Restricted, egress.Open:
+	default:
+		return nil, fmt.Errorf("egress %q: it is none, restricted or open", mode)
+	}
+	p.Egress = mode
+	for i, host := range a.Egress.Allow {
+		if _, err := egress.ParseRule(host); err != nil {
+			return nil, wrong(err, "egress", "allow", i)
+		}
+	}
+	if mode == egress.Restricted {
+		p.Allow = append(egress.Defaults(), a.Egress.Allow...)
+		slices.Sort(p.Allow)
+		p.Allow = slices.Compact(p.Allow)
+	}
+	w.services = mode
+	switch services := cmp.Or(req.ServicesEgress, a.ServicesEgress); services {
+	case "":
+	case string(egress.Restricted):
+		if mode == egress.Open {
+			w.services = egress.Restricted
+		}
+	case string(egress.Open):
+		w.services = egress.Open
+	default:
+		return nil, fmt.Errorf("egress of services %q: it is restricted or open", services)
+	}
+	switch access := cmp.Or(env("AGENT_DOCKER_ACCESS"), a.DockerAccess, "none"); access {
+	case "none", "false", "0":
+	case "socket":
+		p.DockerSocket = "/var/run/docker.sock"
+	default:
+		return nil, fmt.Errorf("AGENT_DOCKER_ACCESS %q: it is none or socket", access)
+	}
+	return w, w.limits(a, env, wrong)
+}
+
+// limits are read so that an error says where the value comes from.
+func (w *wish) limits(a settings.Agent, env func(string) string, wrong func(error, ...any) error) error {
+	of := [3]string{a.Memory, "", ""}
+	if a.CPUs > 0 {
+		of[1] = strconv.FormatFloat(a.CPUs, 'f', -1, 64)
+	}
+	if a.PIDs > 0 {
+		of[2] = strconv.Itoa(a.PIDs)
+	}
+	for i, name := range []string{"AGENT_MEMORY_LIMIT", "AGENT_CPU_LIMIT", "AGENT_PIDS_LIMIT"} {
+		one := [3]string{}
+		one[i] = of[i]
+		value := env(name)
+		if value != "" {
+			of[i], one[i] = value, value
+		}
+		_, err := sandbox.ParseLimits(one[0], one[1], one[2])
+		switch {
+		case err != nil && value != "":
+			return fmt.Errorf("%s: %w", name, err)
+		case err != nil:
+			return wrong(err, []string{"memory", "cpus", "pids"}[i])
+		}
+	}
+	var err error
+	w.policy.Limits, err = sandbox.ParseLimits(of[0], of[1], of[2])
+	return err
+}

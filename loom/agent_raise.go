@@ -1,0 +1,447 @@
+package loom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox"
+	"github.com/docker-loom/docker-loom/sandbox/egress"
+	"github.com/docker-loom/docker-loom/settings"
+	"github.com/docker-loom/docker-loom/stack"
+)
+
+// MainServicesError says that the services of the loom main cannot be confined: it is what docker compose up makes.
+type MainServicesError struct{ Loom string }
+
+// Error says so.
+func (e *MainServicesError) Error() string {
+	return "the services of loom " + e.Loom + " are as docker compose makes them, and reach the internet: an agent that edits what they run would too"
+}
+
+// RuntimeError says that the engine has no such container runtime.
+type RuntimeError struct {
+	Runtime string
+	There   []string
+}
+
+// Error lists those that it has.
+func (e *RuntimeError) Error() string {
+	return fmt.Sprintf("the engine has no runtime %s; it has: %q", e.Runtime, e.There)
+}
+
+// raise brings the loom up as it is to be beside a sandbox, and the sandbox to its wanted state; then it is checked. Two
+// commands at once would make it twice, so that the loom's lock is held.
+func (l *Looms) raise(ctx context.Context, w *wish, req *AgentRequest) (*box, error) {
+	t, err := l.Resolve(ctx, req.Where, Reading)
+	if err != nil {
+		return nil, err
+	}
+	release, err := l.alone(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if t.Known == nil {
+		return nil, &UnknownError{t.Name()}
+	}
+	// Another command may have done it meanwhile.
+	if b, err := l.warm(ctx, t, w, req.AsItIs); b != nil || err != nil {
+		return b, err
+	}
+	plan, err := l.beside(ctx, t, w, req)
+	if err != nil {
+		return nil, err
+	}
+	spec, more, err := l.specify(ctx, t, plan, w, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range more {
+		l.tellFinding(f)
+	}
+	return l.settleBox(ctx, t, plan, w, spec)
+}
+
+// beside is up of the loom with its services confined, or not, as the agent wants it.
+func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentRequest) (*Plan, error) {
+	if w.policy.Runtime != "" {
+		there, err := l.Engine.Runtimes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(there, w.policy.Runtime) {
+			return nil, &RuntimeError{w.policy.Runtime, there}
+		}
+	}
+	image, err := l.egressImage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	if err != nil {
+		return nil, err
+	}
+	if w.images != (AgentImages{}) || os.Getenv("ILOOM_AGENT_IMAGE")+os.Getenv("AGENT_DEFAULT_IMAGE") != "" {
+		// A slip in a name shows before the services are made anew.
+		if _, _, err := l.agentImage(ctx, w.images, own); err != nil {
+			return nil, err
+		}
+	}
+	confined := w.confinement(image)
+	if t.ID == Main && confined != nil {
+		return nil, &MainServicesError{t.Name()}
+	}
+	if err := l.setConfined(ctx, t, confined); err != nil {
+		return nil, err
+	}
+	plan, _, err := l.upLocked(ctx, t, nil, UpRequest{Where: req.Where, Options: Options{Trust: req.Trust}, WaitTimeout: 3 * time.Minute, HookOutput: l.Stderr})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range plan.Findings {
+		if f.Level == finding.Warning {
+			l.tellFinding(f)
+		}
+	}
+	return plan, l.refresh(ctx, t)
+}
+
+// confinement is how the loom's services are to leave, nil where as they like.
+func (w *wish) confinement(image string) *registry.Confined {
+	if w.services == egress.Open {
+		return nil
+	}
+	return &registry.Confined{Mode: string(w.services), Allow: w.policy.Allow, Image: image}
+}
+
+// specify collects what the sandbox is made from. Looking writes and leases nothing.
+func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, looking bool) (sandbox.Spec, []finding.Finding, error) {
+	spec := sandbox.Spec{Policy: w.policy}
+	var findings []finding.Finding
+	tree := followed(t.WorkTree)
+	spec.Project, spec.Loom, spec.Repository, spec.WorkTree = t.Known.Project, t.ID, t.Repository, tree
+	spec.Labels = map[string]string{engine.LabelLoom: t.ID, engine.LabelRepo: t.Repository}
+	spec.State = filepath.Dir(l.boxFile(t.Known.Project, w.policy.Agent))
+	spec.IsolatedGateway = l.Engine.IsolatedGateway()
+	spec.Hint = "docker loom agent allow --loom " + t.ID + asAgent(w.policy.Agent)
+	spec.Services = plan.Project.ServiceNames()
+	spec.Services = slices.DeleteFunc(spec.Services, func(name string) bool { return name == egressService })
+	root, err := os.Stat(tree)
+	if err != nil {
+		return spec, nil, err
+	}
+	if spec.UID, spec.GID = ownerOf(root); spec.UID == 0 {
+		spec.UID, spec.GID = sandbox.FixedID, sandbox.FixedID
+	}
+	if t.Git != nil && t.Git.WorkTree != "" {
+		git, more, err := sandbox.ReadGit(tree, followed(t.Git.CommonDir), followed(t.Git.GitDir))
+		if err != nil {
+			return spec, nil, err
+		}
+		spec.Git, findings = git, append(findings, more...)
+	}
+	if w.policy.DockerSocket != "" {
+		spec.DockerSocket = l.Engine.SocketPath()
+	}
+	if spec.EgressImage, err = l.egressRef(); err != nil {
+		return spec, nil, err
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	if err != nil {
+		return spec, nil, err
+	}
+	images := w.images
+	images.Looking = looking
+	ref, id, err := l.agentImage(ctx, images, own)
+	if err != nil {
+		return spec, nil, err
+	}
+	inside, _ := boxOf(own, w.policy.Agent)
+	ref, id, more, err := l.toolchainImage(ctx, ref, id, tree, inside, looking)
+	if err != nil {
+		return spec, nil, err
+	}
+	spec.Image, spec.ImageID, findings = ref, id, append(findings, more...)
+	if err := l.lendSubnets(ctx, t, &spec, looking); err != nil {
+		return spec, nil, err
+	}
+	return spec, findings, nil
+}
+
+func asAgent(name string) string {
+	if name == DefaultAgent {
+		return ""
+	}
+	return " --as " + name
+}
+
+// lendSubnets leases the sandbox's two networks, for the loom's life as those of its services.
+func (l *Looms) lendSubnets(ctx context.Context, t *Target, spec *sandbox.Spec, looking bool) error {
+	keys := []string{sandbox.ServiceName(spec.Agent), sandbox.OuterName(spec.Agent)}
+	var networks []overrides.Network
+	for _, key := range keys {
+		networks = append(networks, overrides.Network{Key: key, Pools: []overrides.Pool{{Bits: 24}}})
+	}
+	if !complete(*t.Known, nil, networks) {
+		world, err := l.world(ctx, t.Known.Project)
+		if err != nil {
+			return err
+		}
+		set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.Repository})
+		if err != nil {
+			return err
+		}
+		decide := func(state *registry.State) error {
+			e := state.Find(t.Repository, t.ID)
+			if e == nil {
+				return &UnknownError{t.Name()}
+			}
+			if err := subnets(e, networks, set.Container.AddressPool, world, state); err != nil {
+				return err
+			}
+			t.Known = copyOf(e)
+			return nil
+		}
+		if looking {
+			state, err := l.Registry.Read(ctx)
+			if err != nil {
+				return err
+			}
+			if err := decide(state); err != nil {
+				return err
+			}
+		} else if err := l.Registry.Update(ctx, decide); err != nil {
+			return err
+		}
+	}
+	leased := prefixes(t.Known.Subnets)
+	for i, to := range []*netip.Prefix{&spec.Subnet, &spec.OuterSubnet} {
+		if len(leased[keys[i]]) == 0 {
+			return fmt.Errorf("network %s: no subnet", keys[i])
+		}
+		*to = leased[keys[i]][0]
+	}
+	return nil
+}
+
+// settleBox brings the containers to their wanted state, joins the loom's services to them and has them checked.
+func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, spec sandbox.Spec) (*box, error) {
+	if err := l.writable(ctx, t, spec); err != nil {
+		return nil, err
+	}
+	sources, err := l.stock(ctx, t, w, &spec)
+	if err != nil {
+		return nil, err
+	}
+	project, findings, err := sandbox.Compile(spec)
+	if err != nil {
+		return nil, err
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: spec.Project})
+	if err != nil {
+		return nil, err
+	}
+	was, _ := l.readBox(spec.Project, spec.Agent)
+	facts, err := l.boxFacts(ctx, own, project, spec.Agent, was)
+	if err != nil {
+		return nil, err
+	}
+	action := sandbox.Decide(facts)
+	l.debugf("sandbox %s: %+v", sandbox.ServiceName(spec.Agent), action)
+	if err := l.compose(ctx, t, spec, project, own, action); err != nil {
+		return nil, err
+	}
+	if own, err = l.Engine.Containers(ctx, engine.Filter{Project: spec.Project}); err != nil {
+		return nil, err
+	}
+	if err := l.joinServices(ctx, own, networkName(spec.Project, sandbox.ServiceName(spec.Agent))); err != nil {
+		return nil, err
+	}
+	inside, outside := boxOf(own, spec.Agent)
+	if inside == nil || outside == nil || inside.State != "running" || outside.State != "running" {
+		return nil, l.notRunning(ctx, t, spec, inside, outside)
+	}
+	if action.Check {
+		if err := l.prove(ctx, t, spec, inside); err != nil {
+			return nil, err
+		}
+	}
+	state, err := l.remembers(ctx, t, plan, w, spec, own, sources)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range findings {
+		state.Loud = append(state.Loud, f.Message)
+	}
+	if err := l.writeBox(spec.Project, spec.Agent, state); err != nil {
+		return nil, err
+	}
+	return &box{target: t, id: inside.ID, state: state}, nil
+}
+
+// writable notes, before the sandbox starts, that what the loom's work tree says may be somebody else's from now on.
+func (l *Looms) writable(ctx context.Context, t *Target, spec sandbox.Spec) error {
+	if spec.ReadOnly || t.Known.Sandboxed {
+		return nil
+	}
+	t.Known.Sandboxed = true
+	return l.Registry.Update(ctx, func(state *registry.State) error {
+		k := state.Find(t.Repository, t.ID)
+		if k == nil {
+			return &UnknownError{t.Name()}
+		}
+		k.Sandboxed = true
+		return nil
+	})
+}
+
+// boxFacts are what sandbox.Decide wants to know.
+func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *types.Project, agent string, was boxState) (sandbox.Facts, error) {
+	var f sandbox.Facts
+	inside, outside := boxOf(own, agent)
+	f.WantHash, f.Egress.WantHash = sandbox.Hashes(project, agent)
+	f.CheckedID, f.CheckedStart, f.Egress.CheckedID, f.Egress.CheckedStart = was.Sandbox, was.SandboxStart, was.Egress, was.EgressStart
+	if inside != nil {
+		rt, err := l.Engine.Runtime(ctx, inside.ID)
+		if err != nil {
+			return f, err
+		}
+		f.Exists, f.Running, f.Hash, f.ID, f.StartedAt = true, inside.State == "running", inside.Labels[sandbox.LabelSandbox], inside.ID, rt.StartedAt
+	}
+	if outside != nil {
+		rt, err := l.Engine.Runtime(ctx, outside.ID)
+		if err != nil {
+			return f, err
+		}
+		e := &f.Egress
+		e.Exists, e.Running, e.Hash, e.ID, e.StartedAt = true, outside.State == "running", outside.Labels[sandbox.LabelSandbox], outside.ID, rt.StartedAt
+	}
+	return f, nil
+}
+
+// compose does what was decided: a container that drifted goes, and Compose makes and starts what is missing. A sandbox that
+// stays is left alone, whatever Compose would think of it.
+func (l *Looms) compose(ctx context.Context, t *Target, spec sandbox.Spec, project *types.Project, own []engine.Container, action sandbox.Action) error {
+	if action.Sandbox == sandbox.Keep && action.Egress == sandbox.Keep {
+		return nil
+	}
+	if action.EndsCommands {
+		fmt.Fprintf(l.Stderr, "the sandbox of loom %s is made anew, because what it is made of changed: commands that run in it end\n", t.ID)
+	}
+	inside, outside := boxOf(own, spec.Agent)
+	var drop []string
+	if action.Sandbox == sandbox.Recreate {
+		drop = append(drop, inside.ID)
+	}
+	if action.Egress == sandbox.Recreate {
+		drop = append(drop, outside.ID)
+	}
+	for _, id := range drop {
+		if err := l.Engine.Stop(ctx, id, 0); err != nil {
+			return err
+		}
+	}
+	if err := l.Engine.RemoveContainers(ctx, drop, true); err != nil {
+		return err
+	}
+	if action.Sandbox == sandbox.Keep {
+		// Compose would start the sidecar only; its own idea of drift shall not touch the sandbox.
+		delete(project.Services, sandbox.ServiceName(spec.Agent))
+	}
+	if err := l.ownHome(ctx, t, spec, project); err != nil {
+		return err
+	}
+	var others []string
+	for _, c := range own {
+		others = append(others, c.Service)
+	}
+	stack.Beside(project, append(others, sandbox.ServiceName(spec.Agent)), map[string]string{
+		engine.LabelWorkTree: t.WorkTree, engine.LabelOffset: strconv.Itoa(t.Known.Offset), engine.LabelVersion: l.Version,
+	})
+	if err := l.Stack.Up(ctx, project, stack.CreateOptions{}); err != nil {
+		return fmt.Errorf("sandbox of loom %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// ownHome makes the home volume, and gives it and the folders that files are mounted in to the agent.
+func (l *Looms) ownHome(ctx context.Context, t *Target, spec sandbox.Spec, project *types.Project) error {
+	key := sandbox.HomeName(spec.Agent)
+	volume := project.Volumes[key].Name
+	there, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: spec.Project})
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(there, func(v engine.Volume) bool { return v.Name == volume }) {
+		if err := l.Stack.CreateVolume(ctx, project, key); err != nil {
+			return err
+		}
+	}
+	_, why, code, err := l.Engine.RunOnce(ctx, engine.Once{
+		Image: spec.EgressImage, User: "0:0", Network: "none", CapAdd: []string{"CHOWN", "DAC_OVERRIDE", "FOWNER"},
+		Cmd:    append([]string{sandbox.Program, "egress", "chown", fmt.Sprintf("%d:%d", spec.UID, spec.GID), sandbox.Home}, sandbox.Folders(spec)...),
+		Mounts: []engine.Mount{{Volume: volume, Target: sandbox.Home}},
+	})
+	if err == nil && code != 0 {
+		err = errors.New(string(why))
+	}
+	if err != nil {
+		return fmt.Errorf("home of the sandbox: %w", err)
+	}
+	return nil
+}
+
+// notRunning says why a sandbox does not run.
+func (l *Looms) notRunning(ctx context.Context, t *Target, spec sandbox.Spec, inside, outside *engine.Container) error {
+	for _, c := range []*engine.Container{outside, inside} {
+		if c == nil {
+			return fmt.Errorf("sandbox of loom %s: its container is missing", t.ID)
+		}
+		if c.State == "running" {
+			continue
+		}
+		last, err := l.Engine.Tail(ctx, c.ID, 3)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("sandbox of loom %s: container %s is %s, exit code %d: %q", t.ID, c.Name, c.State, c.ExitCode, last)
+	}
+	return nil
+}
+
+// remembers is what the next command has to know.
+func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, spec sandbox.Spec, own []engine.Container, sources []string) (boxState, error) {
+	s := boxState{Image: spec.Image, ImageID: spec.ImageID, User: fmt.Sprintf("%d:%d", spec.UID, spec.GID), Dir: spec.WorkTree, Sources: sources}
+	inside, outside := boxOf(own, spec.Agent)
+	for _, c := range []struct {
+		of        *engine.Container
+		id, start *string
+	}{{inside, &s.Sandbox, &s.SandboxStart}, {outside, &s.Egress, &s.EgressStart}} {
+		rt, err := l.Engine.Runtime(ctx, c.of.ID)
+		if err != nil {
+			return s, err
+		}
+		*c.id, *c.start = c.of.ID, rt.StartedAt
+	}
+	s.Env = sandbox.NoProxy(spec.Services)
+	access, err := sandbox.Access(spec, plan.serviceAccess(), nil)
+	if err != nil {
+		return s, err
+	}
+	s.Access = access.Lines()
+	s.Wanted, err = l.wantedDigest(t, w, own, s)
+	return s, err
+}

@@ -1,0 +1,236 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/docker/cli/cli/config"
+	"github.com/moby/sys/atomicwriter"
+
+	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/sandbox"
+	"github.com/docker-loom/docker-loom/sandbox/egress"
+	"github.com/docker-loom/docker-loom/worktree"
+)
+
+// vaults is the folder of the user's vaults.
+func (l *Looms) vaults() string { return filepath.Join(filepath.Dir(l.UserSettings), "vaults") }
+
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// vaultEnv are the variables of a vault, NAME=value: one file each in its folder env.
+func (l *Looms) vaultEnv(name string) ([]string, error) {
+	root, err := os.OpenRoot(filepath.Join(l.vaults(), name))
+	if err != nil {
+		return nil, fmt.Errorf("vault %s: %w", name, err)
+	}
+	defer root.Close()
+	dir, err := root.Open("env")
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vault %s: %w", name, err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("vault %s: %w", name, err)
+	}
+	slices.Sort(names)
+	var env []string
+	for _, n := range names {
+		if !variable.MatchString(n) {
+			return nil, fmt.Errorf("vault %s: env/%s is no name of a variable", name, n)
+		}
+		text, err := root.ReadFile(filepath.Join("env", n))
+		if err != nil {
+			return nil, fmt.Errorf("vault %s: %w", name, err)
+		}
+		env = append(env, n+"="+strings.TrimRight(string(text), "\r\n"))
+	}
+	return env, nil
+}
+
+// stock writes what the sandbox brings from the host, gives the agent rights to the work tree where it has a user of its
+// own, and returns the files and folders of the host that were copied.
+func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spec) ([]string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, err
+	}
+	mounts := make([]sandbox.Mount, 0, len(w.mounts))
+	for _, m := range w.mounts {
+		mounts = append(mounts, sandbox.Mount{Source: m.Source, Target: cmp.Or(m.Target, expanded(m.Source, home)), ReadOnly: m.ReadOnly})
+	}
+	closed := []string{config.Dir(), filepath.Dir(l.UserSettings)}
+	if socket := l.Engine.SocketPath(); socket != "" {
+		closed = append(closed, socket)
+	}
+	mounted, found, err := sandbox.CheckMounts(mounts, sandbox.Host{Home: home, WorkTree: spec.WorkTree, Closed: closed})
+	if err != nil {
+		return nil, err
+	}
+	spec.Mounts = mounted
+	if spec.Git != nil {
+		err = sandbox.PrepareGit(spec.WorkTree, spec.Git)
+	} else {
+		err = sandbox.PrepareFolder(spec.WorkTree)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := l.grant(spec); err != nil {
+		return nil, err
+	}
+	image, err := l.imageFiles(ctx, spec.ImageID)
+	if err != nil {
+		return nil, err
+	}
+	name, email := worktree.User(ctx, t.Repository)
+	stock, err := sandbox.Stage(sandbox.Staging{
+		State: spec.State, Home: home, Vaults: l.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
+		UID: spec.UID, GID: spec.GID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
+		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
+	})
+	if err != nil {
+		return nil, err
+	}
+	spec.Files, spec.Env = stock.Files, stock.Env
+	for _, f := range append(found, stock.Findings...) {
+		l.tellFinding(f)
+	}
+	var sources []string
+	if spec.Vault != "" {
+		sources = append(sources, filepath.Join(l.vaults(), spec.Vault))
+	}
+	for _, preset := range spec.Credentials {
+		for _, path := range credentialFiles[preset] {
+			sources = append(sources, filepath.Join(home, path))
+		}
+	}
+	return sources, nil
+}
+
+// credentialFiles are the files of the home folder that a preset copies: where they change, so do the copies.
+var credentialFiles = map[string][]string{
+	"claude": {".claude/.credentials.json", ".claude.json"},
+	"git":    {".git-credentials", ".config/git/credentials"},
+	"gh":     {".config/gh/hosts.yml"},
+	"npm":    {".npmrc"},
+}
+
+func expanded(path, home string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return filepath.Join(home, rest)
+	}
+	return path
+}
+
+// grant gives a user that is not the owner of the work tree the rights to it that a sandbox needs.
+func (l *Looms) grant(spec *sandbox.Spec) error {
+	info, err := os.Stat(spec.WorkTree)
+	if err != nil || !sandbox.NeedsGrant(info, spec.UID) {
+		return err
+	}
+	n, err := sandbox.Grant(sandbox.Rights(spec.WorkTree, spec.Git, spec.ReadOnly), spec.UID)
+	l.debugf("rights for user %d: %d files and folders changed", spec.UID, n)
+	return err
+}
+
+// Files of an image that a sandbox has its own of.
+const (
+	passwdFile    = "/etc/passwd"
+	groupFile     = "/etc/group"
+	gitconfigFile = "/etc/gitconfig"
+)
+
+// imageFiles reads them, once for an image.
+func (l *Looms) imageFiles(ctx context.Context, id string) (map[string][]byte, error) {
+	path := filepath.Join(l.Cache, "image-files", strings.ReplaceAll(id, ":", "-")+".json")
+	files := map[string][]byte{}
+	if l.Cache != "" {
+		if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &files) == nil {
+			return files, nil
+		}
+	}
+	files, err := l.Engine.ImageFiles(ctx, id, []string{passwdFile, groupFile, gitconfigFile})
+	if err != nil || l.Cache == "" {
+		return files, err
+	}
+	text, err := json.Marshal(files)
+	if err == nil {
+		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+			err = atomicwriter.WriteFile(path, text, 0o644)
+		}
+	}
+	if err != nil {
+		l.debugf("files of image %s: %v", id, err)
+	}
+	return files, nil
+}
+
+// gitHosts are the known git hosts that the agent reaches: git@ addresses of these go over https.
+func gitHosts(mode egress.Mode, allow []string) []string {
+	var hosts []string
+	for _, name := range []string{"github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "git.sr.ht"} {
+		ok := mode == egress.Open
+		for _, text := range allow {
+			rule, err := egress.ParseRule(text)
+			ok = ok || mode == egress.Restricted && err == nil && rule.Matches(egress.Host{Name: name}, 443)
+		}
+		if ok {
+			hosts = append(hosts, name)
+		}
+	}
+	return hosts
+}
+
+// tellFinding says on stderr what is more than information.
+func (l *Looms) tellFinding(f finding.Finding) {
+	if f.Level != finding.Info {
+		fmt.Fprintln(l.Stderr, f.String())
+	}
+}
+
+// serviceAccess says what the agent reaches by way of each of the loom's services.
+func (p *Plan) serviceAccess() []sandbox.ServiceAccess {
+	list := []sandbox.ServiceAccess{}
+	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {
+		if name == egressService {
+			continue
+		}
+		s := p.Project.Services[name]
+		a := sandbox.ServiceAccess{Name: name}
+		a.Open = p.confined() == nil && s.NetworkMode != "none" || s.NetworkMode == "host"
+		servicePowers(func(format string, args ...any) {
+			what := fmt.Sprintf(format, args...)
+			switch path, writes := strings.CutPrefix(what, "writes to "); {
+			case writes:
+				a.Writes = append(a.Writes, path)
+			case strings.HasPrefix(what, "reads "), strings.HasPrefix(what, "is built "):
+			default:
+				a.Privileged = true
+			}
+		}, p.outsideOf(), s)
+		slices.Sort(a.Writes)
+		list = append(list, a)
+	}
+	return list
+}
+
+// outsideOf tells whether a path of the host is neither in the work tree nor in the repository's git folder.
+func (p *Plan) outsideOf() func(string) bool {
+	own := []string{p.WorkTree, commonDir(p.Target)}
+	return func(path string) bool {
+		return filepath.IsAbs(path) && !slices.ContainsFunc(own, func(dir string) bool { return dir != "" && below(followed(path), dir) })
+	}
+}

@@ -1,0 +1,116 @@
+package worktree
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Pointers are the files by which git finds the repository of a work tree, as they were at one moment.
+type Pointers struct {
+	workTree, gitDir, commonDir string
+	dotGit, common              string // their contents; "" for a folder or none
+}
+
+// Points reads them without git; nil where the folder is no work tree's top level.
+func Points(workTree string) (*Pointers, error) {
+	p := &Pointers{workTree: workTree, gitDir: filepath.Join(workTree, ".git")}
+	info, err := os.Lstat(p.gitDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.commonDir = p.gitDir
+	if info.IsDir() {
+		return p, nil
+	}
+	text, err := os.ReadFile(p.gitDir)
+	if err != nil {
+		return nil, err
+	}
+	p.dotGit = string(text)
+	if p.gitDir, err = pointer(p.gitDir, "gitdir: "); err != nil {
+		return nil, err
+	}
+	p.commonDir = p.gitDir
+	name := filepath.Join(p.gitDir, "commondir")
+	if text, err = os.ReadFile(name); errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	} else if err != nil {
+		return nil, err
+	}
+	p.common = string(text)
+	p.commonDir, err = pointer(name, "")
+	return p, err
+}
+
+// String names what they lead to; it is another one where they lead elsewhere.
+func (p *Pointers) String() string {
+	if p == nil {
+		return ""
+	}
+	return p.gitDir + " " + p.commonDir
+}
+
+// GitDir is the git folder of the work tree, CommonDir the one that all work trees share.
+func (p *Pointers) GitDir() string { return p.gitDir }
+
+// CommonDir is GitDir for a main checkout.
+func (p *Pointers) CommonDir() string { return filepath.Clean(p.commonDir) }
+
+// Verify tells whether they are still the same.
+func (p *Pointers) Verify() error {
+	now, err := Points(p.workTree)
+	switch {
+	case err != nil:
+		return err
+	case now == nil:
+		return errors.New(filepath.Join(p.workTree, ".git") + " is gone")
+	case now.dotGit != p.dotGit:
+		return errors.New(filepath.Join(p.workTree, ".git") + " leads elsewhere")
+	case now.common != p.common:
+		return errors.New(filepath.Join(p.gitDir, "commondir") + " leads elsewhere")
+	}
+	return nil
+}
+
+// Head is the ref that the work tree is on, "" where that is none or unknown.
+func (p *Pointers) Head() string {
+	text, err := os.ReadFile(filepath.Join(p.gitDir, "HEAD"))
+	if err != nil {
+		return ""
+	}
+	name, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "ref: ")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// Refs are all refs of the repository with what they are at.
+func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
+	out, err := git(ctx, p.commonDir, "for-each-ref", "--format=%(refname) %(objectname)")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if name, id, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			all[name] = id
+		}
+	}
+	return all, nil
+}
+
+// User is the name and address that git would commit with in a folder, "" where none is set.
+func User(ctx context.Context, dir string) (name, email string) {
+	// git config ends with 1 where there is no value.
+	n, _ := git(ctx, dir, "config", "--get", "user.name")
+	e, _ := git(ctx, dir, "config", "--get", "user.email")
+	return strings.TrimSpace(string(n)), strings.TrimSpace(string(e))
+}
