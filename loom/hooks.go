@@ -199,7 +199,7 @@ func (h *hooks) command(ctx context.Context, hook string, c devcontainer.Origin)
 			if each.Name != "" {
 				name += " " + each.Name
 			}
-			out := &lineWriter{to: h.req.Output, lock: &lock, prefix: name + " | ", mask: devcontainer.Mask(h.req.Secrets)}
+			out := &lineWriter{to: h.req.Output, lock: &lock, prefix: name + " | ", mask: devcontainer.Mask(h.req.Secrets), tail: new(tail)}
 			shown := out.mask.Replace(each.Text())
 			out.line(fmt.Sprintf("%s: %s", c.From, shown))
 			errs[i] = h.exec(ctx, each, out)
@@ -220,36 +220,73 @@ func (h *hooks) command(ctx context.Context, hook string, c devcontainer.Origin)
 
 // exec runs one program of a hook.
 func (h *hooks) exec(ctx context.Context, c devcontainer.NamedCommand, out *lineWriter) error {
-	r := h.remote
+	r, errs := h.remote, out.forErrors()
 	code, err := h.looms.Engine.Exec(ctx, h.req.Container, engine.Process{
-		Cmd: c.Argv(), User: r.User, Dir: r.Dir, Stdout: out, Stderr: out,
+		Cmd: c.Argv(), User: r.User, Dir: r.Dir, Stdout: out, Stderr: errs,
 		Env: devcontainer.Environment(r.Env, h.container, h.req.Merged.RemoteEnv, r.Root, h.req.Secrets),
 	})
 	out.flush()
+	errs.flush()
 	if err != nil {
 		return err
 	}
 	if code != 0 {
-		return &HookError{ExitCode: code, Tail: out.tail}
+		return &HookError{ExitCode: code, Tail: out.tail.lines()}
 	}
 	return nil
 }
 
-// lineWriter writes whole lines, each with a prefix and without secrets, and keeps the last ones. Several may write to one
-// writer at once, with one lock.
+// lineWriter writes whole lines of one stream, each with a prefix and without secrets, and keeps the last ones. Several may
+// write to one writer at once, with one lock.
 type lineWriter struct {
 	to     io.Writer
 	lock   *sync.Mutex
 	prefix string
 	mask   *strings.Replacer
 	begun  []byte
-	tail   []string
+	errors bool // the stream is stderr
+	tail   *tail
+}
+
+// forErrors is the writer for stderr beside that for stdout.
+func (w *lineWriter) forErrors() *lineWriter {
+	return &lineWriter{to: w.to, lock: w.lock, prefix: w.prefix, mask: w.mask, errors: true, tail: w.tail}
+}
+
+// tail are the last lines that a program wrote to its two streams. The engine hands the streams over in no certain order, so
+// that what it wrote much of could push out the one line that says why it ended: half of the room is stderr's.
+type tail []tailLine
+
+type tailLine struct {
+	text   string
+	errors bool
 }
 
 // kept are the last lines that an error tells.
 const kept = 10
 
-// Write is called for both streams of a command, one after the other.
+func (t *tail) add(line tailLine) {
+	if *t = append(*t, line); len(*t) <= kept {
+		return
+	}
+	ofErrors := 0
+	for _, l := range *t {
+		if l.errors {
+			ofErrors++
+		}
+	}
+	oldest := slices.IndexFunc(*t, func(l tailLine) bool { return l.errors == (ofErrors > kept/2) })
+	*t = slices.Delete(*t, oldest, oldest+1)
+}
+
+func (t *tail) lines() []string {
+	var list []string
+	for _, l := range *t {
+		list = append(list, l.text)
+	}
+	return list
+}
+
 func (w *lineWriter) Write(b []byte) (int, error) {
 	w.begun = append(w.begun, b...)
 	for {
@@ -273,9 +310,7 @@ func (w *lineWriter) keep(line string) {
 	// Of a line that a progress bar has written over, the last state.
 	line = strings.TrimSuffix(line, "\r")
 	line = w.mask.Replace(line[strings.LastIndexByte(line, '\r')+1:])
-	if w.tail = append(w.tail, line); len(w.tail) > kept {
-		w.tail = w.tail[1:]
-	}
+	w.tail.add(tailLine{line, w.errors})
 	w.line(line)
 }
 
