@@ -18,7 +18,7 @@ type AccessList struct {
 	Loom  string `json:"loom,omitempty"`
 	User  string `json:"user"`
 	Image string `json:"image"`
-	// Files are in the order in which they lie over each other: what comes later holds.
+	// Files are sorted by path: what holds for a path is the last one that it is in.
 	Files   []FileAccess  `json:"files"`
 	Network NetworkAccess `json:"network"`
 	// Credentials are the presets, and Variables the names of what commands are given.
@@ -95,6 +95,7 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 	for _, p := range []string{"/run", "/tmp"} {
 		a.Files = append(a.Files, FileAccess{Path: p, Access: "write", Kind: "memory"})
 	}
+	slices.SortStableFunc(a.Files, func(x, y FileAccess) int { return cmp.Compare(x.Path, y.Path) })
 	return a, nil
 }
 
@@ -129,7 +130,7 @@ func (a AccessList) Text() string {
 		line("runtime %s", a.Runtime)
 	}
 	line("")
-	line("files (what comes later lies over what comes before)")
+	line("files (the longest path holds)")
 	for _, f := range a.Files {
 		word := "reads "
 		if f.Access == "write" {

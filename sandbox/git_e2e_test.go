@@ -212,7 +212,7 @@ func TestGitWorksInAMainCheckoutAndItsConfigurationIsOutOfReach(t *testing.T) {
 		"git config core.fsmonitor /tmp/evil", "git config --worktree core.fsmonitor /tmp/evil", "rm .git/config", "mv /tmp/c/config .git/config",
 		"echo '[core] fsmonitor=/tmp/evil' >.git/config.lock && mv .git/config.lock .git/config", "echo x >>.git/config.worktree", "rm -f .git/config.worktree",
 		"echo /tmp/c >.git/commondir", "rm -f .git/commondir", "mv .git/commondir x", "ln -sf /tmp/c .git/commondir", "cp -f /tmp/c/config .git/commondir",
-		"mv .git g", "mv .git /tmp/g", "mv .git/objects .git/o", "mv .git/refs .git/r", "mv .git/logs .git/l", "mv .git/info .git/i", "echo '* filter=x' >.git/info/attributes",
+		"mv .git g", "rmdir .git", "mv .git/objects .git/o", "mv .git/refs .git/r", "mv .git/logs .git/l", "mv .git/info .git/i", "echo '* filter=x' >.git/info/attributes",
 		"touch .git/modules/x", "mv .git/modules .git/m", "echo '[core] fsmonitor=/tmp/evil' >>.git/modules/deep/er/lib/config", "echo x >.git/remotes/origin",
 		"touch .git/worktrees/x", "echo /tmp/c >.git/worktrees/other/commondir", "mv .git/worktrees .git/w", "echo x >.git/description",
 		"echo 'gitdir: /tmp' >deep/er/lib/.git", "mv deep/er/lib/.git x", "mv deep/er deep/x", "mv deep x", "mv deep/er/lib deep/y",
