@@ -24,7 +24,12 @@ type LeakError struct {
 // Error lists what was reached.
 func (e *LeakError) Error() string {
 	lines := make([]string, 0, len(e.Surprises))
-	for _, s := range e.Surprises {
+	const most = 20
+	for i, s := range e.Surprises {
+		if i == most {
+			lines = append(lines, fmt.Sprintf("and %d more", len(e.Surprises)-most))
+			break
+		}
 		lines = append(lines, s.String())
 	}
 	return fmt.Sprintf("the sandbox of loom %s is not closed, and was stopped:\n  %s", e.Loom, strings.Join(lines, "\n  "))
@@ -105,7 +110,8 @@ func (l *Looms) probes(ctx context.Context, t *Target, spec sandbox.Spec) (egres
 		}
 	}
 	for _, a := range append(gateways, own...) {
-		if !a.IsLoopback() && !slices.Contains(peers, a) {
+		// An address of one link means nothing on another.
+		if !a.IsLoopback() && !a.IsLinkLocalUnicast() && !slices.Contains(peers, a) {
 			c.Hosts = append(c.Hosts, a.String())
 		}
 	}

@@ -94,7 +94,7 @@ The exit code is the command's; 125 where docker loom could not run it.`,
 	return cmd
 }
 
-// agentArgs splits what stands behind agent into the id and the command. An empty first word stands for no id; see
+// agentArgs splits what stands behind agent into the id and the command. An empty word stands for nothing; see
 // [withoutID].
 func agentArgs(flags *pflag.FlagSet, args []string) (id string, command []string, err error) {
 	if at := flags.ArgsLenAtDash(); at >= 0 {
@@ -103,6 +103,7 @@ func agentArgs(flags *pflag.FlagSet, args []string) (id string, command []string
 			return "", nil, errors.New("there is no command behind --")
 		}
 	}
+	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "" })
 	switch {
 	case len(args) > 1:
 		return "", nil, fmt.Errorf("%q: a command stands behind --, as in docker loom agent %s -- %s", strings.Join(args[1:], " "), args[0], strings.Join(args[1:], " "))
@@ -448,8 +449,12 @@ func runAgentLog(cmd *cobra.Command, env *environment, o *agentLogOptions, args 
 		row := func(cells ...string) {
 			fmt.Fprintf(out, "%-20s  %-8s  %-44s  %s\n", cells[0], cells[1], cells[2], cells[3])
 		}
-		row("TIME", "VERDICT", "HOST", "REASON")
+		first := true
 		return l.AgentLog(cmd.Context(), req, func(d loom.EgressDecision) error {
+			if first {
+				row("TIME", "VERDICT", "HOST", "REASON")
+				first = false
+			}
 			row(d.Time.Local().Format(time.DateTime), string(d.Verdict), fmt.Sprintf("%s:%d", d.Host, d.Port), d.Reason)
 			return nil
 		})
