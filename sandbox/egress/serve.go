@@ -71,7 +71,9 @@ func serve(ctx context.Context, c Config, socket string, log, ready io.Writer) e
 	}
 	start("control", func() error { return control(unix, p) }, unix)
 
-	debug.FreeOSMemory() // what the start of the whole program took
+	// What the start of the whole program took.
+	debug.FreeOSMemory()
+	releasePages()
 	fmt.Fprintln(ready, "docker-loom egress: ready")
 	select {
 	case <-ctx.Done():
