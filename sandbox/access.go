@@ -74,7 +74,7 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 		Agent: s.agent(), Loom: s.Loom, User: fmt.Sprintf("%d:%d", s.UID, s.GID), Image: s.Image,
 		Network:     NetworkAccess{Mode: s.Egress, Hosts: []string{}, Services: []ServiceAccess{}},
 		Credentials: append([]string{}, s.Credentials...), Variables: append([]string{}, variables...), Vault: s.Vault,
-		Limits: LimitsAccess{limits.Memory, limits.CPUs, limits.PIDs}, Runtime: s.Runtime, DockerSocket: s.DockerSocket != "",
+		Limits: LimitsAccess(limits), Runtime: s.Runtime, DockerSocket: s.DockerSocket != "",
 	}
 	slices.Sort(a.Variables)
 	if s.Egress == egress.Restricted {

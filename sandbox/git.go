@@ -54,10 +54,16 @@ type entry struct {
 
 // guarded is what git obeys in the git folder of a main checkout.
 var guarded = []entry{
-	{name: "config"}, {name: "config.worktree"}, {name: "commondir", content: ".\n"},
-	{name: "hooks", folder: true}, {name: "info", folder: true}, {name: "modules", folder: true}, {name: "worktrees", folder: true},
+	{name: "config"},
+	{name: "config.worktree"},
+	{name: "commondir", content: ".\n"},
+	{name: "hooks", folder: true},
+	{name: "info", folder: true},
+	{name: "modules", folder: true},
+	{name: "worktrees", folder: true},
 	// The older ways of naming a remote.
-	{name: "branches", folder: true}, {name: "remotes", folder: true},
+	{name: "branches", folder: true},
+	{name: "remotes", folder: true},
 }
 
 // guardedLinked is what git obeys in the own folder of a linked work tree.

@@ -146,3 +146,35 @@ func TestRightsAreOfWhatIsMountedWritable(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAnAgentLeftInGitsFoldersIsTold(t *testing.T) {
+	t.Parallel()
+	main, linked := repository(t)
+	at := func(tree, dir string) string {
+		g, _, err := ReadGit(tree, main+"/.git", dir)
+		assert.NilError(t, err)
+		fs, err := Altered(tree, g)
+		assert.NilError(t, err)
+		var all []string
+		for _, f := range fs {
+			all = append(all, f.Message)
+		}
+		return strings.Join(all, "\n")
+	}
+	own := main + "/.git/worktrees/linked"
+	assert.Equal(t, at(main, main+"/.git"), "")
+	assert.Equal(t, at(linked, own), "")
+	git(t, linked, "checkout", "-q", "--detach")
+	assert.Equal(t, at(linked, own), "")
+	assert.NilError(t, os.Symlink("/etc/motd", own+"/COMMIT_EDITMSG"))
+	assert.NilError(t, os.Symlink("/etc/motd", main+"/.git/logs/refs/heads/x"))
+	assert.Equal(t, at(linked, own), main+"/.git/logs/refs/heads/x is a symbolic link, through which git would write\n"+own+"/COMMIT_EDITMSG is a symbolic link, through which git would write")
+	assert.NilError(t, os.Remove(main+"/.git/logs/refs/heads/x"))
+
+	put(t, main+"/HEAD", "ref: refs/heads/x\n")
+	assert.NilError(t, os.MkdirAll(main+"/objects", 0o755))
+	assert.NilError(t, os.MkdirAll(main+"/refs", 0o755))
+	assert.Equal(t, at(main, main+"/.git"), main+" has itself become a git folder, with a configuration of its own")
+	put(t, main+"/.git/HEAD", "nothing\n")
+	assert.Assert(t, strings.HasPrefix(at(main, main+"/.git"), "it is no git folder any more"))
+}

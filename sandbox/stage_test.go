@@ -149,7 +149,7 @@ func TestAVaultIsRefused(t *testing.T) {
 	}
 	o := staging(t)
 	put(t, o.Vaults+"/work/env/A", "a")
-	o.Vault = "wrok"
+	o.Vault = "wokr"
 	_, err := Stage(o)
 	assert.ErrorContains(t, err, "there are work")
 	o.Vault = "../home"
@@ -261,12 +261,15 @@ func TestCheckMounts(t *testing.T) {
 	assert.NilError(t, os.Symlink(dir+"/home/.docker", dir+"/home/link"))
 	assert.NilError(t, os.Symlink(dir+"/else", dir+"/home/fine"))
 	got, found, err := CheckMounts([]Mount{
-		{Source: "~/notes", Target: "/notes/", ReadOnly: true}, {Source: "~/gone", Target: "/gone", ReadOnly: true},
-		{Source: "~/fine", Target: "/fine"}, {Source: "~/.aws/credentials", Target: "/home/agent/.aws/credentials", ReadOnly: true},
+		{Source: "~/notes", Target: "/notes/", ReadOnly: true},
+		{Source: "~/gone", Target: "/gone", ReadOnly: true},
+		{Source: "~/fine", Target: "/fine"},
+		{Source: "~/.aws/credentials", Target: "/home/agent/.aws/credentials", ReadOnly: true},
 	}, h)
 	assert.NilError(t, err)
 	assert.DeepEqual(t, got, []Mount{
-		{Source: dir + "/home/notes", Target: "/notes", ReadOnly: true}, {Source: dir + "/else", Target: "/fine"},
+		{Source: dir + "/home/notes", Target: "/notes", ReadOnly: true},
+		{Source: dir + "/else", Target: "/fine"},
 		{Source: dir + "/home/.aws/credentials", Target: "/home/agent/.aws/credentials", ReadOnly: true},
 	})
 	assert.Equal(t, len(found), 1)
