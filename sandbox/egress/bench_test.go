@@ -50,6 +50,7 @@ func roundTrip(t testing.TB, proxy, target string) net.Conn {
 		fmt.Fprintf(conn, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", target)
 		resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), &http.Request{Method: http.MethodConnect})
 		assert.NilError(t, err)
+		resp.Body.Close()
 		assert.Equal(t, resp.StatusCode, http.StatusOK)
 	}
 	_, err = conn.Write([]byte{'x'})

@@ -383,39 +383,38 @@ func (c Check) proxyAnswers(ctx context.Context, proxy string) (string, error) {
 	)
 	for _, request := range requests {
 		line, _, _ := strings.Cut(request, " HTTP/")
-		resp, err := askProxy(ctx, proxy, request)
+		refused, status, err := askProxy(ctx, proxy, request)
 		for err != nil && time.Now().Before(until) && ctx.Err() == nil {
 			time.Sleep(20 * time.Millisecond)
-			resp, err = askProxy(ctx, proxy, request)
+			refused, status, err = askProxy(ctx, proxy, request)
 		}
 		switch {
 		case err != nil:
 			return "does not answer: " + err.Error(), nil
-		case resp.StatusCode != http.StatusForbidden || resp.Header.Get(deniedHeader) == "":
-			return fmt.Sprintf("does not refuse %s, and answers %s", line, resp.Status), nil
+		case !refused:
+			return fmt.Sprintf("does not refuse %s, and answers %s", line, status), nil
 		}
 	}
 	return "", nil
 }
 
-func askProxy(ctx context.Context, proxy, request string) (*http.Response, error) {
+// askProxy says whether a request is refused as only the proxy of a sandbox does it.
+func askProxy(ctx context.Context, proxy, request string) (refused bool, status string, err error) {
 	conn, err := (&net.Dialer{Timeout: probeTime}).DialContext(ctx, "tcp", proxy)
 	if err != nil {
-		return nil, err
+		return false, "", err
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(proxyTime))
 	if _, err := io.WriteString(conn, request); err != nil {
-		return nil, err
+		return false, "", err
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return nil, err
+		return false, "", err
 	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if err == nil && !bytes.Contains(body, []byte("docker loom:")) {
-		resp.Header.Del(deniedHeader)
-	}
-	return resp, err
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	refused = resp.StatusCode == http.StatusForbidden && resp.Header.Get(deniedHeader) != "" && bytes.Contains(body, []byte("docker loom:"))
+	return refused, resp.Status, err
 }

@@ -135,8 +135,26 @@ func start(t testing.TB, c Config, names map[string][]string) *fixture {
 	return f
 }
 
+// answer is what came back, read to its end.
+type answer struct {
+	StatusCode    int
+	Status, Proto string
+	Header        http.Header
+	ContentLength int64
+	Body          io.Reader // where it has not been read yet
+}
+
+// receive reads the head of a response to a request of this method.
+func receive(t testing.TB, br *bufio.Reader, method string) answer {
+	t.Helper()
+	resp, err := http.ReadResponse(br, &http.Request{Method: method})
+	assert.NilError(t, err)
+	t.Cleanup(func() { resp.Body.Close() })
+	return answer{resp.StatusCode, resp.Status, resp.Proto, resp.Header, resp.ContentLength, resp.Body}
+}
+
 // send writes bytes as they are and gives the response to them.
-func (f *fixture) send(t testing.TB, text string) (*http.Response, string) {
+func (f *fixture) send(t testing.TB, text string) (answer, string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", f.address)
 	assert.NilError(t, err)
@@ -144,9 +162,7 @@ func (f *fixture) send(t testing.TB, text string) (*http.Response, string) {
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	_, err = io.WriteString(conn, text)
 	assert.NilError(t, err)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	assert.NilError(t, err)
-	defer resp.Body.Close()
+	resp := receive(t, bufio.NewReader(conn), http.MethodGet)
 	b, _ := io.ReadAll(resp.Body)
 	return resp, string(b)
 }
@@ -404,13 +420,11 @@ func TestBodiesStreamsAndHopByHopHeaders(t *testing.T) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	br := bufio.NewReader(conn)
-	ask := func(method, path, rest string) *http.Response {
+	ask := func(method, path, rest string) answer {
 		t.Helper()
 		_, err := fmt.Fprintf(conn, "%s http://%s%s HTTP/1.1\r\nHost: %s\r\n%s", method, host, path, host, rest)
 		assert.NilError(t, err)
-		resp, err := http.ReadResponse(br, &http.Request{Method: method})
-		assert.NilError(t, err)
-		return resp
+		return receive(t, br, method)
 	}
 	read := func(r io.Reader) string {
 		t.Helper()
@@ -442,8 +456,7 @@ func TestBodiesStreamsAndHopByHopHeaders(t *testing.T) {
 	_, err = fmt.Fprintf(conn, strings.Repeat("GET http://%[1]s/204 HTTP/1.1\r\nHost: %[1]s\r\n\r\n", 3), host)
 	assert.NilError(t, err)
 	for range 3 {
-		resp, err := http.ReadResponse(br, nil)
-		assert.NilError(t, err)
+		resp := receive(t, br, http.MethodGet)
 		assert.Equal(t, resp.StatusCode, http.StatusNoContent)
 	}
 	_, err = fmt.Fprintf(conn, "POST http://%[1]s/echo HTTP/1.1\r\nHost: %[1]s\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", host)
@@ -454,8 +467,7 @@ func TestBodiesStreamsAndHopByHopHeaders(t *testing.T) {
 	_, _ = br.ReadString('\n')
 	_, err = io.WriteString(conn, "hi")
 	assert.NilError(t, err)
-	resp, err = http.ReadResponse(br, nil)
-	assert.NilError(t, err)
+	resp = receive(t, br, http.MethodGet)
 	assert.Equal(t, read(resp.Body), "hi")
 
 	old, body := f.send(t, fmt.Sprintf("POST http://%s/echo HTTP/1.0\r\nContent-Length: 3\r\n\r\nold", host))
@@ -486,8 +498,7 @@ func TestTunnelsCarryTLSToTheHostThatWasAskedFor(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", to)
 		br := bufio.NewReader(conn)
-		resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
-		assert.NilError(t, err)
+		resp := receive(t, br, http.MethodConnect)
 		assert.Equal(t, resp.StatusCode, http.StatusOK)
 		return tls.Client(conn, &tls.Config{ServerName: sni, InsecureSkipVerify: true}).HandshakeContext(t.Context())
 	}
@@ -517,8 +528,7 @@ func tunnel(t testing.TB, f *fixture, host string) (net.Conn, *bufio.Reader) {
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprintf(conn, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", host)
 	br := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
-	assert.NilError(t, err)
+	resp := receive(t, br, http.MethodConnect)
 	assert.Equal(t, resp.StatusCode, http.StatusOK)
 	return conn, br
 }
@@ -530,15 +540,13 @@ func TestHTTPWithinATunnelIsHeldToItsHost(t *testing.T) {
 	conn, br := tunnel(t, f, host)
 	for range 2 {
 		fmt.Fprintf(conn, "GET /path HTTP/1.1\r\nHost: %s\r\n\r\n", host)
-		resp, err := http.ReadResponse(br, nil)
-		assert.NilError(t, err)
+		resp := receive(t, br, http.MethodGet)
 		b, _ := io.ReadAll(resp.Body)
 		assert.Equal(t, string(b), "GET "+host+" /path")
 	}
 	// The first request was honest; the next one is looked at all the same.
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n")
-	resp, err := http.ReadResponse(br, nil)
-	assert.NilError(t, err)
+	resp := receive(t, br, http.MethodGet)
 	assert.Equal(t, resp.StatusCode, http.StatusBadRequest)
 	for _, request := range []string{
 		"GET http://other.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n",
@@ -548,8 +556,7 @@ func TestHTTPWithinATunnelIsHeldToItsHost(t *testing.T) {
 	} {
 		conn, br := tunnel(t, f, host)
 		fmt.Fprint(conn, request)
-		resp, err := http.ReadResponse(br, nil)
-		assert.NilError(t, err)
+		resp := receive(t, br, http.MethodGet)
 		assert.Equal(t, resp.StatusCode, http.StatusBadRequest, request)
 	}
 }
