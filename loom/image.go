@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -367,10 +368,12 @@ func (e *BuildStepError) Error() string {
 // Unwrap gives the builder's error.
 func (e *BuildStepError) Unwrap() error { return e.Err }
 
+var exitCode = regexp.MustCompile(`exit code: \d+`)
+
 // howItEnded is what a builder says of how a command ended.
 func howItEnded(err error) string {
-	if _, code, found := strings.Cut(err.Error(), "did not complete successfully: "); found {
-		return "ended with " + strings.TrimSpace(strings.SplitN(code, "\n", 2)[0])
+	if code := exitCode.FindString(err.Error()); code != "" {
+		return "ended with " + code
 	}
 	return "failed"
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -61,18 +62,44 @@ func (b *Build) Name() string { return b.Labels[LabelImage] }
 
 // Step is one RUN of a Dockerfile.
 type Step struct {
-	// Name says what it is for, Command is part of what it runs, and of no other step's.
+	// Name says what it is for, Command is what it runs, or a part that no step before it has.
 	Name, Command string
 }
 
 // Blame finds the step that a builder's error is about; ok is false for an error that is about none.
 func (b *Build) Blame(message string) (step string, ok bool) {
+	failed := failedCommand(message)
+	if failed == "" {
+		return "", false
+	}
 	for _, s := range b.Steps {
-		if strings.Contains(message, s.Command) {
+		if failed == shell+s.Command {
+			return s.Name, true
+		}
+	}
+	for _, s := range b.Steps {
+		if strings.Contains(failed, s.Command) {
 			return s.Name, true
 		}
 	}
 	return "", false
+}
+
+// shell is what builders show before a command.
+const shell = "/bin/sh -c "
+
+// failing is how builders quote the command that failed, BuildKit and that of engine 20.
+var failing = regexp.MustCompile(`(?s)process ("(?:[^"\\]|\\.)*") did not complete|executor failed running \[(.*?)\]: exit code`)
+
+func failedCommand(message string) string {
+	m := failing.FindStringSubmatch(message)
+	if m == nil {
+		return ""
+	}
+	if command, err := strconv.Unquote(m[1]); err == nil {
+		return command
+	}
+	return m[2]
 }
 
 //go:embed base.Dockerfile
@@ -174,7 +201,7 @@ func Named(r ImageRequest) (*Build, error) {
 		r.From = Base().Tag
 	}
 	b := &Build{Tag: NamedTag(r.Name), From: r.From, Args: map[string]string{"BASE_IMAGE": r.From}, Labels: labels(r.Name, r.From)}
-	lines := []string{"ARG BASE_IMAGE", "FROM $BASE_IMAGE", "USER root"}
+	lines := []string{"ARG BASE_IMAGE=scratch", "FROM $BASE_IMAGE", "USER root"}
 	step := func(name, command string) {
 		lines = append(lines, run(command))
 		b.Steps = append(b.Steps, Step{name, command})
@@ -234,7 +261,7 @@ func Toolchain(from, id, user string, files map[string][]byte) *Build {
 		From: from, Files: files, Args: map[string]string{"BASE_IMAGE": from},
 		Steps: []Step{{"getting mise", "command -v mise"}, {"mise install", "mise install"}},
 	}
-	lines := []string{"ARG BASE_IMAGE", "FROM $BASE_IMAGE", "USER root", run(getMise)}
+	lines := []string{"ARG BASE_IMAGE=scratch", "FROM $BASE_IMAGE", "USER root", run(getMise)}
 	parts := [][]byte{[]byte(id)}
 	for _, name := range b.Sorted() {
 		lines = append(lines, `COPY ["`+name+`","/opt/mise/project/"]`)

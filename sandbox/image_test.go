@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -79,7 +80,7 @@ func TestAnImageBeginsWithTheBuiltInOneUnlessToldOtherwise(t *testing.T) {
 
 func TestABuildErrorNamesItsStep(t *testing.T) {
 	t.Parallel()
-	named, err := Named(ImageRequest{Name: "a", Apt: []string{"jq"}, NPM: []string{"pnpm"}, Run: []string{"make"}})
+	named, err := Named(ImageRequest{Name: "a", Apt: []string{"jq"}, NPM: []string{"pnpm"}, Run: []string{"make", "make \"all\"\n", "true"}})
 	assert.NilError(t, err)
 	tools := Toolchain("debian", "sha256:1", "", map[string][]byte{"mise.toml": nil})
 	for _, c := range []struct {
@@ -92,13 +93,22 @@ func TestABuildErrorNamesItsStep(t *testing.T) {
 		{named, "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends jq && rm -rf /var/lib/apt/lists/*", "--apt jq"},
 		{named, "npm install -g --no-fund --no-audit pnpm && rm -rf /root/.npm", "--npm pnpm"},
 		{named, "make", "--run 'make'"},
+		{named, "make \"all\"\n", "--run 'make \"all\"\n'"},
+		{named, "true", "--run 'true'"},
 		{tools, getMise, "getting mise"},
 		{tools, installTools, "mise install"},
-		{tools, "pull access denied", ""},
+		{tools, "ls", ""},
 	} {
-		step, ok := c.build.Blame("process \"/bin/sh -c " + c.failed + "\" did not complete successfully: exit code: 1")
-		assert.Check(t, step == c.want && ok == (c.want != ""), "%s: %s", c.failed, step)
+		for _, message := range []string{
+			"it is true: failed to solve: process " + strconv.Quote("/bin/sh -c "+c.failed) + " did not complete successfully: exit code: 1",
+			"executor failed running [/bin/sh -c " + c.failed + "]: exit code: 1",
+		} {
+			step, ok := c.build.Blame(message)
+			assert.Check(t, step == c.want && ok == (c.want != ""), "%s: %s", message, step)
+		}
 	}
+	_, ok := named.Blame("pull access denied for true")
+	assert.Assert(t, !ok)
 	for _, s := range append(Base().Steps, tools.Steps...) {
 		found := strings.Contains(Base().Dockerfile, s.Command) || strings.Contains(tools.Dockerfile, s.Command)
 		assert.Check(t, found, "no step runs %s", s.Command)
