@@ -43,14 +43,10 @@ func addressPool(subnet netip.Prefix) *types.IPAMPool {
 	return p
 }
 
-// EgressBinary is the path of this binary in a sidecar's image.
-const EgressBinary = "/docker-loom"
-
 // Limits of a sidecar. The proxy stays well below them at 200 connections.
 const (
 	sidecarMemory = 64 << 20
 	sidecarPIDs   = 128
-	sidecarUser   = "65532:65532"
 )
 
 // Sidecar is a service that runs this binary as proxy and forwarder, with nothing that it does not need: another user, no
@@ -62,8 +58,8 @@ func Sidecar(name, image string, cfg egress.Config) types.ServiceConfig {
 		text = nil
 	}
 	value := string(text)
-	s := hardened(name, image, sidecarUser)
-	s.Entrypoint = types.ShellCommand{EgressBinary}
+	s := hardened(name, image, EgressUser)
+	s.Entrypoint = types.ShellCommand{Program}
 	s.Command = types.ShellCommand{"egress", "serve"}
 	s.Environment = types.MappingWithEquals{egress.ConfigVariable: &value}
 	// The control socket's place.

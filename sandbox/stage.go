@@ -539,6 +539,8 @@ func (s *stage) gitConfig() error {
 	}
 	// It would lock the repository for the user, and has not the rights for all of it.
 	b.WriteString("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n")
+	// A new branch would be written into the repository's configuration with the one it follows, and a push would ask for it.
+	b.WriteString("[branch]\n\tautoSetupMerge = false\n[push]\n\tdefault = current\n")
 	if s.kept[path.Join(stagedHome, strings.TrimPrefix(gitCredentials, Home+"/"))] {
 		// The helper store would also want to write the file.
 		b.WriteString("[credential]\n\thelper = \"!f() { test \\\"$1\\\" != get || git credential-store --file=" + gitCredentials + " get; }; f\"\n")

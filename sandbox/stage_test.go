@@ -149,7 +149,7 @@ func TestAVaultIsRefused(t *testing.T) {
 	}
 	o := staging(t)
 	put(t, o.Vaults+"/work/env/A", "a")
-	o.Vault = "wokr"
+	o.Vault = "werk"
 	_, err := Stage(o)
 	assert.ErrorContains(t, err, "there are work")
 	o.Vault = "../home"
@@ -221,6 +221,10 @@ func TestGitBringsOnlyPasswordsOfHostsThatAreReached(t *testing.T) {
 	auto = 0
 [maintenance]
 	auto = false
+[branch]
+	autoSetupMerge = false
+[push]
+	default = current
 [credential]
 	helper = "!f() { test \"$1\" != get || git credential-store --file=/home/agent/.git-credentials get; }; f"
 [url "https://github.com/"]
