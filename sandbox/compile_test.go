@@ -190,6 +190,7 @@ func TestDecide(t *testing.T) {
 		"drift while stopped":     {func(f *Facts) { f.WantHash, f.Running = "x", false }, Action{Sandbox: Recreate, Check: true}},
 		"started by someone else": {func(f *Facts) { f.StartedAt = "later" }, Action{Check: true}},
 		"never checked":           {func(f *Facts) { f.CheckedID, f.CheckedStart = "", "" }, Action{Check: true}},
+		"guard replaced":          {func(f *Facts) { f.Unguarded = true }, Action{Sandbox: Recreate, Check: true, EndsCommands: true}},
 		"sidecar gone":            {func(f *Facts) { f.Egress = EgressFacts{WantHash: "e"} }, Action{Egress: Create, Check: true}},
 		"sidecar stopped":         {func(f *Facts) { f.Egress.Running = false }, Action{Egress: Start, Check: true}},
 		"rules drifted":           {func(f *Facts) { f.Egress.WantHash = "x" }, Action{Egress: Recreate, Check: true}},
@@ -232,5 +233,45 @@ func TestAccess(t *testing.T) {
 			assert.NilError(t, err)
 			golden.Assert(t, string(text)+"\n", name+"-access.json")
 		})
+	}
+}
+
+func TestWhatIsReplacedOnTheHostIsSeen(t *testing.T) {
+	t.Parallel()
+	main, linked := repository(t)
+	for _, at := range []struct {
+		tree, dir string
+		want      []string
+	}{
+		{main, main + "/.git", []string{
+			"main/.iloom", "main/.git/branches", "main/.git/commondir", "main/.git/config", "main/.git/config.worktree", "main/.git/hooks", "main/.git/info",
+			"main/.git/modules", "main/.git/remotes", "main/.git/worktrees", "main/deep/lib/.git", "main/trees/other",
+		}},
+		{linked, main + "/.git/worktrees/linked", []string{
+			"linked/.git", "linked/.iloom", "main/.git/worktrees/linked/commondir", "main/.git/worktrees/linked/config.worktree",
+			"main/.git/worktrees/linked/gitdir", "main/.git/worktrees/linked/modules",
+		}},
+	} {
+		g, _, err := ReadGit(at.tree, main+"/.git", at.dir)
+		assert.NilError(t, err)
+		assert.NilError(t, PrepareGit(at.tree, g))
+		s := linkedSpec()
+		s.WorkTree, s.Git = at.tree, g
+		got, err := Guarded(s)
+		assert.NilError(t, err)
+		var rel []string
+		for _, p := range got {
+			rel = append(rel, strings.TrimPrefix(p, strings.TrimSuffix(main, "main")))
+		}
+		slices.Sort(rel)
+		slices.Sort(at.want)
+		assert.DeepEqual(t, rel, at.want)
+
+		stamp := Stamp(got)
+		git(t, at.tree, "commit", "-q", "--allow-empty", "-m", "two")
+		git(t, at.tree, "gc", "-q")
+		assert.Equal(t, Stamp(got), stamp)
+		git(t, at.tree, "config", "a.b", "c")
+		assert.Equal(t, Stamp(got) != stamp, g.Main, "the configuration is in the common dir")
 	}
 }

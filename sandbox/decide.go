@@ -9,7 +9,9 @@ type Facts struct {
 	ID, StartedAt string
 	// CheckedID and CheckedStart are those of the last self-check that found nothing.
 	CheckedID, CheckedStart string
-	Egress                  EgressFacts
+	// Unguarded says that a guarded path was replaced since the container started ([Guarded]).
+	Unguarded bool
+	Egress    EgressFacts
 }
 
 // EgressFacts are what is known of the sidecar.
@@ -53,6 +55,9 @@ func Decide(f Facts) Action {
 	a := Action{
 		Sandbox: step(f.Exists, f.Running, f.Hash == f.WantHash),
 		Egress:  step(f.Egress.Exists, f.Egress.Running, f.Egress.Hash == f.Egress.WantHash),
+	}
+	if a.Sandbox == Keep && f.Unguarded {
+		a.Sandbox = Recreate
 	}
 	a.EndsCommands = a.Sandbox == Recreate && f.Running
 	a.Check = a.Sandbox != Keep || a.Egress != Keep ||

@@ -5,6 +5,7 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 )
 
@@ -49,4 +50,18 @@ func ownPath(root *os.Root, name string, uid, gid int) error {
 		return nil
 	}
 	return root.Lchown(name, uid, gid)
+}
+
+// identity is which file it is, whatever its name. Of a file it is also when it was written: the number of one that is gone
+// is given to the next, and two replacements could give the first number back.
+func identity(info os.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	id := fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+	if info.Mode().IsRegular() {
+		id += ":" + strconv.FormatInt(info.ModTime().UnixNano(), 10)
+	}
+	return id
 }
