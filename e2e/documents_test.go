@@ -345,7 +345,7 @@ func known(args string, ask func(...string) string) error {
 		return nil
 	}
 	name := words[:1]
-	if words[0] == "features" && len(words) > 1 {
+	if (words[0] == "features" || words[0] == "image") && len(words) > 1 {
 		name = words[:2]
 	}
 	if !strings.HasPrefix(ask(), "Usage:") || !regexp.MustCompile(`(?m)^  `+name[0]+` `).MatchString(ask()) {
