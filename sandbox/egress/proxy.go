@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -38,6 +39,7 @@ type proxy struct {
 	transport *http.Transport
 	slots     chan struct{}
 	own       func(netip.AddrPort) bool // a listener of this process
+	head      time.Duration             // headTime but in tests
 
 	mu  sync.Mutex
 	log *json.Encoder
@@ -53,6 +55,7 @@ func newProxy(p *policy, w io.Writer, resolver *net.Resolver) *proxy {
 		dialer: net.Dialer{Timeout: dialTime, Resolver: resolver},
 		slots:  make(chan struct{}, maxConnections),
 		log:    json.NewEncoder(w),
+		head:   headTime,
 	}
 	x.transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
@@ -89,21 +92,30 @@ func (x *proxy) dial(ctx context.Context, h Host, port int) (net.Conn, error) {
 		return nil, errors.New(r.reason)
 	}
 	d := x.dialer
+	var refused atomic.Pointer[error]
 	d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		a, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return err
 		}
-		if x.own != nil && x.own(a) {
-			return &refusedError{a.Addr().Unmap(), "the proxy itself"}
+		err = x.policy.dial(a, r)
+		if err == nil && x.own != nil && x.own(a) {
+			err = &refusedError{a.Addr().Unmap(), "the proxy itself"}
 		}
-		return x.policy.dial(a, r)
+		if err != nil {
+			refused.Store(&err)
+		}
+		return err
 	}
 	name := h.String()
 	if !h.Address.IsValid() {
 		name += "." // never completed from a search list
 	}
-	return d.DialContext(ctx, "tcp", net.JoinHostPort(name, strconv.Itoa(port)))
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(name, strconv.Itoa(port)))
+	if e := refused.Load(); err != nil && e != nil {
+		return nil, *e // it says more than that another address was not reachable
+	}
+	return conn, err
 }
 
 // listen takes connections until l is closed.
@@ -176,7 +188,7 @@ func (x *proxy) requests(ctx context.Context, c *client) bool {
 		if _, err := c.br.Peek(1); err != nil {
 			return true
 		}
-		_ = c.SetReadDeadline(time.Now().Add(headTime))
+		_ = c.SetReadDeadline(time.Now().Add(x.head))
 		b, err := peekHead(c.br)
 		if errors.Is(err, errHeadTooLong) {
 			x.refuse(c, Decision{Kind: "http", Verdict: Denied, Reason: err.Error()}, http.StatusRequestHeaderFieldsTooLarge, "")
@@ -226,6 +238,7 @@ func (x *proxy) requests(ctx context.Context, c *client) bool {
 // refuse answers, logs, and lets the client read the answer: closing a connection on unread bytes would take it back.
 func (x *proxy) refuse(c *client, d Decision, status int, body string) {
 	d.Source = c.source
+	d.Reason = d.Reason[:min(len(d.Reason), 300)] // it may quote what the client sent
 	x.decided(d)
 	if body == "" {
 		body = "docker loom: " + d.Reason + ".\n"
@@ -417,7 +430,13 @@ func hopByHop(h http.Header) {
 	}
 }
 
-// connect serves a CONNECT whose host the policy lets through.
+// connect serves a CONNECT whose host the policy lets through. What a tunnel may carry is decided by how it begins:
+//   - TLS, whose server name (SNI) is the host of the CONNECT; with an address, TLS without a name. A name without an SNI is
+//     refused: behind many addresses are many hosts.
+//   - HTTP without TLS, which clients ask for at port 80: each request in it is read as one to the proxy is, and its Host
+//     header is the host of the CONNECT.
+//   - Anything else, such as SSH, only at a port that a rule writes out and that is neither 80 nor 443. The client must
+//     speak first.
 func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, port int) bool {
 	up, err := x.dial(ctx, host, port)
 	if err != nil {
@@ -442,7 +461,7 @@ func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, p
 		d.Verdict = Failed
 		return deny("the client sent nothing")
 	}
-	_ = c.SetReadDeadline(time.Now().Add(headTime))
+	_ = c.SetReadDeadline(time.Now().Add(x.head))
 	var begin []byte
 	switch {
 	case first[0] == recordHandshake:

@@ -120,12 +120,15 @@ type fixture struct {
 	proxy   *proxy
 }
 
-func start(t testing.TB, c Config, names map[string][]string) *fixture {
+func start(t testing.TB, c Config, names map[string][]string, change ...func(*proxy)) *fixture {
 	t.Helper()
 	p, err := newPolicy(c)
 	assert.NilError(t, err)
 	f := &fixture{policy: p, log: &decisions{}}
 	f.proxy = newProxy(p, f.log, (&zone{answers: names}).resolver(t))
+	for _, set := range change {
+		set(f.proxy)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	assert.NilError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -734,4 +737,25 @@ func FuzzParseHead(f *testing.F) {
 		assert.Equal(t, p, port)
 		assert.Equal(t, br.Buffered(), 0)
 	})
+}
+
+func TestAHeadThatDoesNotComeEndsTheConnection(t *testing.T) {
+	f := start(t, Config{Mode: Open}, nil, func(x *proxy) { x.head = time.Millisecond })
+	conn, err := net.Dial("tcp", f.address)
+	assert.NilError(t, err)
+	defer conn.Close()
+	fmt.Fprint(conn, "GET http://a.test/ HTTP/1.1\r\nHost: a.te")
+	b, err := io.ReadAll(conn)
+	assert.NilError(t, err)
+	assert.Equal(t, len(b), 0)
+}
+
+func TestConnectionsBeyondTheLimitAreTold(t *testing.T) {
+	f := start(t, Config{Mode: None}, nil, func(x *proxy) { x.slots = make(chan struct{}, 1) })
+	first, err := net.Dial("tcp", f.address)
+	assert.NilError(t, err)
+	defer first.Close()
+	// Its turn comes before that of the next one.
+	resp, _ := f.send(t, "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	assert.Equal(t, resp.StatusCode, http.StatusServiceUnavailable)
 }
