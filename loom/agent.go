@@ -75,6 +75,9 @@ type boxState struct {
 	Loud []string
 	// Sources are files and folders of the host whose copies the sandbox has.
 	Sources []string
+	// Guard are the files of the host that the sandbox guards, and Stamp says which they were when it started.
+	Guard []string
+	Stamp string
 }
 
 // Agent runs a command in a loom's sandbox, which it makes, starts and checks as far as that is needed, and returns the
@@ -105,9 +108,12 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 		ctx = req.Begin(ctx)
 	}
 	l.debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
+	end := l.guard(ctx, b)
 	code, err := l.Engine.Exec(ctx, b.id, *p)
+	end()
 	if !p.Detach && !errors.Is(err, engine.ErrDetached) {
 		tell(context.WithoutCancel(ctx))
+		l.tellAltered(b.target)
 	}
 	if err != nil && !errors.Is(err, engine.ErrDetached) {
 		err = &NotRunError{err}
@@ -223,6 +229,10 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	}
 	if started != [2]string{state.SandboxStart, state.EgressStart} {
 		l.debugf("the sandbox was started again since its last check")
+		return nil, nil
+	}
+	if state.unguarded() {
+		l.debugf("a guarded file was replaced since the sandbox was started")
 		return nil, nil
 	}
 	if !asItIs {
