@@ -32,6 +32,7 @@ type wish struct {
 	// mounts are as the settings say them; they are looked at when a sandbox is made.
 	mounts   []settings.AgentMount
 	findings []finding.Finding
+	trust    bool // what the work tree says is the user's
 }
 
 // policySources are the files that say what an agent may do: the user's own, and those of the main work tree. What a
@@ -79,7 +80,7 @@ func wished(name string, set *settings.Settings, src settings.Sources, req *Agen
 		}
 		return settings.Wrong(src, err, append([]any{"container", "agent"}, keys...)...)
 	}
-	w := &wish{mounts: a.Mounts, images: AgentImages{Flag: req.Image, Project: a.Image}}
+	w := &wish{trust: req.Trust, mounts: a.Mounts, images: AgentImages{Flag: req.Image, Project: a.Image}}
 	if a.Image != set.Container.Agent.Image {
 		w.images.Agent, w.images.Project = a.Image, set.Container.Agent.Image
 	}

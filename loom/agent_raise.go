@@ -170,7 +170,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 		return spec, nil, err
 	}
 	inside, _ := boxOf(own, w.policy.Agent)
-	ref, id, more, err := l.toolchainImage(ctx, ref, id, tree, inside, looking)
+	ref, id, more, err := l.toolchainImage(ctx, toolchain{ref, id, tree, inside, w.trust || !distrusted(t.Known), looking})
 	if err != nil {
 		return spec, nil, err
 	}

@@ -582,26 +582,42 @@ func (l *Looms) RemoveImages(ctx context.Context, names []string, dry bool) ([]A
 	return chosen, l.Engine.RemoveImages(ctx, tags)
 }
 
-// toolchainImage is the image with the tools that the work tree's toolchain file asks for on top of the sandbox's own, ref with its id,
-// and that one where there is no such file, or where its build fails: a finding says so then. What the file asks for is data: it is run
-// while the image is built, with no more of the host than any build has. inside is the sandbox's container, nil where there is none: one
-// that runs keeps what it has, or an agent that edits the file would end what runs beside it.
-func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, inside *engine.Container, looking bool) (string, string, []finding.Finding, error) {
-	files, err := readToolchain(workTree)
+// toolchain is what decides on a sandbox's image with the tools of its work tree.
+type toolchain struct {
+	// ref and id are the sandbox's own image.
+	ref, id  string
+	workTree string
+	// inside is the sandbox's container, nil where there is none.
+	inside *engine.Container
+	// trusted says that the work tree's files are the user's.
+	trusted bool
+	// looking builds nothing.
+	looking bool
+}
+
+// toolchainImage is the image with the tools that the work tree's toolchain file asks for on top of the sandbox's own, and that one
+// where there is no such file, or where its build fails: a finding says so then. What the file asks for is data: it is run while the
+// image is built, with no more of the host than any build has. But a build has the whole network, so that a file which an agent may
+// have written is not built: it would be the agent's way out. A sandbox that runs keeps what it has, or an agent that edits the file
+// would end what runs beside it.
+func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string, findings []finding.Finding, err error) {
+	without := func(err error) (string, string, []finding.Finding, error) {
+		return c.ref, c.id, []finding.Finding{withoutTools(c.ref, err)}, nil
+	}
+	files, err := readToolchain(c.workTree)
 	if err != nil {
-		return ref, id, []finding.Finding{withoutTools(ref, err)}, nil
+		return without(err)
 	}
-	if len(files) == 0 || id == "" {
-		return ref, id, nil, nil
+	if len(files) == 0 || c.id == "" {
+		return c.ref, c.id, nil, nil
 	}
-	base, ok, err := l.Engine.Image(ctx, id)
+	base, ok, err := l.Engine.Image(ctx, c.id)
 	if err != nil || !ok {
-		return ref, id, nil, err
+		return c.ref, c.id, nil, err
 	}
-	b := sandbox.Toolchain(ref, base.ID, base.User, files)
-	if inside != nil && inside.State == "running" {
-		if has, hasID, err := l.runsOn(ctx, ref, id, *inside); err != nil || hasID != "" {
-			var findings []finding.Finding
+	b := sandbox.Toolchain(c.ref, base.ID, base.User, files)
+	if c.inside != nil && c.inside.State == "running" {
+		if has, hasID, err := l.runsOn(ctx, c.ref, c.id, *c.inside); err != nil || hasID != "" {
 			if has != b.Tag {
 				findings = append(findings, finding.Finding{Level: finding.Info, Subject: "toolchain", Message: "the sandbox was made without what " + strings.Join(b.Sorted(), " and ") + " asks for now", Remedy: "stop the sandbox: it is then made anew"})
 			}
@@ -609,10 +625,14 @@ func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, in
 		}
 	}
 	have, err := l.Engine.ImageID(ctx, b.Tag)
-	if err != nil || have != "" {
+	switch {
+	case err != nil || have != "":
 		return b.Tag, have, nil, err
-	}
-	if looking {
+	case !c.trusted:
+		f := withoutTools(c.ref, fmt.Errorf("an agent may have written %s, and a build has the whole network", strings.Join(b.Sorted(), " and ")))
+		f.Remedy = "look at what changed; --trust builds it when the sandbox is made"
+		return c.ref, c.id, []finding.Finding{f}, nil
+	case c.looking:
 		return b.Tag, "", []finding.Finding{{Level: finding.Info, Subject: "image " + b.Tag, Message: "is not built yet"}}, nil
 	}
 	fmt.Fprintf(l.Stderr, "building image %s with what %s asks for, once\n", b.Tag, strings.Join(b.Sorted(), " and "))
@@ -620,7 +640,7 @@ func (l *Looms) toolchainImage(ctx context.Context, ref, id, workTree string, in
 		if ctx.Err() != nil {
 			return "", "", nil, ctx.Err()
 		}
-		return ref, id, []finding.Finding{withoutTools(ref, err)}, nil
+		return without(err)
 	}
 	return b.Tag, have, nil, nil
 }

@@ -97,7 +97,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	tree := t.TempDir()
 
 	// Without a file it is the image itself.
-	ref, id, findings, err := b.toolchainImage(t.Context(), base.Image, base.ID, tree, nil, false)
+	ref, id, findings, err := b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
 	assert.NilError(t, err)
 	assert.Equal(t, ref, base.Image)
 	assert.Equal(t, id, base.ID)
@@ -105,11 +105,12 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 
 	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("spanner\n"), 0o644))
 	// A look builds nothing.
-	ref, id, findings, err = b.toolchainImage(t.Context(), base.Image, base.ID, tree, nil, true)
+	ref, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, true})
 	assert.NilError(t, err)
 	assert.Equal(t, id, "")
 	assert.Equal(t, findings[0].Message, "is not built yet")
-	b.Cleanup(func() { b.remove(ref) })
+	built := ref
+	b.Cleanup(func() { b.remove(built) })
 
 	ids := make([]string, 4)
 	var all sync.WaitGroup
@@ -117,7 +118,8 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			_, ids[i], _, err = b.toolchainImage(t.Context(), base.Image, base.ID, tree, nil, false)
+			var err error
+			_, ids[i], _, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
 			assert.Check(t, err)
 		}()
 	}
@@ -134,16 +136,23 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("hammer\n"), 0o644))
 	for _, has := range []struct{ ref, id string }{{ref, ids[0]}, {base.Image, base.ID}} {
 		inside := &engine.Container{State: "running", ImageID: has.id}
-		kept, id, findings, err := b.toolchainImage(t.Context(), base.Image, base.ID, tree, inside, false)
+		kept, id, findings, err := b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, inside, true, false})
 		assert.NilError(t, err)
 		assert.Equal(t, kept, has.ref)
 		assert.Equal(t, id, has.id)
 		assert.Equal(t, len(findings), 1)
 	}
 
+	// What an agent may have written is not built.
+	ref, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, false, false})
+	assert.NilError(t, err)
+	assert.Equal(t, ref, base.Image)
+	assert.Equal(t, id, base.ID)
+	assert.Assert(t, strings.Contains(findings[0].String(), "an agent may have written mise.toml"), findings)
+
 	// A build that fails leaves the image without them, with a warning that names the step.
 	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("broken\n"), 0o644))
-	ref, id, findings, err = b.toolchainImage(t.Context(), base.Image, base.ID, tree, nil, false)
+	ref, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
 	assert.NilError(t, err)
 	assert.Equal(t, ref, base.Image)
 	assert.Equal(t, id, base.ID)
@@ -152,7 +161,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	// So does a link to a file of the host's.
 	assert.NilError(t, os.Remove(filepath.Join(tree, "mise.toml")))
 	assert.NilError(t, os.Symlink("/etc/hostname", filepath.Join(tree, "mise.toml")))
-	_, id, findings, err = b.toolchainImage(t.Context(), base.Image, base.ID, tree, nil, false)
+	_, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
 	assert.NilError(t, err)
 	assert.Equal(t, id, base.ID)
 	assert.Assert(t, strings.Contains(findings[0].Message, "no plain file"), findings[0].Message)
