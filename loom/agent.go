@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/atomicwriter"
 	"golang.org/x/sync/errgroup"
@@ -55,6 +56,8 @@ type box struct {
 	target *Target
 	id     string // of the container
 	state  boxState
+	// services are those that are reached without the proxy.
+	services []string
 }
 
 // boxState is what is remembered of a sandbox in its folder.
@@ -67,17 +70,17 @@ type boxState struct {
 	Image, ImageID string
 	// User is uid:gid, Dir the work tree.
 	User, Dir string
-	// Env is for every command: nothing secret.
-	Env []string
+	// Owner is who the agent is on this machine, where that is not the owner of the work tree; else 0.
+	Owner int
+	// Guarded are read-only mounts over what the agent writes, Stamp what they were when the container was started.
+	Guarded []string
+	Stamp   string
 	// Access is said before each command.
 	Access []string
 	// Loud are warnings that are repeated each time.
 	Loud []string
 	// Sources are files and folders of the host whose copies the sandbox has.
 	Sources []string
-	// Guard are the files of the host that the sandbox guards, and Stamp says which they were when it started.
-	Guard []string
-	Stamp string
 }
 
 // Agent runs a command in a loom's sandbox, which it makes, starts and checks as far as that is needed, and returns the
@@ -108,17 +111,59 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 		ctx = req.Begin(ctx)
 	}
 	l.debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
-	end := l.guard(ctx, b)
+	unguard := l.guard(ctx, b)
 	code, err := l.Engine.Exec(ctx, b.id, *p)
-	end()
+	if lost := unguard(); lost != nil {
+		err = lost
+	}
 	if !p.Detach && !errors.Is(err, engine.ErrDetached) {
 		tell(context.WithoutCancel(ctx))
-		l.tellAltered(b.target)
 	}
 	if err != nil && !errors.Is(err, engine.ErrDetached) {
 		err = &NotRunError{err}
 	}
 	return code, err
+}
+
+// UnguardedError says that a file which a sandbox must not write was replaced by another on this machine: with the file its
+// mount went away. The sandbox was stopped.
+type UnguardedError struct{ Loom string }
+
+// Error names the loom.
+func (e *UnguardedError) Error() string {
+	return "the sandbox of loom " + e.Loom + " was stopped: git's configuration, or another file that is closed to it, was replaced on this machine, which takes its protection away"
+}
+
+// guard looks after a sandbox while a command runs: where a guarded file is replaced it is stopped. The answer of done is
+// nil, or says so.
+func (l *Looms) guard(ctx context.Context, b *box) (done func() error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	lost := make(chan error, 1)
+	go func() {
+		defer close(lost)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if sandbox.Stamp(b.state.Guarded) == b.state.Stamp {
+				continue
+			}
+			if err := l.Engine.Stop(ctx, b.id, time.Second); err != nil {
+				l.debugf("%v", err)
+				continue
+			}
+			lost <- &UnguardedError{b.target.ID}
+			return
+		}
+	}()
+	return func() error {
+		cancel()
+		return <-lost
+	}
 }
 
 // equip completes the command: who runs it, where, and with which variables. What a single command brings is given here
@@ -136,8 +181,7 @@ func (l *Looms) equip(b *box, w *wish, req *AgentRequest) error {
 			p.Dir = here
 		}
 	}
-	env := slices.Clone(b.state.Env)
-	env = append(env, "ILOOM_LOOM="+b.target.ID)
+	env := append(sandbox.NoProxy(b.services), "ILOOM_LOOM="+b.target.ID)
 	if p.Terminal != nil || req.Begin != nil {
 		if term := os.Getenv("TERM"); term != "" {
 			env = append(env, "TERM="+term)
@@ -184,9 +228,6 @@ func (l *Looms) sandboxFor(ctx context.Context, req *AgentRequest) (*box, *wish,
 	}
 	b, err := l.warm(ctx, t, w, req.AsItIs)
 	if b != nil || err != nil {
-		if b != nil {
-			l.attend(ctx, t)
-		}
 		return b, w, err
 	}
 	b, err = l.raise(ctx, w, req)
@@ -200,12 +241,16 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	if !ok {
 		return nil, nil
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
 	inside, outside := boxOf(own, w.policy.Agent)
 	if inside == nil || outside == nil || inside.ID != state.Sandbox || outside.ID != state.Egress || inside.State != "running" || outside.State != "running" {
+		return nil, nil
+	}
+	if sandbox.Stamp(state.Guarded) != state.Stamp {
+		l.debugf("a guarded file was replaced since the sandbox was started")
 		return nil, nil
 	}
 	var started [2]string
@@ -231,10 +276,6 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 		l.debugf("the sandbox was started again since its last check")
 		return nil, nil
 	}
-	if state.unguarded() {
-		l.debugf("a guarded file was replaced since the sandbox was started")
-		return nil, nil
-	}
 	if !asItIs {
 		wanted, err := l.wantedDigest(t, w, own, state)
 		if err != nil || wanted != state.Wanted || image != state.ImageID {
@@ -245,7 +286,19 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	if err := l.joinServices(ctx, own, networkName(t.Known.Project, sandbox.ServiceName(w.policy.Agent))); err != nil {
 		return nil, err
 	}
-	return &box{target: t, id: inside.ID, state: state}, nil
+	return &box{target: t, id: inside.ID, state: state, services: servicesOf(own)}, nil
+}
+
+// servicesOf are the services that a sandbox reaches by name.
+func servicesOf(own []engine.Container) []string {
+	var names []string
+	for _, c := range own {
+		if !c.OneOff && !isAside(c) {
+			names = append(names, c.Service)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // wantedDigest is a digest of what a sandbox is made from, as far as that is known without planning it: the same digest, the

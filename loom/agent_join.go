@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -169,14 +170,20 @@ func guardedGit(t *Target) (*sandbox.Git, error) {
 	return git, err
 }
 
-// takeRights takes the entries for the sandbox's user away from the files of a work tree that belongs to root. Folders of
+// takeRights takes the entries for the sandboxes' user away from the files of a work tree that is not its own. Folders of
 // git that all work trees share keep them while another loom has a sandbox.
 func (l *Looms) takeRights(ctx context.Context, t *Target) error {
-	info, err := os.Stat(t.Known.WorkTree)
+	states, err := filepath.Glob(filepath.Join(l.sandboxDir(t.Known.Project), "*", "state.json"))
 	if err != nil {
 		return err
 	}
-	if uid, _ := ownerOf(info); uid != 0 {
+	users := map[int]bool{}
+	for _, path := range states {
+		if s, ok := l.readBox(t.Known.Project, filepath.Base(filepath.Dir(path))); ok && s.Owner != 0 {
+			users[s.Owner] = true
+		}
+	}
+	if len(users) == 0 {
 		return nil
 	}
 	paths := []string{followed(t.Known.WorkTree)}
@@ -196,8 +203,12 @@ func (l *Looms) takeRights(ctx context.Context, t *Target) error {
 			paths = append(paths, git.Common)
 		}
 	}
-	_, err = sandbox.Revoke(paths, sandbox.FixedID)
-	return err
+	for uid := range users {
+		if _, err := sandbox.Revoke(paths, uid); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isSandboxKey tells the networks and volumes of sandboxes by their keys.

@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +19,7 @@ import (
 	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/sandbox/egress"
 	"github.com/docker-loom/docker-loom/settings"
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 // Sandbox is one sandbox as agent ls shows it.
@@ -294,7 +299,7 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 	if err != nil {
 		return nil, err
 	}
-	spec, _, err := l.specify(ctx, t, plan, w, true)
+	spec, _, _, err := l.specify(ctx, t, plan, w, true)
 	if err != nil {
 		return nil, err
 	}
@@ -309,4 +314,49 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 	}
 	access, err := sandbox.Access(spec, plan.serviceAccess(), variables)
 	return &access, err
+}
+
+// AgentNames are the agents that can be meant in a folder's repository.
+func (l *Looms) AgentNames(ctx context.Context, src stack.Source) ([]string, error) {
+	repository, err := l.RepositoryOf(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: repository})
+	if err != nil {
+		return nil, err
+	}
+	names := append([]string{DefaultAgent}, slices.Sorted(maps.Keys(set.Container.Agents))...)
+	return slices.Compact(names), nil
+}
+
+// VaultNames are the user's vaults.
+func (l *Looms) VaultNames() []string {
+	entries, err := os.ReadDir(l.vaults())
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// DeniedHosts are the hosts that a sandbox's proxy refused, those asked for last first.
+func (l *Looms) DeniedHosts(ctx context.Context, where Where, agent string) ([]string, error) {
+	var hosts []string
+	err := l.AgentLog(ctx, AgentLogRequest{Where: where, Agent: agent, Denied: true, Tail: "1000"}, func(d EgressDecision) error {
+		host := d.Host
+		if d.Port != 80 && d.Port != 443 {
+			host = net.JoinHostPort(host, strconv.Itoa(d.Port))
+		}
+		// Its own check asks for what nobody should reach.
+		if d.Host != unlisted && net.ParseIP(d.Host) == nil {
+			hosts = append(slices.DeleteFunc(hosts, func(h string) bool { return h == host }), host)
+		}
+		return nil
+	})
+	slices.Reverse(hosts)
+	return hosts, err
 }

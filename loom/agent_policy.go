@@ -29,6 +29,8 @@ type wish struct {
 	policy   sandbox.Policy
 	images   AgentImages
 	services egress.Mode // of the loom's services: restricted, none or open
+	// hosts are those of the policy restricted, whatever the sandbox's own is.
+	hosts []string
 	// mounts are as the settings say them; they are looked at when a sandbox is made.
 	mounts   []settings.AgentMount
 	findings []finding.Finding
@@ -103,10 +105,11 @@ func wished(name string, set *settings.Settings, src settings.Sources, req *Agen
 			return nil, wrong(err, "egress", "allow", i)
 		}
 	}
+	w.hosts = append(egress.Defaults(), a.Egress.Allow...)
+	slices.Sort(w.hosts)
+	w.hosts = slices.Compact(w.hosts)
 	if mode == egress.Restricted {
-		p.Allow = append(egress.Defaults(), a.Egress.Allow...)
-		slices.Sort(p.Allow)
-		p.Allow = slices.Compact(p.Allow)
+		p.Allow = w.hosts
 	}
 	w.services = mode
 	switch services := cmp.Or(req.ServicesEgress, a.ServicesEgress); services {
@@ -157,4 +160,62 @@ func (w *wish) limits(a settings.Agent, env func(string) string, wrong func(erro
 	var err error
 	w.policy.Limits, err = sandbox.ParseLimits(of[0], of[1], of[2])
 	return err
+}
+
+// policyPowers lists what the settings of a work tree give agents beyond a sandbox as it is by default, one line each, where
+// they are obeyed: in the main work tree. An agent that works there could write them.
+func policyPowers(t *Target) ([]string, error) {
+	if t.WorkTree != t.Repository {
+		return nil, nil
+	}
+	set, err := settings.Read(settings.Sources{WorkTree: t.WorkTree})
+	if err != nil {
+		return nil, err
+	}
+	agents := map[string]settings.Agent{DefaultAgent: set.Container.Agent}
+	maps.Copy(agents, set.Container.Agents)
+	var list []string
+	for name, a := range agents {
+		note := func(format string, args ...any) {
+			list = append(list, "agent "+name+" "+fmt.Sprintf(format, args...))
+		}
+		for _, say := range []struct{ what, value string }{
+			{"has the image", a.Image}, {"has the runtime", a.Runtime}, {"has the vault", a.Vault}, {"may take memory of", a.Memory},
+		} {
+			if say.value != "" {
+				note("%s %s", say.what, say.value)
+			}
+		}
+		for _, host := range a.Egress.Allow {
+			note("reaches %s", host)
+		}
+		for _, preset := range a.Credentials {
+			note("has your credentials of %s", preset)
+		}
+		for _, m := range a.Mounts {
+			if m.ReadOnly {
+				note("reads %s", m.Source)
+			} else {
+				note("writes to %s", m.Source)
+			}
+		}
+		for what, is := range map[string]bool{
+			"reaches every public host":                          a.Egress.Mode == "open",
+			"works beside services that reach every public host": a.ServicesEgress == "open",
+			"has the Docker socket":                              a.DockerAccess == "socket",
+			"writes the work tree":                               name != DefaultAgent && !a.ReadOnly,
+		} {
+			if is {
+				note("%s", what)
+			}
+		}
+		if a.CPUs > 0 {
+			note("may take %g CPUs", a.CPUs)
+		}
+		if a.PIDs > 0 {
+			note("may run %d processes", a.PIDs)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
 }

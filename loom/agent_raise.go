@@ -65,14 +65,14 @@ func (l *Looms) raise(ctx context.Context, w *wish, req *AgentRequest) (*box, er
 	if err != nil {
 		return nil, err
 	}
-	spec, more, err := l.specify(ctx, t, plan, w, false)
+	spec, who, more, err := l.specify(ctx, t, plan, w, false)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range more {
 		l.tellFinding(f)
 	}
-	return l.settleBox(ctx, t, plan, w, spec)
+	return l.settleBox(ctx, t, plan, w, spec, who)
 }
 
 // beside is up of the loom with its services confined, or not, as the agent wants it.
@@ -90,7 +90,7 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 	if err != nil {
 		return nil, err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,10 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 			return nil, err
 		}
 	}
-	confined := w.confinement(image)
+	confined, err := l.strictest(ctx, w, own, image)
+	if err != nil {
+		return nil, err
+	}
 	if t.ID == Main && confined != nil {
 		return nil, &MainServicesError{t.Name()}
 	}
@@ -119,16 +122,47 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 	return plan, l.refresh(ctx, t)
 }
 
+// strictest is how the loom's services are to leave while other agents' sandboxes run beside this one: they are a way out
+// for each of them.
+func (l *Looms) strictest(ctx context.Context, w *wish, own []engine.Container, image string) (*registry.Confined, error) {
+	c := w.confinement(image)
+	if c == nil {
+		return nil, nil
+	}
+	for _, o := range own {
+		name := o.Labels[sandbox.LabelAgent]
+		if name == "" || name == w.policy.Agent || o.Service != sandbox.EgressName(name) || o.State != "running" {
+			continue
+		}
+		rt, err := l.Engine.Runtime(ctx, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		cfg, err := egress.ParseConfig(rt.Env[egress.ConfigVariable])
+		switch {
+		case err != nil || cfg.Mode == egress.None:
+			c.Mode, c.Allow = string(egress.None), nil
+		case cfg.Mode == egress.Restricted && c.Mode == string(egress.Restricted):
+			c.Allow = slices.DeleteFunc(slices.Clone(c.Allow), func(rule string) bool { return !slices.Contains(cfg.Allow, rule) })
+		}
+	}
+	return c, nil
+}
+
 // confinement is how the loom's services are to leave, nil where as they like.
 func (w *wish) confinement(image string) *registry.Confined {
 	if w.services == egress.Open {
 		return nil
 	}
-	return &registry.Confined{Mode: string(w.services), Allow: w.policy.Allow, Image: image}
+	c := &registry.Confined{Mode: string(w.services), Image: image}
+	if w.services == egress.Restricted {
+		c.Allow = w.hosts
+	}
+	return c
 }
 
 // specify collects what the sandbox is made from. Looking writes and leases nothing.
-func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, looking bool) (sandbox.Spec, []finding.Finding, error) {
+func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, looking bool) (sandbox.Spec, agentUser, []finding.Finding, error) {
 	spec := sandbox.Spec{Policy: w.policy}
 	var findings []finding.Finding
 	tree := followed(t.WorkTree)
@@ -141,44 +175,56 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 	spec.Services = slices.DeleteFunc(spec.Services, func(name string) bool { return name == egressService })
 	root, err := os.Stat(tree)
 	if err != nil {
-		return spec, nil, err
+		return spec, agentUser{}, nil, err
 	}
-	if spec.UID, spec.GID = ownerOf(root); spec.UID == 0 {
-		spec.UID, spec.GID = sandbox.FixedID, sandbox.FixedID
+	uid, gid := ownerOf(root)
+	info, err := l.Engine.Info(ctx)
+	if err != nil {
+		return spec, agentUser{}, nil, err
 	}
+	who, err := userOn(info, uid, gid)
+	if err != nil {
+		return spec, agentUser{}, nil, err
+	}
+	spec.UID, spec.GID = who.uid, who.gid
 	if t.Git != nil && t.Git.WorkTree != "" {
 		git, more, err := sandbox.ReadGit(tree, followed(t.Git.CommonDir), followed(t.Git.GitDir))
 		if err != nil {
-			return spec, nil, err
+			return spec, agentUser{}, nil, err
 		}
 		spec.Git, findings = git, append(findings, more...)
 	}
 	if w.policy.DockerSocket != "" {
 		spec.DockerSocket = l.Engine.SocketPath()
+		socket, err := os.Stat(spec.DockerSocket)
+		if err != nil {
+			return spec, agentUser{}, nil, fmt.Errorf("the engine's socket: %w", err)
+		}
+		_, spec.SocketGID = ownerOf(socket)
 	}
 	if spec.EgressImage, err = l.egressRef(); err != nil {
-		return spec, nil, err
+		return spec, agentUser{}, nil, err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
-		return spec, nil, err
+		return spec, agentUser{}, nil, err
 	}
 	images := w.images
 	images.Looking = looking
 	ref, id, err := l.agentImage(ctx, images, own)
 	if err != nil {
-		return spec, nil, err
+		return spec, agentUser{}, nil, err
 	}
 	inside, _ := boxOf(own, w.policy.Agent)
 	ref, id, more, err := l.toolchainImage(ctx, toolchain{ref, id, tree, inside, w.trust || !distrusted(t.Known), looking})
 	if err != nil {
-		return spec, nil, err
+		return spec, agentUser{}, nil, err
 	}
 	spec.Image, spec.ImageID, findings = ref, id, append(findings, more...)
 	if err := l.lendSubnets(ctx, t, &spec, looking); err != nil {
-		return spec, nil, err
+		return spec, agentUser{}, nil, err
 	}
-	return spec, findings, nil
+	return spec, who, findings, nil
 }
 
 func asAgent(name string) string {
@@ -238,11 +284,11 @@ func (l *Looms) lendSubnets(ctx context.Context, t *Target, spec *sandbox.Spec, 
 }
 
 // settleBox brings the containers to their wanted state, joins the loom's services to them and has them checked.
-func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, spec sandbox.Spec) (*box, error) {
+func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, spec sandbox.Spec, who agentUser) (*box, error) {
 	if err := l.writable(ctx, t, spec); err != nil {
 		return nil, err
 	}
-	sources, err := l.stock(ctx, t, w, &spec)
+	sources, err := l.stock(ctx, t, w, &spec, who)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +296,7 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	if err != nil {
 		return nil, err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: spec.Project})
+	own, err := l.containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -259,21 +305,18 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	if err != nil {
 		return nil, err
 	}
-	// Before the container starts: what is replaced from here on is seen.
 	guarded, err := sandbox.Guarded(spec)
 	if err != nil {
 		return nil, err
 	}
 	stamp := sandbox.Stamp(guarded)
+	facts.Unguarded = was.Sandbox == facts.ID && (was.Stamp != stamp || !slices.Equal(was.Guarded, guarded))
 	action := sandbox.Decide(facts)
-	if facts.Unguarded && facts.Running {
-		fmt.Fprintln(l.Stderr, "warning: the sandbox is made anew: "+replaced)
-	}
 	l.debugf("sandbox %s: %+v", sandbox.ServiceName(spec.Agent), action)
 	if err := l.compose(ctx, t, spec, project, own, action); err != nil {
 		return nil, err
 	}
-	if own, err = l.Engine.Containers(ctx, engine.Filter{Project: spec.Project}); err != nil {
+	if own, err = l.containers(ctx, t.Known); err != nil {
 		return nil, err
 	}
 	if err := l.joinServices(ctx, own, networkName(spec.Project, sandbox.ServiceName(spec.Agent))); err != nil {
@@ -288,18 +331,18 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 			return nil, err
 		}
 	}
-	state, err := l.remembers(ctx, t, plan, w, spec, own, sources)
+	state, err := l.remembers(ctx, t, plan, w, spec, who, own, sources)
 	if err != nil {
 		return nil, err
 	}
+	state.Guarded, state.Stamp = guarded, stamp
 	for _, f := range findings {
-		state.Loud = append(state.Loud, f.Message)
+		state.Loud = append(state.Loud, f.String())
 	}
-	state.Guard, state.Stamp = guarded, stamp
 	if err := l.writeBox(spec.Project, spec.Agent, state); err != nil {
 		return nil, err
 	}
-	return &box{target: t, id: inside.ID, state: state}, nil
+	return &box{target: t, id: inside.ID, state: state, services: servicesOf(own)}, nil
 }
 
 // writable notes, before the sandbox starts, that what the loom's work tree says may be somebody else's from now on.
@@ -330,7 +373,6 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 			return f, err
 		}
 		f.Exists, f.Running, f.Hash, f.ID, f.StartedAt = true, inside.State == "running", inside.Labels[sandbox.LabelSandbox], inside.ID, rt.StartedAt
-		f.Unguarded = was.Sandbox == inside.ID && was.SandboxStart == rt.StartedAt && was.unguarded()
 	}
 	if outside != nil {
 		rt, err := l.Engine.Runtime(ctx, outside.ID)
@@ -434,7 +476,7 @@ func (l *Looms) notRunning(ctx context.Context, t *Target, spec sandbox.Spec, in
 }
 
 // remembers is what the next command has to know.
-func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, spec sandbox.Spec, own []engine.Container, sources []string) (boxState, error) {
+func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, spec sandbox.Spec, who agentUser, own []engine.Container, sources []string) (boxState, error) {
 	s := boxState{Image: spec.Image, ImageID: spec.ImageID, User: fmt.Sprintf("%d:%d", spec.UID, spec.GID), Dir: spec.WorkTree, Sources: sources}
 	inside, outside := boxOf(own, spec.Agent)
 	for _, c := range []struct {
@@ -447,7 +489,9 @@ func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, s
 		}
 		*c.id, *c.start = c.of.ID, rt.StartedAt
 	}
-	s.Env = sandbox.NoProxy(spec.Services)
+	if info, err := os.Stat(spec.WorkTree); err == nil && sandbox.NeedsGrant(info, who.hostUID) {
+		s.Owner = who.hostUID
+	}
 	access, err := sandbox.Access(spec, plan.serviceAccess(), nil)
 	if err != nil {
 		return s, err

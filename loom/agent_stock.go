@@ -62,7 +62,7 @@ func (l *Looms) vaultEnv(name string) ([]string, error) {
 
 // stock writes what the sandbox brings from the host, gives the agent rights to the work tree where it has a user of its
 // own, and returns the files and folders of the host that were copied.
-func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spec) ([]string, error) {
+func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spec, who agentUser) ([]string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 	if err != nil {
 		return nil, err
 	}
-	if err := l.grant(spec); err != nil {
+	if err := l.grant(spec, who); err != nil {
 		return nil, err
 	}
 	image, err := l.imageFiles(ctx, spec.ImageID)
@@ -96,15 +96,29 @@ func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 		return nil, err
 	}
 	name, email := worktree.User(ctx, t.Repository)
+	// Only root can give files away; others let the agent read theirs.
+	lent := who
+	if me := os.Getuid(); me > 0 && me != who.hostUID {
+		lent.hostUID, lent.hostGID = me, os.Getgid()
+	}
 	stock, err := sandbox.Stage(sandbox.Staging{
 		State: spec.State, Home: home, Vaults: l.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
-		UID: spec.UID, GID: spec.GID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
+		UID: lent.hostUID, GID: lent.hostGID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
 		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
 	})
 	if err != nil {
 		return nil, err
 	}
 	spec.Files, spec.Env = stock.Files, stock.Env
+	if lent != who {
+		var rights []sandbox.Right
+		for _, f := range stock.Files {
+			rights = append(rights, sandbox.Right{Path: f.Source, Write: f.Writable})
+		}
+		if _, err := sandbox.Grant(rights, who.hostUID); err != nil {
+			return nil, err
+		}
+	}
 	for _, f := range append(found, stock.Findings...) {
 		l.tellFinding(f)
 	}
@@ -136,13 +150,13 @@ func expanded(path, home string) string {
 }
 
 // grant gives a user that is not the owner of the work tree the rights to it that a sandbox needs.
-func (l *Looms) grant(spec *sandbox.Spec) error {
+func (l *Looms) grant(spec *sandbox.Spec, who agentUser) error {
 	info, err := os.Stat(spec.WorkTree)
-	if err != nil || !sandbox.NeedsGrant(info, spec.UID) {
+	if err != nil || !sandbox.NeedsGrant(info, who.hostUID) {
 		return err
 	}
-	n, err := sandbox.Grant(sandbox.Rights(spec.WorkTree, spec.Git, spec.ReadOnly), spec.UID)
-	l.debugf("rights for user %d: %d files and folders changed", spec.UID, n)
+	n, err := sandbox.Grant(sandbox.Rights(spec.WorkTree, spec.Git, spec.ReadOnly), who.hostUID)
+	l.debugf("rights for user %d: %d files and folders changed", who.hostUID, n)
 	return err
 }
 

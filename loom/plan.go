@@ -177,6 +177,12 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 		return nil, err
 	}
 	p.powers = powers(p.Project, followed, grounds{p.WorkTree, f.found.Dir, commonDir(t)}, p.base.Uses)
+	if more, err := policyPowers(t); err != nil {
+		return nil, err
+	} else if len(more) > 0 {
+		p.powers = append(p.powers, more...)
+		slices.Sort(p.powers)
+	}
 	p.obeyed = slices.Clone(f.settings.Files)
 	if f.dev != nil {
 		p.obeyed = append(p.obeyed, f.dev.place.Path)

@@ -32,7 +32,7 @@ type completion struct{ env *environment }
 
 func (c completion) attach(cmd *cobra.Command) {
 	c.flags(cmd)
-	if !cmd.HasSubCommands() {
+	if !cmd.HasSubCommands() || cmd.Name() == "agent" {
 		cmd.ValidArgsFunction = c.arguments(cmd)
 	}
 	for _, sub := range cmd.Commands() {
@@ -46,6 +46,7 @@ const (
 	argService = "SERVICE"
 	argPort    = "PORT"
 	argPath    = "PATH" // of the host, or SERVICE:PATH
+	argHost    = "HOST" // that a sandbox's proxy refused
 	argOther   = ""     // of a program, or unknown
 )
 
@@ -65,7 +66,7 @@ func grammar(usage string) (places []string, many bool) {
 			name = argPath
 		case name == "SERVICE|PORT":
 			name = argService
-		case name != argID && name != argService && name != argPort:
+		case name != argID && name != argService && name != argPort && name != argHost:
 			name = argOther
 		}
 		places, many = append(places, name), strings.Contains(word, "...")
@@ -111,6 +112,8 @@ func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
 			list = append(list, c.services(id)...)
 		case argPort:
 			list = c.ports(id, args[len(args)-1])
+		case argHost:
+			list = c.hosts(cmd)
 		case argPath:
 			return c.paths(list, id, typed)
 		case argOther:
@@ -305,6 +308,40 @@ func (c completion) paths(list []string, id, typed string) ([]string, cobra.Shel
 	return list, cobra.ShellCompDirectiveNoSpace
 }
 
+// agents are the names that the settings give agents.
+func (c completion) agents() []string {
+	l, err := c.looms(false)
+	if err != nil {
+		return nil
+	}
+	where, err := c.env.where(nil)
+	if err != nil {
+		return nil
+	}
+	names, err := l.AgentNames(c.env.signals, where.Source)
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
+// hosts are those that the proxy of the sandbox refused.
+func (c completion) hosts(cmd *cobra.Command) []string {
+	hosts, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+		l, err := c.looms(true)
+		if err != nil {
+			return nil, err
+		}
+		where, err := c.env.where(nil)
+		if err != nil {
+			return nil, err
+		}
+		where.ID = cmd.Flag("loom").Value.String()
+		return l.DeniedHosts(ctx, where, cmd.Flag("as").Value.String())
+	})
+	return hosts
+}
+
 // fixed are the values of flags that take no others, or seldom.
 var fixed = map[string][]string{
 	"format":   {"table", "json"},
@@ -317,6 +354,8 @@ var fixed = map[string][]string{
 	"signal":   {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGKILL", "SIGUSR1", "SIGUSR2"},
 	"ignore":   loom.Sources,
 	"tail":     {"all", "10", "100"},
+
+	"egress": {"none", "restricted", "open"}, "services-egress": {"restricted", "open"},
 }
 
 // files are the endings of what flags with files take; those with none take every file.
@@ -324,7 +363,7 @@ var files = map[string][]string{
 	"file":         {"yaml", "yml"},
 	"config":       {"json"},
 	"secrets-file": {"json"},
-	"env-file":     nil, "env-from-file": nil,
+	"env-file":     nil, "env-from-file": nil, "secret-file": nil,
 }
 
 // folders are the flags that take a folder of the host.
@@ -370,7 +409,15 @@ func (c completion) flag(command, name string) cobra.CompletionFunc {
 				id = args[0]
 			}
 			list = c.services(id)
-		case "env":
+		case "loom":
+			list = c.ids(typed)
+		case "as", "agent":
+			list = c.agents()
+		case "vault":
+			if l, err := c.looms(false); err == nil {
+				list = l.VaultNames()
+			}
+		case "env", "secret":
 			// Variables that are passed on as they are.
 			for _, v := range os.Environ() {
 				key, _, _ := strings.Cut(v, "=")

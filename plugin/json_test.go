@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/stack"
 )
 
@@ -23,6 +24,8 @@ var documents = map[string]any{
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
 	"Agent image": loom.AgentImage{}, "Image plan": imagePlan{},
 	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": loom.Diagnosis{}, "Engine state": loom.DockerState{}, "Sandbox state": loom.SandboxState{},
+	"Sandbox": loom.Sandbox{}, "Decision": loom.EgressDecision{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
+	"Network access": sandbox.NetworkAccess{}, "Service access": sandbox.ServiceAccess{}, "Limits": sandbox.LimitsAccess{},
 	"Version": versions{}, "Engine version": engineVersion{},
 }
 
