@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/moby/sys/atomicwriter"
 	"golang.org/x/sync/errgroup"
@@ -72,15 +71,15 @@ type boxState struct {
 	User, Dir string
 	// Owner is who the agent is on this machine, where that is not the owner of the work tree; else 0.
 	Owner int
-	// Guarded are read-only mounts over what the agent writes, Stamp what they were when the container was started.
-	Guarded []string
-	Stamp   string
 	// Access is said before each command.
 	Access []string
 	// Loud are warnings that are repeated each time.
 	Loud []string
 	// Sources are files and folders of the host whose copies the sandbox has.
 	Sources []string
+	// Guard are the files of the host that the sandbox guards, and Stamp says which they were when it started.
+	Guard []string
+	Stamp string
 }
 
 // Agent runs a command in a loom's sandbox, which it makes, starts and checks as far as that is needed, and returns the
@@ -111,59 +110,17 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 		ctx = req.Begin(ctx)
 	}
 	l.debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
-	unguard := l.guard(ctx, b)
+	end := l.guard(ctx, b)
 	code, err := l.Engine.Exec(ctx, b.id, *p)
-	if lost := unguard(); lost != nil {
-		err = lost
-	}
+	end()
 	if !p.Detach && !errors.Is(err, engine.ErrDetached) {
 		tell(context.WithoutCancel(ctx))
+		l.tellAltered(b.target)
 	}
 	if err != nil && !errors.Is(err, engine.ErrDetached) {
 		err = &NotRunError{err}
 	}
 	return code, err
-}
-
-// UnguardedError says that a file which a sandbox must not write was replaced by another on this machine: with the file its
-// mount went away. The sandbox was stopped.
-type UnguardedError struct{ Loom string }
-
-// Error names the loom.
-func (e *UnguardedError) Error() string {
-	return "the sandbox of loom " + e.Loom + " was stopped: git's configuration, or another file that is closed to it, was replaced on this machine, which takes its protection away"
-}
-
-// guard looks after a sandbox while a command runs: where a guarded file is replaced it is stopped. The answer of done is
-// nil, or says so.
-func (l *Looms) guard(ctx context.Context, b *box) (done func() error) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	lost := make(chan error, 1)
-	go func() {
-		defer close(lost)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if sandbox.Stamp(b.state.Guarded) == b.state.Stamp {
-				continue
-			}
-			if err := l.Engine.Stop(ctx, b.id, time.Second); err != nil {
-				l.debugf("%v", err)
-				continue
-			}
-			lost <- &UnguardedError{b.target.ID}
-			return
-		}
-	}()
-	return func() error {
-		cancel()
-		return <-lost
-	}
 }
 
 // equip completes the command: who runs it, where, and with which variables. What a single command brings is given here
@@ -249,10 +206,6 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	if inside == nil || outside == nil || inside.ID != state.Sandbox || outside.ID != state.Egress || inside.State != "running" || outside.State != "running" {
 		return nil, nil
 	}
-	if sandbox.Stamp(state.Guarded) != state.Stamp {
-		l.debugf("a guarded file was replaced since the sandbox was started")
-		return nil, nil
-	}
 	var started [2]string
 	image := state.ImageID
 	g, some := errgroup.WithContext(ctx)
@@ -274,6 +227,10 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	}
 	if started != [2]string{state.SandboxStart, state.EgressStart} {
 		l.debugf("the sandbox was started again since its last check")
+		return nil, nil
+	}
+	if state.unguarded() {
+		l.debugf("a guarded file was replaced since the sandbox was started")
 		return nil, nil
 	}
 	if !asItIs {

@@ -305,13 +305,16 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	if err != nil {
 		return nil, err
 	}
+	// Before the container starts: what is replaced from here on is seen.
 	guarded, err := sandbox.Guarded(spec)
 	if err != nil {
 		return nil, err
 	}
 	stamp := sandbox.Stamp(guarded)
-	facts.Unguarded = was.Sandbox == facts.ID && (was.Stamp != stamp || !slices.Equal(was.Guarded, guarded))
 	action := sandbox.Decide(facts)
+	if facts.Unguarded && facts.Running {
+		fmt.Fprintln(l.Stderr, "warning: the sandbox is made anew: "+replaced)
+	}
 	l.debugf("sandbox %s: %+v", sandbox.ServiceName(spec.Agent), action)
 	if err := l.compose(ctx, t, spec, project, own, action); err != nil {
 		return nil, err
@@ -335,10 +338,10 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	if err != nil {
 		return nil, err
 	}
-	state.Guarded, state.Stamp = guarded, stamp
 	for _, f := range findings {
 		state.Loud = append(state.Loud, f.String())
 	}
+	state.Guard, state.Stamp = guarded, stamp
 	if err := l.writeBox(spec.Project, spec.Agent, state); err != nil {
 		return nil, err
 	}
@@ -373,6 +376,7 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 			return f, err
 		}
 		f.Exists, f.Running, f.Hash, f.ID, f.StartedAt = true, inside.State == "running", inside.Labels[sandbox.LabelSandbox], inside.ID, rt.StartedAt
+		f.Unguarded = was.Sandbox == inside.ID && was.SandboxStart == rt.StartedAt && was.unguarded()
 	}
 	if outside != nil {
 		rt, err := l.Engine.Runtime(ctx, outside.ID)
