@@ -57,6 +57,8 @@ type box struct {
 	state  boxState
 	// services are those that are reached without the proxy.
 	services []string
+	// refs are the repository's before the command, nil where they are not known yet.
+	refs map[string]string
 }
 
 // boxState is what is remembered of a sandbox in its folder.
@@ -105,7 +107,7 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 	if err != nil {
 		return 0, &NotRunError{err}
 	}
-	tell := l.watch(ctx, git)
+	tell := l.watch(ctx, git, b.refs)
 	if req.Begin != nil {
 		ctx = req.Begin(ctx)
 	}
@@ -222,6 +224,14 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 			return err
 		})
 	}
+	var refs map[string]string
+	g.Go(func() error {
+		// Meanwhile. What fails here is said later.
+		if git, err := worktree.Points(state.Dir); err == nil && git != nil {
+			refs, _ = git.Refs(some)
+		}
+		return nil
+	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
@@ -243,7 +253,7 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	if err := l.joinServices(ctx, own, networkName(t.Known.Project, sandbox.ServiceName(w.policy.Agent))); err != nil {
 		return nil, err
 	}
-	return &box{target: t, id: inside.ID, state: state, services: servicesOf(own)}, nil
+	return &box{target: t, id: inside.ID, state: state, services: servicesOf(own), refs: refs}, nil
 }
 
 // servicesOf are the services that a sandbox reaches by name.

@@ -37,15 +37,17 @@ func moved(before, after map[string]string, own ...string) []string {
 	return lines
 }
 
-// watch remembers the repository's refs, and returns what tells on stderr which moved since.
-func (l *Looms) watch(ctx context.Context, git *worktree.Pointers) (tell func(context.Context)) {
+// watch remembers the repository's refs, unless before has them, and returns what tells on stderr which moved since.
+func (l *Looms) watch(ctx context.Context, git *worktree.Pointers, before map[string]string) (tell func(context.Context)) {
 	if git == nil {
 		return func(context.Context) {}
 	}
-	before, err := git.Refs(ctx)
-	if err != nil {
-		l.debugf("refs: %v", err)
-		return func(context.Context) {}
+	if before == nil {
+		var err error
+		if before, err = git.Refs(ctx); err != nil {
+			l.debugf("refs: %v", err)
+			return func(context.Context) {}
+		}
 	}
 	head := git.Head()
 	return func(ctx context.Context) {
