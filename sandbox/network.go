@@ -66,6 +66,9 @@ func Sidecar(name, image string, cfg egress.Config) types.ServiceConfig {
 	s.Tmpfs = types.StringList{"/run:mode=0700,size=1m,uid=65532,gid=65532,noexec"}
 	s.MemLimit, s.MemSwapLimit = sidecarMemory, sidecarMemory
 	s.PidsLimit = sidecarPIDs
+	// It is on two networks, and a new network namespace may take over that this host forwards packets: then a service that
+	// makes packets of its own (Docker gives it NET_RAW) could send them through.
+	s.Sysctls = types.Mapping{"net.ipv4.ip_forward": "0"}
 	s.Restart = types.RestartPolicyOnFailure
 	s.StopGracePeriod = grace()
 	// `agent log` reads it, whatever the engine's default driver is, and a sandbox that asks for ever does not fill the disk.

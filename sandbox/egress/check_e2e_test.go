@@ -70,6 +70,7 @@ func TestTheCheckTellsAClosedNetworkFromOthers(t *testing.T) {
 	}
 	hardened := []string{
 		"--user", "65532:65532", "--cap-drop", "ALL", "--read-only", "--security-opt", "no-new-privileges", "--memory", "64m",
+		"--sysctl", "net.ipv4.ip_forward=0",
 		"--tmpfs", "/run:mode=0700,uid=65532,gid=65532,size=1m",
 	}
 	for name, c := range map[string]struct {
@@ -97,7 +98,7 @@ func TestTheCheckTellsAClosedNetworkFromOthers(t *testing.T) {
 
 			in, err := json.Marshal(Check{Mode: Restricted, Proxy: "way-out:3128", Unlisted: "unlisted.invalid", Peers: []string{address}})
 			assert.NilError(t, err)
-			out, failed := docker(t, string(in), append(append([]string{"run", "--rm", "-i", "--network", "container:" + box}, hardened...), id, "check")...)
+			out, failed := docker(t, string(in), "run", "--rm", "-i", "--network", "container:"+box, id, "check")
 			var r Report
 			assert.NilError(t, json.Unmarshal([]byte(out), &r), "%s %v", out, failed)
 			assert.Assert(t, r.Probes > 50)
@@ -111,6 +112,10 @@ func TestTheCheckTellsAClosedNetworkFromOthers(t *testing.T) {
 			for _, k := range c.want {
 				assert.Assert(t, kinds[k], "%s in %v", k, r.Surprises)
 			}
+			// One that would pass packets on does not start.
+			_, failed = docker(t, "", append(append([]string{"run", "--rm", "--network", network, "-e", ConfigVariable + "=" + config}, hardened...), "--sysctl", "net.ipv4.ip_forward=1", id, "serve")...)
+			assert.ErrorContains(t, failed, "forwards packets")
+
 			// Process 1 ends at once, and in good order.
 			must(t, "stop", "-t", "60", sidecar)
 			assert.Equal(t, must(t, "inspect", "-f", "{{.State.ExitCode}}", sidecar), "0")

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -25,6 +27,9 @@ func serve(ctx context.Context, c Config, socket string, log, ready io.Writer) e
 	debug.SetMemoryLimit(memoryLimit)
 	debug.SetGCPercent(50)
 
+	if forwarding() {
+		return errors.New("this container forwards packets from one of its networks to the other (net.ipv4.ip_forward)")
+	}
 	p, err := newPolicy(c)
 	if err != nil {
 		return err
@@ -107,4 +112,11 @@ func ownAddresses(c Config) func(netip.AddrPort) bool {
 			return err == nil && p.Addr().Unmap() == addr
 		})
 	}
+}
+
+// forwarding says whether the kernel would pass packets on between the networks of a sidecar, past the proxy. Outside of a
+// container, as in tests, there is no such wall.
+func forwarding() bool {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+	return os.Getpid() == 1 && (err != nil || strings.TrimSpace(string(b)) != "0")
 }
