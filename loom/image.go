@@ -405,6 +405,10 @@ func (l *Looms) build(ctx context.Context, b *sandbox.Build, o BuildOptions) err
 			return err
 		}
 	}
+	if _, ours := sandbox.ImageName(b.From); ours {
+		// No registry has it.
+		o.Pull = false
+	}
 	args := types.MappingWithEquals{}
 	for name, value := range b.Args {
 		args[name] = &value
@@ -635,6 +639,14 @@ func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string
 	case c.looking:
 		return b.Tag, "", []finding.Finding{{Level: finding.Info, Subject: "image " + b.Tag, Message: "is not built yet"}}, nil
 	}
+	if isImageID(c.ref, c.id) {
+		// A builder takes it for a name.
+		from := sandbox.AgentRepository + ":of-" + shortID(c.id)
+		if err := l.Engine.Tag(ctx, c.id, from); err != nil {
+			return "", "", nil, err
+		}
+		b.Args["BASE_IMAGE"] = from
+	}
 	fmt.Fprintf(l.Stderr, "building image %s with what %s asks for, once\n", b.Tag, strings.Join(b.Sorted(), " and "))
 	if have, err = l.buildOnce(ctx, b, BuildOptions{}); err != nil {
 		if ctx.Err() != nil {
@@ -643,6 +655,16 @@ func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string
 		return without(err)
 	}
 	return b.Tag, have, nil, nil
+}
+
+// isImageID tells whether an image was named by its ID, or the beginning of it.
+func isImageID(ref, id string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(id, "sha256:"), strings.TrimPrefix(ref, "sha256:"))
+}
+
+func shortID(id string) string {
+	id = strings.TrimPrefix(id, "sha256:")
+	return id[:min(len(id), 12)]
 }
 
 // runsOn is the image of a container where it is the one with this ID, or one with tools on top of that; the ID is empty for another.

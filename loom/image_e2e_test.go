@@ -143,6 +143,16 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 		assert.Equal(t, len(findings), 1)
 	}
 
+	// An image can be named by its ID.
+	of := sandbox.AgentRepository + ":of-" + shortID(base.ID)
+	ref, _, findings, err = b.toolchainImage(t.Context(), toolchain{base.ID, base.ID, tree, nil, true, false})
+	hammer := ref
+	b.Cleanup(func() { b.remove(hammer); b.remove(of) })
+	assert.NilError(t, err)
+	assert.Equal(t, len(findings), 0)
+	assert.Equal(t, b.run(ref, "hammer"), "hammer, for 0")
+	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("tongs\n"), 0o644))
+
 	// What an agent may have written is not built.
 	ref, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, false, false})
 	assert.NilError(t, err)
