@@ -204,16 +204,18 @@ func published(ports []container.Port) []Published {
 			Host:     int(p.PublicPort),
 		})
 	}
-	slices.SortFunc(out, func(a, b Published) int {
-		return cmp.Or(
-			cmp.Compare(a.Target, b.Target),
-			cmp.Compare(a.Protocol, b.Protocol),
-			cmp.Compare(a.HostIP, b.HostIP),
-			cmp.Compare(a.Host, b.Host),
-		)
-	})
+	slices.SortFunc(out, byTarget)
 	// One port on all addresses is listed twice, for IPv4 and for IPv6.
 	return slices.Compact(out)
+}
+
+func byTarget(a, b Published) int {
+	return cmp.Or(
+		cmp.Compare(a.Target, b.Target),
+		cmp.Compare(a.Protocol, b.Protocol),
+		cmp.Compare(a.HostIP, b.HostIP),
+		cmp.Compare(a.Host, b.Host),
+	)
 }
 
 // wildcardless turns 0.0.0.0 and :: into "".

@@ -67,6 +67,7 @@ func attribute(list []Container) {
 				if c.Project == by.Project && c.Service == forwards[n].Service && !c.OneOff && (c.State == "running" || c.State == "paused") {
 					pub.Target, pub.Via = forwards[n].Target, by.Service
 					list[j].Published = append(list[j].Published, pub)
+					slices.SortFunc(list[j].Published, byTarget)
 					break
 				}
 			}

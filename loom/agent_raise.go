@@ -194,6 +194,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 		}
 		spec.Git, findings = git, append(findings, more...)
 	}
+	spec.Held = plan.held()
 	if w.policy.DockerSocket != "" {
 		spec.DockerSocket = l.Engine.SocketPath()
 		socket, err := os.Stat(spec.DockerSocket)

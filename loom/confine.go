@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -245,4 +246,14 @@ func (l *Looms) dropSidecar(ctx context.Context, p *Plan) error {
 		return nil
 	}
 	return l.Engine.RemoveContainers(ctx, ids, true)
+}
+
+// held are the files and folders of the work tree that services mount, of those that there are. Links lead somewhere else
+// each time one looks, so that none is held.
+func (p *Plan) held() []string {
+	tree := followed(p.WorkTree)
+	return slices.DeleteFunc(overrides.Held(p.Project, tree, followed), func(path string) bool {
+		_, err := os.Lstat(path)
+		return err != nil || slices.Contains(strings.Split(path[len(tree):], string(filepath.Separator)), ".git")
+	})
 }

@@ -33,8 +33,10 @@ type dev struct {
 	// read is the file as written, config the same with its variables replaced by vars.
 	read, config *devcontainer.Config
 	vars         devcontainer.Vars
-	workspace    devcontainer.Workspace
-	git          devcontainer.Git
+	// took are the variables of the user's shell that the file, or the metadata of an image or feature, asked for.
+	took      map[string]bool
+	workspace devcontainer.Workspace
+	git       devcontainer.Git
 	// service is its service in the project, derived the project's name as the reference CLI has it, of a Compose one.
 	service, derived string
 	// base is the project's name without a loom.
@@ -85,8 +87,16 @@ func findDev(t *Target, set *settings.Settings, chosen string) (*dev, error) {
 	if d.git, err = gitOf(t.Git, place.Workspace); err != nil {
 		return nil, err
 	}
+	d.took = map[string]bool{}
+	lookup := func(name string) (string, bool) {
+		value, ok := os.LookupEnv(name)
+		if ok && !slices.Contains(everybodys, name) {
+			d.took[name] = true
+		}
+		return value, ok
+	}
 	d.vars = devcontainer.Vars{
-		Env: os.LookupEnv, LocalFolder: place.Workspace, ContainerFolder: d.read.ContainerFolder(d.git.Root).Folder,
+		Env: lookup, LocalFolder: place.Workspace, ContainerFolder: d.read.ContainerFolder(d.git.Root).Folder,
 		ID: devcontainer.ID(d.read.IDLabels()),
 	}
 	if d.config, err = d.read.Substitute(d.vars); err != nil {

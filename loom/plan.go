@@ -176,19 +176,17 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.isolate(ctx, f, p, o); err != nil {
 		return nil, err
 	}
-	p.powers = powers(p.Project, followed, grounds{p.WorkTree, f.found.Dir, commonDir(t)}, p.base.Uses)
-	if more, err := policyPowers(t); err != nil {
+	p.powers = powers(p.asked(), followed, grounds{p.WorkTree, f.found.Dir, commonDir(t)}, p.base.Uses)
+	more, err := p.morePowers()
+	if err != nil {
 		return nil, err
-	} else if len(more) > 0 {
-		p.powers = append(p.powers, more...)
-		slices.Sort(p.powers)
 	}
+	p.powers = append(p.powers, more...)
 	p.obeyed = slices.Clone(f.settings.Files)
 	if f.dev != nil {
 		p.obeyed = append(p.obeyed, f.dev.place.Path)
 		if c := f.dev.config.InitializeCommand; c != nil {
 			p.powers = append(p.powers, runsOnHost(*c))
-			slices.Sort(p.powers)
 			if o.DryRun {
 				p.Findings = append(p.Findings, finding.Finding{Level: finding.Info, Subject: "file " + filepath.Base(f.dev.place.Path), Message: "initializeCommand is not run for a plan: what it writes is as it was"})
 			}
@@ -199,6 +197,8 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 			p.obeyed = append(p.obeyed, filepath.Join(s.Build.Context, s.Build.Dockerfile))
 		}
 	}
+	slices.Sort(p.powers)
+	p.powers = slices.Compact(p.powers)
 	slices.Sort(p.obeyed)
 	l.debugPlan(p)
 	return p, nil

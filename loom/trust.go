@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,8 +19,11 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox"
 )
 
 // PowersError says that the files of a loom whose work tree is not trusted ask for more of the host than was accepted.
@@ -73,6 +77,8 @@ const (
 	// next time the service starts. What was there before the agent is kept from it (see [Looms.confine]).
 	mountsOfTree = "a service mounts, of the work tree, "
 	writesGit    = "a service writes to the repository's git folder "
+	// Whom a port is published to is nothing new from a pull request; an agent may not let others in.
+	letsIn = "others reach, on every address of this machine, "
 )
 
 func counts(entry *registry.Loom, power string) bool {
@@ -80,7 +86,7 @@ func counts(entry *registry.Loom, power string) bool {
 		_, set := os.LookupEnv(name)
 		return set
 	}
-	return entry.Sandboxed || !strings.HasPrefix(power, mountsOfTree) && !strings.HasPrefix(power, writesGit)
+	return entry.Sandboxed || !strings.HasPrefix(power, mountsOfTree) && !strings.HasPrefix(power, writesGit) && !strings.HasPrefix(power, letsIn)
 }
 
 // grounds are the folders whose content is the loom's: its work tree, the project's folder where that is another, and the
@@ -133,6 +139,9 @@ func powers(p *types.Project, real func(string) string, own grounds, reads map[s
 			note("volume %s keeps its data in %s", key, device)
 		} else if filepath.IsAbs(device) {
 			own.powers(note, real(device), false)
+		}
+		if kind := v.DriverOpts["type"]; kind != "" && !slices.Contains([]string{"none", "bind", "tmpfs", "nfs"}, kind) {
+			note("volume %s is a file system of type %s: %s", key, kind, v.DriverOpts["o"])
 		}
 		if v.Driver != "" && v.Driver != "local" {
 			note("volume %s has the driver %s", key, v.Driver)
@@ -243,6 +252,12 @@ func servicePowers(note func(string, ...any), outside func(string) bool, s types
 			note("reads %s", path)
 		}
 	}
+	for name := range s.Models {
+		note("has the model %s, which a program on this machine runs", name)
+	}
+	if s.OomKillDisable || s.OomScoreAdj < 0 {
+		note("is spared where memory runs out")
+	}
 	if s.Provider != nil {
 		note("is provided by the program %s on this machine", s.Provider.Type)
 	}
@@ -274,7 +289,11 @@ func servicePowers(note func(string, ...any), outside func(string) bool, s types
 }
 
 func buildPowers(note func(string, ...any), outside func(string) bool, b *types.BuildConfig) {
-	for _, dir := range append([]string{b.Context, b.Dockerfile}, slices.Sorted(maps.Values(b.AdditionalContexts))...) {
+	dockerfile := b.Dockerfile
+	if dockerfile != "" && !filepath.IsAbs(dockerfile) && filepath.IsAbs(b.Context) {
+		dockerfile = filepath.Join(b.Context, dockerfile)
+	}
+	for _, dir := range append([]string{b.Context, dockerfile}, slices.Sorted(maps.Values(b.AdditionalContexts))...) {
 		if outside(dir) {
 			note("is built with %s", dir)
 		}
@@ -413,4 +432,74 @@ func runsOnHost(c devcontainer.Command) string {
 		return "initializeCommand runs on this machine"
 	}
 	return "initializeCommand runs on this machine: " + string(text)
+}
+
+// asked is the project with what its files ask for: without the mounts that confinement adds.
+func (p *Plan) asked() *types.Project {
+	project := *p.Project
+	project.Services = maps.Clone(p.Project.Services)
+	for _, e := range p.Edits {
+		guard, ok := e.(overrides.Guard)
+		s, there := project.Services[guard.Service]
+		if !ok || !there {
+			continue
+		}
+		s.Volumes = slices.DeleteFunc(slices.Clone(s.Volumes), func(v types.ServiceVolumeConfig) bool {
+			return slices.ContainsFunc(guard.Added, func(o types.ServiceVolumeConfig) bool { return o.Target == v.Target })
+		})
+		project.Services[guard.Service] = s
+	}
+	delete(project.Services, egressService)
+	return &project
+}
+
+// morePowers are those that the project alone does not tell: of its ports, of names and labels that docker loom goes by, of
+// the devcontainer.json, and of the agents' policy where the work tree is where that is read from.
+func (p *Plan) morePowers() ([]string, error) {
+	list := claims(p.asked())
+	forwards := engine.ParseForwards(p.Project.Services[egressService].Labels[engine.LabelForwards])
+	for name, s := range p.Project.AllServices() {
+		list = append(list, exposed(name, s, forwards)...)
+	}
+	if p.dev != nil {
+		for _, name := range slices.Sorted(maps.Keys(p.dev.took)) {
+			list = append(list, readsVariable+name)
+		}
+	}
+	policy, err := policyPowers(p.Target)
+	return append(list, policy...), err
+}
+
+// claims are names and labels of the files that are docker loom's own: a container with them could be taken for a sandbox.
+func claims(project *types.Project) []string {
+	var list []string
+	for name, s := range project.AllServices() {
+		if name == egressService || name == sandbox.ServiceName("") || strings.HasPrefix(name, sandbox.ServiceName("")+"-") {
+			list = append(list, "service "+name+" has a name of docker loom's own")
+		}
+		for key := range s.Labels {
+			if strings.HasPrefix(key, "ai.iloom.") && !slices.Contains([]string{engine.LabelLoom, engine.LabelRepo, labelBuild}, key) {
+				list = append(list, "service "+name+" has the label "+key+", which is docker loom's own")
+			}
+		}
+	}
+	return list
+}
+
+// exposed are the ports of a service that are published to more than this machine.
+func exposed(name string, s types.ServiceConfig, forwards []engine.Forward) []string {
+	var list []string
+	for _, port := range s.Ports {
+		if ip, err := netip.ParseAddr(port.HostIP); err == nil && ip.IsLoopback() {
+			continue
+		}
+		service, target := name, int(port.Target)
+		for _, f := range forwards {
+			if name == egressService && f.Listen == target && f.Protocol == port.Protocol {
+				service, target = f.Service, f.Target
+			}
+		}
+		list = append(list, fmt.Sprintf("%sport %d/%s of service %s", letsIn, target, port.Protocol, service))
+	}
+	return list
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
 )
 
@@ -87,4 +89,50 @@ func TestSomePowersCountWhereTheyDoHarm(t *testing.T) {
 	all := []string{readsVariable + "LOOM_TEST_TOKEN", readsVariable + "LOOM_TEST_OTHER", mountsOfTree + "data", writesGit + "/r/.git"}
 	assert.DeepEqual(t, judge(&registry.Loom{ID: "pr/5", Repository: "/r"}, nil, all), all[:1])
 	assert.DeepEqual(t, judge(&registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: &registry.Accepted{}}, nil, all), []string{all[0], all[2], all[3]})
+}
+
+func TestPowersBesideTheProject(t *testing.T) {
+	t.Parallel()
+	port := func(ip string) []types.ServicePortConfig {
+		return []types.ServicePortConfig{{Target: 80, Protocol: "tcp", HostIP: ip, Published: "80"}}
+	}
+	web := func(ip string) []string { return exposed("web", types.ServiceConfig{Ports: port(ip)}, nil) }
+	assert.DeepEqual(t, web(""), []string{letsIn + "port 80/tcp of service web"})
+	assert.DeepEqual(t, web("0.0.0.0"), web(""))
+	assert.Equal(t, len(web("127.0.0.1"))+len(web("::1")), 0)
+	sidecar := exposed(egressService, types.ServiceConfig{Ports: port("")}, []engine.Forward{{Listen: 80, Protocol: "tcp", Service: "db", Target: 5432}})
+	assert.DeepEqual(t, sidecar, []string{letsIn + "port 5432/tcp of service db"})
+
+	assert.DeepEqual(t, claims(&types.Project{Services: types.Services{
+		"web": {Labels: types.Labels{"ai.iloom.loom": "1", "ai.iloom.repo": "/r", "traefik.enable": "true"}},
+	}}), []string(nil))
+	claiming := types.Services{
+		"loom-agent": {}, "loom-agent-egress": {}, "loom-egress": {}, "web": {Labels: types.Labels{"ai.iloom.forwards": "x"}},
+	}
+	for name, s := range claiming {
+		assert.Equal(t, len(claims(&types.Project{Services: types.Services{name: s}})), 1, name)
+	}
+}
+
+func TestAnAgentMayNotLetOthersInNorMountMoreOfTheTree(t *testing.T) {
+	t.Parallel()
+	sandboxed := &registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: &registry.Accepted{}}
+	fromOthers := &registry.Loom{ID: "pr/5", Repository: "/r", Accepted: &registry.Accepted{}}
+	for _, power := range []string{letsIn + "port 80/tcp of service web", mountsOfTree + "data", writesGit + "/r/.git"} {
+		assert.DeepEqual(t, judge(sandboxed, nil, []string{power}), []string{power})
+		assert.Equal(t, len(judge(fromOthers, nil, []string{power})), 0, power)
+	}
+}
+
+// What confinement mounts is not what the files ask for.
+func TestPowersDoNotChangeWithConfinement(t *testing.T) {
+	t.Parallel()
+	own := types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: "/r", Target: "/src"}
+	added := types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: "/r/conf", Target: "/src/conf"}
+	p := &Plan{
+		Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own, added}}, egressService: {}}},
+		Edits:   []overrides.Edit{overrides.Guard{Service: "web", Mounts: []types.ServiceVolumeConfig{added}, Added: []types.ServiceVolumeConfig{added}}},
+	}
+	assert.DeepEqual(t, p.asked().Services, types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own}}})
+	assert.Equal(t, len(p.Project.Services["web"].Volumes), 2)
 }

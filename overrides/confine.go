@@ -109,11 +109,38 @@ func onAny(s types.ServiceConfig, keys []string) bool {
 	return s.NetworkMode == "" && slices.ContainsFunc(keys, func(key string) bool { _, on := s.Networks[key]; return on })
 }
 
+// Held lists what services mount of the work tree, as their links lead, sorted: files and folders that whoever writes the
+// tree must not be able to replace. The engine follows a link in their place the next time a container starts.
+func Held(p *types.Project, tree string, real func(string) string) []string {
+	var list []string
+	hold := func(path string) {
+		if path = real(path); path != tree && within(path, tree) && filepath.IsAbs(path) {
+			list = append(list, path)
+		}
+	}
+	for _, s := range p.AllServices() {
+		for _, v := range s.Volumes {
+			if source := hostPath(p, v); source != "" {
+				hold(source)
+			}
+		}
+		for _, ref := range s.Secrets {
+			hold(p.Secrets[ref.Source].File)
+		}
+		for _, ref := range s.Configs {
+			hold(p.Configs[ref.Source].File)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // Confine lists the edits that put the services of an isolated project on internal networks, from where they leave and are
 // reached through the sidecar alone; what that does to them; and the ways that stay open. It changes nothing.
 func Confine(p *types.Project, in Confinement) ([]Edit, []finding.Finding, []Path) {
 	c := &confiner{planner: planner{p: p, all: p.AllServices()}, in: in, closed: Confined(p, in.Share), forwards: Forwards(p, in.Share)}
 	c.services = slices.Sorted(maps.Keys(c.all))
+	c.held = Held(p, in.Tree, in.Real)
 	for _, key := range c.closed {
 		c.network(key, p.Networks[key])
 	}
@@ -129,6 +156,7 @@ type confiner struct {
 	in       Confinement
 	closed   []string
 	forwards []Forward
+	held     []string
 	paths    []Path
 }
 
@@ -318,7 +346,9 @@ func (c *confiner) noProxy() string {
 	}
 	for _, key := range c.closed {
 		for _, pool := range c.p.Networks[key].Ipam.Config {
-			names = append(names, pool.Subnet)
+			if prefix, err := netip.ParsePrefix(pool.Subnet); err == nil && prefix.Addr().Is4() {
+				names = append(names, pool.Subnet)
+			}
 		}
 	}
 	slices.Sort(names)
@@ -330,11 +360,27 @@ func (c *confiner) noProxy() string {
 func (c *confiner) guard(name string, s types.ServiceConfig) {
 	e := Guard{Service: name}
 	for _, v := range s.Volumes {
-		source := c.source(v)
-		if source == "" || v.ReadOnly {
+		source := hostPath(c.p, v)
+		if source == "" {
 			continue
 		}
-		source = c.in.Real(source)
+		if real := c.in.Real(source); real != source {
+			if v.Type == types.VolumeTypeBind && within(source, c.in.Tree) {
+				// A link can be turned elsewhere; where it leads to is held.
+				v.Source = real
+				e.Mounts = append(e.Mounts, v)
+			}
+			source = real
+		}
+		if v.ReadOnly {
+			continue
+		}
+		for _, path := range c.held {
+			if path != source && within(path, source) && !c.guarded(path) {
+				e.hold(s, v, source, filepath.Dir(path))
+				e.add(s, path, strings.TrimSuffix(v.Target, "/")+"/"+filepath.ToSlash(path[len(source)+1:]), false)
+			}
+		}
 		for _, path := range c.in.Guarded {
 			if name == c.in.Dev && path == filepath.Join(c.in.Tree, ".git") {
 				continue
@@ -350,10 +396,7 @@ func (c *confiner) guard(name string, s types.ServiceConfig) {
 				continue
 			}
 			target := strings.TrimSuffix(v.Target, "/") + "/" + filepath.ToSlash(rel)
-			// A mountpoint cannot be renamed, but the folder that it is in could.
-			for at := filepath.Dir(path); at != source && within(at, source); at = filepath.Dir(at) {
-				e.add(s, at, strings.TrimSuffix(v.Target, "/")+"/"+filepath.ToSlash(at[len(source)+1:]), false)
-			}
+			e.hold(s, v, source, filepath.Dir(path))
 			e.add(s, path, target, true)
 		}
 		if c.in.Common != "" && within(c.in.Common, source) && !within(c.in.Common, c.in.Tree) && name != c.in.Dev {
@@ -368,13 +411,18 @@ func (c *confiner) guard(name string, s types.ServiceConfig) {
 	}
 }
 
-// source is the folder of the host that a volume of a service shows, "" for none.
-func (c *confiner) source(v types.ServiceVolumeConfig) string {
+// guarded tells whether the path is, or is in, one that services get read-only.
+func (c *confiner) guarded(path string) bool {
+	return slices.ContainsFunc(c.in.Guarded, func(g string) bool { return within(path, g) })
+}
+
+// hostPath is the file or folder of the host that a volume of a service shows, "" for none.
+func hostPath(p *types.Project, v types.ServiceVolumeConfig) string {
 	switch v.Type {
 	case types.VolumeTypeBind:
 		return v.Source
 	case types.VolumeTypeVolume:
-		if device := c.p.Volumes[v.Source].DriverOpts["device"]; filepath.IsAbs(device) {
+		if device := p.Volumes[v.Source].DriverOpts["device"]; filepath.IsAbs(device) {
 			return device
 		}
 	}
@@ -585,7 +633,8 @@ func (e After) String() string {
 // target.
 type Guard struct {
 	Service string
-	Mounts  []types.ServiceVolumeConfig
+	// Mounts are all, Added those whose target is new.
+	Mounts, Added []types.ServiceVolumeConfig
 }
 
 // add mounts a path of the host, unless the files mount something there themselves.
@@ -595,9 +644,18 @@ func (e *Guard) add(s types.ServiceConfig, source, target string, readOnly bool)
 			return
 		}
 	}
-	e.Mounts = append(e.Mounts, types.ServiceVolumeConfig{
+	v := types.ServiceVolumeConfig{
 		Type: types.VolumeTypeBind, Source: source, Target: target, ReadOnly: readOnly, Bind: &types.ServiceVolumeBind{},
-	})
+	}
+	e.Mounts, e.Added = append(e.Mounts, v), append(e.Added, v)
+}
+
+// hold mounts the folders from source, which v shows, down to at on themselves: a mountpoint cannot be renamed, but the
+// folder that it is in could.
+func (e *Guard) hold(s types.ServiceConfig, v types.ServiceVolumeConfig, source, at string) {
+	for ; at != source && within(at, source); at = filepath.Dir(at) {
+		e.add(s, at, strings.TrimSuffix(v.Target, "/")+"/"+filepath.ToSlash(at[len(source)+1:]), false)
+	}
 }
 
 // Apply adds the mounts.

@@ -2,6 +2,7 @@ package overrides_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -127,7 +128,7 @@ func (k *loom) confines() (problems []string) {
 			problems = append(problems, "service "+name+" publishes ports itself")
 		}
 		for _, v := range s.Volumes {
-			if v.Type == types.VolumeTypeBind && !v.ReadOnly && v.Source == k.dir &&
+			if v.Type == types.VolumeTypeBind && !v.ReadOnly && v.Source == k.dir && !named &&
 				!slices.ContainsFunc(s.Volumes, func(o types.ServiceVolumeConfig) bool {
 					return o.Target == strings.TrimSuffix(v.Target, "/")+"/.git" && o.ReadOnly
 				}) {
@@ -160,4 +161,127 @@ func confined(t *testing.T, compose string, change func(*overrides.Confinement))
 		assert.Assert(t, len(problems) == 0, "%v\n%s", problems, k.override.Content)
 	}
 	return k, err
+}
+
+const shared = `
+services:
+  web:
+    image: app
+    ports: ["8080:80", "127.0.0.1:8081:80", "9000-9002:90", "53:53/udp", "70"]
+    dns: [10.5.0.9, 8.8.8.8]
+    volumes: [".:/src", "./data:/data"]
+    networks: {back: {ipv4_address: 10.5.0.8, ipv6_address: "fd00:5::8"}}
+  twice: {image: app, scale: 2, ports: ["7000-7001:70"], networks: [back], environment: {HTTP_PROXY: "http://mine:1"}}
+  parent: {image: app, volumes: ["..:/up"], networks: [back]}
+  git: {image: app, volumes: ["./.git:/repo.git"], networks: [back]}
+  beside: {image: app, network_mode: "service:web"}
+  host: {image: app, network_mode: host}
+  none: {image: app, network_mode: none}
+  out: {image: app, networks: [back, team], ports: ["6000:60"]}
+  root: {image: app, privileged: true, networks: [back], volumes: ["/var/run/docker.sock:/var/run/docker.sock:ro"]}
+  dev: {image: app, networks: [back], volumes: [".:/w"]}
+networks:
+  back: {enable_ipv6: true, ipam: {config: [{subnet: 10.5.0.0/24}, {subnet: "fd00:5::/64"}]}}
+  team: {external: true}
+`
+
+func TestServicesAreConfinedEachInItsWay(t *testing.T) {
+	t.Parallel()
+	k, err := confined(t, shared, func(in *overrides.Confinement) { in.Share, in.Dev = []string{"team"}, "dev" })
+	assert.NilError(t, err)
+	services := k.project.Services
+
+	var ports []string
+	for _, p := range services["loom-egress"].Ports {
+		for _, f := range k.forwards {
+			if uint32(f.Listen) == p.Target && f.Protocol == p.Protocol {
+				ports = append(ports, fmt.Sprintf("%s:%d/%s %s %s", f.Service, f.Target, f.Protocol, p.HostIP, p.Published))
+			}
+		}
+	}
+	slices.Sort(ports)
+	assert.DeepEqual(t, ports, []string{
+		"out:60/tcp  6007", "twice:70/tcp  7007", "twice:70/tcp  7008", "web:53/udp  8060", "web:70/tcp  ",
+		"web:80/tcp  8087", "web:80/tcp 127.0.0.1 8088", "web:90/tcp  9007-9009",
+	})
+	assert.Equal(t, len(services["web"].Ports)+len(services["twice"].Ports)+len(services["out"].Ports), 0)
+
+	mounts := func(name string) (list []string) {
+		for _, v := range services[name].Volumes {
+			mode := ""
+			if v.ReadOnly {
+				mode = ":ro"
+			}
+			list = append(list, strings.ReplaceAll(v.Source, k.dir, ".")+":"+v.Target+mode)
+		}
+		return list
+	}
+	assert.DeepEqual(t, mounts("web"), []string{".:/src", "./data:/data", "./data:/src/data", "./.git:/src/.git:ro", "./.iloom:/src/.iloom:ro"})
+	assert.DeepEqual(t, mounts("git"), []string{"./.git:/repo.git:ro"})
+	assert.DeepEqual(t, mounts("dev"), []string{".:/w", "./data:/w/data", "./.iloom:/w/.iloom:ro"})
+	up := "/up/" + filepath.Base(k.dir)
+	assert.DeepEqual(t, mounts("parent")[1:], []string{".:" + up, "./data:" + up + "/data", "./.git:" + up + "/.git:ro", "./.iloom:" + up + "/.iloom:ro"})
+
+	var open []string
+	for _, p := range k.open {
+		open = append(open, strings.ReplaceAll(p.String(), filepath.Dir(k.dir), "DIR"))
+	}
+	assert.DeepEqual(t, open, []string{
+		"service dev is the dev container: it writes to the git folders, hooks and configuration too",
+		"service host is in the host's network",
+		"service out is on network team, which is shared",
+		"service parent writes to DIR",
+		"service root is privileged",
+		"service root has the socket /var/run/docker.sock",
+	})
+
+	env := func(name, key string) string {
+		if v := services[name].Environment[key]; v != nil {
+			return *v
+		}
+		return ""
+	}
+	assert.Equal(t, env("web", "https_proxy"), "http://loom-egress:3128")
+	assert.Equal(t, env("beside", "HTTP_PROXY"), "http://loom-egress:3128")
+	assert.Equal(t, env("twice", "HTTP_PROXY")+env("twice", "http_proxy"), "http://mine:1")
+	assert.Assert(t, strings.Contains(env("web", "NO_PROXY")+",", ",twice,"))
+	for _, name := range []string{"host", "none"} {
+		assert.Equal(t, len(services[name].Environment), 0, name)
+	}
+	assert.Equal(t, len(services["web"].DNS), 1)
+	assert.Assert(t, strings.HasSuffix(services["web"].DNS[0], ".9"), "the loom's own resolver stays")
+	assert.DeepEqual(t, []string(services["twice"].DNS), []string{"127.0.0.1"})
+	assert.Equal(t, len(services["out"].DNS), 0)
+	assert.Equal(t, services["web"].Networks["back"].Ipv6Address, "")
+	back := k.project.Networks["back"]
+	assert.Assert(t, bool(back.Internal) && len(back.Ipam.Config) == 1 && !*back.EnableIPv6)
+	assert.Assert(t, !bool(k.project.Networks["team"].Internal))
+}
+
+// An agent can put a link in the place of what a service mounts, and the engine follows it the next time the service starts.
+func TestWhatServicesMountOfTheWorkTreeCannotBeReplacedByAnother(t *testing.T) {
+	t.Parallel()
+	k, err := confined(t, `
+services:
+  web: {image: app, volumes: [".:/src"]}
+  nginx: {image: app, volumes: ["./conf/sub/nginx.conf:/etc/nginx.conf:ro", "./link/x:/x"]}
+  sub: {image: app, volumes: ["./conf:/conf"]}
+`, func(in *overrides.Confinement) {
+		in.Real = func(path string) string { return strings.Replace(path, "/link/", "/real/", 1) }
+	})
+	assert.NilError(t, err)
+	mounts := func(name string) (list []string) {
+		for _, v := range k.project.Services[name].Volumes {
+			list = append(list, strings.TrimPrefix(v.Source, k.dir)+":"+v.Target)
+		}
+		slices.Sort(list)
+		return list
+	}
+	assert.DeepEqual(t, mounts("web"), []string{
+		"/.git:/src/.git", "/.iloom:/src/.iloom", "/conf/sub/nginx.conf:/src/conf/sub/nginx.conf", "/conf/sub:/src/conf/sub",
+		"/conf:/src/conf", "/real/x:/src/real/x", "/real:/src/real", ":/src",
+	})
+	assert.DeepEqual(t, mounts("sub"), []string{"/conf/sub/nginx.conf:/conf/sub/nginx.conf", "/conf/sub:/conf/sub", "/conf:/conf"})
+	assert.DeepEqual(t, mounts("nginx"), []string{"/conf/sub/nginx.conf:/etc/nginx.conf", "/real/x:/x"})
+	assert.DeepEqual(t, k.held, []string{k.dir + "/conf", k.dir + "/conf/sub/nginx.conf", k.dir + "/real/x"})
 }

@@ -297,6 +297,7 @@ func (s Spec) binds() ([]bind, error) {
 	if s.DockerSocket != "" {
 		all = append(all, bind{source: s.DockerSocket, target: "/var/run/docker.sock"})
 	}
+	all = append(all, s.held(all)...)
 	slices.SortStableFunc(all, func(a, b bind) int {
 		if d := depth(a.target) - depth(b.target); d != 0 {
 			return d
@@ -313,6 +314,26 @@ func (s Spec) binds() ([]bind, error) {
 		}
 	}
 	return all, nil
+}
+
+// held are the mounts that hold what services mount of the work tree, each with the folders that it is in: a mountpoint
+// cannot be renamed, but its parent could. What is read-only already is held.
+func (s Spec) held(others []bind) []bind {
+	var all []bind
+	for _, path := range s.Held {
+		closed := slices.ContainsFunc(others, func(b bind) bool {
+			return b.readOnly && b.target != s.WorkTree && (b.target == path || inside(b.target, path))
+		})
+		if closed || !inside(s.WorkTree, path) {
+			continue
+		}
+		for _, at := range append(between(s.WorkTree, path), path) {
+			if !slices.ContainsFunc(slices.Concat(others, all), func(b bind) bool { return b.target == at }) {
+				all = append(all, bind{source: at, target: at, readOnly: s.ReadOnly})
+			}
+		}
+	}
+	return all
 }
 
 func depth(p string) int { return strings.Count(path.Clean(filepath.ToSlash(p)), "/") }

@@ -86,6 +86,9 @@ type Spec struct {
 	Services []string
 	// Files are what [Stage] wrote.
 	Files []Staged
+	// Held are files and folders of the work tree that the loom's services mount. The agent writes to them, but cannot
+	// replace them: the engine would follow a link in their place the next time the service starts.
+	Held []string
 	// Env is of the container itself: no secrets here, `docker inspect` shows it.
 	Env map[string]string
 	// SocketGID is the group of DockerSocket, which the agent joins.
