@@ -315,7 +315,8 @@ type Process struct {
 func (p Process) String() string { return fmt.Sprintf("%s (%d)", p.Name, p.PID) }
 
 // Users are the processes that work in a folder or have a file of it open, as far as this user may see them, without this
-// process and those that it was started by. Only Linux tells; elsewhere there are none.
+// process and those that it was started by, and without what containers run by themselves. Only Linux tells; elsewhere there
+// are none.
 func Users(dir string) []Process {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -329,13 +330,41 @@ func Users(dir string) []Process {
 			continue
 		}
 		at := filepath.Join("/proc", e.Name())
-		if !opens(at, dir) {
+		if !opens(at, dir) || contained(pid) {
 			continue
 		}
 		name, _ := os.ReadFile(filepath.Join(at, "comm"))
 		users = append(users, Process{pid, strings.TrimSpace(string(name))})
 	}
 	return users
+}
+
+// contained tells whether a process is the first of a container or was started by it. One that somebody has put into a
+// container with exec comes from outside, and counts.
+func contained(pid int) bool {
+	for pid > 0 {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return false
+		}
+		parent := 0
+		var pids []string // of the process, in our namespace and in those below it
+		for line := range strings.SplitSeq(string(status), "\n") {
+			if name, value, _ := strings.Cut(line, ":"); name == "PPid" {
+				parent, _ = strconv.Atoi(strings.TrimSpace(value))
+			} else if name == "NSpid" {
+				pids = strings.Fields(value)
+			}
+		}
+		if len(pids) < 2 {
+			return false
+		}
+		if pids[len(pids)-1] == "1" {
+			return true
+		}
+		pid = parent
+	}
+	return false
 }
 
 func opens(proc, dir string) bool {
