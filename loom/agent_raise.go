@@ -171,6 +171,10 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 	spec.State = filepath.Dir(l.boxFile(t.Known.Project, w.policy.Agent))
 	spec.IsolatedGateway = l.Engine.IsolatedGateway()
 	spec.Hint = "docker loom agent allow --loom " + t.ID + asAgent(w.policy.Agent)
+	var err error
+	if spec.Machine, err = engine.HostAddresses(); err != nil {
+		return spec, agentUser{}, nil, err
+	}
 	spec.Services = plan.Project.ServiceNames()
 	spec.Services = slices.DeleteFunc(spec.Services, func(name string) bool { return name == egressService })
 	root, err := os.Stat(tree)

@@ -155,6 +155,7 @@ func (s Spec) sidecar(sidecar, inner, outer string) types.ServiceConfig {
 func (s Spec) EgressConfig() egress.Config {
 	return egress.Config{
 		Mode: s.Egress, Allow: s.Allow, Services: slices.Sorted(slices.Values(s.Services)), Hint: s.Hint, Clients: []netip.Prefix{s.Subnet},
+		Closed: egress.Closed(s.Machine),
 	}
 }
 

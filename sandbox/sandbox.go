@@ -93,6 +93,8 @@ type Spec struct {
 	Env map[string]string
 	// SocketGID is the group of DockerSocket, which the agent joins.
 	SocketGID int
+	// Machine are the addresses of the machine that runs the engine; the proxy dials none of them.
+	Machine []netip.Addr
 	// Hint is the command that allows a host, which a denial shows with the host appended.
 	Hint string
 }

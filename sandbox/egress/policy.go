@@ -8,6 +8,20 @@ import (
 	"sync"
 )
 
+// Closed gives what [Config].Closed has to say of a machine with these addresses: only those that would count as public.
+// A sidecar has no IPv6, whose addresses change by the day.
+func Closed(machine []netip.Addr) []netip.Prefix {
+	var list []netip.Prefix
+	for _, a := range machine {
+		a = a.Unmap()
+		if kind, _ := classify(a); kind == public && a.Is4() {
+			list = append(list, netip.PrefixFrom(a, 32))
+		}
+	}
+	slices.SortFunc(list, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
+	return slices.Compact(list)
+}
+
 // policy is the Config in force. Hosts can be added while it is used; nothing that was decided is remembered.
 type policy struct {
 	mu             sync.RWMutex

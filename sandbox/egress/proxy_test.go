@@ -323,6 +323,14 @@ func TestPrivateNamesOfTheCompany(t *testing.T) {
 	assert.Assert(t, !dial("8.8.4.4:443", ruling{}))
 }
 
+func TestOfTheMachinesAddressesThePublicOnesAreClosed(t *testing.T) {
+	var machine []netip.Addr
+	for _, s := range []string{"127.0.0.1", "10.0.0.5", "::ffff:8.8.4.4", "2606:4700::1", "1.2.3.4", "8.8.4.4", "fe80::1"} {
+		machine = append(machine, netip.MustParseAddr(s))
+	}
+	assert.DeepEqual(t, fmt.Sprint(Closed(machine)), "[1.2.3.4/32 8.8.4.4/32]")
+}
+
 func TestMalformedRequestsAreRefused(t *testing.T) {
 	reached := atomic.Int32{}
 	_, address, port := site(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
