@@ -96,7 +96,7 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 		return 0, &NotRunError{err}
 	}
 	for _, line := range b.state.Loud {
-		fmt.Fprintln(l.Stderr, "warning: "+line)
+		fmt.Fprintln(l.Stderr, line)
 	}
 	if !req.Quiet {
 		for _, line := range b.state.Access {
@@ -147,7 +147,7 @@ func (l *Looms) equip(b *box, w *wish, req *AgentRequest) error {
 		}
 	}
 	more, err := l.variables(w, req)
-	p.Env = append(env, more...)
+	p.Env = slices.Concat(env, more)
 	return err
 }
 

@@ -120,7 +120,7 @@ func (l *Looms) boxAt(ctx context.Context, where Where, agent string) (t *Target
 // StopAgent stops a loom's sandbox and its sidecar, or all of them.
 func (l *Looms) StopAgent(ctx context.Context, where Where, agent string, all bool) ([]Sandbox, error) {
 	t, own, _, _, err := l.boxAt(ctx, where, agent)
-	if err != nil && !(all && errors.As(err, new(*NoSandboxError))) {
+	if err != nil && (!all || !errors.As(err, new(*NoSandboxError))) {
 		return nil, err
 	}
 	stopped := []Sandbox{}

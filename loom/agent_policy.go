@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/sandbox/egress"
 	"github.com/docker-loom/docker-loom/settings"
@@ -32,9 +31,8 @@ type wish struct {
 	// hosts are those of the policy restricted, whatever the sandbox's own is.
 	hosts []string
 	// mounts are as the settings say them; they are looked at when a sandbox is made.
-	mounts   []settings.AgentMount
-	findings []finding.Finding
-	trust    bool // what the work tree says is the user's
+	mounts []settings.AgentMount
+	trust  bool // what the work tree says is the user's
 }
 
 // policySources are the files that say what an agent may do: the user's own, and those of the main work tree. What a

@@ -218,33 +218,23 @@ func (l *Looms) tellFinding(f finding.Finding) {
 // serviceAccess says what the agent reaches by way of each of the loom's services.
 func (p *Plan) serviceAccess() []sandbox.ServiceAccess {
 	list := []sandbox.ServiceAccess{}
+	paths := p.openPaths()
 	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {
 		if name == egressService {
 			continue
 		}
-		s := p.Project.Services[name]
 		a := sandbox.ServiceAccess{Name: name}
-		a.Open = p.confined() == nil && s.NetworkMode != "none" || s.NetworkMode == "host"
-		servicePowers(func(format string, args ...any) {
-			what := fmt.Sprintf(format, args...)
-			switch path, writes := strings.CutPrefix(what, "writes to "); {
-			case writes:
-				a.Writes = append(a.Writes, path)
-			case strings.HasPrefix(what, "reads "), strings.HasPrefix(what, "is built "):
+		for _, path := range paths {
+			way, of := strings.CutPrefix(path, "service "+name+" ")
+			switch {
+			case !of:
+			case way == openWay:
+				a.Open = true
 			default:
-				a.Privileged = true
+				a.Ways = append(a.Ways, way)
 			}
-		}, p.outsideOf(), s)
-		slices.Sort(a.Writes)
+		}
 		list = append(list, a)
 	}
 	return list
-}
-
-// outsideOf tells whether a path of the host is neither in the work tree nor in the repository's git folder.
-func (p *Plan) outsideOf() func(string) bool {
-	own := []string{p.WorkTree, commonDir(p.Target)}
-	return func(path string) bool {
-		return filepath.IsAbs(path) && !slices.ContainsFunc(own, func(dir string) bool { return dir != "" && below(followed(path), dir) })
-	}
 }

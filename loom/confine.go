@@ -185,6 +185,9 @@ func proxies(project *types.Project) map[string][]string {
 	return set
 }
 
+// openWay is what a service can do that is not confined.
+const openWay = "reaches the internet and this machine"
+
 // openPaths names, a line each, how services reach the outside, the host or files that the host obeys, although the loom's
 // services are confined; where they are not, that of all of them.
 func (p *Plan) openPaths() []string {
@@ -197,7 +200,7 @@ func (p *Plan) openPaths() []string {
 			case s.NetworkMode == "host":
 				list = append(list, "service "+name+" is in the host's network")
 			default:
-				list = append(list, "service "+name+" reaches the internet and this machine")
+				list = append(list, "service "+name+" "+openWay)
 			}
 			for _, way := range overrides.Ways(s, p.outside) {
 				list = append(list, "service "+name+" "+way)

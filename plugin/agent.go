@@ -429,7 +429,7 @@ loom's services asked for is in docker loom logs ID loom-egress.`,
 		Args:    maxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runAgentLog(cmd, env, &o, args) },
 	}
-	o.agentWhere.flags(cmd.Flags())
+	o.flags(cmd.Flags())
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "Follow the log")
 	cmd.Flags().BoolVar(&o.denied, "denied", false, "Show only what was not let through")
 	cmd.Flags().StringVarP(&o.tail, "tail", "n", "all", "Number of lines to show from the end of the log")
@@ -498,7 +498,7 @@ address, with a port or for 80 and 443.`,
 			return err
 		},
 	}
-	o.agentWhere.flags(cmd.Flags())
+	o.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&o.save, "save", false, "Write them into your settings too")
 	return cmd
 }

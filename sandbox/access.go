@@ -50,10 +50,8 @@ type ServiceAccess struct {
 	Name string `json:"name"`
 	// Open says that it reaches the outside without the proxy: the agent then does too, by what that service runs or does.
 	Open bool `json:"open"`
-	// Writes are folders of the host outside the work tree that the service can write.
-	Writes []string `json:"writes,omitempty"`
-	// Privileged says that it has rights on the host, by capabilities, namespaces, devices or the engine's socket.
-	Privileged bool `json:"privileged,omitempty"`
+	// Ways are what else the agent gets by way of it: rights on the host, folders outside the work tree, git's hooks.
+	Ways []string `json:"ways,omitempty"`
 }
 
 // LimitsAccess are the limits that hold.
@@ -178,12 +176,7 @@ func (s ServiceAccess) detail() string {
 	if s.Open {
 		more = append(more, "reaches every host without the proxy")
 	}
-	for _, w := range s.Writes {
-		more = append(more, "writes "+w)
-	}
-	if s.Privileged {
-		more = append(more, "has rights on this host")
-	}
+	more = append(more, s.Ways...)
 	if len(more) == 0 {
 		return ""
 	}

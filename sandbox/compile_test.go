@@ -222,7 +222,7 @@ func TestParseLimits(t *testing.T) {
 
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	services := []ServiceAccess{{Name: "web", Open: true, Writes: []string{"/srv/uploads"}}, {Name: "db"}}
+	services := []ServiceAccess{{Name: "web", Open: true, Ways: []string{"writes /srv/uploads"}}, {Name: "db"}}
 	for name, s := range map[string]Spec{"linked": linkedSpec(), "main": mainSpec()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
