@@ -218,23 +218,10 @@ func (l *Looms) tellFinding(f finding.Finding) {
 // serviceAccess says what the agent reaches by way of each of the loom's services.
 func (p *Plan) serviceAccess() []sandbox.ServiceAccess {
 	list := []sandbox.ServiceAccess{}
-	paths := p.openPaths()
 	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {
-		if name == egressService {
-			continue
+		if name != egressService {
+			list = append(list, sandbox.ServiceAccess{Name: name, Open: p.leaves(name), Ways: p.ways(name)})
 		}
-		a := sandbox.ServiceAccess{Name: name}
-		for _, path := range paths {
-			way, of := strings.CutPrefix(path, "service "+name+" ")
-			switch {
-			case !of:
-			case way == openWay:
-				a.Open = true
-			default:
-				a.Ways = append(a.Ways, way)
-			}
-		}
-		list = append(list, a)
 	}
 	return list
 }

@@ -185,31 +185,23 @@ func proxies(project *types.Project) map[string][]string {
 	return set
 }
 
-// openWay is what a service can do that is not confined.
-const openWay = "reaches the internet and this machine"
-
-// openPaths names, a line each, how services reach the outside, the host or files that the host obeys, although the loom's
-// services are confined; where they are not, that of all of them.
-func (p *Plan) openPaths() []string {
+// ways are what an agent gets by way of a service, beside the way out: the host, and what the host obeys.
+func (p *Plan) ways(name string) []string {
+	s := p.Project.Services[name]
 	var list []string
 	if p.confined() == nil {
-		for _, name := range p.Project.ServiceNames() {
-			s := p.Project.Services[name]
-			switch {
-			case s.NetworkMode == "none" || strings.HasPrefix(s.NetworkMode, types.ServicePrefix):
-			case s.NetworkMode == "host":
-				list = append(list, "service "+name+" is in the host's network")
-			default:
-				list = append(list, "service "+name+" "+openWay)
-			}
-			for _, way := range overrides.Ways(s, p.outside) {
-				list = append(list, "service "+name+" "+way)
-			}
+		if s.NetworkMode == "host" {
+			list = append(list, "is in the host's network")
 		}
-		return list
+		list = append(list, overrides.Ways(s, p.outside)...)
 	}
 	for _, path := range p.open {
-		list = append(list, path.String())
+		if path.Service == name {
+			list = append(list, path.What)
+		}
+	}
+	for _, path := range p.writesGuarded(name) {
+		list = append(list, "writes to "+path)
 	}
 	return list
 }
@@ -219,6 +211,48 @@ func (p *Plan) outside(path string) bool {
 	path = followed(path)
 	common := commonDir(p.Target)
 	return !below(path, followed(p.WorkTree)) && (common == "" || !below(path, followed(common)))
+}
+
+// leaves tells whether a service reaches the outside or this machine without the sidecar.
+func (p *Plan) leaves(name string) bool {
+	mode := p.Project.Services[name].NetworkMode
+	if joined, ok := strings.CutPrefix(mode, types.ServicePrefix); ok {
+		return p.leaves(joined)
+	}
+	if p.confined() == nil {
+		return mode != "none"
+	}
+	return slices.ContainsFunc(p.open, func(path overrides.Path) bool { return path.Service == name && path.Network })
+}
+
+// writesGuarded are those of git's folders and the settings that a service can write: what is in them makes this machine do
+// something.
+func (p *Plan) writesGuarded(name string) []string {
+	s := p.Project.Services[name]
+	tree := followed(p.WorkTree)
+	var list []string
+	guarded := []string{filepath.Join(tree, ".git"), filepath.Join(tree, settingsFolder)}
+	if common := commonDir(p.Target); common != "" {
+		guarded = append(guarded, followed(common))
+	}
+	for _, path := range guarded {
+		if _, err := os.Lstat(path); err != nil || slices.Contains(list, path) {
+			continue
+		}
+		for _, v := range s.Volumes {
+			rel, err := filepath.Rel(followed(v.Source), path)
+			if v.Type != types.VolumeTypeBind || v.ReadOnly || err != nil || !filepath.IsLocal(rel) && rel != "." {
+				continue
+			}
+			target := filepath.Join(v.Target, rel)
+			covered := slices.ContainsFunc(s.Volumes, func(o types.ServiceVolumeConfig) bool { return filepath.Clean(o.Target) == target && o.ReadOnly })
+			if !covered {
+				list = append(list, path)
+				break
+			}
+		}
+	}
+	return list
 }
 
 // makeRoom makes the folder that services get read-only, so that no service, and no engine, makes it.

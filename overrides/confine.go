@@ -62,6 +62,8 @@ type Forward struct {
 type Path struct {
 	Service string
 	What    string
+	// Network says that it leads out without the sidecar.
+	Network bool
 }
 
 func (p Path) String() string { return "service " + p.Service + " " + p.What }
@@ -161,7 +163,11 @@ type confiner struct {
 }
 
 func (c *confiner) open(service, format string, args ...any) {
-	c.paths = append(c.paths, Path{service, fmt.Sprintf(format, args...)})
+	c.paths = append(c.paths, Path{Service: service, What: fmt.Sprintf(format, args...)})
+}
+
+func (c *confiner) out(service, format string, args ...any) {
+	c.paths = append(c.paths, Path{service, fmt.Sprintf(format, args...), true})
 }
 
 func (c *confiner) network(key string, was types.NetworkConfig) {
@@ -246,11 +252,11 @@ func (c *confiner) elsewhere(s types.ServiceConfig) bool {
 func (c *confiner) ways(name string, s types.ServiceConfig) {
 	switch mode := s.NetworkMode; {
 	case mode == "host":
-		c.open(name, "is in the host's network")
+		c.out(name, "is in the host's network")
 	case strings.HasPrefix(mode, types.ContainerPrefix):
-		c.open(name, "is in the network of %s, which is not the loom's", mode)
+		c.out(name, "is in the network of %s, which is not the loom's", mode)
 	case mode != "" && mode != "none" && !strings.HasPrefix(mode, types.ServicePrefix):
-		c.open(name, "is on the engine's network %s", mode)
+		c.out(name, "is on the engine's network %s", mode)
 	case mode == "":
 		for _, key := range slices.Sorted(maps.Keys(s.Networks)) {
 			if slices.Contains(c.closed, key) {
@@ -258,9 +264,9 @@ func (c *confiner) ways(name string, s types.ServiceConfig) {
 			}
 			n := c.p.Networks[key]
 			if n.Driver != "" && n.Driver != "bridge" && !bool(n.External) && !slices.Contains(c.in.Share, key) {
-				c.open(name, "is on network %s, whose driver %s cannot be isolated", key, n.Driver)
+				c.out(name, "is on network %s, whose driver %s cannot be isolated", key, n.Driver)
 			} else {
-				c.open(name, "is on network %s, which is shared", key)
+				c.out(name, "is on network %s, which is shared", key)
 			}
 		}
 	}
@@ -298,6 +304,9 @@ func Ways(s types.ServiceConfig, outside func(path string) bool) []string {
 	}
 	if len(s.Devices) > 0 {
 		list = append(list, "has devices of the host")
+	}
+	if l := s.Logging; l != nil && !slices.Contains([]string{"", "json-file", "local", "none", "journald"}, l.Driver) {
+		list = append(list, "has its log sent by the engine's driver "+l.Driver)
 	}
 	for _, v := range s.Volumes {
 		switch {
