@@ -120,7 +120,8 @@ func (k *loom) confines() (problems []string) {
 		}
 		for key := range s.Networks {
 			n := p.Networks[key]
-			if !(n.Internal && n.DriverOpts["com.docker.network.bridge.gateway_mode_ipv4"] == "isolated") && !named {
+			isolated := n.Internal && n.DriverOpts["com.docker.network.bridge.gateway_mode_ipv4"] == "isolated"
+			if !isolated && !named {
 				problems = append(problems, "service "+name+" is on network "+key+", which is open and not named")
 			}
 		}
@@ -254,8 +255,8 @@ func TestServicesAreConfinedEachInItsWay(t *testing.T) {
 	assert.Equal(t, len(services["out"].DNS), 0)
 	assert.Equal(t, services["web"].Networks["back"].Ipv6Address, "")
 	back := k.project.Networks["back"]
-	assert.Assert(t, bool(back.Internal) && len(back.Ipam.Config) == 1 && !*back.EnableIPv6)
-	assert.Assert(t, !bool(k.project.Networks["team"].Internal))
+	assert.Assert(t, back.Internal && len(back.Ipam.Config) == 1 && !*back.EnableIPv6)
+	assert.Assert(t, !k.project.Networks["team"].Internal)
 }
 
 // An agent can put a link in the place of what a service mounts, and the engine follows it the next time the service starts.
