@@ -73,6 +73,8 @@ type boxState struct {
 	User, Dir string
 	// Owner is who the agent is on this machine, where that is not the owner of the work tree; else 0.
 	Owner int
+	// Git is where git's files of the work tree led.
+	Git string
 	// Access is said before each command.
 	Access []string
 	// Loud are warnings that are repeated each time.
@@ -111,6 +113,9 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 	if req.Begin != nil {
 		ctx = req.Begin(ctx)
 	}
+	if term := os.Getenv("TERM"); p.Terminal != nil && term != "" {
+		p.Env = append(p.Env, "TERM="+term)
+	}
 	l.debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
 	end := l.guard(ctx, b)
 	code, err := l.Engine.Exec(ctx, b.id, *p)
@@ -141,11 +146,6 @@ func (l *Looms) equip(b *box, w *wish, req *AgentRequest) error {
 		}
 	}
 	env := append(sandbox.NoProxy(b.services), "ILOOM_LOOM="+b.target.ID)
-	if p.Terminal != nil || req.Begin != nil {
-		if term := os.Getenv("TERM"); term != "" {
-			env = append(env, "TERM="+term)
-		}
-	}
 	more, err := l.variables(w, req)
 	p.Env = slices.Concat(env, more)
 	return err
@@ -208,6 +208,11 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	if inside == nil || outside == nil || inside.ID != state.Sandbox || outside.ID != state.Egress || inside.State != "running" || outside.State != "running" {
 		return nil, nil
 	}
+	git, err := worktree.Points(state.Dir)
+	if err != nil || git.String() != state.Git {
+		l.debugf("git's files of the work tree lead elsewhere: %v", err)
+		return nil, nil
+	}
 	var started [2]string
 	image := state.ImageID
 	g, some := errgroup.WithContext(ctx)
@@ -227,7 +232,7 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	var refs map[string]string
 	g.Go(func() error {
 		// Meanwhile. What fails here is said later.
-		if git, err := worktree.Points(state.Dir); err == nil && git != nil {
+		if git != nil {
 			refs, _ = git.Refs(some)
 		}
 		return nil
@@ -244,7 +249,7 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 		return nil, nil
 	}
 	if !asItIs {
-		wanted, err := l.wantedDigest(t, w, own, state)
+		wanted, err := l.wantedDigest(t, w, own, git, state)
 		if err != nil || wanted != state.Wanted || image != state.ImageID {
 			l.debugf("the sandbox is not as wanted, or that cannot be told cheaply: %v", err)
 			return nil, nil
@@ -270,16 +275,12 @@ func servicesOf(own []engine.Container) []string {
 
 // wantedDigest is a digest of what a sandbox is made from, as far as that is known without planning it: the same digest, the
 // same sandbox.
-func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, state boxState) (string, error) {
+func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, git *worktree.Pointers, state boxState) (string, error) {
 	program, err := l.egressRef()
 	if err != nil {
 		return "", err
 	}
 	root, err := os.Stat(t.Known.WorkTree)
-	if err != nil {
-		return "", err
-	}
-	git, err := worktree.Points(t.Known.WorkTree)
 	if err != nil {
 		return "", err
 	}

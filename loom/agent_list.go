@@ -223,7 +223,11 @@ func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (told []string
 		if req.Save {
 			return told, nil
 		}
-		return told, &NoSandboxError{Loom: t.ID, Agent: cmp.Or(req.Agent, DefaultAgent), State: outside.State}
+		none := &NoSandboxError{Loom: t.ID, Agent: cmp.Or(req.Agent, DefaultAgent)}
+		if outside != nil {
+			none.State = outside.State
+		}
+		return told, none
 	}
 	for _, c := range own {
 		line, ok := ids[c.ID]
@@ -301,6 +305,9 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 	}
 	spec, _, _, err := l.specify(ctx, t, plan, w, true)
 	if err != nil {
+		return nil, err
+	}
+	if err := l.pretend(ctx, t, w, &spec); err != nil {
 		return nil, err
 	}
 	env, err := l.variables(w, req)

@@ -21,6 +21,7 @@ import (
 	"github.com/docker-loom/docker-loom/sandbox/egress"
 	"github.com/docker-loom/docker-loom/settings"
 	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/worktree"
 )
 
 // MainServicesError says that the services of the loom main cannot be confined: it is what docker compose up makes.
@@ -57,6 +58,9 @@ func (l *Looms) raise(ctx context.Context, w *wish, req *AgentRequest) (*box, er
 	if t.Known == nil {
 		return nil, &UnknownError{t.Name()}
 	}
+	if err := l.trustPolicy(ctx, t, req.Trust); err != nil {
+		return nil, err
+	}
 	// Another command may have done it meanwhile.
 	if b, err := l.warm(ctx, t, w, req.AsItIs); b != nil || err != nil {
 		return b, err
@@ -73,6 +77,32 @@ func (l *Looms) raise(ctx context.Context, w *wish, req *AgentRequest) (*box, er
 		l.tellFinding(f)
 	}
 	return l.settleBox(ctx, t, plan, w, spec, who)
+}
+
+// trustPolicy stops where the settings of the main work tree, which say what agents of all looms may do, ask for more than
+// was accepted there, while others write that work tree: a sandbox of the loom that works on it.
+func (l *Looms) trustPolicy(ctx context.Context, t *Target, trust bool) error {
+	if t.WorkTree == t.Repository {
+		// Then the plan has them among its powers.
+		return nil
+	}
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range state.InFolder(t.Repository) {
+		if !distrusted(k) {
+			continue
+		}
+		powers, err := policyPowers(&Target{Repository: t.Repository, WorkTree: t.Repository})
+		if err != nil {
+			return err
+		}
+		if err := l.permit(ctx, k, powers, trust); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // beside is up of the loom with its services confined, or not, as the agent wants it.
@@ -454,7 +484,7 @@ func (l *Looms) ownHome(ctx context.Context, t *Target, spec sandbox.Spec, proje
 	}
 	_, why, code, err := l.Engine.RunOnce(ctx, engine.Once{
 		Image: spec.EgressImage, User: "0:0", Network: "none", CapAdd: []string{"CHOWN", "DAC_OVERRIDE", "FOWNER"},
-		Cmd:    append([]string{sandbox.Program, "egress", "chown", fmt.Sprintf("%d:%d", spec.UID, spec.GID), sandbox.Home}, sandbox.Folders(spec)...),
+		Cmd:    append([]string{sandbox.Program, "egress", "home", fmt.Sprintf("%d:%d", spec.UID, spec.GID), sandbox.Home}, sandbox.Folders(spec)...),
 		Mounts: []engine.Mount{{Volume: volume, Target: sandbox.Home}},
 	})
 	if err == nil && code != 0 {
@@ -506,6 +536,11 @@ func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, s
 		return s, err
 	}
 	s.Access = access.Lines()
-	s.Wanted, err = l.wantedDigest(t, w, own, s)
+	git, err := worktree.Points(spec.WorkTree)
+	if err != nil {
+		return s, err
+	}
+	s.Git = git.String()
+	s.Wanted, err = l.wantedDigest(t, w, own, git, s)
 	return s, err
 }

@@ -63,23 +63,7 @@ func (l *Looms) vaultEnv(name string) ([]string, error) {
 // stock writes what the sandbox brings from the host, gives the agent rights to the work tree where it has a user of its
 // own, and returns the files and folders of the host that were copied.
 func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spec, who agentUser) ([]string, error) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return nil, err
-	}
-	mounts := make([]sandbox.Mount, 0, len(w.mounts))
-	for _, m := range w.mounts {
-		mounts = append(mounts, sandbox.Mount{Source: m.Source, Target: cmp.Or(m.Target, expanded(m.Source, home)), ReadOnly: m.ReadOnly})
-	}
-	closed := []string{config.Dir(), filepath.Dir(l.UserSettings)}
-	if socket := l.Engine.SocketPath(); socket != "" {
-		closed = append(closed, socket)
-	}
-	mounted, found, err := sandbox.CheckMounts(mounts, sandbox.Host{Home: home, WorkTree: spec.WorkTree, Closed: closed})
-	if err != nil {
-		return nil, err
-	}
-	spec.Mounts = mounted
+	var err error
 	if spec.Git != nil {
 		err = sandbox.PrepareGit(spec.WorkTree, spec.Git)
 	} else {
@@ -91,36 +75,12 @@ func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 	if err := l.grant(spec, who); err != nil {
 		return nil, err
 	}
-	image, err := l.imageFiles(ctx, spec.ImageID)
-	if err != nil {
+	if err := l.stage(ctx, t, w, spec, who, spec.State); err != nil {
 		return nil, err
 	}
-	name, email := worktree.User(ctx, t.Repository)
-	// Only root can give files away; others let the agent read theirs.
-	lent := who
-	if me := os.Getuid(); me > 0 && me != who.hostUID {
-		lent.hostUID, lent.hostGID = me, os.Getgid()
-	}
-	stock, err := sandbox.Stage(sandbox.Staging{
-		State: spec.State, Home: home, Vaults: l.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
-		UID: lent.hostUID, GID: lent.hostGID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
-		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
-	})
+	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil, err
-	}
-	spec.Files, spec.Env = stock.Files, stock.Env
-	if lent != who {
-		var rights []sandbox.Right
-		for _, f := range stock.Files {
-			rights = append(rights, sandbox.Right{Path: f.Source, Write: f.Writable})
-		}
-		if _, err := sandbox.Grant(rights, who.hostUID); err != nil {
-			return nil, err
-		}
-	}
-	for _, f := range append(found, stock.Findings...) {
-		l.tellFinding(f)
 	}
 	var sources []string
 	if spec.Vault != "" {
@@ -132,6 +92,83 @@ func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 		}
 	}
 	return sources, nil
+}
+
+// pretend is stock for a look: what it writes goes into a folder that is removed again.
+func (l *Looms) pretend(ctx context.Context, t *Target, w *wish, spec *sandbox.Spec) error {
+	dir, err := os.MkdirTemp("", "docker-loom-access-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if spec.ImageID == "" {
+		// It is not built yet, and has nothing to say on files.
+		spec.ImageID = spec.EgressImage
+	}
+	if err := l.stage(ctx, t, w, spec, agentUser{spec.UID, spec.GID, os.Getuid(), os.Getgid()}, dir); err != nil {
+		return err
+	}
+	for i, f := range spec.Files {
+		if rel, err := filepath.Rel(dir, f.Source); err == nil {
+			spec.Files[i].Source = filepath.Join(spec.State, rel)
+		}
+	}
+	return nil
+}
+
+// stage checks the mounts and writes the copies.
+func (l *Looms) stage(ctx context.Context, t *Target, w *wish, spec *sandbox.Spec, who agentUser, dir string) error {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return err
+	}
+	mounts := make([]sandbox.Mount, 0, len(w.mounts))
+	for _, m := range w.mounts {
+		mounts = append(mounts, sandbox.Mount{Source: m.Source, Target: cmp.Or(m.Target, expanded(m.Source, home)), ReadOnly: m.ReadOnly})
+	}
+	closed := []string{config.Dir(), filepath.Dir(l.UserSettings)}
+	if socket := l.Engine.SocketPath(); socket != "" {
+		closed = append(closed, socket)
+	}
+	mounted, found, err := sandbox.CheckMounts(mounts, sandbox.Host{Home: home, WorkTree: spec.WorkTree, Closed: closed})
+	if err != nil {
+		return err
+	}
+	spec.Mounts = mounted
+	image := map[string][]byte{}
+	if spec.ImageID != spec.EgressImage {
+		if image, err = l.imageFiles(ctx, spec.ImageID); err != nil {
+			return err
+		}
+	}
+	name, email := worktree.User(ctx, t.Repository)
+	// Only root can give files away; others let the agent read theirs.
+	lent := who
+	if me := os.Getuid(); me > 0 && me != who.hostUID {
+		lent.hostUID, lent.hostGID = me, os.Getgid()
+	}
+	stock, err := sandbox.Stage(sandbox.Staging{
+		State: dir, Home: home, Vaults: l.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
+		UID: lent.hostUID, GID: lent.hostGID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
+		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
+	})
+	if err != nil {
+		return err
+	}
+	spec.Files, spec.Env = stock.Files, stock.Env
+	if lent != who {
+		var rights []sandbox.Right
+		for _, f := range stock.Files {
+			rights = append(rights, sandbox.Right{Path: f.Source, Write: f.Writable})
+		}
+		if _, err := sandbox.Grant(rights, who.hostUID); err != nil {
+			return err
+		}
+	}
+	for _, f := range append(found, stock.Findings...) {
+		l.tellFinding(f)
+	}
+	return nil
 }
 
 // credentialFiles are the files of the home folder that a preset copies: where they change, so do the copies.

@@ -315,7 +315,8 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 	return since, nil
 }
 
-// attached are the services whose output is shown where none is named; nil for all of them.
+// attached are the services whose output is shown where none is named; nil for all of them. What proxies decide is shown
+// where it is asked for.
 func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container) []string {
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
@@ -325,7 +326,7 @@ func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container)
 	var shown []string
 	quiet := false
 	for _, c := range own {
-		if s, ok := project.Services[c.Service]; ok && s.Attach != nil && !*s.Attach {
+		if s, ok := project.Services[c.Service]; isAside(c) || ok && s.Attach != nil && !*s.Attach {
 			quiet = true
 			continue
 		}

@@ -162,6 +162,13 @@ func TestChownGivesAllBelowAndFollowsNoLink(t *testing.T) {
 	}
 	assert.Assert(t, is(outside, 0))
 	assert.Assert(t, is(dir, 0))
+	folders := []string{filepath.Join(home, "b"), filepath.Join(home, "b", "c")}
+	assert.NilError(t, theirs("61000:61000", home, folders))
+	for _, p := range folders {
+		assert.Assert(t, is(p, 61000), p)
+	}
+	assert.ErrorContains(t, theirs("61000:61000", home, []string{filepath.Join(home, "up", "x")}), "escapes")
+	assert.ErrorContains(t, theirs("61000:61000", home, []string{outside}), "is not below")
 	assert.ErrorContains(t, chown("agent", []string{home}), "UID:GID")
 	assert.ErrorContains(t, chown("1:1", []string{home + "x"}), "no such file")
 }

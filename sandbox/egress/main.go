@@ -21,6 +21,7 @@ const usage = `usage: docker-loom egress COMMAND, in the sidecar of a sandbox
   policy            the policy in force, as JSON
   check             prove that the network is closed, as the Check on stdin or in ` + CheckVariable + ` says
   chown UID:GID PATH...
+  home UID:GID HOME [FOLDER...]   give HOME away, and the folders in it, made where they are missing
 `
 
 // errUsage asks for the usage and exit code 2.
@@ -71,6 +72,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 		return json.NewEncoder(stdout).Encode(c)
 	case command == "check" && len(args) == 0:
 		return check(ctx, env(CheckVariable), stdin, stdout)
+	case command == "home" && len(args) > 1:
+		return theirs(args[0], args[1], args[2:])
 	case command == "chown" && len(args) > 1:
 		return chown(args[0], args[1:])
 	}
