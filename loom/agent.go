@@ -284,8 +284,13 @@ func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, git *wo
 	if err != nil {
 		return "", err
 	}
+	var accepted []string
+	if t.Known.Accepted != nil {
+		// What services mount of the work tree is held in the sandbox.
+		accepted = t.Known.Accepted.Powers
+	}
 	parts, err := json.Marshal([]any{
-		w.policy, w.images, w.services, w.mounts, program, l.Version, t.Known.Project, t.Known.WorkTree, t.Known.Confined, git.String(), devImageID(own), fingerprint(state.Sources),
+		accepted, w.policy, w.images, w.services, w.mounts, program, l.Version, t.Known.Project, t.Known.WorkTree, t.Known.Confined, git.String(), devImageID(own), fingerprint(state.Sources),
 	})
 	if err != nil {
 		return "", err

@@ -350,6 +350,9 @@ func (l *Looms) accept(ctx context.Context, p *Plan, o Options) error {
 	if have := p.Entry.Accepted; have != nil && have.Hash == now.Hash && slices.Equal(have.Powers, now.Powers) {
 		return nil
 	}
+	if err := l.loosen(ctx, p, now); err != nil {
+		return err
+	}
 	p.Entry.Accepted = now
 	return l.Registry.Update(ctx, func(state *registry.State) error {
 		if k := state.Find(p.Repository, p.ID); k != nil {
@@ -357,6 +360,33 @@ func (l *Looms) accept(ctx context.Context, p *Plan, o Options) error {
 		}
 		return nil
 	})
+}
+
+// loosen stops the loom's sandboxes where services mount more of the work tree than they were made to hold: what runs in
+// them could put a link in its place. The next agent command makes them anew.
+func (l *Looms) loosen(ctx context.Context, p *Plan, now *registry.Accepted) error {
+	have := p.Entry.Accepted
+	more := slices.ContainsFunc(now.Powers, func(power string) bool {
+		return strings.HasPrefix(power, mountsOfTree) && (have == nil || !slices.Contains(have.Powers, power))
+	})
+	if !p.Entry.Sandboxed || !more {
+		return nil
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: p.Entry.Project, Labels: map[string]string{sandbox.LabelAgent: ""}})
+	if err != nil {
+		return err
+	}
+	for _, c := range own {
+		name := c.Labels[sandbox.LabelAgent]
+		if c.State != "running" || c.Service != sandbox.ServiceName(name) {
+			continue
+		}
+		fmt.Fprintf(l.Stderr, "agent %s of loom %s is stopped: it could replace what services mount of the work tree now\n", name, p.ID)
+		if err := l.Engine.Stop(ctx, c.ID, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // permit stops, or asks, where powers are new to a loom whose work tree others write. What the user has just accepted is
