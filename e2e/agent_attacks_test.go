@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -471,4 +472,82 @@ func (s *siege) outside(dir, own, common string) []string {
 		lines = slices.Concat([]string{"move " + common}, lines)
 	}
 	return lines
+}
+
+// TestAgentWorksAsTheUser: what an agent is for works in the sandbox, and the user goes on from there: commits, branches,
+// tags, a stash, a merge and a rebase; what it made is the user's. What does not work is to delete a ref in a linked work tree
+// (docs/decisions/sandbox-git.md).
+func TestAgentWorksAsTheUser(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		place int
+		owner int
+		id    string
+	}{
+		{"workroot", 3, 0, "123"},
+		{"workuser", 4, 1000, "123"},
+		{"workmain", 8, 1000, "125"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSiege(t, c.name, c.place, c.owner, "", gitWorld(basePort(c.place)))
+			dir, branch := s.tree(c.id), "issue-"+c.id
+			if c.id == "125" {
+				dir, branch = s.repoDir, "main"
+			}
+			s.up(c.id)
+			o := s.agent(c.id, "", "sh", "-exc", fmt.Sprintf(`
+echo one >work
+git add work
+git commit -qm one
+git checkout -q -b side
+echo two >>work
+git commit -qam two
+git tag light
+git tag -a -m annotated heavy
+git checkout -q %[1]s
+echo three >other
+git add other
+git commit -qm three
+git merge -q -m merged side
+echo four >>work
+git stash -q
+git stash list | grep -q .
+git stash apply -q
+git commit -qam four
+git checkout -q -b based HEAD~1
+echo five >five
+git add five
+git commit -qm four-and-a-half
+git commit -q --amend -m "five, amended"
+git rebase -q %[1]s
+rm -f "$(git rev-parse --git-dir)/CHERRY_PICK_HEAD"
+git checkout -q %[1]s
+git merge -q --ff-only based
+mkdir -p deep/er
+echo x >deep/er/file
+test -z "$(git status --porcelain --untracked-files=no)"
+`, branch))
+			assert.NilError(t, o.err, o)
+			assert.Equal(t, strings.TrimSpace(s.git(dir, "log", "-1", "--format=%s %an <%ae>")), "five, amended Loom Tester <tester@loom.test>")
+			s.git(dir, "fsck", "--strict")
+			assert.Equal(t, strings.TrimSpace(s.git(dir, "cat-file", "-t", "heavy")), "tag")
+			for _, path := range []string{"work", "deep/er/file"} {
+				info, err := os.Stat(filepath.Join(dir, path))
+				assert.NilError(t, err)
+				if uid := int(info.Sys().(*syscall.Stat_t).Uid); c.owner != 0 && uid != c.owner {
+					t.Errorf("%s is of user %d, and not of %d", path, uid, c.owner)
+				}
+			}
+			// The user goes on, and so does the agent after that.
+			s.write(filepath.Join(dir, "work"), "six\n")
+			s.git(dir, "commit", "-q", "-am", "six")
+			if c.owner != 0 {
+				o := run(s.command(dir, "chown", "-R", fmt.Sprintf("%d:%d", c.owner, c.owner), dir, filepath.Join(s.repoDir, ".git")))
+				assert.NilError(t, o.err, o)
+			}
+			o = s.agent(c.id, "", "sh", "-ec", "echo seven >>work && git commit -qam seven")
+			assert.NilError(t, o.err, o)
+		})
+	}
 }

@@ -114,7 +114,7 @@ func (s *siege) refusedThrough(id string, args ...string) {
 // ports, services that run the agent's code, and through the proxy by all tricks of naming a host.
 func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 	t.Parallel()
-	const place = 8
+	const place = 11
 	base := basePort(place)
 	files := gitWorld(base)
 	files["compose.yaml"] += fmt.Sprintf(`  db:
