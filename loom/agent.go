@@ -244,6 +244,10 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 		l.debugf("the sandbox was started again since its last check")
 		return nil, nil
 	}
+	if network := networkName(t.Known.Project, inside.Service); !slices.Equal(inside.Networks, []string{network}) {
+		l.debugf("the sandbox is on the networks %v", inside.Networks)
+		return nil, nil
+	}
 	if state.unguarded() {
 		l.debugf("a guarded file was replaced since the sandbox was started")
 		return nil, nil

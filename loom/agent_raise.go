@@ -364,7 +364,7 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	if inside == nil || outside == nil || inside.State != "running" || outside.State != "running" {
 		return nil, l.notRunning(ctx, t, spec, inside, outside)
 	}
-	if action.Check {
+	if action.Check || len(inside.Networks) != 1 {
 		if err := l.prove(ctx, t, spec, inside); err != nil {
 			return nil, err
 		}
