@@ -183,55 +183,49 @@ type AllowRequest struct {
 	Save bool
 }
 
-// AllowHosts lets a sandbox that runs reach more hosts, and the loom's services where they leave through a proxy. It
-// returns a line for each thing that was done.
-func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (told []string, err error) {
+// Allowed is what came of it.
+type Allowed struct {
+	Loom  string   `json:"loom"`
+	Agent string   `json:"agent"`
+	Hosts []string `json:"hosts"`
+	// Sandbox and Services say whose proxy knows the hosts now.
+	Sandbox  bool `json:"sandbox"`
+	Services bool `json:"services"`
+	// Settings is the file that has them, "" where they were not saved; Written says that it was changed.
+	Settings string `json:"settings"`
+	Written  bool   `json:"written"`
+}
+
+// AllowHosts lets a sandbox that runs reach more hosts, and the loom's services where they leave through a proxy. Saved
+// hosts hold for later sandboxes too, also where none runs.
+func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (*Allowed, error) {
 	for _, host := range req.Hosts {
 		if _, err := egress.ParseRule(host); err != nil {
 			return nil, err
 		}
 	}
+	a := &Allowed{Agent: cmp.Or(req.Agent, DefaultAgent), Hosts: req.Hosts}
 	t, own, _, outside, err := l.boxAt(ctx, req.Where, req.Agent)
+	if t != nil {
+		a.Loom = t.ID
+	}
 	if err != nil && !req.Save {
 		return nil, err
 	}
 	if req.Save {
-		changed, err := l.saveHosts(req.Agent, req.Hosts)
-		if err != nil {
-			return nil, err
-		}
-		if changed {
-			told = append(told, l.UserSettings+": written")
-		} else {
-			told = append(told, l.UserSettings+": nothing to change")
+		a.Settings = l.UserSettings
+		var failed error
+		if a.Written, failed = l.saveHosts(req.Agent, req.Hosts); failed != nil {
+			return nil, failed
 		}
 	}
 	if err != nil {
-		// For the next sandbox it holds all the same.
-		return told, nil
-	}
-	ids := map[string]string{}
-	if outside != nil && outside.State == "running" {
-		ids[outside.ID] = "the sandbox of loom " + t.ID + " reaches them"
+		l.debugf("%v", err)
+		return a, nil
 	}
 	for _, c := range own {
-		if c.Service == egressService && c.State == "running" {
-			ids[c.ID] = "the services of loom " + t.ID + " reach them"
-		}
-	}
-	if len(ids) == 0 {
-		if req.Save {
-			return told, nil
-		}
-		none := &NoSandboxError{Loom: t.ID, Agent: cmp.Or(req.Agent, DefaultAgent)}
-		if outside != nil {
-			none.State = outside.State
-		}
-		return told, none
-	}
-	for _, c := range own {
-		line, ok := ids[c.ID]
-		if !ok {
+		way := outside != nil && c.ID == outside.ID
+		if c.State != "running" || !way && c.Service != egressService {
 			continue
 		}
 		_, why, code, err := l.Engine.ExecOutput(ctx, c.ID, engine.Process{Cmd: append([]string{sandbox.Program, "egress", "allow"}, req.Hosts...)})
@@ -239,11 +233,18 @@ func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (told []string
 			err = fmt.Errorf("container %s: exit code %d: %s", c.Name, code, why)
 		}
 		if err != nil {
-			return told, err
+			return nil, err
 		}
-		told = append(told, line)
+		a.Sandbox, a.Services = a.Sandbox || way, a.Services || !way
 	}
-	return told, nil
+	if !a.Sandbox && !a.Services && !req.Save {
+		none := &NoSandboxError{Loom: t.ID, Agent: a.Agent}
+		if outside != nil {
+			none.State = outside.State
+		}
+		return nil, none
+	}
+	return a, nil
 }
 
 // saveHosts adds hosts to the user's own settings, of the agent that is named there, else of all.

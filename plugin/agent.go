@@ -373,6 +373,7 @@ func agentContext(w io.Writer, format string, list []loom.Sandbox) error {
 func newAgentStopCommand(env *environment) *cobra.Command {
 	var at agentWhere
 	var all bool
+	var format string
 	cmd := &cobra.Command{
 		Use:     "stop [OPTIONS] [ID]",
 		Short:   "Stop a loom's sandbox",
@@ -388,14 +389,16 @@ func newAgentStopCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, s := range stopped {
-				fmt.Fprintf(env.docker.Out(), "%s of loom %s stopped\n", s.Agent, s.Loom)
-			}
-			return nil
+			return write(env.docker.Out(), format, stopped, func(w io.Writer) {
+				for _, s := range stopped {
+					fmt.Fprintf(w, "%s of loom %s stopped\n", s.Agent, s.Loom)
+				}
+			})
 		},
 	}
 	at.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&all, "all", false, "Stop all sandboxes of the loom")
+	addFormat(cmd.Flags(), &format)
 	return cmd
 }
 
@@ -473,7 +476,23 @@ func runAgentLog(cmd *cobra.Command, env *environment, o *agentLogOptions, args 
 
 type agentAllowOptions struct {
 	agentWhere
-	save bool
+	save   bool
+	format string
+}
+
+func tellAllowed(w io.Writer, a *loom.Allowed) {
+	switch {
+	case a.Written:
+		fmt.Fprintln(w, a.Settings+": written")
+	case a.Settings != "":
+		fmt.Fprintln(w, a.Settings+": nothing to change")
+	}
+	if a.Sandbox {
+		fmt.Fprintln(w, "the sandbox of loom "+a.Loom+" reaches them")
+	}
+	if a.Services {
+		fmt.Fprintln(w, "the services of loom "+a.Loom+" reach them")
+	}
 }
 
 func newAgentAllowCommand(env *environment) *cobra.Command {
@@ -491,14 +510,15 @@ address, with a port or for 80 and 443.`,
 			if err != nil {
 				return err
 			}
-			told, err := l.AllowHosts(cmd.Context(), loom.AllowRequest{Where: where, Agent: o.agent, Hosts: args, Save: o.save})
-			for _, line := range told {
-				fmt.Fprintln(env.docker.Out(), line)
+			a, err := l.AllowHosts(cmd.Context(), loom.AllowRequest{Where: where, Agent: o.agent, Hosts: args, Save: o.save})
+			if err != nil {
+				return err
 			}
-			return err
+			return write(env.docker.Out(), o.format, a, func(w io.Writer) { tellAllowed(w, a) })
 		},
 	}
 	o.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&o.save, "save", false, "Write them into your settings too")
+	addFormat(cmd.Flags(), &o.format)
 	return cmd
 }

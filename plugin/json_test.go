@@ -24,7 +24,7 @@ var documents = map[string]any{
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
 	"Agent image": loom.AgentImage{}, "Image plan": imagePlan{},
 	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": loom.Diagnosis{}, "Engine state": loom.DockerState{}, "Sandbox state": loom.SandboxState{},
-	"Sandbox": loom.Sandbox{}, "Decision": loom.EgressDecision{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
+	"Sandbox": loom.Sandbox{}, "Decision": loom.EgressDecision{}, "Allowed": loom.Allowed{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
 	"Network access": sandbox.NetworkAccess{}, "Service access": sandbox.ServiceAccess{}, "Limits": sandbox.LimitsAccess{},
 	"Version": versions{}, "Engine version": engineVersion{},
 }
