@@ -149,7 +149,7 @@ func (l *Looms) stage(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 	}
 	stock, err := sandbox.Stage(sandbox.Staging{
 		State: dir, Home: home, Vaults: l.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
-		UID: lent.hostUID, GID: lent.hostGID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
+		UID: lent.hostUID, GID: lent.hostGID, InnerUID: spec.UID, InnerGID: spec.GID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
 		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
 	})
 	if err != nil {

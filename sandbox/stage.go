@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type Staging struct {
 	Credentials []string
 	// UID and GID are the agent's, as this host sees them.
 	UID, GID int
+	// InnerUID and InnerGID are the same inside, where the engine maps ids; 0 where it does not.
+	InnerUID, InnerGID int
 	// Passwd, Group and GitConfig are the image's own files, nil where it has none.
 	Passwd, Group, GitConfig []byte
 	// UserName and UserEmail are git's; GitHosts are those that git@ addresses are reached at by https, and whose
@@ -182,14 +185,15 @@ func (s *stage) accounts() error {
 	if passwd == nil {
 		passwd = []byte("root:x:0:0:root:/root:/bin/sh\n")
 	}
-	passwd = without(passwd, "agent", strconv.Itoa(s.UID))
-	passwd = fmt.Appendf(passwd, "agent:x:%d:%d:agent:%s:/bin/sh\n", s.UID, s.GID, Home)
+	uid, gid := cmp.Or(s.InnerUID, s.UID), cmp.Or(s.InnerGID, s.GID)
+	passwd = without(passwd, "agent", strconv.Itoa(uid))
+	passwd = fmt.Appendf(passwd, "agent:x:%d:%d:agent:%s:/bin/sh\n", uid, gid, Home)
 	group := s.Group
 	if group == nil {
 		group = []byte("root:x:0:\n")
 	}
-	group = without(group, "agent", strconv.Itoa(s.GID))
-	group = fmt.Appendf(group, "agent:x:%d:\n", s.GID)
+	group = without(group, "agent", strconv.Itoa(gid))
+	group = fmt.Appendf(group, "agent:x:%d:\n", gid)
 	return errors.Join(s.put("passwd", "/etc/passwd", passwd, 0o644), s.put("group", "/etc/group", group, 0o644))
 }
 
