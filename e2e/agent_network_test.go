@@ -170,8 +170,13 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 	}
 	gateways = append(gateways, s.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge"))
 	for _, attack := range [][]string{
-		{"tcp", host + ":" + tcp}, {"tcp", fmt.Sprintf("%s:%d", host, otherPort)}, {"udp", hostUDP},
-		{"tcp", publicIP + ":80"}, {"tcp", privateIP + ":80"}, {"name", "allowed.test"}, {"http", "http://allowed.test/"},
+		{"tcp", host + ":" + tcp},
+		{"tcp", fmt.Sprintf("%s:%d", host, otherPort)},
+		{"udp", hostUDP},
+		{"tcp", publicIP + ":80"},
+		{"tcp", privateIP + ":80"},
+		{"name", "allowed.test"},
+		{"http", "http://allowed.test/"},
 	} {
 		s.control(s.plain, attack...)
 		s.refused("123", attack...)
@@ -244,8 +249,12 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 		t.Fatalf("web does not run what the agent wrote: %s", o)
 	}
 	viaWeb := [][]string{
-		{"tcp", host + ":" + tcp}, {"tcp", fmt.Sprintf("%s:%d", host, otherPort)}, {"udp", hostUDP},
-		{"tcp", publicIP + ":80"}, {"name", "example.com", "allowed.test"}, {"http", "-proxy", "loom-egress:3128", "http://unlisted.test/"},
+		{"tcp", host + ":" + tcp},
+		{"tcp", fmt.Sprintf("%s:%d", host, otherPort)},
+		{"udp", hostUDP},
+		{"tcp", publicIP + ":80"},
+		{"name", "example.com", "allowed.test"},
+		{"http", "-proxy", "loom-egress:3128", "http://unlisted.test/"},
 	}
 	for _, attack := range viaWeb {
 		s.refusedThrough("123", attack...)

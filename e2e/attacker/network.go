@@ -175,11 +175,12 @@ func tunnel(args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 		return "", fmt.Errorf("CONNECT: %s: %s", resp.Status, strings.TrimSpace(string(body)))
 	}
-	var stream net.Conn = conn
+	stream := conn
 	if sni != "plain" {
 		name := sni
 		if name == "-" {
