@@ -60,7 +60,7 @@ func newSiege(t *testing.T, name string, place, owner int, settings string, file
 		settings = ", " + settings
 	}
 	s.write(filepath.Join(s.home, ".config", "iloom-ai", "settings.json"), fmt.Sprintf(
-		`{"container": {"addressPool": ["10.%d.0.0/16"], "agent": {"image": %q%s}, "agents": {"other": {}}}}`, 200+place, s.image, settings))
+		`{"container": {"addressPool": ["10.%d.0.0/16"], "agent": {"image": %q%s}, "agents": {"other": {"egress": {"allow": ["other.test"]}}}}}`, 200+place, s.image, settings))
 	attacker, err := attackerProgram()
 	assert.NilError(t, err)
 	s.write(filepath.Join(s.repoDir, ".git", "info", "exclude"), ".attack/\n")

@@ -284,6 +284,7 @@ func TestAgentSeesNoOtherAgentAndNothingOfTheHost(t *testing.T) {
 	t.Parallel()
 	const place = 9
 	s := newSiege(t, "secrets", place, 0, "", gitWorld(basePort(place)))
+	assert.NilError(t, os.Chmod(filepath.Join(s.tree("123"), "www", "cgi-bin", "attack"), 0o755))
 	s.up("123")
 	const mark = "attacked-secret-8714"
 	other := func(command ...string) *outcome {
@@ -309,6 +310,18 @@ func TestAgentSeesNoOtherAgentAndNothingOfTheHost(t *testing.T) {
 	s.refused("123", "name", "loom-agent-other", box, "loom-agent-other-egress")
 	o := s.agent("123", "", "sh", "-c", "cat ~/file /tmp/file /dev/shm/file /proc/*/environ /proc/*/root/tmp/file 2>/dev/null")
 	assert.Assert(t, !strings.Contains(o.stdout.String(), mark), o)
+
+	// The services are on both agents' networks, and run what either writes. Another's proxy serves its own sandbox alone.
+	_, publicNet := s.serving("public", fmt.Sprintf("11.204.%d.0/24", place), "other.test")
+	s.docker("network", "connect", publicNet, s.project("123")+"-loom-agent-other-egress-1")
+	use := []string{"http", "-proxy", "loom-agent-other-egress:3128", "http://other.test/"}
+	if o := other(append([]string{"--", s.attacker("123")}, use...)...); o.err != nil {
+		t.Errorf("control: the other agent does not reach what it may: %s", o)
+	}
+	if o := s.through("123", "", "tcp", "loom-agent-other-egress:3128"); !strings.Contains(o.stdout.String(), "reached:") {
+		t.Errorf("control: web does not find the other agent's proxy at all: %s", o)
+	}
+	s.refusedThrough("123", use...)
 
 	// What is given at exec is in no configuration.
 	c, err := suite.docker.ContainerInspect(t.Context(), box)

@@ -128,7 +128,7 @@ func (s Spec) service(name, sidecar string) types.ServiceConfig {
 	b.DNSSearch = types.StringList{"."}
 	// gVisor has no name server of the engine's.
 	b.ExtraHosts = types.HostsList{sidecar: {SidecarAddress(s.Subnet).String()}}
-	b.Networks = map[string]*types.ServiceNetworkConfig{name: {}}
+	b.Networks = map[string]*types.ServiceNetworkConfig{name: {Ipv4Address: Address(s.Subnet).String()}}
 	b.DependsOn = types.DependsOnConfig{sidecar: {Condition: types.ServiceConditionStarted, Required: true}}
 	if s.DockerSocket != "" {
 		b.GroupAdd = []string{strconv.Itoa(s.SocketGID)}
@@ -154,8 +154,9 @@ func (s Spec) sidecar(sidecar, inner, outer string) types.ServiceConfig {
 // EgressConfig is the policy that the sidecar is started with.
 func (s Spec) EgressConfig() egress.Config {
 	return egress.Config{
-		Mode: s.Egress, Allow: s.Allow, Services: slices.Sorted(slices.Values(s.Services)), Hint: s.Hint, Clients: []netip.Prefix{s.Subnet},
-		Closed: egress.Closed(s.Machine),
+		Mode: s.Egress, Allow: s.Allow, Services: slices.Sorted(slices.Values(s.Services)), Hint: s.Hint,
+		Clients: []netip.Prefix{netip.PrefixFrom(Address(s.Subnet), 32)},
+		Closed:  egress.Closed(s.Machine),
 	}
 }
 

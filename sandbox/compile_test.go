@@ -160,13 +160,15 @@ func TestNothingOfGitsIsWritableButWhatIsListed(t *testing.T) {
 	}
 }
 
-func TestNoServiceTakesTheSidecarsAddress(t *testing.T) {
+func TestNoServiceTakesAnAddressOfTheSandboxs(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"10.0.0.0/24", "10.0.0.0/16", "10.0.0.16/28"} {
 		p := netip.MustParsePrefix(s)
 		a := SidecarAddress(p)
 		assert.Check(t, p.Contains(a) && !p.Contains(a.Next().Next()), "%s", a)
-		assert.Check(t, !netip.MustParsePrefix(addressPool(p).IPRange).Contains(a), "%s", a)
+		for _, a := range []netip.Addr{a, Address(p)} {
+			assert.Check(t, p.Contains(a) && !netip.MustParsePrefix(addressPool(p).IPRange).Contains(a), "%s", a)
+		}
 	}
 	assert.Equal(t, SidecarAddress(netip.MustParsePrefix("10.0.0.0/24")).String(), "10.0.0.254")
 }

@@ -126,6 +126,10 @@ func checkAgent(name string) error {
 	return nil
 }
 
+// Address is the sandbox's static address in its network, the one before the sidecar's: the proxy serves it alone. The loom's
+// services are on the networks of all its agents, and each agent edits what they run.
+func Address(subnet netip.Prefix) netip.Addr { return SidecarAddress(subnet).Prev() }
+
 // SidecarAddress is the sidecar's static address in the sandbox's network, the last one: the engine gives out addresses
 // from the lower half ([addressPool]), so that no service takes it while the sidecar is down.
 func SidecarAddress(subnet netip.Prefix) netip.Addr {
