@@ -165,21 +165,7 @@ func runImageList(ctx context.Context, env *environment, o imageListOptions) err
 	case o.format == "" || o.format == formatter.TableFormatKey:
 		o.format = "table {{.Image}}\t{{.ID}}\t{{.From}}\t{{.Created}}\t{{.Size}}"
 	}
-	fc := formatter.Context{Output: env.docker.Out(), Format: formatter.Format(o.format)}
-	err = fc.Write(newImageRow(), func(row func(formatter.SubContext) error) error {
-		for _, i := range list {
-			r := newImageRow()
-			r.i = i
-			if err := row(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return usageError{nil, fmt.Errorf("--format: %w", err)}
-	}
-	return nil
+	return writeRows(env.docker.Out(), o.format, list, func(i loom.AgentImage) formatter.SubContext { return newImageRow(i) })
 }
 
 // imageRow is one image for the formatter: its methods are the template's fields.
@@ -188,8 +174,8 @@ type imageRow struct {
 	i loom.AgentImage
 }
 
-func newImageRow() *imageRow {
-	r := &imageRow{}
+func newImageRow(i loom.AgentImage) *imageRow {
+	r := &imageRow{i: i}
 	r.Header = formatter.SubHeaderContext{
 		"Image": "IMAGE", "Reference": "REFERENCE", "ID": "ID", "From": "FROM", "Created": "CREATED", "Size": "SIZE",
 	}

@@ -94,12 +94,17 @@ func listContext(w io.Writer, format string, list []loom.Listed) error {
 	if format == "" || format == formatter.TableFormatKey {
 		format = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"
 	}
+	return writeRows(w, format, list, func(item loom.Listed) formatter.SubContext { return newListRow(item) })
+}
+
+// writeRows prints a list as docker's own lists are printed, with a row for each item. A row made of nothing gives the
+// table's header.
+func writeRows[T any](w io.Writer, format string, list []T, row func(T) formatter.SubContext) error {
+	var none T
 	ctx := formatter.Context{Output: w, Format: formatter.Format(format)}
-	err := ctx.Write(newListRow(), func(row func(formatter.SubContext) error) error {
+	err := ctx.Write(row(none), func(write func(formatter.SubContext) error) error {
 		for _, item := range list {
-			r := newListRow()
-			r.l = item
-			if err := row(r); err != nil {
+			if err := write(row(item)); err != nil {
 				return err
 			}
 		}
@@ -117,8 +122,8 @@ type listRow struct {
 	l loom.Listed
 }
 
-func newListRow() *listRow {
-	r := &listRow{}
+func newListRow(item loom.Listed) *listRow {
+	r := &listRow{l: item}
 	r.Header = formatter.SubHeaderContext{
 		"Name": "LOOM", "ID": "ID", "Repository": "REPOSITORY", "Project": "PROJECT", "WorkTree": "WORK TREE",
 		"State": "STATE", "Health": "HEALTH", "Offset": "OFFSET", "Ports": "PORTS", "Created": "CREATED",

@@ -117,8 +117,7 @@ shop/main   down          8080                     /src/shop
 	assert.Equal(t, got("{{.Name}}", nil), "")
 	assert.Assert(t, listContext(io.Discard, "{{.Name", list) != nil)
 	assert.Assert(t, listContext(io.Discard, "{{.Nothing}}", list) != nil)
-	row := newListRow()
-	row.l = list[1]
+	row := newListRow(list[1])
 	b, err := row.MarshalJSON()
 	assert.NilError(t, err)
 	assert.Equal(t, string(b), `{"ActiveSources":"","Created":"","Health":"","HeldUntil":"","ID":"main","LastActivity":"","Name":"shop/main","Offset":"0","Ports":"8080","Project":"shop","Repository":"/src/shop","State":"down","WorkTree":"/src/shop"}`)

@@ -120,10 +120,7 @@ var statsColumns = []string{"{{.Service}}", "{{.CPUPerc}}", "{{.MemUsage}}", "{{
 // usageTable prints the table, without its last columns where the width, unless it is 0, is too small for them.
 func usageTable(w io.Writer, format string, scope loom.Scope, list []loom.Usage, width int) error {
 	if format != "" && format != formatter.TableFormatKey {
-		if err := usageContext(w, format, list); err != nil {
-			return usageError{nil, fmt.Errorf("--format: %w", err)}
-		}
-		return nil
+		return usageContext(w, format, list)
 	}
 	name := "{{.ID}}"
 	if scope.Target == nil && scope.Repository == "" {
@@ -151,17 +148,7 @@ func longest(text string) int {
 }
 
 func usageContext(w io.Writer, format string, list []loom.Usage) error {
-	ctx := formatter.Context{Output: w, Format: formatter.Format(format)}
-	return ctx.Write(newUsageRow(), func(row func(formatter.SubContext) error) error {
-		for _, u := range list {
-			r := newUsageRow()
-			r.u = u
-			if err := row(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return writeRows(w, format, list, func(u loom.Usage) formatter.SubContext { return newUsageRow(u) })
 }
 
 // usageRow is one container for the formatter: its methods are the template's fields, called as docker stats does.
@@ -170,8 +157,8 @@ type usageRow struct {
 	u loom.Usage
 }
 
-func newUsageRow() *usageRow {
-	r := &usageRow{}
+func newUsageRow(u loom.Usage) *usageRow {
+	r := &usageRow{u: u}
 	r.Header = formatter.SubHeaderContext{
 		"ID": "LOOM", "Name": "LOOM", "Repository": "REPOSITORY", "Service": "SERVICE", "Container": "CONTAINER",
 		"CPUPerc": "CPU %", "MemUsage": "MEM USAGE / LIMIT", "MemPerc": "MEM %", "NetIO": "NET I/O", "BlockIO": "BLOCK I/O", "PIDs": "PIDS",

@@ -140,8 +140,7 @@ func watchTable(list []loom.Listed, used []loom.Usage, width int, now time.Time)
 	for _, l := range list {
 		cpu, memory := load(used, l)
 		rows = append(rows, []string{l.Name(), shortState(l), orDashes(l.Health), cpu, memory, age(l.Created, now)})
-		row := newListRow()
-		row.l = l
+		row := newListRow(l)
 		ports = append(ports, row.Ports())
 		numbers = append(numbers, portNumbers(l.Ports))
 		trees = append(trees, row.WorkTree())
