@@ -28,32 +28,42 @@ import (
 // patience is how long an address that swallows packets is waited for.
 const patience = 4 * time.Second
 
-// dial connects to any of the addresses and reads what the other side says first, if it says anything.
+// dial connects to all of the addresses, and has succeeded with one.
 func dial(args []string) (string, error) {
-	var all []error
-	for _, address := range args {
+	return atOnce(args, func(address string) error {
 		conn, err := net.DialTimeout("tcp", address, patience)
-		if err != nil {
-			all = append(all, err)
-			continue
+		if err == nil {
+			conn.Close()
 		}
-		conn.Close()
-		return address, nil
-	}
-	return "", errors.Join(all...)
+		return err
+	})
 }
 
 // udp sends a datagram to each address and waits for an answer. To port 53 it sends a question for example.com.
-func udp(args []string) (string, error) {
-	var all []error
-	for _, address := range args {
-		if err := datagram(address); err != nil {
-			all = append(all, err)
-			continue
-		}
-		return address, nil
+func udp(args []string) (string, error) { return atOnce(args, datagram) }
+
+// atOnce tries all addresses at once, and names those with which it succeeded.
+func atOnce(addresses []string, try func(string) error) (string, error) {
+	errs := make([]error, len(addresses))
+	var wg sync.WaitGroup
+	for i, address := range addresses {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			errs[i] = try(address)
+		}()
 	}
-	return "", errors.Join(all...)
+	wg.Wait()
+	var reached []string
+	for i, err := range errs {
+		if err == nil {
+			reached = append(reached, addresses[i])
+		}
+	}
+	if len(reached) == 0 {
+		return "", errors.Join(errs...)
+	}
+	return strings.Join(reached, " "), nil
 }
 
 func datagram(address string) error {
