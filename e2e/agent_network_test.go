@@ -244,6 +244,19 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 		assert.Assert(t, strings.Contains(o.stdout.String(), host), "the log has no %s:\n%s", host, o)
 	}
 
+	// doctor says where a sandbox is not as it has to be.
+	if said := s.must("doctor"); strings.Contains(said, "agent agent") {
+		t.Errorf("doctor finds fault with a sandbox that is right:\n%s", said)
+	}
+	box := s.project("123") + "-loom-agent-1"
+	s.docker("network", "connect", publicNet, box)
+	s.docker("pause", sidecar)
+	if said := s.must("doctor"); !strings.Contains(said, publicNet) || !strings.Contains(said, "runs without its proxy") {
+		t.Errorf("doctor does not tell of a sandbox on another network, with a proxy that is paused:\n%s", said)
+	}
+	s.docker("network", "disconnect", publicNet, box)
+	s.docker("unpause", sidecar)
+
 	// Through web, which runs what the agent writes, as root.
 	if o := s.through("123", "", "tcp", "127.0.0.1:80"); !strings.Contains(o.stdout.String(), "reached:") {
 		t.Fatalf("web does not run what the agent wrote: %s", o)

@@ -100,6 +100,7 @@ func (l *Looms) engineHealth(ctx context.Context, d *Diagnosis) []engine.Loom {
 		d.find(finding.Warning, "memory", fmt.Sprintf("the engine has %d MB", info.Memory>>20), "give Docker more memory")
 	}
 	l.sandboxHealth(d, info)
+	l.boxHealth(ctx, d)
 	looms, err := l.Engine.Looms(ctx)
 	if err != nil {
 		d.error("engine", err.Error(), "")
@@ -175,6 +176,9 @@ func (l *Looms) project(ctx context.Context, where Where, d *Diagnosis) {
 	if err != nil {
 		d.error("loom", err.Error(), "")
 		return
+	}
+	if l.Engine.Local() {
+		listHealth(t.WorkTree, d)
 	}
 	plan, err := l.Plan(ctx, t, Options{DryRun: true})
 	if errors.Is(err, stack.ErrNoProject) {

@@ -1,12 +1,18 @@
 package loom
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox"
+	"github.com/docker-loom/docker-loom/stack"
 )
 
 // SandboxState is what doctor finds of that which agents' sandboxes are made of.
@@ -93,6 +99,66 @@ func (s SandboxState) String() string {
 	}
 	return fmt.Sprintf("cgroup v%s, limits: %s; seccomp %s, user ids %s, networks %s, runtimes: %s",
 		or(s.Cgroup, "?"), or(strings.Join(s.Limits, ", "), "none"), or(s.Seccomp, "none"), s.Users, s.Networks, strings.Join(s.Runtimes, ", "))
+}
+
+// boxHealth looks at the sandboxes that run on the engine: each on its own network alone, that network closed, its proxy
+// answering.
+func (l *Looms) boxHealth(ctx context.Context, d *Diagnosis) {
+	all, err := l.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{sandbox.LabelAgent: ""}})
+	if err != nil {
+		d.error("engine", err.Error(), "")
+		return
+	}
+	for _, c := range all {
+		agent := c.Labels[sandbox.LabelAgent]
+		if c.OneOff || c.State != "running" || c.Service != sandbox.ServiceName(agent) {
+			continue
+		}
+		subject := "agent " + agent + " of loom " + registry.Name(c.Labels[engine.LabelRepo], c.Labels[engine.LabelLoom])
+		again := "docker loom agent stop " + c.Labels[engine.LabelLoom] + asAgent(agent) + " in its folder; its next command makes it right"
+		own := networkName(c.Project, c.Service)
+		if !slices.Equal(c.Networks, []string{own}) {
+			d.find(finding.Warning, subject, "is on the networks "+strings.Join(c.Networks, ", ")+", and belongs on "+own+" alone", again)
+		}
+		networks, err := l.Engine.Networks(ctx, map[string]string{stack.LabelProject: c.Project})
+		if err != nil {
+			d.error("engine", err.Error(), "")
+			return
+		}
+		for _, n := range networks {
+			if n.Name == own && !n.Internal {
+				d.find(finding.Warning, subject, "its network "+own+" is not internal", again)
+			}
+		}
+		_, proxy := boxOf(of(all, c.Project), agent)
+		if proxy == nil || proxy.State != "running" {
+			d.find(finding.Warning, subject, "runs without its proxy: it reaches the services and nothing else", again)
+			continue
+		}
+		_, why, code, err := l.Engine.ExecOutput(ctx, proxy.ID, engine.Process{Cmd: []string{sandbox.Program, "egress", "ready"}})
+		if err != nil || code != 0 {
+			d.find(finding.Warning, subject, strings.TrimSpace(fmt.Sprintf("its proxy does not answer: %s", why)), again)
+		}
+	}
+}
+
+// of are the containers of a project.
+func of(all []engine.Container, project string) []engine.Container {
+	return slices.DeleteFunc(slices.Clone(all), func(c engine.Container) bool { return c.Project != project })
+}
+
+// listHealth looks whether an agent could be given rights to a work tree that is root's.
+func listHealth(tree string, d *Diagnosis) {
+	root, err := os.Stat(tree)
+	if err != nil {
+		return
+	}
+	if uid, _ := ownerOf(root); uid != 0 || d.Sandbox.Users == "rootless" {
+		return
+	}
+	if err := sandbox.HasLists(tree); err != nil {
+		d.find(finding.Warning, "sandbox", err.Error(), "give the work tree to another user than root")
+	}
 }
 
 // sandboxHealth looks at what the engine gives to agents' sandboxes.

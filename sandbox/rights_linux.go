@@ -36,6 +36,15 @@ func Grant(rights []Right, uid int) (int, error) {
 	return changed, nil
 }
 
+// HasLists tells by a [NoACLError] where the file system of a path has no access control lists. It writes nothing.
+func HasLists(path string) error {
+	_, err := unix.Lgetxattr(path, aclAccess, make([]byte, 512))
+	if errors.Is(err, unix.ENOTSUP) {
+		return &NoACLError{Path: path, Err: err}
+	}
+	return nil
+}
+
 // Revoke takes the entries of uid in each of the paths and below away again.
 func Revoke(paths []string, uid int) (int, error) {
 	changed := 0

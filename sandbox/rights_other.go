@@ -15,6 +15,9 @@ func Grant(rights []Right, _ int) (int, error) {
 	return 0, &NoACLError{Path: rights[0].Path, Err: errors.ErrUnsupported}
 }
 
+// HasLists asks nothing where [Grant] does nothing.
+func HasLists(string) error { return nil }
+
 // Revoke does nothing where [Grant] does nothing.
 func Revoke([]string, int) (int, error) { return 0, nil }
 
