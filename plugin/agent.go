@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/cli/cli"
 	"github.com/docker/cli/cli/command/formatter"
 	"github.com/docker/cli/opts"
 	"github.com/docker/go-units"
@@ -267,16 +266,7 @@ func (o *execOptions) runAgent(ctx context.Context, env *environment, id string,
 	}
 	code, err := l.Agent(ctx, &req)
 	stop()
-	switch {
-	case errors.Is(err, engine.ErrDetached):
-		fmt.Fprintln(env.docker.Err(), err)
-		return nil
-	case err != nil:
-		return err
-	case code != 0:
-		return cli.StatusError{StatusCode: code}
-	}
-	return nil
+	return env.ended(code, err)
 }
 
 func printAccess(ctx context.Context, env *environment, format, id string, req loom.AgentRequest) error {

@@ -131,7 +131,11 @@ func (o *execOptions) run(ctx context.Context, env *environment, req loom.ExecRe
 		ctx, p.Signals, stop = passSignals(ctx)
 		defer stop()
 	}
-	code, err := l.Exec(ctx, req)
+	return env.ended(l.Exec(ctx, req))
+}
+
+// ended is how a command of ours ends whose work was a command in a container.
+func (env *environment) ended(code int, err error) error {
 	switch {
 	case errors.Is(err, engine.ErrDetached):
 		fmt.Fprintln(env.docker.Err(), err)
