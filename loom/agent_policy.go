@@ -28,6 +28,8 @@ type wish struct {
 	policy   sandbox.Policy
 	images   AgentImages
 	services egress.Mode // of the loom's services: restricted, none or open
+	// lifted says that the user asked for open services, beside whatever agent.
+	lifted bool
 	// hosts are those of the policy restricted, whatever the sandbox's own is.
 	hosts []string
 	// mounts are as the settings say them; they are looked at when a sandbox is made.
@@ -117,7 +119,7 @@ func wished(name string, set *settings.Settings, src settings.Sources, req *Agen
 			w.services = egress.Restricted
 		}
 	case string(egress.Open):
-		w.services = egress.Open
+		w.services, w.lifted = egress.Open, true
 	default:
 		return nil, fmt.Errorf("egress of services %q: it is restricted or open", services)
 	}

@@ -130,7 +130,7 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 			return nil, err
 		}
 	}
-	confined, err := l.strictest(ctx, w, own, image)
+	confined, err := l.strictest(ctx, w, own, image, t.Known.Confined)
 	if err != nil {
 		return nil, err
 	}
@@ -154,10 +154,14 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 
 // strictest is how the loom's services are to leave while other agents' sandboxes run beside this one: they are a way out
 // for each of them.
-func (l *Looms) strictest(ctx context.Context, w *wish, own []engine.Container, image string) (*registry.Confined, error) {
+func (l *Looms) strictest(ctx context.Context, w *wish, own []engine.Container, image string, now *registry.Confined) (*registry.Confined, error) {
 	c := w.confinement(image)
-	if c == nil {
+	if c == nil && (w.lifted || now == nil) {
 		return nil, nil
+	}
+	if c == nil {
+		// It may reach all, but the others may not.
+		c = &registry.Confined{Mode: string(egress.Open), Image: image}
 	}
 	for _, o := range own {
 		name := o.Labels[sandbox.LabelAgent]
@@ -168,15 +172,25 @@ func (l *Looms) strictest(ctx context.Context, w *wish, own []engine.Container, 
 		if err != nil {
 			return nil, err
 		}
-		cfg, err := egress.ParseConfig(rt.Env[egress.ConfigVariable])
-		switch {
-		case err != nil || cfg.Mode == egress.None:
-			c.Mode, c.Allow = string(egress.None), nil
-		case cfg.Mode == egress.Restricted && c.Mode == string(egress.Restricted):
-			c.Allow = slices.DeleteFunc(slices.Clone(c.Allow), func(rule string) bool { return !slices.Contains(cfg.Allow, rule) })
-		}
+		narrow(c, rt.Env[egress.ConfigVariable])
+	}
+	if c.Mode == string(egress.Open) {
+		return nil, nil
 	}
 	return c, nil
+}
+
+// narrow leaves of c what another sandbox's sidecar lets through as well.
+func narrow(c *registry.Confined, config string) {
+	cfg, err := egress.ParseConfig(config)
+	switch {
+	case err != nil || cfg.Mode == egress.None:
+		c.Mode, c.Allow = string(egress.None), nil
+	case cfg.Mode == egress.Restricted && c.Mode == string(egress.Open):
+		c.Mode, c.Allow = string(egress.Restricted), cfg.Allow
+	case cfg.Mode == egress.Restricted && c.Mode == string(egress.Restricted):
+		c.Allow = slices.DeleteFunc(slices.Clone(c.Allow), func(rule string) bool { return !slices.Contains(cfg.Allow, rule) })
+	}
 }
 
 // confinement is how the loom's services are to leave, nil where as they like.

@@ -9,6 +9,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/engine"
+	"github.com/docker-loom/docker-loom/registry"
 	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/sandbox/egress"
 	"github.com/docker-loom/docker-loom/settings"
@@ -155,4 +156,17 @@ func TestAnAgentIsNeverRoot(t *testing.T) {
 	}
 	_, err := userOn(engine.Info{Confines: engine.Confines{Remapped: true}, RootDir: "/var/lib/docker"}, 1000, 1000)
 	assert.ErrorContains(t, err, "does not tell")
+}
+
+func TestAnAgentThatReachesAllOpensNothingForTheOthers(t *testing.T) {
+	t.Parallel()
+	others := func(config string) *registry.Confined {
+		c := &registry.Confined{Mode: "open"}
+		narrow(c, config)
+		return c
+	}
+	assert.DeepEqual(t, others(`{"mode":"restricted","allow":["a.test"]}`), &registry.Confined{Mode: "restricted", Allow: []string{"a.test"}})
+	assert.DeepEqual(t, others(`{"mode":"none"}`), &registry.Confined{Mode: "none"})
+	assert.DeepEqual(t, others(`?`), &registry.Confined{Mode: "none"})
+	assert.DeepEqual(t, others(`{"mode":"open"}`), &registry.Confined{Mode: "open"})
 }

@@ -85,7 +85,11 @@ func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 	}
 	share := f.settings.Container.Share
 	forwards := overrides.Forwards(project, share)
-	s := sidecar(project, c, forwards, prefixes(p.Entry.Subnets), overrides.Confined(project, share))
+	machine, err := engine.HostAddresses()
+	if err != nil {
+		return err
+	}
+	s := sidecar(project, c, forwards, prefixes(p.Entry.Subnets), overrides.Confined(project, share), machine)
 	guarded, err := p.guarded()
 	if err != nil {
 		return err
@@ -113,8 +117,8 @@ func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 }
 
 // sidecar is the service through which the others leave and are reached.
-func sidecar(project *types.Project, c *registry.Confined, forwards []overrides.Forward, subnets map[string][]netip.Prefix, closed []string) types.ServiceConfig {
-	cfg := egress.Config{Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow"}
+func sidecar(project *types.Project, c *registry.Confined, forwards []overrides.Forward, subnets map[string][]netip.Prefix, closed []string, machine []netip.Addr) types.ServiceConfig {
+	cfg := egress.Config{Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow", Closed: egress.Closed(machine)}
 	for _, key := range closed {
 		for _, prefix := range subnets[key] {
 			if prefix.Addr().Is4() {

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox/egress"
 	"github.com/docker-loom/docker-loom/stack"
 	"github.com/docker-loom/docker-loom/worktree"
 )
@@ -359,6 +360,13 @@ func fromLabels(e engine.Loom) *registry.Loom {
 	// Only --offset gives main one.
 	k.Pinned = e.ID == Main && e.Offset > 0
 	for _, c := range e.Containers {
+		if isSandbox(c) {
+			k.Sandboxed = true
+		}
+		if c.Service == egressService {
+			// Until the next agent command says how: the services of a loom with a sandbox must not come up open.
+			k.Confined = &registry.Confined{Mode: string(egress.None)}
+		}
 		if dir := c.Labels[stack.LabelWorkingDir]; dir != "" {
 			k.Dir = dir
 		}

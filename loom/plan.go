@@ -53,6 +53,8 @@ type Plan struct {
 	settings *settings.Settings
 	// open are the ways that confinement leaves open.
 	open []overrides.Path
+	// namesakes are names of docker loom's own that the files have.
+	namesakes []string
 	// named are services to be there whatever the profiles say.
 	named []string
 }
@@ -539,6 +541,7 @@ func (p *Plan) follows() {
 // isolate plans the edits, the block and the files. It is pure but for a second load where a variable has to move.
 func (l *Looms) isolate(ctx context.Context, f *facts, p *Plan, o Options) error {
 	model := p.base
+	p.namesakes = namesakes(p.base.Project)
 	if !p.plain() {
 		named := overrides.PortVars(p.base.Project, p.Entry.Ports, func(service string, port types.ServicePortConfig) string {
 			for _, v := range p.base.Variables {

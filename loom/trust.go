@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -35,7 +36,20 @@ type PowersError struct {
 
 // Error lists what is new.
 func (e *PowersError) Error() string {
-	return "the files of loom " + e.Loom + " ask for more of this machine than was accepted:\n  + " + strings.Join(e.Added, "\n  + ")
+	lines := make([]string, 0, len(e.Added))
+	for _, power := range e.Added {
+		lines = append(lines, visible(power))
+	}
+	return "the files of loom " + e.Loom + " ask for more of this machine than was accepted:\n  + " + strings.Join(lines, "\n  + ")
+}
+
+// visible is text of the files for a terminal: what it would obey, and line ends, are written out. Whoever is asked must see
+// what is asked.
+func visible(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
 }
 
 // distrusted tells whether others may have written what the loom's work tree says: a pull request's author, or an agent.
@@ -129,13 +143,18 @@ func powers(p *types.Project, real func(string) string, own grounds, reads map[s
 			if v.Type == types.VolumeTypeBind && !outside(v.Source) {
 				own.powers(note, real(v.Source), v.ReadOnly)
 			}
+			device := p.Volumes[v.Source].DriverOpts["device"]
+			if v.Type == types.VolumeTypeVolume && v.Volume != nil && v.Volume.Subpath != "" && filepath.IsAbs(device) && !outside(device) {
+				own.powers(note, real(filepath.Join(device, v.Volume.Subpath)), v.ReadOnly)
+			}
 		}
 	}
 	for key, v := range p.Volumes {
 		if bool(v.External) || v.Name != "" && v.Name != p.Name+"_"+key {
 			note("volume %s is %s, which is not the loom's", key, v.Name)
 		}
-		if device := v.DriverOpts["device"]; device != "" && (outside(device) || v.DriverOpts["type"] == "nfs") {
+		// The engine takes a relative path from its own folder, which is the root.
+		if device, kind := v.DriverOpts["device"], v.DriverOpts["type"]; device != "" && kind != "tmpfs" && (outside(device) || !filepath.IsAbs(device)) {
 			note("volume %s keeps its data in %s", key, device)
 		} else if filepath.IsAbs(device) {
 			own.powers(note, real(device), false)
@@ -151,8 +170,12 @@ func powers(p *types.Project, real func(string) string, own grounds, reads map[s
 		if bool(n.External) || n.Name != "" && n.Name != p.Name+"_"+key {
 			note("network %s is %s, which is not the loom's", key, n.Name)
 		}
-		if n.Driver == "macvlan" || n.Driver == "ipvlan" || n.Driver == "host" {
+		if n.Driver != "" && n.Driver != "bridge" {
 			note("network %s has the driver %s", key, n.Driver)
+		}
+		// A bridge that is there already brings along who else is on it: virtual machines, the local network.
+		if name := n.DriverOpts["com.docker.network.bridge.name"]; name != "" {
+			note("network %s is on the bridge %s", key, name)
 		}
 	}
 	objects := func(name string, o types.FileObjectConfig) {
@@ -229,6 +252,12 @@ func servicePowers(note func(string, ...any), outside func(string) bool, s types
 		if ns.mode == "host" || strings.HasPrefix(ns.mode, types.ContainerPrefix) {
 			note("joins the %s namespace %s", ns.kind, ns.mode)
 		}
+	}
+	switch mode := s.NetworkMode; {
+	case mode == "", mode == "none", mode == "host", strings.HasPrefix(mode, types.ServicePrefix), strings.HasPrefix(mode, types.ContainerPrefix):
+	default:
+		// The engine takes the name of any network there: its own bridge, or another loom's.
+		note("is on the engine's network %s", mode)
 	}
 	if s.UseAPISocket {
 		note("has the Docker socket")
@@ -486,7 +515,7 @@ func (p *Plan) asked() *types.Project {
 // morePowers are those that the project alone does not tell: of its ports, of names and labels that docker loom goes by, of
 // the devcontainer.json, and of the agents' policy where the work tree is where that is read from.
 func (p *Plan) morePowers() ([]string, error) {
-	list := claims(p.asked())
+	list := append(claims(p.asked()), p.namesakes...)
 	forwards := engine.ParseForwards(p.Project.Services[egressService].Labels[engine.LabelForwards])
 	for name, s := range p.Project.AllServices() {
 		list = append(list, exposed(name, s, forwards)...)
@@ -511,6 +540,26 @@ func claims(project *types.Project) []string {
 			if strings.HasPrefix(key, "ai.iloom.") && !slices.Contains([]string{engine.LabelLoom, engine.LabelRepo, labelBuild}, key) {
 				list = append(list, "service "+name+" has the label "+key+", which is docker loom's own")
 			}
+		}
+	}
+	return list
+}
+
+// namesakes are networks and volumes of the files that have names of docker loom's own: who is on the sidecar's outer network is
+// outside, and a sandbox's home has its credentials in it.
+func namesakes(files *types.Project) []string {
+	var list []string
+	if _, there := files.Services[egressService]; there {
+		list = append(list, "service "+egressService+" has a name of docker loom's own")
+	}
+	for key := range files.Networks {
+		if key == egressOuter || isSandboxKey(key) {
+			list = append(list, "network "+key+" has a name of docker loom's own")
+		}
+	}
+	for key := range files.Volumes {
+		if isSandboxKey(key) {
+			list = append(list, "volume "+key+" has a name of docker loom's own")
 		}
 	}
 	return list

@@ -3,6 +3,7 @@ package loom
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -11,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/sandbox"
 )
 
 func TestPowersAreWhatLeavesTheLoom(t *testing.T) {
@@ -34,6 +36,7 @@ func TestPowersAreWhatLeavesTheLoom(t *testing.T) {
 		"security options":       {types.ServiceConfig{SecurityOpt: []string{"seccomp=unconfined"}}, []string{"service web has the security option seccomp=unconfined"}},
 		"devices":                {types.ServiceConfig{Devices: []types.DeviceMapping{{Source: "/dev/kvm"}}}, []string{"service web has the device /dev/kvm"}},
 		"host namespaces":        {types.ServiceConfig{NetworkMode: "host", Pid: "host"}, []string{"service web joins the network namespace host", "service web joins the pid namespace host"}},
+		"an engine's network":    {types.ServiceConfig{NetworkMode: "bridge"}, []string{"service web is on the engine's network bridge"}},
 		"a sibling's namespace":  {types.ServiceConfig{NetworkMode: "service:db"}, nil},
 		"a program":              {types.ServiceConfig{Provider: &types.ServiceProviderConfig{Type: "vpn"}}, []string{"service web is provided by the program vpn on this machine"}},
 		"a part of the tree":     {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{bind(filepath.Join(dir, "src"), false)}}, []string{"a service mounts, of the work tree, src"}},
@@ -135,4 +138,57 @@ func TestPowersDoNotChangeWithConfinement(t *testing.T) {
 	}
 	assert.DeepEqual(t, p.asked().Services, types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own}}})
 	assert.Equal(t, len(p.Project.Services["web"].Volumes), 2)
+}
+
+func TestNetworksAndVolumesThatLeaveTheLoomArePowers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := &types.Project{
+		Name: "shop",
+		Services: types.Services{"web": {Volumes: []types.ServiceVolumeConfig{
+			{Type: types.VolumeTypeVolume, Source: "tree", Target: "/x", Volume: &types.ServiceVolumeVolume{Subpath: ".git/hooks"}},
+		}}},
+		Networks: types.Networks{
+			"vms": {DriverOpts: types.Options{"com.docker.network.bridge.name": "virbr0"}}, "mesh": {Driver: "weave"},
+			"own": {Driver: "bridge", DriverOpts: types.Options{"com.docker.network.driver.mtu": "1400"}},
+		},
+		Volumes: types.Volumes{"root": {DriverOpts: types.Options{"type": "none", "o": "bind", "device": "home"}}, "memory": {DriverOpts: types.Options{"type": "tmpfs", "device": "tmpfs"}}, "tree": {DriverOpts: types.Options{"type": "none", "o": "bind", "device": dir}}},
+	}
+	assert.DeepEqual(t, powers(p, followed, grounds{tree: dir, git: filepath.Join(dir, ".git")}, nil), []string{
+		"a service writes to the repository's git folder " + filepath.Join(dir, ".git", "hooks"),
+		"network mesh has the driver weave", "network vms is on the bridge virbr0",
+		"volume root keeps its data in home",
+	})
+}
+
+func TestNamesOfSandboxesAreClaims(t *testing.T) {
+	t.Parallel()
+	got := namesakes(&types.Project{
+		Services: types.Services{"loom-egress": {}, "web": {}},
+		Networks: types.Networks{"loom-egress-out": {}, "loom-agent-out": {}, "default": {}},
+		Volumes:  types.Volumes{"loom-agent-reviewer-home": {}, "data": {}},
+	})
+	slices.Sort(got)
+	assert.DeepEqual(t, got, []string{
+		"network loom-agent-out has a name of docker loom's own", "network loom-egress-out has a name of docker loom's own",
+		"service loom-egress has a name of docker loom's own", "volume loom-agent-reviewer-home has a name of docker loom's own",
+	})
+}
+
+func TestWhatIsAskedForHidesNothingFromATerminal(t *testing.T) {
+	t.Parallel()
+	err := &PowersError{Loom: "shop/1", Added: []string{"service web reads /x\x1b[2K\r  + service db reads /y", "plain"}}
+	assert.Equal(t, err.Error(), "the files of loom shop/1 ask for more of this machine than was accepted:\n"+
+		`  + "service web reads /x\x1b[2K\r  + service db reads /y"`+"\n  + plain")
+}
+
+func TestLabelsKeepALoomWithASandboxClosed(t *testing.T) {
+	t.Parallel()
+	of := func(service string, labels map[string]string) engine.Container {
+		return engine.Container{Service: service, Labels: labels}
+	}
+	k := fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil), of("loom-agent", map[string]string{sandbox.LabelAgent: "agent"}), of("loom-egress", nil)}})
+	assert.Assert(t, k.Sandboxed && k.Confined != nil && k.Confined.Mode == "none")
+	k = fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil)}})
+	assert.Assert(t, !k.Sandboxed && k.Confined == nil)
 }

@@ -432,6 +432,9 @@ func hostPath(p *types.Project, v types.ServiceVolumeConfig) string {
 		return v.Source
 	case types.VolumeTypeVolume:
 		if device := p.Volumes[v.Source].DriverOpts["device"]; filepath.IsAbs(device) {
+			if v.Volume != nil {
+				return filepath.Join(device, v.Volume.Subpath)
+			}
 			return device
 		}
 	}

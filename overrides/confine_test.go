@@ -286,3 +286,17 @@ services:
 	assert.DeepEqual(t, mounts("nginx"), []string{"/conf/sub/nginx.conf:/etc/nginx.conf", "/real/x:/x"})
 	assert.DeepEqual(t, k.held, []string{k.dir + "/conf", k.dir + "/conf/sub/nginx.conf", k.dir + "/real/x"})
 }
+
+// A part of a volume can be the very folder that is guarded.
+func TestAPartOfAVolumeIsGuardedAsABindIs(t *testing.T) {
+	t.Parallel()
+	k, err := confined(t, `
+services:
+  web: {image: app, volumes: [{type: volume, source: tree, target: /settings, volume: {subpath: .iloom}}]}
+volumes:
+  tree: {driver: local, driver_opts: {type: none, o: bind, device: .}}
+`, nil)
+	assert.NilError(t, err)
+	volumes := k.project.Services["web"].Volumes
+	assert.Assert(t, len(volumes) == 1 && volumes[0].ReadOnly, volumes)
+}

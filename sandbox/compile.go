@@ -181,7 +181,8 @@ func (s Spec) environment(sidecar string) types.MappingWithEquals {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	out := types.MappingWithEquals{}
+	// Compose adds those of the user's ~/.docker/config.json, with their passwords: these it shall not.
+	out := types.MappingWithEquals{"ALL_PROXY": nil, "all_proxy": nil, "FTP_PROXY": nil, "ftp_proxy": nil}
 	for k, v := range env {
 		out[k] = &v
 	}

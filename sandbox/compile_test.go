@@ -277,3 +277,15 @@ func TestWhatIsReplacedOnTheHostIsSeen(t *testing.T) {
 		assert.Equal(t, Stamp(got) != stamp, g.Main, "the configuration is in the common dir")
 	}
 }
+
+// Compose puts the proxies of ~/.docker/config.json, passwords and all, into each container that does not set them.
+func TestNoProxyOfTheUsersIsBrought(t *testing.T) {
+	t.Parallel()
+	env := Spec{}.environment("loom-agent-egress")
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"} {
+		for _, key := range []string{name, strings.ToLower(name)} {
+			_, set := env[key]
+			assert.Assert(t, set, key)
+		}
+	}
+}

@@ -93,6 +93,9 @@ func checkSource(m Mount, h Host) (string, error) {
 	if !info.IsDir() && !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is neither a file nor a folder", real)
 	}
+	if work := resolved(h.WorkTree); work != "" && (inside(work, source) || inside(filepath.Clean(h.WorkTree), source)) && !inside(work, real) {
+		return "", fmt.Errorf("a link in the work tree leads to %s, and the agent can lay links there", real)
+	}
 	home := resolved(h.Home)
 	if home != "" && inside(real, home) {
 		return "", fmt.Errorf("%s has your whole home folder in it", real)

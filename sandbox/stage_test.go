@@ -309,3 +309,19 @@ func TestCheckMounts(t *testing.T) {
 		assert.Check(t, err != nil && strings.Contains(err.Error(), tc.want), "%s at %s: %v, wanted %s", tc.source, tc.target, err, tc.want)
 	}
 }
+
+func TestALinkInTheWorkTreeIsNoSourceOfAMount(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	assert.NilError(t, err)
+	tree, other := filepath.Join(dir, "tree"), filepath.Join(dir, "other")
+	for _, d := range []string{tree, other, filepath.Join(tree, "data")} {
+		assert.NilError(t, os.Mkdir(d, 0o755))
+	}
+	assert.NilError(t, os.Symlink(other, filepath.Join(tree, "link")))
+	h := Host{Home: filepath.Join(dir, "home"), WorkTree: tree}
+	_, _, err = CheckMounts([]Mount{{Source: filepath.Join(tree, "data"), Target: "/data", ReadOnly: true}}, h)
+	assert.NilError(t, err)
+	_, _, err = CheckMounts([]Mount{{Source: filepath.Join(tree, "link"), Target: "/data", ReadOnly: true}}, h)
+	assert.ErrorContains(t, err, "a link in the work tree leads to "+other)
+}

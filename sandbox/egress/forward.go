@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +25,22 @@ func absolute(target string) string {
 		return target
 	}
 	return net.JoinHostPort(strings.TrimSuffix(host, ".")+".", port)
+}
+
+// inside is what forwards dial with: clients' networks only, where there are such. A service can be called like a host of the
+// internet, or like an address: where no container has the name, the engine's resolver would ask others for it.
+func (x *proxy) inside(c Config) *net.Dialer {
+	d := x.dialer
+	if len(c.Clients) > 0 {
+		d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			a, err := netip.ParseAddrPort(address)
+			if err == nil && !x.policy.client(a.Addr()) {
+				err = &refusedError{a.Addr().Unmap(), "not on the services' networks"}
+			}
+			return err
+		}
+	}
+	return &d
 }
 
 // forwardTCP takes each connection of l to target, which is resolved each time, until l is closed.

@@ -172,3 +172,20 @@ func TestChownGivesAllBelowAndFollowsNoLink(t *testing.T) {
 	assert.ErrorContains(t, chown("agent", []string{home}), "UID:GID")
 	assert.ErrorContains(t, chown("1:1", []string{home + "x"}), "no such file")
 }
+
+// A service of the files can be called like a host or an address, with no container of the name.
+func TestForwardsLeadToTheServicesNetworksOnly(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	assert.NilError(t, err)
+	t.Cleanup(func() { l.Close() })
+	for clients, reached := range map[string]bool{"127.0.0.0/8": true, "10.1.0.0/24": false} {
+		c := Config{Mode: None, Clients: []netip.Prefix{netip.MustParsePrefix(clients)}}
+		p, err := newPolicy(c)
+		assert.NilError(t, err)
+		conn, err := newProxy(p, io.Discard, nil).inside(c).DialContext(t.Context(), "tcp", l.Addr().String())
+		assert.Equal(t, err == nil, reached, clients)
+		if reached {
+			conn.Close()
+		}
+	}
+}

@@ -48,6 +48,7 @@ func serve(ctx context.Context, c Config, socket string, log, ready io.Writer) e
 		}()
 	}
 
+	inside := x.inside(c)
 	// All is bound before anything is served: a sidecar that lacks a port is none.
 	for _, f := range c.Forwards {
 		address := ":" + strconv.Itoa(f.Listen)
@@ -56,14 +57,14 @@ func serve(ctx context.Context, c Config, socket string, log, ready io.Writer) e
 			if err != nil {
 				return err
 			}
-			start("forward "+address+"/udp", func() error { return forwardUDP(ctx, conn, f.Target, &x.dialer) }, conn)
+			start("forward "+address+"/udp", func() error { return forwardUDP(ctx, conn, f.Target, inside) }, conn)
 			continue
 		}
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			return err
 		}
-		start("forward "+address, func() error { return forwardTCP(ctx, l, f.Target, &x.dialer) }, l)
+		start("forward "+address, func() error { return forwardTCP(ctx, l, f.Target, inside) }, l)
 	}
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(Port))
 	if err != nil {
