@@ -90,7 +90,14 @@ func (l *Looms) trustPolicy(ctx context.Context, t *Target, trust bool) error {
 	if err != nil {
 		return err
 	}
-	for _, k := range state.InFolder(t.Repository) {
+	in := state.InFolder(t.Repository)
+	if len(in) == 0 {
+		// main may be down.
+		k := &registry.Loom{ID: Main, Repository: t.Repository, WorkTree: t.Repository}
+		l.inherit(k, state)
+		in = append(in, k)
+	}
+	for _, k := range in {
 		if !distrusted(k) {
 			continue
 		}
@@ -399,8 +406,11 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 
 // writable notes, before the sandbox starts, that what the loom's work tree says may be somebody else's from now on.
 func (l *Looms) writable(ctx context.Context, t *Target, spec sandbox.Spec) error {
-	if spec.ReadOnly || t.Known.Sandboxed {
+	if spec.ReadOnly {
 		return nil
+	}
+	if err := l.keepWritten(t.Known); err != nil || t.Known.Sandboxed {
+		return err
 	}
 	t.Known.Sandboxed = true
 	return l.Registry.Update(ctx, func(state *registry.State) error {

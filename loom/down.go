@@ -265,6 +265,11 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	if ends {
 		l.unattend(t)
 	}
+	if ends && t.Known.Sandboxed && isDir(t.Known.WorkTree) {
+		if err := l.keepWritten(t.Known); err != nil {
+			return err
+		}
+	}
 	return l.Registry.Update(ctx, func(state *registry.State) error {
 		if ends {
 			state.Remove(t.Repository, t.ID)

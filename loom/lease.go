@@ -175,7 +175,7 @@ func (w *world) holder(lease ports.Lease) (string, bool) {
 func changed(p *Plan) bool {
 	k := p.Known
 	return k.Created.IsZero() || k.WorkTree != p.Entry.WorkTree || k.Dir != p.Entry.Dir || k.Files != p.Entry.Files ||
-		k.Space != p.Entry.Space || k.Project != p.Entry.Project || k.Pinned != p.Entry.Pinned ||
+		k.Space != p.Entry.Space || k.Project != p.Entry.Project || k.Pinned != p.Entry.Pinned || k.Sandboxed != p.Entry.Sandboxed ||
 		!maps.Equal(k.Variables, p.Entry.Variables) || !reflect.DeepEqual(k.Confined, p.Entry.Confined)
 }
 

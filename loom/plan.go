@@ -150,6 +150,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	}
 	p.Entry.Untrusted = p.Entry.Untrusted || pullRequest.MatchString(t.ID)
 	p.Entry.ID, p.Entry.Repository, p.Entry.WorkTree, p.Entry.Dir, p.Entry.Space = t.ID, t.Repository, t.WorkTree, f.found.Dir, f.space
+	l.inherit(&p.Entry, f.state)
 	if o.Offset != nil {
 		if p.Entry.Pinned = true; len(p.Entry.Ports) > 0 && p.Entry.Offset != *o.Offset {
 			p.Entry.Ports = nil

@@ -364,7 +364,11 @@ func (l *Looms) removeTree(ctx context.Context, req RmRequest, e *ending) error 
 			return &MeanwhileError{e.path, risks}
 		}
 	}
-	return e.repo.Remove(ctx, e.path, req.Branch)
+	if err := e.repo.Remove(ctx, e.path, req.Branch); err != nil {
+		return err
+	}
+	l.forgetWritten(e.path)
+	return nil
 }
 
 // MeanwhileError says that work came into a work tree while its loom was being taken down.
