@@ -508,9 +508,9 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if one {
 		args = args[1:]
 	}
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
 	if neg || len(args) != 2 || signals[args[1]] == 0 {
-		ts.Fatalf("usage: signal [-one] NAME INT|TERM|KILL")
+		ts.Fatalf("usage: signal [-one] NAME HUP|INT|TERM|KILL")
 	}
 	pid := running(ts, args[0]).cmd.Process.Pid
 	if !one {

@@ -132,7 +132,7 @@ func (l *Looms) stage(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 	}
 	mounted, found, err := sandbox.CheckMounts(mounts, sandbox.Host{Home: home, WorkTree: spec.WorkTree, Closed: closed})
 	if err != nil {
-		return err
+		return fmt.Errorf("container.agent.mounts: %w", err)
 	}
 	spec.Mounts = mounted
 	image := map[string][]byte{}

@@ -180,6 +180,7 @@ func (l *Looms) project(ctx context.Context, where Where, d *Diagnosis) {
 	if l.Engine.Local() {
 		listHealth(t.WorkTree, d)
 	}
+	l.sandboxImages(ctx, t, d)
 	plan, err := l.Plan(ctx, t, Options{DryRun: true})
 	if errors.Is(err, stack.ErrNoProject) {
 		if where.ID != "" {

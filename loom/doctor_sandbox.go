@@ -23,6 +23,12 @@ type SandboxState struct {
 	Users    string   `json:"users"`    // whose ids a container has: host, remapped or rootless
 	Runtimes []string `json:"runtimes"` // the engine's, its default first
 	Networks string   `json:"networks"` // what keeps a network from the host: isolated or inhibited
+	// Image is what a sandbox of this folder's loom would be made of, Proxy the image of what it leaves through. Both are made
+	// on first use where nobody names another.
+	Image          string `json:"image"`
+	ImageAvailable bool   `json:"imageAvailable"`
+	Proxy          string `json:"proxy"`
+	ProxyAvailable bool   `json:"proxyAvailable"`
 }
 
 // confinement tells what an engine gives to sandboxes, and what it lacks. own is the platform of this program, whose
@@ -55,7 +61,7 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 		return s, list
 	}
 	if ownOS != c.OS || ownArch != c.Arch {
-		lack(finding.Warning, fmt.Sprintf("the proxy is this program itself, of %s/%s, and the engine runs %s/%s", ownOS, ownArch, c.OS, c.Arch), "")
+		lack(finding.Warning, fmt.Sprintf("the proxy is this program itself, of %s/%s, and the engine runs %s/%s", ownOS, ownArch, c.OS, c.Arch), "set "+EgressVariable+" to an image for the engine's platform")
 	}
 	remedy := ""
 	if c.Rootless && c.Cgroup == "1" {
@@ -97,8 +103,21 @@ func (s SandboxState) String() string {
 		}
 		return text
 	}
-	return fmt.Sprintf("cgroup v%s, limits: %s; seccomp %s, user ids %s, networks %s, runtimes: %s",
+	text := fmt.Sprintf("cgroup v%s, limits: %s; seccomp %s, user ids %s, networks %s, runtimes: %s",
 		or(s.Cgroup, "?"), or(strings.Join(s.Limits, ", "), "none"), or(s.Seccomp, "none"), s.Users, s.Networks, strings.Join(s.Runtimes, ", "))
+	for _, image := range []struct {
+		what, ref string
+		there     bool
+	}{{"image", s.Image, s.ImageAvailable}, {"proxy", s.Proxy, s.ProxyAvailable}} {
+		switch {
+		case image.ref == "":
+		case image.there:
+			text += "; " + image.what + " " + image.ref
+		default:
+			text += "; " + image.what + " " + image.ref + ", not there yet"
+		}
+	}
+	return text
 }
 
 // boxHealth looks at the sandboxes that run on the engine: each on its own network alone, that network closed, its proxy
@@ -163,7 +182,50 @@ func listHealth(tree string, d *Diagnosis) {
 
 // sandboxHealth looks at what the engine gives to agents' sandboxes.
 func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Info) {
-	state, findings := confinement(info.Confines, l.Engine.IsolatedGateway(), runtime.GOOS, runtime.GOARCH)
+	system, arch := runtime.GOOS, runtime.GOARCH
+	if os.Getenv(EgressVariable) != "" {
+		// Then another program is the proxy.
+		system, arch = info.Confines.OS, info.Confines.Arch
+	}
+	state, findings := confinement(info.Confines, l.Engine.IsolatedGateway(), system, arch)
 	d.Sandbox = state
 	d.Findings = append(d.Findings, findings...)
+}
+
+// sandboxImages looks at what a sandbox of the loom would be made of. It builds nothing.
+func (l *Looms) sandboxImages(ctx context.Context, t *Target, d *Diagnosis) {
+	warn := func(err error, remedy string) { d.find(finding.Warning, "sandbox", err.Error(), remedy) }
+	ref, err := l.egressRef()
+	if err != nil {
+		warn(err, "")
+		return
+	}
+	d.Sandbox.Proxy = ref
+	id, err := l.Engine.ImageID(ctx, ref)
+	d.Sandbox.ProxyAvailable = err == nil && id != ""
+	if !d.Sandbox.ProxyAvailable && os.Getenv(EgressVariable) != "" {
+		warn(fmt.Errorf("there is no image %s, which %s names", ref, EgressVariable), "docker pull "+ref)
+	}
+	w, err := l.wished(t, &AgentRequest{})
+	if err != nil {
+		warn(err, "")
+		return
+	}
+	if r := w.policy.Runtime; r != "" && !slices.Contains(d.Sandbox.Runtimes, r) {
+		warn(&RuntimeError{r, d.Sandbox.Runtimes}, "install it for the engine, or choose another with container.agent.runtime")
+	}
+	var own []engine.Container
+	if t.Known != nil {
+		if own, err = l.containers(ctx, t.Known); err != nil {
+			warn(err, "")
+			return
+		}
+	}
+	w.images.Looking = true
+	ref, id, err = l.agentImage(ctx, w.images, own)
+	if err != nil {
+		warn(err, "docker loom image ls")
+		return
+	}
+	d.Sandbox.Image, d.Sandbox.ImageAvailable = ref, id != ""
 }

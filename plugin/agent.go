@@ -125,6 +125,9 @@ func withoutID(args []string) []string {
 	if at >= len(args) || args[at] != "agent" {
 		return args
 	}
+	if at+1 < len(args) && slices.Contains([]string{"ls", "list", "stop", "log", "logs", "allow"}, args[at+1]) {
+		return args
+	}
 	if dash := slices.Index(args, "--"); dash > at {
 		return slices.Insert(slices.Clone(args), dash, "")
 	}
@@ -264,10 +267,17 @@ func (o *execOptions) runAgent(ctx context.Context, env *environment, id string,
 		ctx, p.Signals, stop = passSignals(ctx)
 		return ctx
 	}
+	named := len(p.Cmd) > 0
 	code, err := l.Agent(ctx, &req)
 	stop()
+	if err == nil && code == notFound && !named {
+		fmt.Fprintln(env.docker.Err(), "hint: where the image lacks it, --image or container.agent.image names another image, container.agent.command another command")
+	}
 	return env.ended(code, err)
 }
+
+// notFound is the exit code of a command that is not there.
+const notFound = 127
 
 func printAccess(ctx context.Context, env *environment, format, id string, req loom.AgentRequest) error {
 	var args []string
@@ -416,8 +426,9 @@ func newAgentLogCommand(env *environment) *cobra.Command {
 		Use:     "log [OPTIONS] [ID]",
 		Aliases: []string{"logs"},
 		Short:   "Show what a sandbox's proxy decided",
-		Long: `Show what the agent asked the proxy for, and what became of it: host and port, no paths, no headers, no bodies. What the
-loom's services asked for is in docker loom logs ID loom-egress.`,
+		Long: `Show what the agent asked the proxy for, and what became of it: host and port, no paths, no headers, no bodies. Each
+start of a sandbox begins with requests of docker loom's own, which must be denied: not-listed.docker-loom.invalid,
+169.254.169.254 and 127.0.0.1. What the loom's services asked for is in docker loom logs ID loom-egress.`,
 		Example: "  docker loom agent log 123\n  docker loom agent log 123 -f --denied",
 		Args:    maxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runAgentLog(cmd, env, &o, args) },

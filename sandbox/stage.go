@@ -58,6 +58,9 @@ const (
 )
 
 const (
+	// noSSH is what git says in place of ssh.
+	noSSH = "docker loom: ssh does not leave the sandbox. Use the repository's https address, with its host allowed: docker loom agent allow HOST"
+
 	claudeHome     = Home + "/.claude"
 	gitCredentials = Home + "/.git-credentials"
 )
@@ -549,6 +552,8 @@ func (s *stage) gitConfig() error {
 		// The helper store would also want to write the file.
 		b.WriteString("[credential]\n\thelper = \"!f() { test \\\"$1\\\" != get || git credential-store --file=" + gitCredentials + " get; }; f\"\n")
 	}
+	// ssh gets out by a ProxyCommand at most, which stands in a vault's file. Else git is told why, and ssh not asked.
+	b.WriteString("[core]\n\tsshCommand = " + quoted(`f() { test -e ~/.ssh/config && exec ssh "$@"; echo "`+noSSH+`" >&2; exit 255; }; f`) + "\n[ssh]\n\tvariant = ssh\n")
 	for _, host := range slices.Compact(slices.Sorted(slices.Values(s.GitHosts))) {
 		fmt.Fprintf(&b, "[url %s]\n\tinsteadOf = %s\n\tinsteadOf = %s\n", quoted("https://"+host+"/"), quoted("git@"+host+":"), quoted("ssh://git@"+host+"/"))
 	}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -227,10 +228,39 @@ func TestGitBringsOnlyPasswordsOfHostsThatAreReached(t *testing.T) {
 	default = current
 [credential]
 	helper = "!f() { test \"$1\" != get || git credential-store --file=/home/agent/.git-credentials get; }; f"
+[core]
+	sshCommand = "f() { test -e ~/.ssh/config && exec ssh \"$@\"; echo \"docker loom: ssh does not leave the sandbox. Use the repository's https address, with its host allowed: docker loom agent allow HOST\" >&2; exit 255; }; f"
+[ssh]
+	variant = ssh
 [url "https://github.com/"]
 	insteadOf = "git@github.com:"
 	insteadOf = "ssh://git@github.com/"
 `)
+}
+
+// Where ssh would be asked, git says what to do; a vault's .ssh/config has the word before.
+func TestGitSaysWhySSHDoesNotWork(t *testing.T) {
+	t.Parallel()
+	o := staging(t)
+	_, err := Stage(o)
+	assert.NilError(t, err)
+	home, bin := t.TempDir(), t.TempDir()
+	put(t, bin+"/ssh", "#!/bin/sh\necho its own ssh >&2\nexit 255\n")
+	assert.NilError(t, os.Chmod(bin+"/ssh", 0o755))
+	ask := func(address string) string {
+		cmd := exec.CommandContext(t.Context(), "git", "ls-remote", address)
+		cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "GIT_CONFIG_SYSTEM=" + o.State + "/gitconfig"}
+		out, err := cmd.CombinedOutput()
+		assert.Assert(t, err != nil, "%s", out)
+		return string(out)
+	}
+	for _, address := range []string{"git@git.invalid:a/b", "ssh://git@git.invalid:2222/a/b"} {
+		said := ask(address)
+		assert.Check(t, strings.HasPrefix(said, "docker loom: ssh does not leave the sandbox."), said)
+		assert.Check(t, strings.Count(said, "docker loom agent allow HOST") == 1, said)
+	}
+	put(t, home+"/.ssh/config", "")
+	assert.Check(t, strings.HasPrefix(ask("git@git.invalid:a/b"), "its own ssh"))
 }
 
 func TestMissingCredentialsSayWhatToDo(t *testing.T) {
