@@ -213,6 +213,9 @@ func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (*Allowed, err
 		return nil, err
 	}
 	if req.Save {
+		if err := l.knownAgent(t, a.Agent); err != nil {
+			return nil, err
+		}
 		a.Settings = l.UserSettings
 		var failed error
 		if a.Written, failed = l.saveHosts(req.Agent, req.Hosts); failed != nil {
@@ -245,6 +248,19 @@ func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (*Allowed, err
 		return nil, none
 	}
 	return a, nil
+}
+
+// knownAgent tells whether the settings have the agent: the user's, and where there is a loom those of its main work tree.
+func (l *Looms) knownAgent(t *Target, name string) error {
+	src := settings.Sources{User: l.UserSettings}
+	if t != nil {
+		src = l.policySources(t)
+	}
+	set, err := settings.Read(src)
+	if err != nil {
+		return err
+	}
+	return named(set, name)
 }
 
 // saveHosts adds hosts to the user's own settings, of the agent that is named there, else of all.
@@ -293,6 +309,9 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 	w, err := l.wished(t, req)
 	if err != nil {
 		return nil, err
+	}
+	if gone(t.Known.WorkTree) {
+		return nil, &GoneError{Loom: t.ID, WorkTree: t.Known.WorkTree}
 	}
 	// It is looked at as agent would have it.
 	image, err := l.egressRef()

@@ -54,10 +54,18 @@ func (l *Looms) wished(t *Target, req *AgentRequest) (*wish, error) {
 	if !settings.AgentName(name) {
 		return nil, fmt.Errorf("agent %q: a name is of lower-case letters, digits, - and _", name)
 	}
-	if _, named := set.Container.Agents[name]; !named && name != DefaultAgent {
-		return nil, &UnknownAgentError{Name: name, There: append([]string{DefaultAgent}, slices.Sorted(maps.Keys(set.Container.Agents))...)}
+	if err := named(set, name); err != nil {
+		return nil, err
 	}
 	return wished(name, set, src, req, os.Getenv)
+}
+
+// named is an error where the settings have no agent of this name.
+func named(set *settings.Settings, name string) error {
+	if _, ok := set.Container.Agents[name]; ok || name == DefaultAgent {
+		return nil
+	}
+	return &UnknownAgentError{Name: name, There: append([]string{DefaultAgent}, slices.Sorted(maps.Keys(set.Container.Agents))...)}
 }
 
 // UnknownAgentError says that the settings have no agent of this name.

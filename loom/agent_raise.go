@@ -32,6 +32,14 @@ func (e *MainServicesError) Error() string {
 	return "the services of loom " + e.Loom + " are as docker compose makes them, and reach the internet: an agent that edits what they run would too"
 }
 
+// GoneError says that the work tree that an agent was to work on is gone.
+type GoneError struct{ Loom, WorkTree string }
+
+// Error names it.
+func (e *GoneError) Error() string {
+	return "the work tree of loom " + e.Loom + ", " + e.WorkTree + ", is gone"
+}
+
 // RuntimeError says that the engine has no such container runtime.
 type RuntimeError struct {
 	Runtime string
@@ -57,6 +65,10 @@ func (l *Looms) raise(ctx context.Context, w *wish, req *AgentRequest) (*box, er
 	defer release()
 	if t.Known == nil {
 		return nil, &UnknownError{t.Name()}
+	}
+	if gone(t.Known.WorkTree) {
+		// up would go on in the folder that it was called in: that is the user's, and nothing was said of an agent in it.
+		return nil, &GoneError{Loom: t.ID, WorkTree: t.Known.WorkTree}
 	}
 	if err := l.trustPolicy(ctx, t, req.Trust); err != nil {
 		return nil, err

@@ -304,6 +304,7 @@ func agentHint(err error) string {
 		runtime *loom.RuntimeError
 		none    *loom.NoSandboxError
 		unknown *loom.UnknownAgentError
+		gone    *loom.GoneError
 		leak    *loom.LeakError
 		service *loom.SandboxServiceError
 	)
@@ -312,6 +313,8 @@ func agentHint(err error) string {
 		return "docker context use chooses an engine of this machine"
 	case errors.As(err, &main):
 		return "give the agent a loom of its own: docker loom up ID --worktree; or accept it with --services-egress open"
+	case errors.As(err, &gone):
+		return "docker loom prune ends what is left of the loom"
 	case errors.As(err, &runtime):
 		return "install it for the engine, or choose another with container.agent.runtime"
 	case errors.As(err, &none) && none.Agent != loom.DefaultAgent:
