@@ -104,6 +104,8 @@ type facts struct {
 	others   []string
 	space    string
 	dev      *dev // nil where there is no dev container
+	// fetched are the powers of files that the compose files include from other machines.
+	fetched []string
 }
 
 // Plan reads the facts, leases what is missing (unless it is a dry run) and plans the isolation.
@@ -200,6 +202,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 			p.obeyed = append(p.obeyed, filepath.Join(s.Build.Context, s.Build.Dockerfile))
 		}
 	}
+	p.powers = append(p.powers, f.fetched...)
 	slices.Sort(p.powers)
 	p.powers = slices.Compact(p.powers)
 	slices.Sort(p.obeyed)
@@ -241,6 +244,7 @@ func (l *Looms) read(ctx context.Context, t *Target, o Options) (*facts, error) 
 	if f.found, err = findProject(t.Source, f.dev, ours); err != nil {
 		return nil, err
 	}
+	f.found.Fetch = func(reference string) error { return l.mayFetch(ctx, t, f, o, reference) }
 	if f.dev != nil && f.dev.config.Kind != devcontainer.KindCompose && f.found.Dir != f.dev.place.Workspace && below(f.found.Dir, f.dev.place.Workspace) {
 		t.Notes = append(t.Notes, f.found.Dir+" is a project of its own: the dev container of "+f.dev.place.Path+" is left out")
 		f.dev = nil

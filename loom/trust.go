@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -437,6 +438,30 @@ func (l *Looms) permit(ctx context.Context, entry *registry.Loom, powers []strin
 		return err
 	}
 	l.permitted = append(l.permitted, added...)
+	return nil
+}
+
+// userOfURL is the user and password of a reference.
+var userOfURL = regexp.MustCompile(`//[^/@]*@`)
+
+// mayFetch refuses to fetch what the files of a loom that others write include from another machine, unless that was
+// accepted: the reference can have any variable of the user's in it, and is used before the project is known.
+func (l *Looms) mayFetch(ctx context.Context, t *Target, f *facts, o Options, reference string) error {
+	power := "the files include " + userOfURL.ReplaceAllString(reference, "//")
+	f.fetched = append(f.fetched, power)
+	entry := &registry.Loom{ID: t.ID, Repository: t.Repository}
+	if t.Known != nil {
+		entry = copyOf(t.Known)
+	}
+	entry.WorkTree = t.WorkTree
+	entry.Untrusted = entry.Untrusted || pullRequest.MatchString(t.ID)
+	l.inherit(entry, f.state)
+	if !o.DryRun {
+		return l.permit(ctx, entry, []string{power}, o.Trust)
+	}
+	if added := judge(entry, f.state.Looms, []string{power}); len(added) > 0 && !o.Trust {
+		return &PowersError{ID: entry.ID, Loom: entry.Name(), Added: added}
+	}
 	return nil
 }
 

@@ -68,6 +68,8 @@ type Found struct {
 	EnvFiles []string
 	// Profiles are the active ones.
 	Profiles []string
+	// Fetch, where it is set, is asked before files are fetched from another machine: an error refuses.
+	Fetch func(reference string) error
 
 	// envDir is where the .env is that has COMPOSE_FILE; empty: in Dir.
 	envDir   string

@@ -139,12 +139,28 @@ func (f *Found) options(docker command.Cli, name string, vars map[string]string,
 	maps.Copy(env, vars)
 	opts := []cli.ProjectOptionsFn{cli.WithWorkingDirectory(f.Dir)}
 	if docker != nil {
-		opts = append(opts, cli.WithResourceLoader(remote.NewGitRemoteLoader(docker, false)),
-			cli.WithResourceLoader(remote.NewOCIRemoteLoader(docker, false)))
+		opts = append(opts, cli.WithResourceLoader(fetcher{remote.NewGitRemoteLoader(docker, false), f}),
+			cli.WithResourceLoader(fetcher{remote.NewOCIRemoteLoader(docker, false), f}))
 	}
 	opts = append(opts, func(o *cli.ProjectOptions) error { o.Environment = env; return nil },
 		cli.WithDefaultProfiles(f.Profiles...), cli.WithName(name))
 	return cli.NewProjectOptions(f.Paths, append(opts, more...)...)
+}
+
+// fetcher asks before it fetches.
+type fetcher struct {
+	loader.ResourceLoader
+	f *Found
+}
+
+// Load fetches what the reference names, if that may be.
+func (l fetcher) Load(ctx context.Context, reference string) (string, error) {
+	if l.f.Fetch != nil {
+		if err := l.f.Fetch(reference); err != nil {
+			return "", err
+		}
+	}
+	return l.ResourceLoader.Load(ctx, reference)
 }
 
 var ourPort = regexp.MustCompile(`\$\{?(` + PortPrefix + `\w+)`)
