@@ -114,7 +114,7 @@ func (s *siege) refusedThrough(id string, args ...string) {
 // ports, services that run the agent's code, and through the proxy by all tricks of naming a host.
 func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 	t.Parallel()
-	const place = 11
+	const place = 8
 	base := basePort(place)
 	files := gitWorld(base)
 	files["compose.yaml"] += fmt.Sprintf(`  db:
@@ -367,7 +367,7 @@ func TestAgentSeesNoOtherAgentAndNothingOfTheHost(t *testing.T) {
 // TestAgentIsHeldToItsLimits: rights, system calls, processes, memory and disk.
 func TestAgentIsHeldToItsLimits(t *testing.T) {
 	t.Parallel()
-	const place = 11
+	const place = 3
 	s := newSiege(t, "limits", place, 0, `"memory": "160m", "pids": 64, "egress": {"mode": "none"}`, gitWorld(basePort(place)))
 	alive := func() {
 		t.Helper()

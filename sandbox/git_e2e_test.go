@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -67,16 +68,23 @@ func realTemp(t *testing.T) string {
 	return dir
 }
 
+var places atomic.Int32
+
+func subnet(a, b, c, d byte) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c, d}), 24)
+}
+
 // start makes a sandbox as docker loom does: git's facts, what is missing, rights, files, containers.
 func start(t *testing.T, workTree, common, dir string, change func(*Spec)) *box {
 	t.Helper()
 	assert.NilError(t, makeImage())
 	name := fmt.Sprintf("sandbox-test-%x", rand.Uint32())
-	net := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 215, byte(rand.IntN(250)), 0}), 24)
+	// No two boxes have the same, and none is of the engine's own pool.
+	place := byte(places.Add(1))
 	s := Spec{
 		Policy:  Policy{Egress: egress.None, Image: withGit},
 		Project: name, WorkTree: workTree, UID: FixedID, GID: FixedID, Image: withGit, EgressImage: "none", State: t.TempDir(),
-		Subnet: net, OuterSubnet: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 213, net.Addr().As4()[2], 0}), 24), IsolatedGateway: engineHasIsolated(t),
+		Subnet: subnet(10, 240, place, 0), OuterSubnet: subnet(10, 241, place, 0), IsolatedGateway: engineHasIsolated(t),
 	}
 	if common != "" {
 		var err error
@@ -259,7 +267,7 @@ func TestTheContainerIsHardened(t *testing.T) {
 	b.refused("unshare -m true")
 	b.refused("test -e /var/run/docker.sock")
 	b.refused("head -c 200m /dev/zero >/tmp/full")
-	b.must("getent hosts loom-agent-egress | grep -q ^10.215")
+	b.must("getent hosts loom-agent-egress | grep -q ^10.240")
 	b.refused("getent hosts deb.debian.org")
 	got := host(t, "/", "docker", "inspect", "-f", "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.IpcMode}} {{.HostConfig.Privileged}} {{.HostConfig.PidMode}} {{.Config.User}}", b.id)
 	assert.Equal(t, got, "268435456 268435456 1000000000 64 true private false  61000:61000")

@@ -66,12 +66,13 @@ func TestAForwardResolvesAtEachConnection(t *testing.T) {
 	_, tcp, _ := forwarders(t, map[string][]string{"web": {"127.0.0.2", "127.0.0.1"}})
 	to := echo(t)
 	address := tcp(fmt.Sprintf("web:%d", to.Port()))
-	// The first address has no listener: as at a closed port, the connection is reset.
+	// The first address has no listener: as at a closed port, the connection is reset, at times before Dial has returned.
 	conn, err := net.Dial("tcp", address)
-	assert.NilError(t, err)
-	_, err = conn.Read(make([]byte, 1))
+	if err == nil {
+		_, err = conn.Read(make([]byte, 1))
+		conn.Close()
+	}
 	assert.ErrorContains(t, err, "reset")
-	conn.Close()
 	roundTrip(t, "", address).Close()
 }
 
