@@ -407,8 +407,14 @@ func TestAgentIsHeldToItsLimits(t *testing.T) {
 	}
 
 	// Processes: the bound is reached, and what is there goes on.
-	s.control(s.plain, "fork", "100")
-	s.refused("123", "fork", "100")
+	// By a shell: a Go program that gets no more threads may do anything.
+	const forks = `trap 'kill -9 $pids' EXIT; n=0; while [ $n -lt 100 ]; do sleep 1000 & pids="$pids $!"; n=$((n + 1)); done; echo all`
+	if out := s.docker("exec", s.plain, "sh", "-c", forks); !strings.Contains(out, "all") {
+		t.Errorf("control: a plain container has no hundred processes either: %s", out)
+	}
+	if o = s.agent("123", "", "sh", "-c", forks); !strings.Contains(o.stderr.String(), "can't fork") || o.stdout.String() != "" {
+		t.Errorf("a sandbox of 64 processes: %s", o)
+	}
 	alive()
 
 	// Memory: whoever takes too much is killed, and nobody else.

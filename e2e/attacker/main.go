@@ -28,12 +28,10 @@ var attacks = map[string]func(args []string) (string, error){
 
 	"euid":    effective,
 	"syscall": syscalls,
-	"fork":    forks,
 	"memory":  memory,
 	"fill":    fill,
 
 	"serve": serve,
-	"exec":  sleepOrRun,
 }
 
 // errUsage is a mistake of the test.

@@ -176,39 +176,6 @@ func sysRead(path string) error {
 	return err
 }
 
-// forks starts sleepers until there is no more of them to be had, at most as many as asked, and ends them: fork N. It has
-// succeeded if it got them all.
-func forks(args []string) (string, error) {
-	want, err := number(args)
-	if err != nil {
-		return "", err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	var children []*exec.Cmd
-	defer func() {
-		for _, c := range children {
-			_ = c.Process.Kill()
-			_ = c.Wait()
-		}
-	}()
-	for len(children) < want {
-		c := exec.Command(self, "exec")
-		if err := c.Start(); err != nil {
-			return "", fmt.Errorf("after %d processes: %w", len(children), err)
-		}
-		children = append(children, c)
-	}
-	return fmt.Sprintf("%d processes", len(children)), nil
-}
-
-// sleepOrRun sleeps for ever.
-func sleepOrRun([]string) (string, error) {
-	select {}
-}
-
 // memory takes so many megabytes, and uses them: memory N.
 func memory(args []string) (string, error) {
 	want, err := number(args)
