@@ -57,7 +57,13 @@ func cmdReference(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	program, err := reference()
 	ts.Check(err)
-	err = ts.Exec("node", append([]string{program}, args...)...)
+	run := append([]string{"240", "node", program}, args...)
+	err = ts.Exec("timeout", run...)
+	if err != nil && err.Error() == "exit status 124" {
+		// up listens for the event of its container's start with a client of its own, and waits for ever where that is the
+		// later of the two. The second finds the container running.
+		err = ts.Exec("timeout", run...)
+	}
 	if (err == nil) == neg {
 		ts.Fatalf("devcontainer %s: %v", args[0], err)
 	}
