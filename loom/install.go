@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/gofrs/flock"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
@@ -97,25 +95,18 @@ func featuresImage(repository string) string {
 }
 
 // installOnce builds the image, alone among all processes that want the same one: the others wait and find it there.
-func (l *Looms) installOnce(ctx context.Context, p *Plan, d *dev, b *features.Build, tag, platform string, again bool) (devcontainer.ImageInfo, error) {
-	none := devcontainer.ImageInfo{}
-	locks := filepath.Join(l.FeatureStore.Dir, "locks")
-	if err := os.MkdirAll(locks, 0o755); err != nil {
-		return none, err
-	}
-	lock := flock.New(filepath.Join(locks, b.Hash()))
-	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		return none, err
-	}
-	defer lock.Close()
-	have, err := l.firstImage(ctx, []string{tag})
-	if err != nil || have.ID != "" && !again {
-		return have, err
-	}
-	if err := l.buildFeatures(ctx, p, d, b, tag, platform); err != nil {
-		return none, err
-	}
-	return l.firstImage(ctx, []string{tag})
+func (l *Looms) installOnce(ctx context.Context, p *Plan, d *dev, b *features.Build, tag, platform string, again bool) (have devcontainer.ImageInfo, err error) {
+	err = l.once(ctx, strings.ReplaceAll(tag, ":", "-"), func() error {
+		if have, err = l.firstImage(ctx, []string{tag}); err != nil || have.ID != "" && !again {
+			return err
+		}
+		if err := l.buildFeatures(ctx, p, d, b, tag, platform); err != nil {
+			return err
+		}
+		have, err = l.firstImage(ctx, []string{tag})
+		return err
+	})
+	return have, err
 }
 
 // buildFeatures builds an image with features, or with no more than its metadata, under a tag.
