@@ -293,8 +293,12 @@ func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, git *wo
 		// What services mount of the work tree is held in the sandbox.
 		accepted = t.Known.Accepted.Powers
 	}
+	image := ""
+	if dev := devContainer(own); dev != nil {
+		image = dev.ImageID
+	}
 	parts, err := json.Marshal([]any{
-		accepted, w.policy, w.images, w.services, w.mounts, program, l.Version, t.Known.Project, t.Known.WorkTree, t.Known.Confined, git.String(), devImageID(own), fingerprint(state.Sources),
+		accepted, w.policy, w.images, w.services, w.mounts, program, l.Version, t.Known.Project, t.Known.WorkTree, t.Known.Confined, git.String(), image, fingerprint(state.Sources),
 	})
 	if err != nil {
 		return "", err
@@ -325,16 +329,6 @@ func fingerprint(paths []string) string {
 		})
 	}
 	return digest([]byte(b.String()))
-}
-
-// devImageID is the image of the loom's dev container, "" without.
-func devImageID(own []engine.Container) string {
-	for _, c := range own {
-		if isDevContainer(c) && !c.OneOff {
-			return c.ImageID
-		}
-	}
-	return ""
 }
 
 // boxOf are an agent's containers, nil where one is missing.

@@ -275,7 +275,11 @@ func (e *NoImageError) Error() string {
 // agentImage is the image of a sandbox, which is on the engine then. own are the loom's containers. Only the built-in base is
 // built where it is missing; nothing is pulled for a name.
 func (l *Looms) agentImage(ctx context.Context, c AgentImages, own []engine.Container) (ref, id string, err error) {
-	named, source := c.choose(os.Getenv, devImage(own))
+	image := ""
+	if dev := devContainer(own); dev != nil {
+		image = dev.Image
+	}
+	named, source := c.choose(os.Getenv, image)
 	if named == "" || named == sandbox.BaseName {
 		return l.builtIn(ctx, c.Looking)
 	}
@@ -299,21 +303,21 @@ func candidates(name string) []string {
 	return []string{name}
 }
 
-// devImage is the image of the loom's dev container, that of a running one first; "" without.
-func devImage(own []engine.Container) string {
-	image := ""
-	for _, c := range own {
+// devContainer is the loom's dev container, a running one first; nil without.
+func devContainer(own []engine.Container) *engine.Container {
+	var dev *engine.Container
+	for i, c := range own {
 		if !isDevContainer(c) || c.OneOff {
 			continue
 		}
-		if image == "" || c.State == "running" {
-			image = c.Image
-		}
 		if c.State == "running" {
-			break
+			return &own[i]
+		}
+		if dev == nil {
+			dev = &own[i]
 		}
 	}
-	return image
+	return dev
 }
 
 // imageNames lists what can be given as an image: the built-in one, the user's own, the loom's dev container's.
@@ -328,8 +332,8 @@ func (l *Looms) imageNames(ctx context.Context, own []engine.Container) ([]strin
 			names = append(names, i.Name)
 		}
 	}
-	if dev := devImage(own); dev != "" {
-		names = append(names, dev)
+	if dev := devContainer(own); dev != nil {
+		names = append(names, dev.Image)
 	}
 	return names, nil
 }

@@ -60,10 +60,10 @@ func TestTheImageOfTheDevContainerIsThatOfARunningOneFirst(t *testing.T) {
 	of := func(image, state string) engine.Container {
 		return engine.Container{Image: image, State: state, Labels: map[string]string{devcontainer.LabelLocalFolder: "/x"}}
 	}
-	assert.Equal(t, devImage(nil), "")
-	assert.Equal(t, devImage([]engine.Container{{Image: "web", State: "running"}}), "")
-	assert.Equal(t, devImage([]engine.Container{of("a", "exited"), of("b", "running"), of("c", "exited")}), "b")
-	assert.Equal(t, devImage([]engine.Container{of("a", "created"), of("c", "exited")}), "a")
+	assert.Assert(t, devContainer(nil) == nil)
+	assert.Assert(t, devContainer([]engine.Container{{Image: "web", State: "running"}}) == nil)
+	assert.Equal(t, devContainer([]engine.Container{of("a", "exited"), of("b", "running"), of("c", "exited")}).Image, "b")
+	assert.Equal(t, devContainer([]engine.Container{of("a", "created"), of("c", "exited")}).Image, "a")
 }
 
 func TestOnlyOldImagesOfOtherBinariesAreTakenAway(t *testing.T) {
