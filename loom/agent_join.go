@@ -113,7 +113,7 @@ func (l *Looms) endSandboxes(ctx context.Context, t *Target, own []engine.Contai
 		return err
 	}
 	for _, n := range networks {
-		if !isSandboxKey(n.Labels["com.docker.compose.network"]) {
+		if !isSandboxKey(n.Labels[stack.LabelNetwork]) {
 			continue
 		}
 		attached, ok, err := l.Engine.Attached(ctx, n.ID)
@@ -141,7 +141,7 @@ func (l *Looms) forgetSandboxes(ctx context.Context, t *Target) error {
 	}
 	var homes []string
 	for _, v := range volumes {
-		if isSandboxKey(v.Labels["com.docker.compose.volume"]) && v.Labels[engine.LabelLoom] == t.ID {
+		if isSandboxKey(v.Labels[stack.LabelVolume]) && v.Labels[engine.LabelLoom] == t.ID {
 			homes = append(homes, v.Name)
 		}
 	}
@@ -213,5 +213,6 @@ func (l *Looms) takeRights(ctx context.Context, t *Target) error {
 
 // isSandboxKey tells the networks and volumes of sandboxes by their keys.
 func isSandboxKey(key string) bool {
-	return key == "loom-agent" || strings.HasPrefix(key, "loom-agent-")
+	ours := sandbox.ServiceName(DefaultAgent)
+	return key == ours || strings.HasPrefix(key, ours+"-")
 }

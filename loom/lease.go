@@ -259,7 +259,7 @@ func adoptPorts(p *Plan, own []engine.Container, want []ports.Port) {
 func adoptSubnets(p *Plan, networks []overrides.Network, w *world) {
 	for _, n := range networks {
 		for _, have := range w.networks {
-			if len(p.Entry.Subnets[n.Key]) > 0 || have.Labels[stack.LabelProject] != p.Entry.Project || have.Labels["com.docker.compose.network"] != n.Key || len(have.Subnets) != len(n.Pools) {
+			if len(p.Entry.Subnets[n.Key]) > 0 || have.Labels[stack.LabelProject] != p.Entry.Project || have.Labels[stack.LabelNetwork] != n.Key || len(have.Subnets) != len(n.Pools) {
 				continue
 			}
 			if p.Entry.Subnets == nil {

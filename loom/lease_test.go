@@ -282,7 +282,7 @@ func TestALoomWhoseLeasesAreLostTakesItsNetworksSubnets(t *testing.T) {
 	prefix := netip.MustParsePrefix
 	networks := []overrides.Network{{Key: "default", Pools: []overrides.Pool{{Bits: 24}}}, {Key: "two", Pools: []overrides.Pool{{Bits: 24}, {Bits: 64, IPv6: true}}}}
 	have := func(project, key string, subnets ...netip.Prefix) engine.Network {
-		return engine.Network{Labels: map[string]string{stack.LabelProject: project, "com.docker.compose.network": key}, Subnets: subnets}
+		return engine.Network{Labels: map[string]string{stack.LabelProject: project, stack.LabelNetwork: key}, Subnets: subnets}
 	}
 	w := &world{networks: []engine.Network{have("q", "default", prefix("10.0.0.0/24")), have("p", "default", prefix("10.1.0.0/24")), have("p", "two", prefix("10.2.0.0/24"))}}
 	p := &Plan{Target: &Target{}}

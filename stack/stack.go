@@ -35,6 +35,8 @@ const (
 	LabelImageDigest = api.ImageDigestLabel
 	LabelWorkingDir  = api.WorkingDirLabel
 	LabelOneOff      = api.OneoffLabel
+	LabelNetwork     = api.NetworkLabel // on a network: its key in the files
+	LabelVolume      = api.VolumeLabel  // on a volume: its key in the files
 )
 
 // Stack runs projects on one engine.

@@ -9,9 +9,6 @@ import (
 	"github.com/docker/docker/api/types/volume"
 )
 
-// LabelVolume is on a volume: its key in the files.
-const LabelVolume = api.VolumeLabel
-
 // CreateVolume makes one of the project's volumes as Up would, which then takes it for its own.
 func (s *Stack) CreateVolume(ctx context.Context, p *types.Project, key string) error {
 	v := p.Volumes[key]
