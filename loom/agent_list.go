@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"slices"
@@ -254,7 +253,7 @@ func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (*Allowed, err
 func (l *Looms) knownAgent(t *Target, name string) error {
 	src := settings.Sources{User: l.UserSettings}
 	if t != nil {
-		src = l.policySources(t)
+		src = l.policySources(t.Repository)
 	}
 	set, err := settings.Read(src)
 	if err != nil {
@@ -349,12 +348,11 @@ func (l *Looms) AgentNames(ctx context.Context, src stack.Source) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: repository})
+	set, err := settings.Read(l.policySources(repository))
 	if err != nil {
 		return nil, err
 	}
-	names := append([]string{DefaultAgent}, slices.Sorted(maps.Keys(set.Container.Agents))...)
-	return slices.Compact(names), nil
+	return agentNames(set), nil
 }
 
 // VaultNames are the user's vaults.

@@ -39,13 +39,13 @@ type wish struct {
 
 // policySources are the files that say what an agent may do: the user's own, and those of the main work tree. What a
 // sandbox can write is not among them, unless the main work tree is what it works on.
-func (l *Looms) policySources(t *Target) settings.Sources {
-	return settings.Sources{User: l.UserSettings, WorkTree: t.Repository}
+func (l *Looms) policySources(repository string) settings.Sources {
+	return settings.Sources{User: l.UserSettings, WorkTree: repository}
 }
 
 // wished reads what is wanted of the agent. It asks nobody but files and the environment.
 func (l *Looms) wished(t *Target, req *AgentRequest) (*wish, error) {
-	src := l.policySources(t)
+	src := l.policySources(t.Repository)
 	set, err := settings.Read(src)
 	if err != nil {
 		return nil, err
@@ -62,10 +62,18 @@ func (l *Looms) wished(t *Target, req *AgentRequest) (*wish, error) {
 
 // named is an error where the settings have no agent of this name.
 func named(set *settings.Settings, name string) error {
-	if _, ok := set.Container.Agents[name]; ok || name == DefaultAgent {
+	there := agentNames(set)
+	if slices.Contains(there, name) {
 		return nil
 	}
-	return &UnknownAgentError{Name: name, There: append([]string{DefaultAgent}, slices.Sorted(maps.Keys(set.Container.Agents))...)}
+	return &UnknownAgentError{Name: name, There: there}
+}
+
+// agentNames are the agents that the settings have, the default one first.
+func agentNames(set *settings.Settings) []string {
+	names := slices.Sorted(maps.Keys(set.Container.Agents))
+	names = slices.DeleteFunc(names, func(name string) bool { return name == DefaultAgent })
+	return slices.Insert(names, 0, DefaultAgent)
 }
 
 // UnknownAgentError says that the settings have no agent of this name.
@@ -76,7 +84,7 @@ type UnknownAgentError struct {
 
 // Error lists those that there are.
 func (e *UnknownAgentError) Error() string {
-	return fmt.Sprintf("no agent %s in the settings; there are: %s", e.Name, strings.Join(slices.Compact(e.There), ", "))
+	return fmt.Sprintf("no agent %s in the settings; there are: %s", e.Name, strings.Join(e.There, ", "))
 }
 
 // wished decides: a flag is stronger than the environment, that is stronger than settings.

@@ -314,7 +314,7 @@ func (l *Looms) lendSubnets(ctx context.Context, t *Target, spec *sandbox.Spec, 
 		if err != nil {
 			return err
 		}
-		set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.Repository})
+		set, err := settings.Read(l.policySources(t.Repository))
 		if err != nil {
 			return err
 		}
