@@ -372,12 +372,12 @@ func (e *BuildStepError) Error() string {
 // Unwrap gives the builder's error.
 func (e *BuildStepError) Unwrap() error { return e.Err }
 
-var exitCode = regexp.MustCompile(`exit code: \d+`)
+var commandEnd = regexp.MustCompile(`(?s:did not complete successfully|executor failed running \[.*\]): ([^\n]+)`)
 
 // howItEnded is what a builder says of how a command ended.
 func howItEnded(err error) string {
-	if code := exitCode.FindString(err.Error()); code != "" {
-		return "ended with " + code
+	if how := commandEnd.FindStringSubmatch(err.Error()); how != nil {
+		return "ended with " + strings.TrimSpace(how[1])
 	}
 	return "failed"
 }

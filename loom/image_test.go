@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,6 +65,18 @@ func TestTheImageOfTheDevContainerIsThatOfARunningOneFirst(t *testing.T) {
 	assert.Assert(t, devContainer([]engine.Container{{Image: "web", State: "running"}}) == nil)
 	assert.Equal(t, devContainer([]engine.Container{of("a", "exited"), of("b", "running"), of("c", "exited")}).Image, "b")
 	assert.Equal(t, devContainer([]engine.Container{of("a", "created"), of("c", "exited")}).Image, "a")
+}
+
+func TestABuildersErrorSaysHowTheCommandEnded(t *testing.T) {
+	t.Parallel()
+	for says, want := range map[string]string{
+		`failed to solve: process "/bin/sh -c exit 7" did not complete successfully: exit code: 7` + "\nmore": "ended with exit code: 7",
+		`failed to solve: executor failed running [/bin/sh -c [ "exit code: 1" ]]: exit code: 3`:              "ended with exit code: 3",
+		`failed to solve: process "/bin/sh -c x" did not complete successfully: cannot allocate memory`:       "ended with cannot allocate memory",
+		"failed to solve: nosuch: not found": "failed",
+	} {
+		assert.Check(t, howItEnded(errors.New(says)) == want, "%s: %s", says, howItEnded(errors.New(says)))
+	}
 }
 
 func TestOnlyOldImagesOfOtherBinariesAreTakenAway(t *testing.T) {

@@ -24,11 +24,7 @@ type FeatureError struct {
 
 // Error names the feature, and what the builder says of how it ended.
 func (e *FeatureError) Error() string {
-	how := "failed"
-	if _, code, found := strings.Cut(e.Err.Error(), "did not complete successfully: "); found {
-		how = "ended with " + strings.TrimSpace(strings.SplitN(code, "\n", 2)[0])
-	}
-	return "feature " + e.Feature + ": " + features.InstallFile + " " + how
+	return "feature " + e.Feature + ": " + features.InstallFile + " " + howItEnded(e.Err)
 }
 
 // Unwrap gives the builder's error.
