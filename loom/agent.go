@@ -155,15 +155,22 @@ func (l *Looms) equip(b *box, w *wish, req *AgentRequest) error {
 func (l *Looms) variables(w *wish, req *AgentRequest) ([]string, error) {
 	var env []string
 	if w.policy.Vault != "" {
-		var err error
-		if env, err = l.vaultEnv(w.policy.Vault); err != nil {
+		variables, err := sandbox.VaultVariables(l.vaults(), w.policy.Vault)
+		if err != nil {
 			return nil, err
 		}
+		env = assignments(variables)
 	}
-	for _, name := range slices.Sorted(maps.Keys(req.Secrets)) {
-		env = append(env, name+"="+req.Secrets[name])
+	return slices.Concat(env, assignments(req.Secrets), req.Process.Env), nil
+}
+
+// assignments are variables as NAME=value, sorted.
+func assignments(variables map[string]string) []string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		list = append(list, name+"="+variables[name])
 	}
-	return append(env, req.Process.Env...), nil
+	return list
 }
 
 // sandboxFor gives a sandbox that runs and was checked.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,42 +22,6 @@ import (
 
 // vaults is the folder of the user's vaults.
 func (l *Looms) vaults() string { return filepath.Join(filepath.Dir(l.UserSettings), "vaults") }
-
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// vaultEnv are the variables of a vault, NAME=value: one file each in its folder env.
-func (l *Looms) vaultEnv(name string) ([]string, error) {
-	root, err := os.OpenRoot(filepath.Join(l.vaults(), name))
-	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w", name, err)
-	}
-	defer root.Close()
-	dir, err := root.Open("env")
-	if os.IsNotExist(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w", name, err)
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w", name, err)
-	}
-	slices.Sort(names)
-	var env []string
-	for _, n := range names {
-		if !variable.MatchString(n) {
-			return nil, fmt.Errorf("vault %s: env/%s is no name of a variable", name, n)
-		}
-		text, err := root.ReadFile(filepath.Join("env", n))
-		if err != nil {
-			return nil, fmt.Errorf("vault %s: %w", name, err)
-		}
-		env = append(env, n+"="+strings.TrimRight(string(text), "\r\n"))
-	}
-	return env, nil
-}
 
 // stock writes what the sandbox brings from the host, gives the agent rights to the work tree where it has a user of its
 // own, and returns the files and folders of the host that were copied.

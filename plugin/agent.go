@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/engine"
 	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/sandbox"
 )
 
 // agentOptions are the flags of agent.
@@ -134,9 +134,6 @@ func withoutID(args []string) []string {
 	return args
 }
 
-// variableName is what a shell takes for a name.
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
 // jsonLine writes a document on one line.
 func jsonLine(w io.Writer, document any) error {
 	e := json.NewEncoder(w)
@@ -209,7 +206,7 @@ func secrets(named, files []string) (map[string]string, error) {
 				continue
 			}
 			name, value, ok := strings.Cut(line, "=")
-			if !ok || !variableName.MatchString(name) {
+			if !ok || !sandbox.VariableName(name) {
 				return nil, fmt.Errorf("%s: a line is not NAME=VALUE", path)
 			}
 			all[name] = value
@@ -217,7 +214,7 @@ func secrets(named, files []string) (map[string]string, error) {
 	}
 	for _, text := range named {
 		name, from, ok := strings.Cut(text, "=")
-		if !variableName.MatchString(name) {
+		if !sandbox.VariableName(name) {
 			return nil, fmt.Errorf("--secret %s: %q is no name of a variable", name, name)
 		}
 		if !ok {

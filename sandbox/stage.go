@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,9 +44,9 @@ type Staging struct {
 type Stock struct {
 	// Files are bound into the sandbox.
 	Files []Staged
-	// Env is of the container: no secrets. Variables are the vault's, which each command is given.
-	Env, Variables map[string]string
-	Findings       []finding.Finding
+	// Env is of the container: no secrets.
+	Env      map[string]string
+	Findings []finding.Finding
 }
 
 // Names in the state folder.
@@ -65,12 +63,8 @@ const (
 	gitCredentials = Home + "/.git-credentials"
 )
 
-// Bounds of a vault. A variable must fit among the arguments of a command.
-const (
-	mostFile     = 16 << 20
-	mostVariable = 100 << 10
-	mostFiles    = 500
-)
+// mostFile bounds a file that is copied.
+const mostFile = 16 << 20
 
 // stage is a Stage at work.
 type stage struct {
@@ -92,7 +86,7 @@ func Stage(o Staging) (Stock, error) {
 	}
 	defer root.Close()
 	s := &stage{Staging: o, root: root, kept: map[string]bool{}}
-	s.stock.Env, s.stock.Variables = map[string]string{}, map[string]string{}
+	s.stock.Env = map[string]string{}
 	for _, step := range []func() error{s.accounts, s.vault, s.credentials, s.gitConfig, s.sweep} {
 		if err := step(); err != nil {
 			return Stock{}, err
@@ -213,113 +207,6 @@ func without(text []byte, name, number string) []byte {
 		out = append(out, '\n')
 	}
 	return out
-}
-
-var (
-	vaultName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-)
-
-// vault reads the chosen vault: env/NAME are variables, home/PATH are files.
-func (s *stage) vault() error {
-	if s.Vault == "" {
-		return nil
-	}
-	fail := func(err error) error { return fmt.Errorf("vault %s: %w", s.Vault, err) }
-	if !vaultName.MatchString(s.Vault) {
-		return fmt.Errorf("vault %q: allowed are letters, digits, dots, - and _", s.Vault)
-	}
-	dir := filepath.Join(s.Vaults, s.Vault)
-	root, err := os.OpenRoot(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fail(fmt.Errorf("there is no folder %s%s", dir, s.otherVaults()))
-	}
-	if err != nil {
-		return fail(err)
-	}
-	defer root.Close()
-	names, err := fs.ReadDir(root.FS(), "env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fail(err)
-	}
-	for _, e := range names {
-		if !variableName.MatchString(e.Name()) {
-			return fail(fmt.Errorf("env/%s is no name of a variable", e.Name()))
-		}
-		text, err := inVault(root, path.Join("env", e.Name()), mostVariable)
-		if err != nil {
-			return fail(err)
-		}
-		if bytes.IndexByte(text, 0) >= 0 {
-			return fail(fmt.Errorf("env/%s has a zero byte in it", e.Name()))
-		}
-		s.stock.Variables[e.Name()] = strings.TrimRight(string(text), "\r\n")
-	}
-	count := 0
-	err = fs.WalkDir(root.FS(), stagedHome, func(name string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && name == stagedHome {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == ':' }) {
-			return fmt.Errorf("%q has a character in it that no mount can have", name)
-		}
-		if d.IsDir() {
-			return nil
-		}
-		if count++; count > mostFiles {
-			return fmt.Errorf("more than %d files in %s", mostFiles, stagedHome)
-		}
-		text, err := inVault(root, name, mostFile)
-		if err != nil {
-			return err
-		}
-		return s.putHome(strings.TrimPrefix(name, stagedHome+"/"), text)
-	})
-	if err != nil {
-		return fail(err)
-	}
-	return nil
-}
-
-// inVault reads a file, by links that stay in the vault.
-func inVault(root *os.Root, name string, most int64) ([]byte, error) {
-	info, err := root.Stat(name)
-	switch {
-	case err != nil && isLink(root, name):
-		return nil, fmt.Errorf("%s is a symbolic link that leaves the vault", name)
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no file", name)
-	case info.Size() > most:
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, most)
-	}
-	return root.ReadFile(name)
-}
-
-func isLink(root *os.Root, name string) bool {
-	info, err := root.Lstat(name)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
-}
-
-func (s *stage) otherVaults() string {
-	var names []string
-	entries, err := os.ReadDir(s.Vaults)
-	if err != nil {
-		return ""
-	}
-	for _, e := range entries {
-		if e.IsDir() && vaultName.MatchString(e.Name()) {
-			names = append(names, e.Name())
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return "; there are " + strings.Join(names, ", ")
 }
 
 // credentials copies what the presets name. What is missing is a warning: the agent may well do without.
@@ -596,6 +483,3 @@ func (s *stage) sweep() error {
 	}
 	return nil
 }
-
-// VariableNames are the names of the vault's variables, sorted.
-func (s Stock) VariableNames() []string { return slices.Sorted(maps.Keys(s.Variables)) }

@@ -105,7 +105,9 @@ func TestAVaultBringsVariablesAndFiles(t *testing.T) {
 	assert.NilError(t, os.Symlink("../keys/one", o.Vaults+"/work/home/inside"))
 	stock, err := Stage(o)
 	assert.NilError(t, err)
-	assert.DeepEqual(t, stock.Variables, map[string]string{"API_KEY": "secret"})
+	variables, err := VaultVariables(o.Vaults, o.Vault)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, variables, map[string]string{"API_KEY": "secret"})
 	assert.Equal(t, len(stock.Env), 0, "no secret is the container's")
 	assert.Equal(t, target(t, stock, "/home/agent/inside"), "one\n")
 	for name, mode := range map[string]fs.FileMode{"id_ed25519": 0o600, "id_ed25519.pub": 0o644} {
