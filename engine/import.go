@@ -16,16 +16,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 )
 
-// Platform is what programs on the engine's host are built for, in Go's words:
-// linux and amd64.
-func (e *Engine) Platform(ctx context.Context) (os, arch string, err error) {
-	v, err := e.api.ServerVersion(ctx)
-	if err != nil {
-		return "", "", fmt.Errorf("engine version: %w", err)
-	}
-	return v.Os, v.Arch, nil
-}
-
 // ImportProgram makes an image, without a name, with one program in it and
 // nothing else, and returns its ID. changes are lines of a Dockerfile.
 func (e *Engine) ImportProgram(ctx context.Context, path string, program io.Reader, size int64, changes []string) (string, error) {

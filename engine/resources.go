@@ -85,28 +85,6 @@ func (e *Engine) Volumes(ctx context.Context, labels map[string]string) ([]Volum
 	return out, nil
 }
 
-// AnonymousVolumes names the anonymous volumes of a project's containers,
-// sorted. Ask before the containers go: nothing else ties those volumes to the
-// project.
-func (e *Engine) AnonymousVolumes(ctx context.Context, project string) ([]string, error) {
-	if project == "" {
-		return nil, errors.New("anonymous volumes: no project named")
-	}
-	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: composeFilter(project, nil)})
-	if err != nil {
-		return nil, fmt.Errorf("anonymous volumes of project %s: %w", project, err)
-	}
-	names := map[string]bool{}
-	for _, s := range list {
-		addVolumes(names, s.Mounts)
-	}
-	out, err := e.anonymous(ctx, names)
-	if err != nil {
-		return nil, fmt.Errorf("anonymous volumes of project %s: %w", project, err)
-	}
-	return out, nil
-}
-
 // labelAnonymous is on anonymous volumes since engine 23.
 const labelAnonymous = "com.docker.volume.anonymous"
 

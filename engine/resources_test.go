@@ -59,10 +59,9 @@ func TestAnonymousVolumesAreLabelledOrUnlabelledIDs(t *testing.T) {
 	)
 	e := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		switch strings.TrimPrefix(r.URL.Path, "/volumes/") {
-		case "/containers/json":
-			assert.Check(t, slices.Equal(labelFilter(t, r), []string{"com.docker.compose.project=p"}))
-			w.Write([]byte(`[{"Id":"1","Mounts":[{"Type":"volume","Name":"` + engine23 + `"},{"Type":"volume","Name":"p_data"},{"Type":"bind","Source":"/x"}]},
- {"Id":"2","Mounts":[{"Type":"volume","Name":"` + engine23 + `"},{"Type":"volume","Name":"` + engine20 + `"},{"Type":"volume","Name":"` + named + `"},{"Type":"volume","Name":"` + gone + `"}]}]`))
+		case "/containers/1/json":
+			w.Write([]byte(`{"Id":"1","Mounts":[{"Type":"volume","Name":"` + engine23 + `"},{"Type":"volume","Name":"p_data"},{"Type":"bind","Source":"/x"},
+ {"Type":"volume","Name":"` + engine20 + `"},{"Type":"volume","Name":"` + named + `"},{"Type":"volume","Name":"` + gone + `"}]}`))
 		case engine23:
 			w.Write([]byte(`{"Name":"` + engine23 + `","Labels":{"com.docker.volume.anonymous":""}}`))
 		case engine20:
@@ -75,11 +74,9 @@ func TestAnonymousVolumesAreLabelledOrUnlabelledIDs(t *testing.T) {
 			t.Errorf("unexpected request %s", r.URL.Path)
 		}
 	})
-	got, err := e.AnonymousVolumes(t.Context(), "p")
+	d, err := e.Inspect(t.Context(), "1")
 	assert.NilError(t, err)
-	assert.DeepEqual(t, got, []string{engine23, engine20})
-	_, err = e.AnonymousVolumes(t.Context(), "")
-	assert.ErrorContains(t, err, "no project")
+	assert.DeepEqual(t, d.AnonymousVolumes, []string{engine23, engine20})
 }
 
 func TestImagesLeaveOutTheTagOfUntagged(t *testing.T) {

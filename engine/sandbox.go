@@ -66,35 +66,6 @@ func (e *Engine) Aliases(ctx context.Context, id string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Reach is what a container shares with its host.
-type Reach struct {
-	ID          string
-	NetworkMode string
-	Privileged  bool
-	CapAdd      []string
-	// Binds are the host paths it mounts, with the path inside; Writable tells which of them it can write.
-	Binds    map[string]string
-	Writable map[string]bool
-}
-
-// Reach tells it in one request.
-func (e *Engine) Reach(ctx context.Context, id string) (Reach, error) {
-	c, err := e.api.ContainerInspect(ctx, id)
-	if err != nil {
-		return Reach{}, fmt.Errorf("container %.12s: %w", id, err)
-	}
-	r := Reach{ID: c.ID, Binds: map[string]string{}, Writable: map[string]bool{}}
-	if h := c.HostConfig; h != nil {
-		r.NetworkMode, r.Privileged, r.CapAdd = string(h.NetworkMode), h.Privileged, h.CapAdd
-	}
-	for _, m := range c.Mounts {
-		if m.Type == "bind" {
-			r.Binds[m.Source], r.Writable[m.Source] = m.Destination, m.RW
-		}
-	}
-	return r, nil
-}
-
 // Once is a container that runs one command and is removed.
 type Once struct {
 	Image string
@@ -108,7 +79,6 @@ type Once struct {
 	// CapAdd are the capabilities that it keeps: all others are dropped.
 	CapAdd []string
 	Labels map[string]string
-	Stdin  []byte
 }
 
 // RunOnce runs it and returns what it wrote and its exit code. It is removed, also where ctx ends before it.
@@ -126,7 +96,7 @@ func (e *Engine) RunOnce(ctx context.Context, o Once) (stdout, stderr []byte, co
 	}
 	made, err := e.api.ContainerCreate(ctx, &container.Config{
 		Image: o.Image, Entrypoint: []string{}, Cmd: o.Cmd, Env: o.Env, User: o.User, Labels: o.Labels,
-		AttachStdout: true, AttachStderr: true, AttachStdin: o.Stdin != nil, OpenStdin: o.Stdin != nil, StdinOnce: o.Stdin != nil,
+		AttachStdout: true, AttachStderr: true,
 	}, host, nil, nil, "")
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("container of image %s: %w", o.Image, err)
@@ -138,7 +108,7 @@ func (e *Engine) RunOnce(ctx context.Context, o Once) (stdout, stderr []byte, co
 			err = errors.Join(err, fmt.Errorf("container %.12s: %w", made.ID, gone))
 		}
 	}()
-	conn, err := e.api.ContainerAttach(ctx, made.ID, container.AttachOptions{Stream: true, Stdin: o.Stdin != nil, Stdout: true, Stderr: true})
+	conn, err := e.api.ContainerAttach(ctx, made.ID, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("container %.12s: %w", made.ID, err)
 	}
@@ -147,13 +117,6 @@ func (e *Engine) RunOnce(ctx context.Context, o Once) (stdout, stderr []byte, co
 	ended, failed := e.api.ContainerWait(ctx, made.ID, container.WaitConditionNextExit)
 	if err := e.api.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
 		return nil, nil, 0, fmt.Errorf("container %.12s of image %s: %w", made.ID, o.Image, err)
-	}
-	if o.Stdin != nil {
-		go func() {
-			// One that never reads has closed its side, which is no error of ours.
-			_, _ = io.Copy(conn.Conn, bytes.NewReader(o.Stdin))
-			_ = conn.CloseWrite()
-		}()
 	}
 	var out, errs bytes.Buffer
 	_, err = stdcopy.StdCopy(&out, &errs, conn.Reader)
@@ -195,15 +158,6 @@ func (e *Engine) Gateways(ctx context.Context) ([]netip.Addr, error) {
 // IsolatedGateway reports whether the engine's bridges can do without an address of the host: Engine 28 (API 1.48) and later.
 func (e *Engine) IsolatedGateway() bool {
 	return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), "1.48")
-}
-
-// Runtimes are the names of the container runtimes that the engine has, sorted.
-func (e *Engine) Runtimes(ctx context.Context) ([]string, error) {
-	info, err := e.api.Info(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("engine info: %w", err)
-	}
-	return slices.Sorted(maps.Keys(info.Runtimes)), nil
 }
 
 // RemoveNetwork removes a network; one that is gone is no error.

@@ -127,11 +127,11 @@ func (l *Looms) trustPolicy(ctx context.Context, t *Target, trust bool) error {
 // beside is up of the loom with its services confined, or not, as the agent wants it.
 func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentRequest) (*Plan, error) {
 	if w.policy.Runtime != "" {
-		there, err := l.Engine.Runtimes(ctx)
+		info, err := l.Engine.Info(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(there, w.policy.Runtime) {
+		if there := info.Confines.Runtimes; !slices.Contains(there, w.policy.Runtime) {
 			return nil, &RuntimeError{w.policy.Runtime, there}
 		}
 	}

@@ -82,12 +82,12 @@ func (l *Looms) egressRef() (string, error) {
 
 // importEgress makes the sidecar's image of this binary.
 func (l *Looms) importEgress(ctx context.Context, ref string) error {
-	system, arch, err := l.Engine.Platform(ctx)
+	info, err := l.Engine.Info(ctx)
 	if err != nil {
 		return err
 	}
-	if runtime.GOOS != "linux" || system != runtime.GOOS || arch != runtime.GOARCH {
-		return fmt.Errorf("this docker-loom is for %s/%s, the engine runs %s/%s", runtime.GOOS, runtime.GOARCH, system, arch)
+	if at := info.Confines; runtime.GOOS != "linux" || at.OS != runtime.GOOS || at.Arch != runtime.GOARCH {
+		return fmt.Errorf("this docker-loom is for %s/%s, the engine runs %s/%s", runtime.GOOS, runtime.GOARCH, at.OS, at.Arch)
 	}
 	path, err := os.Executable()
 	if err != nil {
@@ -101,11 +101,11 @@ func (l *Looms) importEgress(ctx context.Context, ref string) error {
 	if err := static(f); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	info, err := f.Stat()
+	file, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	id, err := l.Engine.ImportProgram(ctx, sandbox.Program, io.NewSectionReader(f, 0, info.Size()), info.Size(), sandbox.EgressChanges())
+	id, err := l.Engine.ImportProgram(ctx, sandbox.Program, io.NewSectionReader(f, 0, file.Size()), file.Size(), sandbox.EgressChanges())
 	if err != nil {
 		return err
 	}

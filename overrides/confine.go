@@ -320,9 +320,6 @@ func Ways(s types.ServiceConfig, outside func(path string) bool) []string {
 	return list
 }
 
-// ProxyVariables are what programs take their proxy from.
-var ProxyVariables = []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
-
 // proxy tells the programs of a service where the way out is, unless the files tell them of another.
 func (c *confiner) proxy(name string, s types.ServiceConfig) {
 	at := "http://" + c.in.Sidecar.Name + ":" + strconv.Itoa(c.in.Port)

@@ -395,7 +395,6 @@ type StepState progress.EventStatus
 const (
 	Working = StepState(progress.Working)
 	Done    = StepState(progress.Done)
-	Warned  = StepState(progress.Warning)
 	Failed  = StepState(progress.Error)
 )
 
