@@ -317,7 +317,13 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 	if err != nil {
 		return nil, err
 	}
-	t.Known.Confined = w.confinement(image)
+	own, err := l.containers(ctx, t.Known)
+	if err != nil {
+		return nil, err
+	}
+	if t.Known.Confined, err = l.strictest(ctx, w, own, image, t.Known.Confined); err != nil {
+		return nil, err
+	}
 	plan, err := l.Plan(ctx, t, Options{DryRun: true})
 	if err != nil {
 		return nil, err
