@@ -342,19 +342,26 @@ func (s *siege) readyGit() {
 	assert.NilError(s, os.Chmod(filepath.Join(s.repoDir, "www", "cgi-bin", "attack"), 0o755))
 }
 
+// checkout is the work tree of loom id, whose owner is a user by number, at one of the places for sieges.
+type checkout struct {
+	name         string
+	place, owner int
+	id           string
+}
+
+// checkouts are a linked work tree of root's, one of another user's, and that user's main checkout.
+func checkouts(name string, root, user, main int) []checkout {
+	return []checkout{
+		{name + "root", root, 0, "123"},
+		{name + "user", user, 1000, "123"},
+		{name + "main", main, 1000, "125"},
+	}
+}
+
 // TestAgentCannotMakeTheHostRunItsPrograms: nothing that git on the host obeys can be written from a sandbox, in a linked
 // work tree and in a main checkout, as root's and as another user's; and git works in there.
 func TestAgentCannotMakeTheHostRunItsPrograms(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		place int
-		owner int
-		id    string
-	}{
-		{"hostroot", 2, 0, "123"},
-		{"hostuser", 3, 1000, "123"},
-		{"hostmain", 4, 1000, "125"},
-	} {
+	for _, c := range checkouts("host", 2, 3, 4) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSiege(t, c.name, c.place, 0, "", gitWorld(basePort(c.place)))
@@ -478,16 +485,7 @@ func (s *siege) outside(dir, own, common string) []string {
 // tags, a stash, a merge and a rebase; what it made is the user's. What does not work is to delete a ref in a linked work tree
 // (docs/decisions/sandbox-git.md).
 func TestAgentWorksAsTheUser(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		place int
-		owner int
-		id    string
-	}{
-		{"workroot", 3, 0, "123"},
-		{"workuser", 4, 1000, "123"},
-		{"workmain", 8, 1000, "125"},
-	} {
+	for _, c := range checkouts("work", 3, 4, 8) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSiege(t, c.name, c.place, c.owner, "", gitWorld(basePort(c.place)))

@@ -155,6 +155,14 @@ func (c completion) looms(withEngine bool) (*loom.Looms, error) {
 	return l, nil
 }
 
+// here are the looms, and the folder that the user is in.
+func (c completion) here(withEngine bool) (l *loom.Looms, where loom.Where, err error) {
+	if l, err = c.looms(withEngine); err == nil {
+		where, err = c.env.where(nil)
+	}
+	return l, where, err
+}
+
 // patiently waits for an answer no longer than a shell should, also where the engine swallows what it is asked.
 func patiently[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, bool) {
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
@@ -205,11 +213,7 @@ func (c completion) remembered() []loom.Listed {
 
 // repository is that of the current folder.
 func (c completion) repository() string {
-	l, err := c.looms(false)
-	if err != nil {
-		return ""
-	}
-	where, err := c.env.where(nil)
+	l, where, err := c.here(false)
 	if err != nil {
 		return ""
 	}
@@ -257,11 +261,7 @@ func (c completion) ids(typed string) []string {
 // services are those of a loom; of this folder's without an id.
 func (c completion) services(id string) []string {
 	names, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
-		l, err := c.looms(true)
-		if err != nil {
-			return nil, err
-		}
-		where, err := c.env.where(nil)
+		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
 		}
@@ -273,11 +273,7 @@ func (c completion) services(id string) []string {
 // ports are the published ports of a service, as its container has them.
 func (c completion) ports(id, service string) []string {
 	list, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
-		l, err := c.looms(true)
-		if err != nil {
-			return nil, err
-		}
-		where, err := c.env.where(nil)
+		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
 		}
@@ -310,11 +306,7 @@ func (c completion) paths(list []string, id, typed string) ([]string, cobra.Shel
 
 // agents are the names that the settings give agents.
 func (c completion) agents() []string {
-	l, err := c.looms(false)
-	if err != nil {
-		return nil
-	}
-	where, err := c.env.where(nil)
+	l, where, err := c.here(false)
 	if err != nil {
 		return nil
 	}
@@ -328,11 +320,7 @@ func (c completion) agents() []string {
 // hosts are those that the proxy of the sandbox refused.
 func (c completion) hosts(cmd *cobra.Command) []string {
 	hosts, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
-		l, err := c.looms(true)
-		if err != nil {
-			return nil, err
-		}
-		where, err := c.env.where(nil)
+		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
 		}
