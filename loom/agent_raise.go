@@ -184,7 +184,7 @@ func (l *Looms) strictest(ctx context.Context, w *wish, own []engine.Container, 
 	}
 	for _, o := range own {
 		name := o.Labels[sandbox.LabelAgent]
-		if name == "" || name == w.policy.Agent || o.Service != sandbox.EgressName(name) || o.State != "running" {
+		if name == "" || name == w.policy.Agent || o.Service != sandbox.EgressName(name) || !isRunning(o) {
 			continue
 		}
 		rt, err := l.Engine.Runtime(ctx, o.ID)
@@ -446,7 +446,8 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 		if err != nil {
 			return f, err
 		}
-		f.Exists, f.Running, f.Hash, f.ID, f.StartedAt = true, inside.State == "running", inside.Labels[sandbox.LabelSandbox], inside.ID, rt.StartedAt
+		f.Exists, f.Running, f.Hash, f.ID, f.StartedAt = true, isRunning(*inside), inside.Labels[sandbox.LabelSandbox], inside.ID, rt.StartedAt
+		f.Paused = inside.State == "paused"
 		f.Unguarded = was.Sandbox == inside.ID && was.SandboxStart == rt.StartedAt && was.unguarded()
 	}
 	if outside != nil {
@@ -455,7 +456,8 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 			return f, err
 		}
 		e := &f.Egress
-		e.Exists, e.Running, e.Hash, e.ID, e.StartedAt = true, outside.State == "running", outside.Labels[sandbox.LabelSandbox], outside.ID, rt.StartedAt
+		e.Exists, e.Running, e.Hash, e.ID, e.StartedAt = true, isRunning(*outside), outside.Labels[sandbox.LabelSandbox], outside.ID, rt.StartedAt
+		e.Paused = outside.State == "paused"
 	}
 	return f, nil
 }
@@ -463,13 +465,27 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 // compose does what was decided: a container that drifted goes, and Compose makes and starts what is missing. A sandbox that
 // stays is left alone, whatever Compose would think of it.
 func (l *Looms) compose(ctx context.Context, t *Target, spec sandbox.Spec, project *types.Project, own []engine.Container, action sandbox.Action) error {
-	if action.Sandbox == sandbox.Keep && action.Egress == sandbox.Keep {
-		return nil
-	}
 	if action.EndsCommands {
 		fmt.Fprintf(l.Stderr, "the sandbox of loom %s is made anew, because what it is made of changed: commands that run in it end\n", t.ID)
 	}
 	inside, outside := boxOf(own, spec.Agent)
+	// The way out first: what runs in the sandbox asks for it.
+	if action.Egress == sandbox.Unpause {
+		if err := l.Engine.Unpause(ctx, outside.ID); err != nil {
+			return err
+		}
+		action.Egress = sandbox.Keep
+	}
+	if action.Sandbox == sandbox.Unpause {
+		fmt.Fprintf(l.Stderr, "the sandbox of loom %s was paused: what runs in it goes on\n", t.ID)
+		if err := l.Engine.Unpause(ctx, inside.ID); err != nil {
+			return err
+		}
+		action.Sandbox = sandbox.Keep
+	}
+	if action.Sandbox == sandbox.Keep && action.Egress == sandbox.Keep {
+		return nil
+	}
 	var drop []string
 	if action.Sandbox == sandbox.Recreate {
 		drop = append(drop, inside.ID)

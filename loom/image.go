@@ -624,7 +624,7 @@ func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string
 		return c.ref, c.id, nil, err
 	}
 	b := sandbox.Toolchain(c.ref, base.ID, base.User, files)
-	if c.inside != nil && c.inside.State == "running" {
+	if c.inside != nil && isRunning(*c.inside) {
 		if has, hasID, err := l.runsOn(ctx, c.ref, c.id, *c.inside); err != nil || hasID != "" {
 			if has != b.Tag {
 				findings = append(findings, finding.Finding{Level: finding.Info, Subject: "toolchain", Message: "the sandbox was made without what " + strings.Join(b.Sorted(), " and ") + " asks for now", Remedy: "stop the sandbox: it is then made anew"})

@@ -408,7 +408,7 @@ func (l *Looms) loosen(ctx context.Context, p *Plan, now *registry.Accepted) err
 	}
 	for _, c := range own {
 		name := c.Labels[sandbox.LabelAgent]
-		if c.State != "running" || c.Service != sandbox.ServiceName(name) {
+		if !isRunning(c) || c.Service != sandbox.ServiceName(name) {
 			continue
 		}
 		fmt.Fprintf(l.Stderr, "agent %s of loom %s is stopped: it could replace what services mount of the work tree now\n", name, p.ID)

@@ -2,7 +2,8 @@ package sandbox
 
 // Facts are what is known of a sandbox's two containers.
 type Facts struct {
-	Exists, Running bool
+	// Running is also true of a container that is paused, as the engine has it.
+	Exists, Running, Paused bool
 	// Hash is the container's label, WantHash that of the compiled service.
 	Hash, WantHash string
 	// ID and StartedAt are the container's.
@@ -16,8 +17,8 @@ type Facts struct {
 
 // EgressFacts are what is known of the sidecar.
 type EgressFacts struct {
-	Exists, Running bool
-	Hash, WantHash  string
+	Exists, Running, Paused bool
+	Hash, WantHash          string
 	// ID and StartedAt, and those of the last self-check: a sidecar that was started again has its rules of the beginning.
 	ID, StartedAt           string
 	CheckedID, CheckedStart string
@@ -33,6 +34,8 @@ const (
 	Create Do = "create"
 	// Start starts it.
 	Start Do = "start"
+	// Unpause lets it go on.
+	Unpause Do = "unpause"
 	// Recreate makes it anew; what runs in it ends.
 	Recreate Do = "recreate"
 )
@@ -49,14 +52,14 @@ type Action struct {
 // Nothing reports whether all is as wanted and checked.
 func (a Action) Nothing() bool { return a == Action{} }
 
-// Decide says what is to be done: missing is created, stopped started, drifted made anew, and whatever was not checked as it
+// Decide says what is to be done: missing is created, stopped started, paused let go on, drifted made anew, and whatever was not checked as it
 // runs now is checked. A sidecar whose rules drifted is made anew alone; the commands in the sandbox go on.
 func Decide(f Facts) Action {
 	a := Action{
-		Sandbox: step(f.Exists, f.Running, f.Hash == f.WantHash),
-		Egress:  step(f.Egress.Exists, f.Egress.Running, f.Egress.Hash == f.Egress.WantHash),
+		Sandbox: step(f.Exists, f.Running, f.Paused, f.Hash == f.WantHash),
+		Egress:  step(f.Egress.Exists, f.Egress.Running, f.Egress.Paused, f.Egress.Hash == f.Egress.WantHash),
 	}
-	if a.Sandbox == Keep && f.Unguarded {
+	if (a.Sandbox == Keep || a.Sandbox == Unpause) && f.Unguarded {
 		a.Sandbox = Recreate
 	}
 	a.EndsCommands = a.Sandbox == Recreate && f.Running
@@ -66,7 +69,7 @@ func Decide(f Facts) Action {
 	return a
 }
 
-func step(exists, running, same bool) Do {
+func step(exists, running, paused, same bool) Do {
 	switch {
 	case !exists:
 		return Create
@@ -74,6 +77,8 @@ func step(exists, running, same bool) Do {
 		return Recreate
 	case !running:
 		return Start
+	case paused:
+		return Unpause
 	default:
 		return Keep
 	}
