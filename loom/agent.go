@@ -192,6 +192,9 @@ func (l *Looms) sandboxFor(ctx context.Context, req *AgentRequest) (*box, *wish,
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, f := range w.findings {
+		l.tellFinding(f)
+	}
 	b, err := l.warm(ctx, t, w, req.AsItIs)
 	if b != nil || err != nil {
 		return b, w, err

@@ -309,6 +309,9 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range w.findings {
+		l.tellFinding(f)
+	}
 	if gone(t.Known.WorkTree) {
 		return nil, &GoneError{Loom: t.ID, WorkTree: t.Known.WorkTree}
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/finding"
 	"github.com/docker-loom/docker-loom/sandbox"
 	"github.com/docker-loom/docker-loom/sandbox/egress"
 	"github.com/docker-loom/docker-loom/settings"
@@ -35,6 +36,8 @@ type wish struct {
 	// mounts are as the settings say them; they are looked at when a sandbox is made.
 	mounts []settings.AgentMount
 	trust  bool // what the work tree says is the user's
+	// findings are on the settings.
+	findings []finding.Finding
 }
 
 // policySources are the files that say what an agent may do: the user's own, and those of the main work tree. What a
@@ -98,7 +101,7 @@ func wished(name string, set *settings.Settings, src settings.Sources, req *Agen
 		}
 		return settings.Wrong(src, err, append([]any{"container", "agent"}, keys...)...)
 	}
-	w := &wish{trust: req.Trust, mounts: a.Mounts, images: AgentImages{Flag: req.Image, Project: a.Image}}
+	w := &wish{trust: req.Trust, findings: a.Findings, mounts: a.Mounts, images: AgentImages{Flag: req.Image, Project: a.Image}}
 	if a.Image != set.Container.Agent.Image {
 		w.images.Agent, w.images.Project = a.Image, set.Container.Agent.Image
 	}

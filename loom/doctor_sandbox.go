@@ -211,6 +211,7 @@ func (l *Looms) sandboxImages(ctx context.Context, t *Target, d *Diagnosis) {
 		warn(err, "")
 		return
 	}
+	d.Findings = append(d.Findings, w.findings...)
 	if r := w.policy.Runtime; r != "" && !slices.Contains(d.Sandbox.Runtimes, r) {
 		warn(&RuntimeError{r, d.Sandbox.Runtimes}, "install it for the engine, or choose another with container.agent.runtime")
 	}

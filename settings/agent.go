@@ -1,11 +1,14 @@
 package settings
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/finding"
 )
 
 // Agent is how a coding agent's sandbox is made: container.agent, or an entry of container.agents on top of it.
@@ -32,6 +35,8 @@ type Agent struct {
 	Vault string
 	// ReadOnly shows the agent the work tree without letting it write.
 	ReadOnly bool
+	// Findings name the keys that are none of these: what they were to say is not obeyed.
+	Findings []finding.Finding
 }
 
 // AgentEgress is what the agent reaches.
@@ -87,6 +92,69 @@ func (c *Container) agents(container *node) error {
 	return nil
 }
 
+// The keys of an agent, its egress and each of its mounts. All are docker loom's own, unlike those elsewhere in the files.
+var (
+	agentKeys = []string{
+		"command", "image", "egress", "servicesEgress", "credentials", "mounts", "dockerAccess", "runtime", "memory", "cpus", "pids", "vault",
+		"readOnly",
+	}
+	egressKeys = []string{"mode", "allow"}
+	mountKeys  = []string{"source", "target", "readOnly"}
+)
+
+// unknown are the findings on members that have none of these names.
+func (n *node) unknown(keys []string) []finding.Finding {
+	if n == nil {
+		return nil
+	}
+	var list []finding.Finding
+	for _, name := range slices.Sorted(maps.Keys(n.members)) {
+		if slices.Contains(keys, name) {
+			continue
+		}
+		m := n.members[name]
+		line, column := m.file.position(m.name)
+		f := finding.Finding{Level: finding.Warning, Subject: fmt.Sprintf("%s:%d:%d", m.file.path, line, column), Message: m.key + " is not known and not obeyed"}
+		if meant := nearest(name, keys); meant != "" {
+			f.Remedy = "did you mean " + meant + "?"
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// nearest is the one of the words that name is a slip of, "" where it is like none of them.
+func nearest(name string, words []string) string {
+	best, least := "", 3
+	for _, word := range words {
+		if d := distance(strings.ToLower(name), strings.ToLower(word)); d < least && d < len(word)/2 {
+			best, least = word, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters are to be put in, taken out or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
 func (n *node) agent(to *Agent) error {
 	egress := n.get("egress")
 	for _, err := range []error{
@@ -114,6 +182,12 @@ func (n *node) agent(to *Agent) error {
 	for i, name := range to.Credentials {
 		if !slices.Contains(credentials, name) {
 			return n.get("credentials").elements[i].errorf("%s is none of %s", quote(name), strings.Join(credentials, ", "))
+		}
+	}
+	to.Findings = slices.Concat(n.unknown(agentKeys), egress.unknown(egressKeys))
+	if mounts := n.get("mounts"); mounts != nil {
+		for _, m := range mounts.elements {
+			to.Findings = append(to.Findings, m.unknown(mountKeys)...)
 		}
 	}
 	return nil

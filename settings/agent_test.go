@@ -60,6 +60,49 @@ func TestAgentErrorsNameTheirPlace(t *testing.T) {
 	}
 }
 
+func TestUnknownKeysOfAgentsAreTold(t *testing.T) {
+	t.Parallel()
+	src := layers{user: `{"container": {"agent": {"egres": {}, "readonly": true}}, "agent": {"x": 1}}`, shared: `{"iloom": 1, "container": {
+"agnt": {},
+"agent": {"egress": {"alow": []}, "mounts": [{"source": "/a"}, {"source": "/b", "dest": "/c"}]},
+"agents": {"reviewer": {"reedOnly": true, "egres": 1}, "fine": {"image": "x"}}
+}}`}.write(t)
+	s, err := Read(src)
+	assert.NilError(t, err)
+	shared := filepath.Join(src.WorkTree, ".iloom", "settings.json")
+	told := func(agent string) []string {
+		var list []string
+		for _, f := range s.Agent(agent).Findings {
+			list = append(list, strings.NewReplacer(src.User, "user", shared, "shared").Replace(f.String()))
+		}
+		return list
+	}
+	nested := []string{
+		"warning: shared:3:22: container.agent.egress.alow is not known and not obeyed (did you mean allow?)",
+		"warning: shared:3:81: container.agent.mounts[1].dest is not known and not obeyed",
+	}
+	readOnly := "warning: user:1:39: container.agent.readonly is not known and not obeyed (did you mean readOnly?)"
+	assert.DeepEqual(t, told("agent"), append([]string{
+		"warning: user:1:26: container.agent.egres is not known and not obeyed (did you mean egress?)", readOnly,
+	}, nested...))
+	// What container.agent says holds for the others, too.
+	assert.DeepEqual(t, told("fine"), told("agent"))
+	assert.DeepEqual(t, told("reviewer"), append([]string{
+		"warning: shared:4:43: container.agents.reviewer.egres is not known and not obeyed (did you mean egress?)", readOnly,
+		"warning: shared:4:25: container.agents.reviewer.reedOnly is not known and not obeyed (did you mean readOnly?)",
+	}, nested...))
+}
+
+func TestASlipIsNearToTheWordThatWasMeant(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"egres": "egress", "Egress": "egress", "servicesegress": "servicesEgress", "credential": "credentials", "comand": "command", "cpu": "cpus",
+		"pid": "pids", "mount": "mounts", "mem": "", "timeout": "", "x": "", "": "",
+	} {
+		assert.Equal(t, nearest(name, agentKeys), want, name)
+	}
+}
+
 func TestWrongNamesThePlaceOfAValue(t *testing.T) {
 	t.Parallel()
 	src := layers{user: "{\"container\": {\"agent\": {\"egress\": {\"allow\": [\n\"a.test\", \"b c\"]}}}}"}.write(t)

@@ -1,5 +1,6 @@
 // Package settings reads what a project and its user have set for their looms, in iloom's settings files: JSON with
-// comments and trailing commas. Keys that are not known here are iloom's own and are ignored.
+// comments and trailing commas. Keys that are not known here are iloom's own and are ignored, but for those of agents
+// ([Agent]).
 package settings
 
 import (
