@@ -325,7 +325,23 @@ func (l *Looms) dead(ctx context.Context, c engine.Container, why string) error 
 	return &DeadError{Service: c.Service, Container: c.Name, What: why, Tail: tail}
 }
 
-// explain adds to Compose's error the service that ended, with its last lines: Compose names a container at best.
+// PausedError says that services of a loom are paused. Whoever paused them lets them go on.
+type PausedError struct {
+	Loom     string
+	Services []string
+	Err      error
+}
+
+// Error names the services.
+func (e *PausedError) Error() string {
+	return fmt.Sprintf("%s of loom %s cannot be started while paused: %v", strings.Join(e.Services, ", "), e.Loom, e.Err)
+}
+
+// Unwrap gives Compose's error.
+func (e *PausedError) Unwrap() error { return e.Err }
+
+// explain adds to Compose's error the services that are paused, or the one that ended, with its last lines: Compose names a
+// container at best.
 func (l *Looms) explain(ctx context.Context, plan *Plan, cause error) error {
 	if ctx.Err() != nil {
 		return cause
@@ -336,6 +352,16 @@ func (l *Looms) explain(ctx context.Context, plan *Plan, cause error) error {
 	}
 	if v := l.judge(plan, own); v.dead != nil {
 		return fmt.Errorf("%w", errors.Join(cause, l.dead(ctx, *v.dead, v.why)))
+	}
+	paused := &PausedError{Loom: plan.ID, Err: cause}
+	for _, c := range own {
+		if _, ok := plan.Project.Services[c.Service]; ok && c.State == "paused" && !slices.Contains(paused.Services, c.Service) {
+			paused.Services = append(paused.Services, c.Service)
+		}
+	}
+	if len(paused.Services) > 0 {
+		slices.Sort(paused.Services)
+		return paused
 	}
 	return cause
 }

@@ -29,6 +29,7 @@ func hint(err error) string {
 		unknown     *loom.UnknownError
 		several     *loom.SeveralError
 		unfinished  *loom.UnfinishedError
+		paused      *loom.PausedError
 		empty       *loom.EmptyError
 		web         *loom.WebError
 		silent      *loom.SilentError
@@ -96,6 +97,8 @@ func hint(err error) string {
 		return "correct the devcontainer.json"
 	case errors.As(err, &powers):
 		return fmt.Sprintf("look at what changed, then docker loom up %s --trust accepts it", powers.ID)
+	case errors.As(err, &paused):
+		return "docker loom unpause " + paused.Loom + " lets them go on"
 	case errors.As(err, &unfinished):
 		return left(unfinished)
 	case errors.As(err, &unknown):
