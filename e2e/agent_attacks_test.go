@@ -482,8 +482,7 @@ func (s *siege) outside(dir, own, common string) []string {
 }
 
 // TestAgentWorksAsTheUser: what an agent is for works in the sandbox, and the user goes on from there: commits, branches,
-// tags, a stash, a merge and a rebase; what it made is the user's. What does not work is to delete a ref in a linked work tree
-// (docs/decisions/sandbox-git.md).
+// tags, a stash, a merge, a rebase, a cherry-pick and refs that go again; what it made is the user's.
 func TestAgentWorksAsTheUser(t *testing.T) {
 	for _, c := range checkouts("work", 3, 4, 8) {
 		t.Run(c.name, func(t *testing.T) {
@@ -511,7 +510,8 @@ git merge -q -m merged side
 echo four >>work
 git stash -q
 git stash list | grep -q .
-git stash apply -q
+git stash pop -q
+test -z "$(git stash list)"
 git commit -qam four
 git checkout -q -b based HEAD~1
 echo five >five
@@ -519,9 +519,15 @@ git add five
 git commit -qm four-and-a-half
 git commit -q --amend -m "five, amended"
 git rebase -q %[1]s
-rm -f "$(git rev-parse --git-dir)/CHERRY_PICK_HEAD"
 git checkout -q %[1]s
 git merge -q --ff-only based
+git checkout -q side
+git cherry-pick based >/dev/null
+git checkout -q %[1]s
+git tag gone
+git update-ref -d refs/tags/gone
+git update-ref -d refs/heads/based
+test -z "$(git rev-parse -q --verify refs/tags/gone)$(git rev-parse -q --verify refs/heads/based)"
 mkdir -p deep/er
 echo x >deep/er/file
 test -z "$(git status --porcelain --untracked-files=no)"

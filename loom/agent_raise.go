@@ -2,6 +2,7 @@ package loom
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -505,7 +506,7 @@ func (l *Looms) compose(ctx context.Context, t *Target, spec sandbox.Spec, proje
 		// Compose would start the sidecar only; its own idea of drift shall not touch the sandbox.
 		delete(project.Services, sandbox.ServiceName(spec.Agent))
 	}
-	if err := l.ownHome(ctx, t, spec, project); err != nil {
+	if err := l.ownVolumes(ctx, spec, project, action); err != nil {
 		return err
 	}
 	var others []string
@@ -521,29 +522,44 @@ func (l *Looms) compose(ctx context.Context, t *Target, spec sandbox.Spec, proje
 	return nil
 }
 
-// ownHome makes the home volume, and gives it and the folders that files are mounted in to the agent.
-func (l *Looms) ownHome(ctx context.Context, t *Target, spec sandbox.Spec, project *types.Project) error {
-	key := sandbox.HomeName(spec.Agent)
-	volume := project.Volumes[key].Name
+// ownVolumes makes the sandbox's volumes. The home volume, and the folders in it that files are mounted in, are given to the
+// agent. The view of the git folder is made anew where nothing runs in the sandbox.
+func (l *Looms) ownVolumes(ctx context.Context, spec sandbox.Spec, project *types.Project, action sandbox.Action) error {
 	there, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: spec.Project})
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(there, func(v engine.Volume) bool { return v.Name == volume }) {
-		if err := l.Stack.CreateVolume(ctx, project, key); err != nil {
-			return err
+	for key, v := range project.Volumes {
+		if !slices.ContainsFunc(there, func(o engine.Volume) bool { return o.Name == v.Name }) {
+			if err := l.Stack.CreateVolume(ctx, project, key); err != nil {
+				return err
+			}
 		}
 	}
-	_, why, code, err := l.Engine.RunOnce(ctx, engine.Once{
+	once := engine.Once{
 		Image: spec.EgressImage, User: "0:0", Network: "none", CapAdd: []string{"CHOWN", "DAC_OVERRIDE", "FOWNER"},
 		Cmd:    append([]string{sandbox.Program, "egress", "home", fmt.Sprintf("%d:%d", spec.UID, spec.GID), sandbox.Home}, sandbox.Folders(spec)...),
-		Mounts: []engine.Mount{{Volume: volume, Target: sandbox.Home}},
-	})
+		Mounts: []engine.Mount{{Volume: project.Volumes[sandbox.HomeName(spec.Agent)].Name, Target: sandbox.Home}},
+	}
+	view, err := spec.View()
+	if err != nil {
+		return err
+	}
+	if view != nil && action.Sandbox != sandbox.Keep {
+		links, err := json.Marshal(view.Links)
+		if err != nil {
+			return err
+		}
+		const at = "/view"
+		once.Cmd = append(once.Cmd, "--", "view", at, string(links))
+		once.Mounts = append(once.Mounts, engine.Mount{Volume: project.Volumes[view.Volume].Name, Target: at})
+	}
+	_, why, code, err := l.Engine.RunOnce(ctx, once)
 	if err == nil && code != 0 {
 		err = errors.New(string(why))
 	}
 	if err != nil {
-		return fmt.Errorf("home of the sandbox: %w", err)
+		return fmt.Errorf("volumes of the sandbox: %w", err)
 	}
 	return nil
 }

@@ -85,7 +85,10 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 		if b.readOnly {
 			f.Access = "read"
 		}
-		if b.source != b.target && !b.isVolume {
+		switch {
+		case b.isVolume && b.target != Home:
+			f.Source = "a view of it, the sandbox's own"
+		case b.source != b.target && !b.isVolume:
 			f.Source = b.source
 		}
 		a.Files = append(a.Files, f)
@@ -100,7 +103,7 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 // kind says what a mount is there for.
 func (s Spec) kind(b bind) string {
 	switch {
-	case b.isVolume:
+	case b.target == Home:
 		return "home"
 	case b.target == s.WorkTree:
 		return "worktree"

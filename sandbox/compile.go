@@ -57,6 +57,10 @@ func Compile(s Spec) (*types.Project, []finding.Finding, error) {
 		Networks:   types.Networks{name: inner, outer: out},
 		Volumes:    types.Volumes{home: {Name: s.Project + "_" + home, Labels: s.labels()}},
 	}
+	if s.hasView() {
+		view := GitName(s.Agent)
+		p.Volumes[view] = types.VolumeConfig{Name: s.Project + "_" + view, Labels: s.labels()}
+	}
 	s.seal(p, name, sidecar, outer, mounts)
 	return p, s.findings(), nil
 }
@@ -289,6 +293,9 @@ func (s Spec) binds() ([]bind, error) {
 	all = append(all, bind{source: filepath.Join(s.WorkTree, ".iloom"), target: filepath.Join(s.WorkTree, ".iloom"), readOnly: true})
 	if s.Git != nil {
 		all = append(all, s.Git.binds(s.WorkTree, s.ReadOnly)...)
+	}
+	if s.hasView() {
+		all = append(all, bind{source: GitName(s.Agent), target: s.Git.Common, isVolume: true})
 	}
 	all = append(all, bind{source: HomeName(s.Agent), target: Home, isVolume: true})
 	for _, f := range s.Files {

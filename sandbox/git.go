@@ -12,8 +12,7 @@ import (
 // calls git next on the host. So what is writable is listed, and all else is read-only.
 //
 // In a linked work tree the common dir is read-only as a whole; objects, refs, logs and the work tree's own folder of
-// worktrees/ are writable on top of it. The price: what needs packed-refs.lock beside them fails, and that is the deletion
-// of any ref (branch -d, tag -d, bisect) and pack-refs.
+// worktrees/ are writable. At the common dir's path is a [View] of it.
 //
 // A main checkout's git folder must be writable itself, since git makes HEAD.lock and index.lock in it and renames them.
 // It is a mount of its own, so that it cannot be renamed, and so is each thing in it that git obeys ([guarded]): a
@@ -37,8 +36,8 @@ type Git struct {
 	Submodules []string
 	// Reftable says that refs are in the folder reftable.
 	Reftable bool
-	// Others are the names of what else is in a main checkout's git folder and is neither guarded nor git's to write. They
-	// are read-only too; new ones do not make another sandbox of it.
+	// Others are the names of what else is in a main checkout's git folder and is neither guarded nor git's to write, and of
+	// all that is in a common dir. They are read-only too; new ones do not make another sandbox of it.
 	Others []string
 }
 
@@ -114,8 +113,11 @@ func (g *Git) binds(workTree string, readOnly bool) []bind {
 	}
 	if g.Main {
 		add(g.Common, false, false)
-	} else {
+	} else if readOnly {
 		add(g.Common, true, false)
+	} else {
+		all = append(all, bind{source: g.Common, target: commonInside, readOnly: true})
+		add(filepath.Join(g.Common, "worktrees"), true, false)
 	}
 	for _, p := range g.Writable() {
 		add(p, false, false)
@@ -123,8 +125,10 @@ func (g *Git) binds(workTree string, readOnly bool) []bind {
 	for _, p := range g.guardedPaths() {
 		add(p, true, false)
 	}
-	for _, name := range g.Others {
-		add(filepath.Join(g.Common, name), true, true)
+	if g.Main {
+		for _, name := range g.Others {
+			add(filepath.Join(g.Common, name), true, true)
+		}
 	}
 	if g.File {
 		add(filepath.Join(workTree, ".git"), true, false)

@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -110,10 +111,24 @@ func start(t *testing.T, workTree, common, dir string, change func(*Spec)) *box 
 		out, err := cmd.CombinedOutput()
 		assert.Check(t, err, "%s", out)
 	})
-	cmd := exec.CommandContext(t.Context(), "docker", "compose", "-f", "-", "up", "-d", "--no-deps", ServiceName(""))
-	cmd.Stdin = bytes.NewReader(text)
-	out, err := cmd.CombinedOutput()
-	assert.NilError(t, err, "%s\n%s", out, text)
+	compose := func(args ...string) {
+		cmd := exec.CommandContext(t.Context(), "docker", append([]string{"compose", "-f", "-"}, append(args, "--no-deps", ServiceName(""))...)...)
+		cmd.Stdin = bytes.NewReader(text)
+		out, err := cmd.CombinedOutput()
+		assert.NilError(t, err, "%s\n%s", out, text)
+	}
+	compose("up", "--no-start")
+	view, err := s.View()
+	assert.NilError(t, err)
+	if view != nil {
+		links, err := json.Marshal(view.Links)
+		assert.NilError(t, err)
+		at := host(t, "/", "docker", "volume", "inspect", "-f", "{{.Mountpoint}}", name+"_"+view.Volume)
+		var said bytes.Buffer
+		code := egress.Main(t.Context(), []string{"view", at, string(links)}, os.Getenv, nil, &said, &said)
+		assert.Equal(t, code, 0, said.String())
+	}
+	compose("up", "-d")
 	return &box{t, s, name + "-" + ServiceName("") + "-1"}
 }
 
@@ -178,12 +193,15 @@ func TestGitWorksInALinkedWorkTreeAndItsConfigurationIsOutOfReach(t *testing.T) 
 	main, linked, canary := project(t)
 	b := start(t, linked, main+"/.git", main+"/.git/worktrees/linked", nil)
 	b.must(good)
+	b.must(`git checkout -q -b pick side; echo p >p; git add p; git commit -qm p; git checkout -q feat; git cherry-pick pick >/dev/null; git commit -q --amend -m picked
+		test -z "$(git stash list)"; git tag t3; git update-ref -d refs/tags/t3; git update-ref -d refs/heads/pick
+		! git rev-parse -q --verify t3; ! git rev-parse -q --verify pick; test -z "$(git status --porcelain | grep -v '^??')"`)
 	assert.Equal(t, b.must("id -u"), "61000")
 	plant := "printf '#!/bin/sh\\ntouch " + canary + "\\n' >/tmp/evil; chmod +x /tmp/evil; "
 	own := main + "/.git/worktrees/linked"
 	for _, script := range []string{
 		"echo x >" + main + "/.git/hooks/pre-commit", "git config core.fsmonitor /tmp/evil", "git config --worktree core.fsmonitor /tmp/evil",
-		"git config core.hooksPath /tmp", "rm " + main + "/.git/config", "mv " + main + "/.git/config " + main + "/.git/c", "echo x >" + main + "/.git/new",
+		"git config core.hooksPath /tmp", "rm " + main + "/.git/config", "mv " + main + "/.git/config " + main + "/.git/c",
 		"mv " + main + "/.git " + main + "/g", "mv " + main + "/.git/hooks " + main + "/.git/h",
 		"echo /tmp >" + own + "/commondir", "rm " + own + "/commondir", "mv " + own + "/commondir " + own + "/x", "ln -sf /tmp " + own + "/commondir",
 		"echo /tmp >" + own + "/gitdir", "rm " + own + "/gitdir", "echo x >" + own + "/config.worktree", "rm " + own + "/config.worktree",
@@ -202,8 +220,16 @@ func TestGitWorksInALinkedWorkTreeAndItsConfigurationIsOutOfReach(t *testing.T) 
 		host(t, dir, "git", "-c", "core.untrackedCache=false", "diff", "HEAD")
 	}
 	assertNone(t, canary)
+	// What it makes beside them is in the sandbox's own folder. A view that went through one would end every ref that it packs.
+	b.must("echo x >" + main + "/.git/new")
+	assertNone(t, main+"/.git/new")
+	for _, script := range []string{"git pack-refs --all", "git gc", "rm " + main + "/.git/packed-refs", "mv " + main + "/.git/packed-refs.5 /tmp", "touch " + main + "/.git/x.tmp && mv " + main + "/.git/x.tmp " + main + "/.git/packed-refs.5", "mv " + main + "/.git/HEAD /tmp"} {
+		b.refused(script)
+	}
+	assert.Equal(t, host(t, main, "git", "rev-parse", "--abbrev-ref", "feat"), "feat")
 	// What another process writes, the agent sees, and the other way round.
 	host(t, main, "git", "pack-refs", "--all")
+	b.must("git log -1 side >/dev/null; git stash list; git branch afterwards; git branch | grep -q topic")
 	host(t, main, "git", "gc", "-q")
 	b.must("git log -1 side >/dev/null; git rev-parse feat t1 main >/dev/null; echo 9 >>a; git commit -qam nine")
 	assert.Equal(t, host(t, linked, "git", "log", "-1", "--format=%s"), "nine")

@@ -108,10 +108,7 @@ func (g *Git) readEntries() error {
 			return err
 		}
 	}
-	if !g.Main {
-		return nil
-	}
-	if b, err := os.ReadFile(filepath.Join(g.Dir, "commondir")); err == nil && strings.TrimRight(string(b), "\r\n") != "." {
+	if b, err := os.ReadFile(filepath.Join(g.Dir, "commondir")); g.Main && err == nil && strings.TrimRight(string(b), "\r\n") != "." {
 		return fmt.Errorf("git folder: %s: it leads git to %q, and this is no linked work tree", filepath.Join(g.Dir, "commondir"), b)
 	}
 	entries, err := os.ReadDir(g.Common)
@@ -119,6 +116,12 @@ func (g *Git) readEntries() error {
 		return fmt.Errorf("git folder: %w", err)
 	}
 	for _, e := range entries {
+		if !g.Main {
+			if !strings.HasSuffix(e.Name(), ".lock") {
+				g.Others = append(g.Others, e.Name())
+			}
+			continue
+		}
 		// A link cannot be mounted on itself, and git makes none.
 		if !isWritten(e.Name()) && !isGuarded(e.Name()) && (e.IsDir() || e.Type().IsRegular()) {
 			g.Others = append(g.Others, e.Name())

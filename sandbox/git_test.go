@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +49,8 @@ func TestReadGitFindsWhatIsToBeGuarded(t *testing.T) {
 	})
 	g, _, err = ReadGit(linked, main+"/.git", main+"/.git/worktrees/linked")
 	assert.NilError(t, err)
+	assert.Check(t, slices.Contains(g.Others, "config") && slices.Contains(g.Others, "HEAD"), "%v", g.Others)
+	g.Others = nil
 	assert.DeepEqual(t, g, &Git{Common: main + "/.git", Dir: main + "/.git/worktrees/linked", File: true})
 	git(t, linked, "-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init")
 	g, _, err = ReadGit(linked, main+"/.git", main+"/.git/worktrees/linked")
@@ -140,8 +143,8 @@ func TestRightsAreOfWhatIsMountedWritable(t *testing.T) {
 			return write, said
 		}
 		for _, b := range binds {
-			if w, said := writes(b.target); said {
-				assert.Check(t, w == !b.readOnly, "%s", b.target)
+			if w, said := writes(b.source); said && !b.isVolume {
+				assert.Check(t, w == !b.readOnly, "%s", b.source)
 			}
 		}
 	}
@@ -177,4 +180,34 @@ func TestWhatAnAgentLeftInGitsFoldersIsTold(t *testing.T) {
 	assert.Equal(t, at(main, main+"/.git"), main+" has itself become a git folder, with a configuration of its own")
 	put(t, main+"/.git/HEAD", "nothing\n")
 	assert.Assert(t, strings.HasPrefix(at(main, main+"/.git"), "it is no git folder any more"))
+}
+
+func TestAViewLinksWhatIsNotMountedAndHoldsPackedRefsBehindMoreLinksThanGitFollows(t *testing.T) {
+	t.Parallel()
+	s := linkedSpec()
+	s.Git.Others = []string{"HEAD", "objects", "worktrees", "git-crypt"}
+	v, err := s.View()
+	assert.NilError(t, err)
+	assert.Equal(t, v.Target, s.Git.Common)
+	assert.Equal(t, v.Links["git-crypt"], "/var/lib/docker-loom/git/git-crypt")
+	for _, name := range []string{"objects", "refs", "logs", "worktrees"} {
+		assert.Check(t, v.Links[name] == "", "%s is mounted", name)
+	}
+	followed := 0
+	for at := "packed-refs"; v.Links[at] != ""; at = v.Links[at] {
+		followed++
+	}
+	assert.Equal(t, followed, 6)
+
+	// A work tree inside a bare repository is mounted where it is.
+	s.WorkTree = s.Git.Common + "/trees/123"
+	s.Git.Others = append(s.Git.Others, "trees")
+	v, err = s.View()
+	assert.NilError(t, err)
+	assert.Equal(t, v.Links["trees"], "")
+
+	s.ReadOnly = true
+	v, err = s.View()
+	assert.NilError(t, err)
+	assert.Assert(t, v == nil)
 }

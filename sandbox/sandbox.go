@@ -116,9 +116,12 @@ func OuterName(agent string) string { return ServiceName(agent) + "-out" }
 // HomeName is the key of the volume with the agent's home folder.
 func HomeName(agent string) string { return ServiceName(agent) + "-home" }
 
+// GitName is the key of the volume with the [View].
+func GitName(agent string) string { return ServiceName(agent) + "-git" }
+
 // checkAgent refuses names whose sandbox would have the name of another one's sidecar or network.
 func checkAgent(name string) error {
-	for _, ours := range []string{"egress", "out", "home"} {
+	for _, ours := range []string{"egress", "out", "home", "git"} {
 		if name == ours || strings.HasSuffix(name, "-"+ours) {
 			return fmt.Errorf("agent %q: names that end in -%s are those of a sandbox's own parts", name, ours)
 		}

@@ -61,7 +61,9 @@ var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,29}$`)
 
 // AgentName tells whether an agent can be called so: its containers, networks and volume are named after it.
 func AgentName(name string) bool {
-	return agentName.MatchString(name) && !strings.HasSuffix(name, "-egress")
+	return agentName.MatchString(name) && !slices.ContainsFunc([]string{"egress", "out", "home", "git"}, func(part string) bool {
+		return name == part || strings.HasSuffix(name, "-"+part)
+	})
 }
 
 // agents reads container.agent and container.agents.
@@ -78,7 +80,7 @@ func (c *Container) agents(container *node) error {
 	for _, name := range slices.Sorted(maps.Keys(list.members)) {
 		m := list.members[name]
 		if !AgentName(name) {
-			return m.at(m.name).errorf("%s is no name for an agent (lower-case letters, digits, - and _; the names egress, out and home, and ends such as -out, are taken)", quote(name))
+			return m.at(m.name).errorf("%s is no name for an agent (lower-case letters, digits, - and _; the names egress, git, home and out, and ends such as -out, are taken)", quote(name))
 		}
 		if err := m.object(); err != nil {
 			return err

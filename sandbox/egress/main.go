@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,8 @@ const usage = `usage: docker-loom egress COMMAND, in the sidecar of a sandbox
   check             prove that the network is closed, as the Check on stdin or in ` + CheckVariable + ` says
   chown UID:GID PATH...
   home UID:GID HOME [FOLDER...]   give HOME away, and the folders in it, made where they are missing
+  view DIR LINKS    make DIR a folder of the symbolic links that LINKS, a JSON object, says
+  several commands are separated by --
 `
 
 // errUsage asks for the usage and exit code 2.
@@ -50,6 +53,13 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 	if socket == "" {
 		socket = Socket
 	}
+	if i := slices.Index(args, "--"); i >= 0 {
+		if err := run(ctx, args[:i], env, stdin, stdout, stderr); err != nil {
+			return err
+		}
+		args = args[i+1:]
+		return run(ctx, args, env, stdin, stdout, stderr)
+	}
 	command, args := args[0], args[1:]
 	switch {
 	case command == "serve" && len(args) == 0:
@@ -76,6 +86,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 		return theirs(args[0], args[1], args[2:])
 	case command == "chown" && len(args) > 1:
 		return chown(args[0], args[1:])
+	case command == "view" && len(args) == 2:
+		return view(args[0], args[1])
 	}
 	return errUsage
 }
