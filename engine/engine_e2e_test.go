@@ -168,8 +168,11 @@ func (p project) start(service, script string, edits ...func(*container.Config, 
 	p.t.Helper()
 	id := p.create(service, script, edits...)
 	err := api.ContainerStart(p.t.Context(), id, container.StartOptions{})
-	// A port of the engine's choice may be the source of somebody's connection just then; its next choice is another.
+	// A port of the engine's choice may be the source of somebody's connection just then; its next choice is another. The
+	// container is another too: the engine may still be putting the first start's root away, and then no exec works in it.
 	for tries := 1; err != nil && strings.Contains(err.Error(), "address already in use") && tries < 10; tries++ {
+		assert.NilError(p.t, p.e.RemoveContainers(p.t.Context(), []string{id}, true))
+		id = p.create(service, script, edits...)
 		err = api.ContainerStart(p.t.Context(), id, container.StartOptions{})
 	}
 	assert.NilError(p.t, err)
