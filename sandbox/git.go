@@ -111,11 +111,12 @@ func (g *Git) binds(workTree string, readOnly bool) []bind {
 			all = append(all, bind{source: p, target: p, readOnly: ro || readOnly, passing: passing})
 		}
 	}
-	if g.Main {
+	switch {
+	case g.Main:
 		add(g.Common, false, false)
-	} else if readOnly {
+	case readOnly:
 		add(g.Common, true, false)
-	} else {
+	default:
 		all = append(all, bind{source: g.Common, target: commonInside, readOnly: true})
 		add(filepath.Join(g.Common, "worktrees"), true, false)
 	}
