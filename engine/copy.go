@@ -33,7 +33,7 @@ func (e *Engine) ImportEmpty(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-// Mount is a volume in a container.
+// Mount is a volume in a container, or a folder of the host by its absolute path.
 type Mount struct {
 	Volume, Target string
 	ReadOnly       bool

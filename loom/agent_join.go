@@ -2,10 +2,12 @@ package loom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -204,11 +206,43 @@ func (l *Looms) takeRights(ctx context.Context, t *Target) error {
 		}
 	}
 	for uid := range users {
+		if err := l.giveBack(ctx, followed(t.Known.WorkTree), git); err != nil {
+			return err
+		}
 		if _, err := sandbox.Revoke(paths, uid); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// giveBack gives what sandboxes made in a work tree to its owner, where the engine is the owner's own: there that is root of
+// the containers, and nobody else can do it.
+func (l *Looms) giveBack(ctx context.Context, workTree string, git *sandbox.Git) error {
+	info, err := l.Engine.Info(ctx)
+	if err != nil || !info.Confines.Rootless {
+		return err
+	}
+	image, err := l.egressImage(ctx)
+	if err != nil {
+		return err
+	}
+	paths := []string{workTree}
+	if git != nil {
+		paths = append(paths, git.Writable()...)
+	}
+	once := engine.Once{
+		Image: image, User: "0:0", Network: "none", CapAdd: []string{"CHOWN", "DAC_OVERRIDE", "FOWNER"},
+		Cmd: append([]string{sandbox.Program, "egress", "give", strconv.Itoa(sandbox.FixedID), "0:0"}, paths...),
+	}
+	for _, p := range paths {
+		once.Mounts = append(once.Mounts, engine.Mount{Volume: p, Target: p})
+	}
+	_, why, code, err := l.Engine.RunOnce(ctx, once)
+	if err == nil && code != 0 {
+		err = errors.New(string(why))
+	}
+	return err
 }
 
 // isSandboxKey tells the networks and volumes of sandboxes by their keys.

@@ -19,14 +19,15 @@ const (
 )
 
 // Grant lets the user uid do in each of the paths what their [Right] says: where the owner may, by entries of access control
-// lists, which folders hand on to what is made in them later. Entries of others and what they may do stay. It returns how
-// many files and folders it changed. What is right already is left alone, so that a second run only reads. Symbolic links
-// are not followed, and swapping one in while it runs leads nowhere; other file systems are not entered. A file system
-// without such lists is a [NoACLError].
+// lists, which folders hand on to what is made in them later. Entries of others and what they may do stay. A folder hands on
+// its owner's rights too: what uid makes in it is uid's, and an owner that is not root could not work on it else. It returns
+// how many files and folders it changed. What is right already is left alone, so that a second run only reads, and so is what
+// uid owns and has closed to us. Symbolic links are not followed, and swapping one in while it runs leads nowhere; other file
+// systems are not entered. A file system without such lists is a [NoACLError].
 func Grant(rights []Right, uid int) (int, error) {
 	changed := 0
 	for _, r := range rights {
-		w := walk{except: r.Except, visit: func(f *node) (bool, error) { return f.grant(uint32(uid), r.Write) }}
+		w := walk{agent: uint32(uid), except: r.Except, visit: func(f *node) (bool, error) { return f.grant(uint32(uid), r.Write) }}
 		n, err := w.run(r.Path)
 		changed += n
 		if err != nil {
@@ -45,11 +46,12 @@ func HasLists(path string) error {
 	return nil
 }
 
-// Revoke takes the entries of uid in each of the paths and below away again.
+// Revoke takes the entries that [Grant] made for uid in each of the paths and below away again, but for what uid owns and we
+// may not change.
 func Revoke(paths []string, uid int) (int, error) {
 	changed := 0
 	for _, p := range paths {
-		w := walk{visit: func(f *node) (bool, error) { return f.revoke(uint32(uid)) }}
+		w := walk{agent: uint32(uid), visit: func(f *node) (bool, error) { return f.revoke(uint32(uid)) }}
 		n, err := w.run(p)
 		changed += n
 		if err != nil {
@@ -61,6 +63,7 @@ func Revoke(paths []string, uid int) (int, error) {
 
 // walk visits files and folders by descriptors, each opened from the one of its folder: no name is looked up twice.
 type walk struct {
+	agent   uint32
 	except  []string
 	visit   func(*node) (bool, error)
 	changed int
@@ -71,6 +74,7 @@ type node struct {
 	fd     int
 	path   string // for errors
 	mode   uint32
+	owner  uint32
 	folder bool
 }
 
@@ -103,7 +107,7 @@ func (w *walk) at(dir int, name, path string, device uint64, top bool) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	n := &node{fd: fd, path: path, mode: st.Mode, folder: st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	n := &node{fd: fd, path: path, mode: st.Mode, owner: st.Uid, folder: st.Mode&unix.S_IFMT == unix.S_IFDIR}
 	if !n.folder && st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil
 	}
@@ -112,8 +116,10 @@ func (w *walk) at(dir int, name, path string, device uint64, top bool) error {
 	} else if device != uint64(st.Dev) { //nolint:unconvert // see above
 		return nil
 	}
+	// Its owner lets itself in, and others as it likes.
+	theirs := func(err error) bool { return n.owner == w.agent && errors.Is(err, os.ErrPermission) }
 	ok, err := w.visit(n)
-	if err != nil {
+	if err != nil && !theirs(err) {
 		return err
 	}
 	if ok {
@@ -123,11 +129,11 @@ func (w *walk) at(dir int, name, path string, device uint64, top bool) error {
 		return nil
 	}
 	names, err := n.names()
-	if err != nil {
+	if err != nil && !theirs(err) {
 		return err
 	}
 	for _, name := range names {
-		if err := w.at(fd, name, path+"/"+name, device, false); err != nil {
+		if err := w.at(fd, name, path+"/"+name, device, false); err != nil && !theirs(err) {
 			return err
 		}
 	}
@@ -222,13 +228,24 @@ func (n *node) grant(uid uint32, write bool) (bool, error) {
 		// What is made in it shall have of group and others what the folder has, as with the umask that made the folder.
 		handed = fromMode(uint32(access.base(aclUserObj))<<6 | uint32(access.groupRights())<<3 | uint32(access.base(aclOther)))
 	}
-	if now, ok := handed.allows(uid); !ok || now != perm {
-		if err := n.set(aclDefault, handed.with(uid, perm)); err != nil {
-			return changed, err
+	want := handed
+	for _, id := range n.heirs(uid, write) {
+		if now, ok := want.allows(id); !ok || now != perm {
+			want = want.with(id, perm)
 		}
-		changed = true
 	}
-	return changed, nil
+	if slices.Equal(want, handed) {
+		return changed, nil
+	}
+	return true, n.set(aclDefault, want)
+}
+
+// heirs are the users that a folder hands rights on for.
+func (n *node) heirs(uid uint32, write bool) []uint32 {
+	if write && n.owner != 0 && n.owner != uid {
+		return []uint32{uid, n.owner}
+	}
+	return []uint32{uid}
 }
 
 // revoke takes the user's entries away. A list that then says what a mode says goes too: setting such a list makes it the
@@ -240,7 +257,7 @@ func (n *node) revoke(uid uint32) (bool, error) {
 		return false, err
 	}
 	if _, ok := access.allows(uid); ok {
-		if err := n.set(aclAccess, access.without(uid)); err != nil {
+		if err := n.set(aclAccess, access.without(uid).without(n.owner)); err != nil {
 			return false, err
 		}
 		changed = true
@@ -255,7 +272,7 @@ func (n *node) revoke(uid uint32) (bool, error) {
 	if _, ok := handed.allows(uid); !ok {
 		return changed, nil
 	}
-	if rest := handed.without(uid); rest.named() {
+	if rest := handed.without(uid).without(n.owner); rest.named() {
 		return true, n.set(aclDefault, rest)
 	}
 	if err := unix.Removexattr(n.link(), aclDefault); err != nil && !errors.Is(err, unix.ENODATA) {

@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"gotest.tools/v3/assert"
 )
 
@@ -126,4 +128,38 @@ func TestReadersNeedNoEntryWhereAnybodyReads(t *testing.T) {
 	n, err := Grant([]Right{{Path: dir + "/d"}}, own)
 	assert.NilError(t, err)
 	assert.Equal(t, n, 0)
+}
+
+// Where the engine is a user's own, the agent can be neither root nor that user: what it makes is its own, and both work on.
+func TestTheOwnerOfATreeWorksOnWhatAGrantedUserMakes(t *testing.T) {
+	const owner = 4711
+	tree := filepath.Join(open(t), "tree")
+	write(t, tree+"/sub/a", "a", 0o644)
+	for _, p := range []string{tree, tree + "/sub", tree + "/sub/a"} {
+		assert.NilError(t, os.Chown(p, owner, owner))
+	}
+	// grant runs as the owner, who is not allowed what root is.
+	as := func(do func() error) error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		_, err := unix.SetfsuidRetUid(owner)
+		assert.NilError(t, err)
+		defer func() { _, _ = unix.SetfsuidRetUid(0) }()
+		return do()
+	}
+	rights := []Right{{Path: tree, Write: true}}
+	grant := func() error { _, err := Grant(rights, own); return err }
+	assert.NilError(t, as(grant))
+	assert.NilError(t, asUser(t, own, "umask 022; cd "+tree+" && mkdir -p sub/new/er && echo x >sub/new/er/f && echo y >>sub/a && mkdir -m 700 closed && echo s >closed/s && echo k >key && chmod 600 key"))
+	assert.NilError(t, asUser(t, owner, "cd "+tree+" && echo mine >>sub/new/er/f && echo z >sub/new/er/g && rm sub/new/er/f && rmdir sub/new/er 2>/dev/null; rm sub/new/er/g"))
+	assert.Assert(t, asUser(t, owner, "cat "+tree+"/key") != nil, "what the agent closed stays closed")
+	assert.NilError(t, as(grant), "a second time, with what the agent owns there")
+
+	assert.NilError(t, as(func() error { _, err := Revoke([]string{tree}, own); return err }))
+	assert.Assert(t, asUser(t, own, "touch "+tree+"/sub/x") != nil)
+	n, err := Revoke([]string{tree}, own)
+	assert.NilError(t, err)
+	assert.Assert(t, n > 0, "root takes away what the owner could not")
+	l, err := unix.Lgetxattr(tree+"/sub/a", aclAccess, make([]byte, 512))
+	assert.Assert(t, errors.Is(err, unix.ENODATA), "%d %v", l, err)
 }

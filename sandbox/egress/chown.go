@@ -59,10 +59,42 @@ func theirs(owner, dir string, folders []string) error {
 	return nil
 }
 
+// give gives what one user owns in each path and below to an owner, and leaves what is of others.
+func give(user, to string, paths []string) error {
+	from, err := strconv.Atoi(user)
+	if err != nil {
+		return fmt.Errorf("%q is no UID", user)
+	}
+	uid, gid, err := ids(to)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			if u, _ := owner(info); u != from {
+				return nil
+			}
+			// Links are given away themselves, and never followed.
+			return os.Lchown(name, uid, gid)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // chown gives each path with all below it to an owner. A path that has its owner already is left as it is: its own turn
 // comes last, so that one which was interrupted begins anew.
-func chown(owner string, paths []string) error {
-	uid, gid, err := ids(owner)
+func chown(to string, paths []string) error {
+	uid, gid, err := ids(to)
 	if err != nil {
 		return err
 	}
@@ -71,7 +103,7 @@ func chown(owner string, paths []string) error {
 		if err != nil {
 			return err
 		}
-		if owned(info, uid, gid) {
+		if u, g := owner(info); u == uid && g == gid {
 			continue
 		}
 		// Links are given away themselves, and never followed.

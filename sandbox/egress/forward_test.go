@@ -155,7 +155,8 @@ func TestChownGivesAllBelowAndFollowsNoLink(t *testing.T) {
 	is := func(path string, uid int) bool {
 		info, err := os.Lstat(path)
 		assert.NilError(t, err)
-		return owned(info, uid, uid)
+		u, g := owner(info)
+		return u == uid && g == uid
 	}
 	assert.NilError(t, chown("61000:61000", []string{home}))
 	for _, p := range []string{home, filepath.Join(home, "a"), filepath.Join(home, "a", "file"), filepath.Join(home, "link"), filepath.Join(home, "up")} {
@@ -170,6 +171,13 @@ func TestChownGivesAllBelowAndFollowsNoLink(t *testing.T) {
 	}
 	assert.ErrorContains(t, theirs("61000:61000", home, []string{filepath.Join(home, "up", "x")}), "escapes")
 	assert.ErrorContains(t, theirs("61000:61000", home, []string{outside}), "is not below")
+	assert.NilError(t, os.Lchown(filepath.Join(home, "b"), 4711, 4711))
+	assert.NilError(t, give("61000", "0:0", []string{home}))
+	for _, p := range []string{home, filepath.Join(home, "link"), filepath.Join(home, "b", "c")} {
+		assert.Assert(t, is(p, 0), p)
+	}
+	assert.Assert(t, is(filepath.Join(home, "b"), 4711), "what is another's stays")
+	assert.ErrorContains(t, give("agent", "0:0", []string{home}), "no UID")
 	assert.ErrorContains(t, chown("agent", []string{home}), "UID:GID")
 	assert.ErrorContains(t, chown("1:1", []string{home + "x"}), "no such file")
 }

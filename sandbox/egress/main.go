@@ -21,7 +21,7 @@ const usage = `usage: docker-loom egress COMMAND, in the sidecar of a sandbox
   allow HOST...     allow hosts from now on, until the sidecar is made anew
   policy            the policy in force, as JSON
   check             prove that the network is closed, as the Check on stdin or in ` + CheckVariable + ` says
-  chown UID:GID PATH...
+  give UID OWNER:GROUP PATH...   give what is UID's in PATH and below to OWNER
   home UID:GID HOME [FOLDER...]   give HOME away, and the folders in it, made where they are missing
   view DIR LINKS    make DIR a folder of the symbolic links that LINKS, a JSON object, says
   several commands are separated by --
@@ -84,8 +84,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 		return check(ctx, env(CheckVariable), stdin, stdout)
 	case command == "home" && len(args) > 1:
 		return theirs(args[0], args[1], args[2:])
-	case command == "chown" && len(args) > 1:
-		return chown(args[0], args[1:])
+	case command == "give" && len(args) > 2:
+		return give(args[0], args[1], args[2:])
 	case command == "view" && len(args) == 2:
 		return view(args[0], args[1])
 	}

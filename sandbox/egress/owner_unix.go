@@ -7,7 +7,11 @@ import (
 	"syscall"
 )
 
-func owned(info fs.FileInfo, uid, gid int) bool {
+// owner is whom a file belongs to, -1 where that is not to be had.
+func owner(info fs.FileInfo) (uid, gid int) {
 	s, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(s.Uid) == uid && int(s.Gid) == gid
+	if !ok {
+		return -1, -1
+	}
+	return int(s.Uid), int(s.Gid)
 }

@@ -2,5 +2,5 @@ package egress
 
 import "io/fs"
 
-// owned is for the sidecar, which is always Linux.
-func owned(fs.FileInfo, int, int) bool { return false }
+// owner is for the sidecar, which is always Linux.
+func owner(fs.FileInfo) (uid, gid int) { return -1, -1 }
