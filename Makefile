@@ -55,7 +55,7 @@ demo: ## bring up examples/shop twice, side by side
 	$(WITH_ENGINE) scripts/demo
 
 .PHONY: test
-test: test-unit $(if $(PRIVATE_ENGINES),test-scripts) test-e2e $(if $(PRIVATE_ENGINES),test-e2e-20 test-e2e-pools) ## all tests
+test: test-unit $(if $(PRIVATE_ENGINES),test-scripts) test-e2e $(if $(PRIVATE_ENGINES),test-e2e-20 test-e2e-pools test-e2e-remap) ## all tests
 
 .PHONY: test-unit
 test-unit: ## tests that need no engine
@@ -78,6 +78,10 @@ test-e2e-20: build ## the core of the end-to-end tests on engine 20.10 (E2E_20=P
 .PHONY: test-e2e-pools
 test-e2e-pools: build ## forty networks on an engine with Docker's own address pools, which end at 31
 	WITH_ENGINE_POOL=docker scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestNetworksBeyondDockersPools ./e2e
+
+.PHONY: test-e2e-remap
+test-e2e-remap: build ## an agent on an engine that maps its containers' users
+	WITH_ENGINE_DOCKERD=--userns-remap=default scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestAgentWorksAsTheUser ./e2e
 
 .PHONY: bench-scale
 bench-scale: build ## forty looms of three services, beside as many by plain docker compose
