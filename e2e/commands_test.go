@@ -22,7 +22,9 @@ import (
 	"syscall"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	dockerimage "github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
@@ -247,9 +249,22 @@ func exactly(ts *testscript.TestScript, what string, got, want []string) {
 }
 
 func list(ts *testscript.TestScript, project string) []container.Summary {
+	settle(ts, inProject(project))
 	all, err := suite.docker.ContainerList(context.Background(), container.ListOptions{All: true, Filters: inProject(project)})
 	ts.Check(err)
 	return all
+}
+
+// settle returns when the engine's list has all that has happened to these containers. Whoever waits for a container's end
+// hears of it a moment before the list does; an inspect holds until both agree.
+func settle(ts *testscript.TestScript, which filters.Args) {
+	all, err := suite.docker.ContainerList(context.Background(), container.ListOptions{All: true, Filters: which})
+	ts.Check(err)
+	for _, c := range all {
+		if _, err := suite.docker.ContainerInspect(context.Background(), c.ID); !cerrdefs.IsNotFound(err) {
+			ts.Check(err)
+		}
+	}
 }
 
 var exitCode = regexp.MustCompile(`^Exited \((\d+)\)`)
@@ -316,6 +331,7 @@ func cmdLooms(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: looms [ID:STATE...]")
 	}
+	settle(ts, filters.NewArgs(filters.Arg("label", "ai.iloom.repo")))
 	ts.Check(ts.Exec("docker", "loom", "ls", "--format", "json"))
 	var got []string
 	for _, l := range value(ts, "stdout", ".").([]any) {
