@@ -198,6 +198,8 @@ func await(t *testing.T, ch <-chan Event, ok func(Event) bool) Event {
 	}
 }
 
+// exited waits for the container's end. Whoever waits hears of it a moment before the engine's list does; an inspect holds
+// until both agree.
 func exited(t *testing.T, id string) {
 	t.Helper()
 	ok, errs := api.ContainerWait(t.Context(), id, container.WaitConditionNotRunning)
@@ -206,6 +208,8 @@ func exited(t *testing.T, id string) {
 	case err := <-errs:
 		t.Fatal(err)
 	}
+	_, err := api.ContainerInspect(t.Context(), id)
+	assert.NilError(t, err)
 }
 
 const forever = "while :; do sleep 1; done"
