@@ -77,6 +77,8 @@ func TestInitOnATerminal(t *testing.T) {
 	s.shows("DB (db, container port 5432) [5432]:")
 	s.keys("C-c")
 	s.shows("interrupted")
+	s.keys("clear; echo all' 'gone", "Enter") // else the question is still on the screen, and its answer goes to the shell
+	s.shows("all gone")
 	b, err := os.ReadFile(settings)
 	assert.NilError(t, err)
 	assert.Equal(t, string(b), "{\n  // ours\n  \"mainBranch\": \"main\"\n}\n")
@@ -116,8 +118,9 @@ func TestHintsOnATerminal(t *testing.T) {
 	const place = 9
 	f := newField(t, "hints", place, pair(basePort(place)))
 	s := f.newScreen()
-	s.keys("docker loom up 123", "Enter")
-	shown := s.shows("docker loom down 123")
+	s.keys("docker loom up 123; echo the' 'end", "Enter")
+	shown := s.shows("the end")
+	assert.Assert(t, strings.Contains(shown, "docker loom down 123"), shown)
 	assert.Assert(t, strings.Contains(shown, "What's next:\n    Open http://123.localhost:"), shown)
 	assert.Assert(t, strings.Contains(shown, "→ docker loom open 123"), shown)
 	for i, quiet := range []string{"docker loom up 123 --quiet", "DOCKER_CLI_HINTS=false docker loom up 123", "DOCKER_CLI_HINTS=0 docker loom up 123"} {
