@@ -70,6 +70,9 @@ func (f *field) isGone(id string) {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(f.tree(id)), ".feat-issue-"+id+".*"))
 	assert.NilError(f, err)
 	assert.Equal(f, len(left), 0, "%v", left)
+	left, err = filepath.Glob(filepath.Join(f.repoDir, ".git", "*-feat-issue-"+id))
+	assert.NilError(f, err)
+	assert.Equal(f, len(left), 0, "%v", left)
 }
 
 // TestManyWorkTreesAtOnce: commands that make work trees of one repository in the same second are never in each other's

@@ -444,7 +444,7 @@ func (r *Repository) makeBranch(ctx context.Context, a *Addition) (made bool, er
 
 // undo takes back what an Add that failed has done. What cannot be taken back now, Resume finds.
 func (r *Repository) undo(ctx context.Context, a *Addition, branch bool) {
-	_ = r.clear(ctx, a.ID)
+	_ = r.clear(a.ID)
 	if branch {
 		_, _ = r.patient(ctx, "branch", "--quiet", "-D", a.Branch)
 	}
@@ -471,7 +471,7 @@ func (r *Repository) Resume(ctx context.Context, id string) (path string, err er
 			return u.path, nil
 		}
 	}
-	return "", r.clear(ctx, id)
+	return "", r.clear(id)
 }
 
 // Interrupted tells whether an Add for the id is under way, or was interrupted.
@@ -497,24 +497,18 @@ func (r *Repository) mend() error {
 
 // clear removes what an Add for the id has left that was interrupted before its files were complete: nobody can have
 // worked there.
-func (r *Repository) clear(ctx context.Context, id string) error {
+func (r *Repository) clear(id string) error {
 	for _, u := range r.unfinished(id) {
-		if !u.noted {
+		if u.noted {
+			if err := os.RemoveAll(u.path); err != nil {
+				return err
+			}
+		} else {
 			// Killed before git had noted the path: git itself knows nothing of it, and has put nothing there.
-			if err := os.RemoveAll(u.admin); err != nil {
-				return err
-			}
 			_ = os.Remove(u.path)
-			continue
 		}
-		if err := os.RemoveAll(u.path); err != nil {
+		if err := r.forget(u.admin); err != nil {
 			return err
-		}
-		if _, err := r.patient(ctx, "worktree", "remove", "--force", "--force", u.path); err != nil && !gone(u.admin) {
-			// Git does not know a work tree whose folder in .git has not all its files.
-			if err := os.RemoveAll(u.admin); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,9 +47,16 @@ func (r *Repository) Remove(ctx context.Context, path string, branch bool) error
 				return err
 			}
 		}
-		if _, err := r.patient(ctx, "worktree", "remove", "--force", "--force", path); err != nil {
-			return err
+		for _, admin := range r.admins() {
+			if pathOf(admin) == path {
+				if err := r.forget(admin); err != nil {
+					return err
+				}
+			}
 		}
+	}
+	if err := r.sweep(); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(aside); err != nil {
 		return fmt.Errorf("%w (git no longer knows the work tree; what is left of it is in %s)", err, aside)
@@ -62,6 +70,40 @@ func (r *Repository) Remove(ctx context.Context, path string, branch bool) error
 
 // Leftover tells whether a Remove of the path was interrupted.
 func Leftover(path string) bool { return !gone(removed(path)) }
+
+// forgotten begins what the folder in .git of a work tree that git forgets is called meanwhile.
+const forgotten = "docker-loom-forgotten-"
+
+// forget makes git forget a work tree whose folder is gone. git worktree remove deletes file by file: killed in the middle
+// it leaves what git, or we, no longer know for what it was. A rename leaves all or nothing.
+func (r *Repository) forget(admin string) error {
+	away := filepath.Join(r.CommonDir, forgotten+filepath.Base(admin))
+	if err := os.RemoveAll(away); err != nil {
+		return err
+	}
+	if err := os.Rename(admin, away); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// As git does. It fails where there are others.
+	_ = os.Remove(filepath.Dir(admin))
+	return os.RemoveAll(away)
+}
+
+// sweep ends what any forget was interrupted in.
+func (r *Repository) sweep() error {
+	entries, err := os.ReadDir(r.CommonDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), forgotten) {
+			if err := os.RemoveAll(filepath.Join(r.CommonDir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // deleteBranch removes a branch that is checked out in the work tree that goes: git branch would refuse that.
 func (r *Repository) deleteBranch(ctx context.Context, branch string) error {

@@ -246,6 +246,11 @@ func TestRemoveFinishesWhatWasInterrupted(t *testing.T) {
 			assert.NilError(t, os.Rename(path, removed(path)))
 			mustGit(t, r.Main, "update-ref", "-d", "refs/heads/feat/issue-1")
 		},
+		"half forgotten": func(t *testing.T, r *Repository, path string) {
+			assert.NilError(t, os.Rename(path, removed(path)))
+			mustGit(t, r.Main, "update-ref", "-d", "refs/heads/feat/issue-1")
+			assert.NilError(t, os.Rename(filepath.Join(r.CommonDir, "worktrees", filepath.Base(path)), filepath.Join(r.CommonDir, forgotten+filepath.Base(path))))
+		},
 		"forgotten by git": func(t *testing.T, r *Repository, path string) {
 			assert.NilError(t, os.Rename(path, removed(path)))
 			mustGit(t, r.Main, "worktree", "remove", "--force", path)
@@ -267,7 +272,10 @@ func TestRemoveFinishesWhatWasInterrupted(t *testing.T) {
 			trees, err := r.Trees(t.Context())
 			assert.NilError(t, err)
 			assert.Equal(t, len(trees), 1)
-			if name != "forgotten by git" {
+			left, err := filepath.Glob(filepath.Join(r.CommonDir, forgotten+"*"))
+			assert.NilError(t, err)
+			assert.Equal(t, len(left), 0)
+			if !strings.Contains(name, "forgotten") {
 				assert.Assert(t, !strings.Contains(mustGit(t, r.Main, "config", "--list", "--local"), "branch.feat"))
 			}
 		})
