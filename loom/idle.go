@@ -185,6 +185,8 @@ func judgeIdle(k *registry.Loom, a Activity, now time.Time, after time.Duration)
 // attend notes that this process works on a loom, until it ends.
 func (l *Looms) attend(ctx context.Context, t *Target) {
 	name := t.Repository + "\x00" + t.ID
+	l.attendance.Lock()
+	defer l.attendance.Unlock()
 	if l.Unnoticed || l.attending[name] != nil {
 		return
 	}
@@ -203,6 +205,8 @@ func (l *Looms) attend(ctx context.Context, t *Target) {
 // unattend forgets all that was observed of a loom that ends.
 func (l *Looms) unattend(t *Target) {
 	name := t.Repository + "\x00" + t.ID
+	l.attendance.Lock()
+	defer l.attendance.Unlock()
 	if leave := l.attending[name]; leave != nil {
 		leave()
 		delete(l.attending, name)
@@ -214,6 +218,8 @@ func (l *Looms) unattend(t *Target) {
 
 // Leave ends the work on the looms that this process attended to.
 func (l *Looms) Leave() {
+	l.attendance.Lock()
+	defer l.attendance.Unlock()
 	for name, leave := range l.attending {
 		leave()
 		delete(l.attending, name)

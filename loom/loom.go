@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/engine"
@@ -46,7 +47,8 @@ type Looms struct {
 	// Unnoticed keeps what is done from counting as use of the looms.
 	Unnoticed bool
 
-	attending map[string]func() // by name of the loom, with its repository
+	attendance sync.Mutex        // of attending
+	attending  map[string]func() // by name of the loom, with its repository
 }
 
 func (l *Looms) debugf(format string, args ...any) {

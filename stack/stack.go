@@ -49,9 +49,7 @@ type Stack struct {
 // New returns a Stack on the engine that docker is connected to. Progress goes to docker's error stream. What carries the
 // label own belongs to a loom; its networks and volumes bear [LabelOwnHash].
 func New(docker command.Cli, own string) *Stack {
-	if api.ComposeVersion == "" {
-		api.ComposeVersion = builtWith()
-	}
+	version()
 	made := unhashed{docker, own}
 	return &Stack{docker: docker, making: made, compose: compose.NewComposeService(made, compose.WithPrompt(no))}
 }
@@ -59,6 +57,13 @@ func New(docker command.Cli, own string) *Stack {
 // no answers Compose's questions. A volume whose configuration has changed makes it ask whether to recreate it, which
 // loses its data; a loom's volumes end with the loom.
 func no(string, bool) (bool, error) { return false, nil }
+
+// version tells Compose which version it is, once: Compose reads that without a lock.
+var version = sync.OnceFunc(func() {
+	if api.ComposeVersion == "" {
+		api.ComposeVersion = builtWith()
+	}
+})
 
 // builtWith is the version of Compose inside this binary. Compose's own build sets it by linker flags; an embedder's
 // containers would otherwise carry an empty version label.
