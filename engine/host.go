@@ -105,22 +105,32 @@ func accepts(a netip.Addr, port uint16) bool {
 }
 
 // Answers reports whether somebody serves the TCP address addr (host:port): the
-// connection is made within 2 s and then stays open for 250 ms or yields data.
-// Docker's port proxy accepts for a container in which nobody listens and hangs
-// up at once.
+// connection is made within 2 s and then yields data or stays open for 250 ms,
+// twice. Docker's port proxy, and that of a sandbox, accept for a container in
+// which nobody listens and hang up at once: on a busy machine a little later.
 func Answers(ctx context.Context, addr string) bool {
+	for range 2 {
+		open, data := look(ctx, addr)
+		if !open || data {
+			return open
+		}
+	}
+	return true
+}
+
+func look(ctx context.Context, addr string) (open, data bool) {
 	conn, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if err := conn.SetReadDeadline(time.Now().Add(250 * time.Millisecond)); err != nil {
-		return false
+		return false, false
 	}
 	n, err := conn.Read(make([]byte, 1))
-	return n > 0 || errors.Is(err, os.ErrDeadlineExceeded)
+	return n > 0 || errors.Is(err, os.ErrDeadlineExceeded), n > 0
 }
 
 // Serves is Answers for the published address addr of a container with a port at

@@ -146,6 +146,16 @@ func TestAnswersTellsAServerFromAnEmptyProxy(t *testing.T) {
 		{"greets", func(c net.Conn) { c.Write([]byte("SSH-2.0")); hold(c) }, true},
 		{"greets and hangs up", func(c net.Conn) { c.Write([]byte("bye")); c.Close() }, true},
 		{"hangs up at once", func(c net.Conn) { c.Close() }, false},
+		{"takes its time to hang up at first", func() func(net.Conn) {
+			first := true
+			return func(c net.Conn) {
+				if first {
+					_, _ = c.Read(make([]byte, 1)) // until the client has had enough
+				}
+				first = false
+				c.Close()
+			}
+		}(), false},
 		{"resets at once", func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() }, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
