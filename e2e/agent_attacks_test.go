@@ -189,10 +189,14 @@ func (s *siege) reached(id string, args ...string) string {
 // control wants an attack to succeed in a container of that name.
 func (s *siege) control(container string, args ...string) {
 	s.Helper()
-	o := run(s.command(s.work, "docker", append([]string{"exec", container, s.attacker("124")}, args...)...))
-	if exitOf(o) != 0 {
-		s.Errorf("control: %s does not succeed in container %s either, so that its refusal shows nothing:\n%s", strings.Join(args, " "), container, o)
+	var o *outcome
+	for range 3 { // a datagram may be lost
+		o = run(s.command(s.work, "docker", append([]string{"exec", container, s.attacker("124")}, args...)...))
+		if exitOf(o) == 0 {
+			return
+		}
 	}
+	s.Errorf("control: %s does not succeed in container %s either, so that its refusal shows nothing:\n%s", strings.Join(args, " "), container, o)
 }
 
 func exitOf(o *outcome) int {
