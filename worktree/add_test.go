@@ -514,6 +514,38 @@ func TestManyProcessesAddAtOnce(t *testing.T) {
 	}
 }
 
+// The folder of git's for all work trees goes with the last one, perhaps while another is being added.
+func TestWorkTreesComeAndGoBesideOneAnother(t *testing.T) {
+	t.Parallel()
+	r := shopRepo(t)
+	errs := make([]error, 3)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			for range 8 {
+				a, err := r.PlanAdd(t.Context(), wishFor(fmt.Sprint(i)))
+				if err == nil {
+					err = r.Add(t.Context(), a)
+				}
+				if err == nil {
+					err = r.Finish(t.Context(), a.Path)
+				}
+				if err == nil {
+					err = r.Remove(t.Context(), a.Path, true)
+				}
+				if errs[i] = err; err != nil {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	assert.NilError(t, errors.Join(errs...))
+	trees, err := r.Trees(t.Context())
+	assert.NilError(t, err)
+	assert.Equal(t, len(trees), 1)
+}
+
 func TestAddWaitsForGitsLocks(t *testing.T) {
 	t.Parallel()
 	r := shopRepo(t)

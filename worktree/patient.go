@@ -59,5 +59,7 @@ func inTheWay(err error) bool {
 	return strings.Contains(text, ".lock'") && strings.Contains(text, "File exists") ||
 		strings.Contains(text, "could not lock config file") ||
 		strings.Contains(text, "unable to lock") ||
-		strings.Contains(text, "failed to read") && strings.Contains(text, "worktrees/")
+		strings.Contains(text, "failed to read") && strings.Contains(text, "worktrees/") ||
+		// Another one has just gone, perhaps the last one and the folder of all with it.
+		strings.Contains(text, "No such file") && (strings.Contains(text, "could not create") || strings.Contains(text, "worktrees/"))
 }
