@@ -261,6 +261,29 @@ var (
 // still at work then.
 func (f *field) killAt(m moment, id string, args ...string) bool {
 	f.Helper()
+	return f.killedAt(m, id, func(docker int) { _ = syscall.Kill(-docker, syscall.SIGKILL) }, args...)
+}
+
+// killAloneAt is killAt, but leaves alone what docker loom has started.
+func (f *field) killAloneAt(m moment, id string, args ...string) bool {
+	f.Helper()
+	return f.killedAt(m, id, func(docker int) {
+		names, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", docker))
+		assert.NilError(f, err)
+		for _, name := range names {
+			children, _ := os.ReadFile(name)
+			for _, child := range strings.Fields(string(children)) {
+				pid, err := strconv.Atoi(child)
+				assert.NilError(f, err)
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		_ = syscall.Kill(docker, syscall.SIGKILL)
+	}, args...)
+}
+
+func (f *field) killedAt(m moment, id string, kill func(docker int), args ...string) bool {
+	f.Helper()
 	cmd := f.command(f.repoDir, "docker", append([]string{"loom"}, append(args, id)...)...)
 	assert.NilError(f, cmd.Start())
 	var err error
@@ -282,7 +305,7 @@ func (f *field) killAt(m moment, id string, args ...string) bool {
 		assert.Assert(f, time.Now().Before(deadline), "never came so far: %s", m.name)
 		time.Sleep(time.Millisecond)
 	}
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	kill(cmd.Process.Pid)
 	<-ended
 	var exit *exec.ExitError
 	return errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled()

@@ -144,7 +144,7 @@ var (
 )
 
 // TestKilledInWorkTrees: up --worktree and rm that are killed at any moment are finished by running them again; so is an
-// up by rm.
+// up by rm. It is the same whether git is killed with them or not.
 func TestKilledInWorkTrees(t *testing.T) {
 	notCore(t)
 	t.Parallel()
@@ -167,6 +167,15 @@ func TestKilledInWorkTrees(t *testing.T) {
 				f, id := f.in(t), strconv.Itoa(100+i)
 				count(f.killAt(m, id, "up", "--worktree"))
 				f.looms()
+				f.must("up", "--worktree", id)
+				f.isHome(id)
+				f.must("rm", "--branch", id)
+				f.isGone(id)
+			})
+			t.Run("up alone "+m.name, func(t *testing.T) {
+				t.Parallel()
+				f, id := f.in(t), strconv.Itoa(400+i)
+				count(f.killAloneAt(m, id, "up", "--worktree"))
 				f.must("up", "--worktree", id)
 				f.isHome(id)
 				f.must("rm", "--branch", id)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // hidden are the variables that would point git at another repository, index or set of pathspec rules than the folder
@@ -60,6 +61,15 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
+// locking are the commands that take, for a moment, a lock which keeps everybody from a whole file of the repository. git
+// never takes away such a lock that a killed process has left, and nobody else can tell that it has none. So a signal to
+// our process group does not reach these: they end what they have begun, whatever happens to us. They never ask the
+// terminal for anything, which they could not from there.
+var locking = map[string]bool{"branch": true, "config": true, "update-ref": true}
+
+// lastWords is how long a git command that shall end has for taking its locks away.
+const lastWords = 5 * time.Second
+
 // git runs one git command in dir and returns its standard output, which is also given with an error. It is the only
 // place where this package starts a process. The repository's own configuration can make git run programs; those that
 // run by themselves (hooks, the fsmonitor) are off. Messages are in English, no lock is taken that git can do without,
@@ -71,6 +81,15 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 		"-c", "core.filesRefLockTimeout=5000", "-c", "core.packedRefsTimeout=5000",
 	}, args...)
 	cmd := exec.CommandContext(ctx, "git", all...)
+	if locking[name(args)] {
+		apart(cmd)
+	} else {
+		// What writes a work tree must not go on beside the command that finishes or clears what this one has begun.
+		attach(cmd)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd) }, lastWords
 	cmd.Dir = dir
 	cmd.Env = environ(os.Environ())
 	var stdout, stderr bytes.Buffer

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package worktree
+
+import "os/exec"
+
+// attach does nothing: only Linux ends a process with the one that started it.
+func attach(*exec.Cmd) {}
