@@ -24,7 +24,6 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 	dockerimage "github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
@@ -248,23 +247,20 @@ func exactly(ts *testscript.TestScript, what string, got, want []string) {
 	}
 }
 
+// list is what the engine has of a project. Whoever waits for a container's end hears of it a moment before the engine's
+// list does; an inspect holds until both agree.
 func list(ts *testscript.TestScript, project string) []container.Summary {
-	settle(ts, inProject(project))
-	all, err := suite.docker.ContainerList(context.Background(), container.ListOptions{All: true, Filters: inProject(project)})
-	ts.Check(err)
-	return all
-}
-
-// settle returns when the engine's list has all that has happened to these containers. Whoever waits for a container's end
-// hears of it a moment before the list does; an inspect holds until both agree.
-func settle(ts *testscript.TestScript, which filters.Args) {
-	all, err := suite.docker.ContainerList(context.Background(), container.ListOptions{All: true, Filters: which})
+	ctx, opts := context.Background(), container.ListOptions{All: true, Filters: inProject(project)}
+	all, err := suite.docker.ContainerList(ctx, opts)
 	ts.Check(err)
 	for _, c := range all {
-		if _, err := suite.docker.ContainerInspect(context.Background(), c.ID); !cerrdefs.IsNotFound(err) {
+		if _, err := suite.docker.ContainerInspect(ctx, c.ID); !cerrdefs.IsNotFound(err) {
 			ts.Check(err)
 		}
 	}
+	all, err = suite.docker.ContainerList(ctx, opts)
+	ts.Check(err)
+	return all
 }
 
 var exitCode = regexp.MustCompile(`^Exited \((\d+)\)`)
@@ -331,7 +327,6 @@ func cmdLooms(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: looms [ID:STATE...]")
 	}
-	settle(ts, filters.NewArgs(filters.Arg("label", "ai.iloom.repo")))
 	ts.Check(ts.Exec("docker", "loom", "ls", "--format", "json"))
 	var got []string
 	for _, l := range value(ts, "stdout", ".").([]any) {
