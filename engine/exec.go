@@ -70,6 +70,38 @@ func (e *SignalError) Error() string {
 
 func (e *SignalError) Unwrap() error { return e.Err }
 
+// OutputError says that what a command wrote could not be written on. The command was told to end.
+type OutputError struct {
+	Container string
+	Err       error
+}
+
+func (e *OutputError) Error() string { return fmt.Sprintf("container %.12s: %v", e.Container, e.Err) }
+
+func (e *OutputError) Unwrap() error { return e.Err }
+
+// outlet passes on what a command writes, and takes all the rest when that fails: a command whose output nobody reads
+// could not end.
+type outlet struct {
+	w    io.Writer
+	lost chan<- error
+	shut bool
+}
+
+func (o *outlet) Write(b []byte) (int, error) {
+	if o.w == nil || o.shut {
+		return len(b), nil
+	}
+	if _, err := o.w.Write(b); err != nil {
+		o.shut = true
+		select {
+		case o.lost <- err:
+		default:
+		}
+	}
+	return len(b), nil
+}
+
 // Marker is the variable by which a command is found again inside its container: the engine has no way to send a signal
 // to anything but a container's first process.
 const Marker = "ILOOM_EXEC"
@@ -78,7 +110,8 @@ const Marker = "ILOOM_EXEC"
 // found; the engine then writes why to the command's stdout.
 //
 // When ctx ends the command is interrupted, and killed when it has not ended within its grace; the error is then ctx's
-// own, or a [*SignalError].
+// own, or a [*SignalError]. A command whose output cannot be written on is told to end in the same way, by SIGTERM, and
+// the error is an [*OutputError]; not so with a terminal, which says by SIGHUP that it is gone.
 func (e *Engine) Exec(ctx context.Context, id string, p Process) (int, error) {
 	if p.Grace == 0 {
 		p.Grace = 10 * time.Second
@@ -148,7 +181,7 @@ func (x *execution) size() *[2]uint {
 
 // stream copies until the command has closed its streams.
 func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) error {
-	input, output := x.process.Stdin, make(chan error, 1)
+	input, output, lost := x.process.Stdin, make(chan error, 1), make(chan error, 1)
 	if t := x.process.Terminal; t != nil {
 		restore, err := raw(t)
 		if err != nil {
@@ -158,12 +191,13 @@ func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) err
 		defer x.resize(t)()
 		input = term.NewEscapeProxy(t.In, detachKeys(t.DetachKeys))
 		go func() {
-			_, err := io.Copy(t.Out, conn.Reader)
+			// A terminal that is gone says so by SIGHUP, perhaps a little later.
+			_, err := io.Copy(&outlet{w: t.Out}, conn.Reader)
 			output <- err
 		}()
 	} else {
 		go func() {
-			_, err := stdcopy.StdCopy(orNowhere(x.process.Stdout), orNowhere(x.process.Stderr), conn.Reader)
+			_, err := stdcopy.StdCopy(&outlet{w: x.process.Stdout, lost: lost}, &outlet{w: x.process.Stderr, lost: lost}, conn.Reader)
 			output <- err
 		}()
 	}
@@ -178,25 +212,37 @@ func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) err
 		// A command that reads to the end must see it. One that never read has closed its side, which is no error of ours.
 		_ = conn.CloseWrite()
 	}()
-	return x.watch(ctx, conn, output, detached)
+	return x.watch(ctx, conn, output, lost, detached)
 }
 
 // watch waits for the end of the output and meanwhile passes signals on.
-func (x *execution) watch(ctx context.Context, conn types.HijackedResponse, output <-chan error, detached <-chan struct{}) error {
+func (x *execution) watch(ctx context.Context, conn types.HijackedResponse, output, lost <-chan error, detached <-chan struct{}) error {
 	lasting := context.WithoutCancel(ctx)
 	ended := ctx.Done()
 	var deadline <-chan time.Time
 	var last os.Signal
+	var unread error
 	for {
 		select {
 		case err := <-output:
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
+			select {
+			case unread = <-lost:
+			default:
 			}
-			if err != nil && !errors.Is(err, net.ErrClosed) {
+			switch {
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case unread != nil:
+				return &OutputError{x.container, unread}
+			case err != nil && !errors.Is(err, net.ErrClosed):
 				return fmt.Errorf("container %.12s: %w", x.container, err)
 			}
 			return nil
+		case unread = <-lost:
+			if err := x.signal(lasting, syscall.SIGTERM); err != nil {
+				return err
+			}
+			last, deadline = syscall.SIGTERM, time.After(x.process.Grace)
 		case <-detached:
 			return ErrDetached
 		case s := <-x.process.Signals:
@@ -349,13 +395,6 @@ func detachKeys(keys string) []byte {
 		return b
 	}
 	return []byte{16, 17}
-}
-
-func orNowhere(w io.Writer) io.Writer {
-	if w == nil {
-		return io.Discard
-	}
-	return w
 }
 
 // Runtime is what a container was given to run with.

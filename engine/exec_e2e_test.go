@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/cli/cli/streams"
 	"github.com/docker/docker/api/types/versions"
 	"gotest.tools/v3/assert"
 )
@@ -139,6 +140,59 @@ func TestExecEndsWhatIgnoresTheEndOfItsContext(t *testing.T) {
 	})
 	assert.ErrorIs(t, err, context.Canceled)
 	none(t, id, "sleep 1001")
+}
+
+// full is a writer that takes nothing.
+type full struct{ told chan struct{} }
+
+var errFull = errors.New("full")
+
+func (f full) Write([]byte) (int, error) {
+	close(f.told)
+	return 0, errFull
+}
+
+func TestExecEndsWhatNobodyReads(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	id := p.start("web", idles)
+	for name, process := range map[string]Process{
+		"stdout": {Cmd: []string{"sh", "-c", "while :; do echo 1004; done"}, Stdout: full{make(chan struct{})}},
+		"stderr": {Cmd: []string{"sh", "-c", "while :; do echo 1004 >&2; done"}, Stderr: full{make(chan struct{})}},
+		"and that stays": {
+			Cmd: []string{"sh", "-c", "trap '' TERM; while :; do echo 1004; done"}, Stdout: full{make(chan struct{})}, Grace: time.Second,
+		},
+		"and that had ended": {Cmd: []string{"echo", "1004"}, Stdout: full{make(chan struct{})}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := p.e.Exec(t.Context(), id, process)
+			assert.ErrorIs(t, err, errFull)
+			var lost *OutputError
+			assert.Assert(t, errors.As(err, &lost))
+			none(t, id, "echo 1004")
+		})
+	}
+}
+
+// A terminal that goes away takes no more output, perhaps before its signal is there.
+func TestExecWaitsForTheSignalOfATerminalThatIsGone(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	id := p.start("web", idles)
+	out, signals := full{make(chan struct{})}, make(chan os.Signal, 1)
+	go func() {
+		<-out.told
+		_, _, _, _ = p.e.ExecOutput(context.Background(), id, Process{Cmd: []string{"true"}}) // takes a while
+		signals <- syscall.SIGHUP
+	}()
+	in, typed := io.Pipe()
+	defer typed.Close()
+	code, err := p.e.Exec(t.Context(), id, Process{
+		Cmd: []string{"sh", "-c", "while :; do echo 1005; done"}, Terminal: &Terminal{In: streams.NewIn(in), Out: streams.NewOut(out)}, Signals: signals,
+	})
+	assert.NilError(t, err)
+	assert.Equal(t, code, 129)
+	none(t, id, "echo 1005")
 }
 
 func TestExecLeavesASessionOfItsOwnAlone(t *testing.T) {

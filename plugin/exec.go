@@ -54,7 +54,7 @@ The first argument is a loom if there is a loom of that name, else a service of 
 it is this folder's loom. A command behind an ID or a SERVICE needs no --.
 
 The exit code is the command's; 125 where docker loom could not run it, 126 where it is no program, 127 where it was not
-found. Ctrl-C ends the command inside too.`,
+found. The command inside ends too on Ctrl-C, or when nobody reads its output any more, as before | head.`,
 		Example: "  docker loom exec 123 -- npm test\n  docker loom exec 123 db -- psql -U postgres\n  docker loom exec -- ls -l\n  docker loom exec -i 123 db -- psql <dump.sql",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runExec(cmd, env, &o, args) },
@@ -136,7 +136,11 @@ func (o *execOptions) run(ctx context.Context, env *environment, req loom.ExecRe
 
 // ended is how a command of ours ends whose work was a command in a container.
 func (env *environment) ended(code int, err error) error {
+	var lost *engine.OutputError
 	switch {
+	case errors.As(err, &lost) && errors.Is(lost.Err, syscall.EPIPE):
+		// As in command | head: nothing to tell, and the exit code of a program that SIGPIPE ended.
+		return cli.StatusError{StatusCode: 128 + int(syscall.SIGPIPE)}
 	case errors.Is(err, engine.ErrDetached):
 		fmt.Fprintln(env.docker.Err(), err)
 		return nil
@@ -191,6 +195,8 @@ func passSignals(ctx context.Context) (context.Context, <-chan os.Signal, func()
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	got, passed := make(chan os.Signal, 8), make(chan os.Signal, 8)
 	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	// It would end us, and not the command.
+	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		ended := ctx.Done()
 		var late, patience <-chan time.Time
@@ -214,6 +220,7 @@ func passSignals(ctx context.Context) (context.Context, <-chan os.Signal, func()
 	}()
 	return lasting, passed, func() {
 		signal.Stop(got)
+		signal.Reset(syscall.SIGPIPE)
 		cancel()
 	}
 }
