@@ -162,25 +162,21 @@ func TestKilledInWorkTrees(t *testing.T) {
 	}
 	t.Run("moments", func(t *testing.T) {
 		for i, m := range treeMoments {
-			t.Run("up "+m.name, func(t *testing.T) {
-				t.Parallel()
-				f, id := f.in(t), strconv.Itoa(100+i)
-				count(f.killAt(m, id, "up", "--worktree"))
-				f.looms()
-				f.must("up", "--worktree", id)
-				f.isHome(id)
-				f.must("rm", "--branch", id)
-				f.isGone(id)
-			})
-			t.Run("up alone "+m.name, func(t *testing.T) {
-				t.Parallel()
-				f, id := f.in(t), strconv.Itoa(400+i)
-				count(f.killAloneAt(m, id, "up", "--worktree"))
-				f.must("up", "--worktree", id)
-				f.isHome(id)
-				f.must("rm", "--branch", id)
-				f.isGone(id)
-			})
+			for j, up := range []struct {
+				name string
+				kill func(*field, moment, string, ...string) bool
+			}{{"up ", (*field).killAt}, {"up alone ", (*field).killAloneAt}} {
+				t.Run(up.name+m.name, func(t *testing.T) {
+					t.Parallel()
+					f, id := f.in(t), strconv.Itoa(100+300*j+i)
+					count(up.kill(f, m, id, "up", "--worktree"))
+					f.looms()
+					f.must("up", "--worktree", id)
+					f.isHome(id)
+					f.must("rm", "--branch", id)
+					f.isGone(id)
+				})
+			}
 			t.Run("up, then rm, "+m.name, func(t *testing.T) {
 				t.Parallel()
 				f, id := f.in(t), strconv.Itoa(200+i)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -71,12 +72,9 @@ func (e *SignalError) Error() string {
 func (e *SignalError) Unwrap() error { return e.Err }
 
 // OutputError says that what a command wrote could not be written on. The command was told to end.
-type OutputError struct {
-	Container string
-	Err       error
-}
+type OutputError struct{ Err error }
 
-func (e *OutputError) Error() string { return fmt.Sprintf("container %.12s: %v", e.Container, e.Err) }
+func (e *OutputError) Error() string { return e.Err.Error() }
 
 func (e *OutputError) Unwrap() error { return e.Err }
 
@@ -84,20 +82,17 @@ func (e *OutputError) Unwrap() error { return e.Err }
 // could not end.
 type outlet struct {
 	w    io.Writer
-	lost chan<- error
-	shut bool
+	err  error           // an [*OutputError], once it failed
+	lost chan<- struct{} // is told of that once, and has room for it
 }
 
 func (o *outlet) Write(b []byte) (int, error) {
-	if o.w == nil || o.shut {
+	if o.w == nil || o.err != nil {
 		return len(b), nil
 	}
 	if _, err := o.w.Write(b); err != nil {
-		o.shut = true
-		select {
-		case o.lost <- err:
-		default:
-		}
+		o.err = &OutputError{err}
+		o.lost <- struct{}{}
 	}
 	return len(b), nil
 }
@@ -181,7 +176,7 @@ func (x *execution) size() *[2]uint {
 
 // stream copies until the command has closed its streams.
 func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) error {
-	input, output, lost := x.process.Stdin, make(chan error, 1), make(chan error, 1)
+	input, output, lost := x.process.Stdin, make(chan error, 1), make(chan struct{}, 2)
 	if t := x.process.Terminal; t != nil {
 		restore, err := raw(t)
 		if err != nil {
@@ -191,14 +186,15 @@ func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) err
 		defer x.resize(t)()
 		input = term.NewEscapeProxy(t.In, detachKeys(t.DetachKeys))
 		go func() {
-			// A terminal that is gone says so by SIGHUP, perhaps a little later.
-			_, err := io.Copy(&outlet{w: t.Out}, conn.Reader)
+			// One that is gone says so by SIGHUP, perhaps a little later.
+			_, err := io.Copy(&outlet{w: t.Out, lost: make(chan struct{}, 1)}, conn.Reader)
 			output <- err
 		}()
 	} else {
 		go func() {
-			_, err := stdcopy.StdCopy(&outlet{w: x.process.Stdout, lost: lost}, &outlet{w: x.process.Stderr, lost: lost}, conn.Reader)
-			output <- err
+			out, errs := &outlet{w: x.process.Stdout, lost: lost}, &outlet{w: x.process.Stderr, lost: lost}
+			_, err := stdcopy.StdCopy(out, errs, conn.Reader)
+			output <- cmp.Or(out.err, errs.err, err)
 		}()
 	}
 	detached := make(chan struct{})
@@ -216,29 +212,22 @@ func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) err
 }
 
 // watch waits for the end of the output and meanwhile passes signals on.
-func (x *execution) watch(ctx context.Context, conn types.HijackedResponse, output, lost <-chan error, detached <-chan struct{}) error {
+func (x *execution) watch(ctx context.Context, conn types.HijackedResponse, output <-chan error, lost, detached <-chan struct{}) error {
 	lasting := context.WithoutCancel(ctx)
 	ended := ctx.Done()
 	var deadline <-chan time.Time
 	var last os.Signal
-	var unread error
 	for {
 		select {
 		case err := <-output:
-			select {
-			case unread = <-lost:
-			default:
-			}
-			switch {
-			case ctx.Err() != nil:
+			if ctx.Err() != nil {
 				return context.Cause(ctx)
-			case unread != nil:
-				return &OutputError{x.container, unread}
-			case err != nil && !errors.Is(err, net.ErrClosed):
+			}
+			if err != nil && !errors.Is(err, net.ErrClosed) {
 				return fmt.Errorf("container %.12s: %w", x.container, err)
 			}
 			return nil
-		case unread = <-lost:
+		case <-lost:
 			if err := x.signal(lasting, syscall.SIGTERM); err != nil {
 				return err
 			}

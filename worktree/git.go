@@ -85,9 +85,7 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 		apart(cmd)
 	} else {
 		// What writes a work tree must not go on beside the command that finishes or clears what this one has begun.
-		attach(cmd)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		defer attach(cmd)()
 	}
 	cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd) }, lastWords
 	cmd.Dir = dir

@@ -5,4 +5,4 @@ package worktree
 import "os/exec"
 
 // attach does nothing: only Linux ends a process with the one that started it.
-func attach(*exec.Cmd) {}
+func attach(*exec.Cmd) (release func()) { return func() {} }
