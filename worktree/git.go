@@ -67,7 +67,7 @@ func (e *gitError) Unwrap() error { return e.err }
 // terminal for anything, which they could not from there.
 var locking = map[string]bool{"branch": true, "config": true, "update-ref": true}
 
-// lastWords is how long a git command that shall end has for taking its locks away.
+// lastWords is how long one of these that shall end has for taking its locks away.
 const lastWords = 5 * time.Second
 
 // git runs one git command in dir and returns its standard output, which is also given with an error. It is the only
@@ -83,11 +83,11 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", all...)
 	if locking[name(args)] {
 		apart(cmd)
+		cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd) }, lastWords
 	} else {
 		// What writes a work tree must not go on beside the command that finishes or clears what this one has begun.
 		defer attach(cmd)()
 	}
-	cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd) }, lastWords
 	cmd.Dir = dir
 	cmd.Env = environ(os.Environ())
 	var stdout, stderr bytes.Buffer
