@@ -29,7 +29,7 @@ PRIVATE_ENGINES := $(shell if [ "$$CI" = true ] || { [ "$$(id -u)" = 0 ] && comm
 E2E ?= .
 E2E_20 ?= .
 E2E_TIMEOUT ?= 30m
-E2E_PACKAGES := ./e2e/... ./engine/... ./loom/... ./overrides/... ./sandbox/...
+E2E_PACKAGES := ./e2e/... ./internal/engine/... ./internal/loom/... ./overrides/... ./internal/sandbox/...
 
 LINT_VERSION := v2.15.0
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/docker-loom
@@ -73,7 +73,7 @@ test-e2e: build ## end-to-end tests (E2E=PATTERN for some of them)
 # LOOM_E2E_CORE tells the tests to run only their core.
 .PHONY: test-e2e-20
 test-e2e-20: build ## the core of the end-to-end tests on engine 20.10 (E2E_20=PATTERN)
-	LOOM_E2E_CORE=1 scripts/with-engine -e 20 -n -s go test -tags e2e -p 1 -count=1 -timeout $(E2E_TIMEOUT) -run '$(E2E_20)' ./e2e/... ./engine/... ./sandbox/egress
+	LOOM_E2E_CORE=1 scripts/with-engine -e 20 -n -s go test -tags e2e -p 1 -count=1 -timeout $(E2E_TIMEOUT) -run '$(E2E_20)' ./e2e/... ./internal/engine/... ./internal/sandbox/egress
 
 .PHONY: test-e2e-pools
 test-e2e-pools: build ## forty networks on an engine with Docker's own address pools, which end at 31

@@ -12,7 +12,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/pflag"
 
-	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
 // build is the build of a Dockerfile dev container.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
 // compose extends the service that the devcontainer.json names.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
 // git lets git work inside on a linked work tree: its .git is a file that names a folder in the common directory of the

@@ -6,7 +6,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/go-units"
 
-	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
 // requirements compares hostRequirements with the machine. What is not known is taken to be enough.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
 // image makes a service of an image or Dockerfile dev container. Later arguments win, as in docker run: first what the

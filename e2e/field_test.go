@@ -23,7 +23,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/registry"
+	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
 // field is the world of a test that is no script: what must happen at the same moment, or at a moment that only a program

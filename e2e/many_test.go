@@ -19,7 +19,7 @@ import (
 
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
 // pair is a project of two services with a port each. The bases are ten apart, so that offsets of looms meet: web of loom

@@ -12,7 +12,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 func BenchmarkPlan(b *testing.B) {

@@ -19,7 +19,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // The gate loads files as docker compose does; this is docker compose.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // container is a compiled dev container, started by docker compose from the files.

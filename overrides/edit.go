@@ -15,7 +15,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
 // Edit is one change that isolates a project.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/ports"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // everything is a dev container in which each field that Compile can change is changed, with what YAML and Compose could

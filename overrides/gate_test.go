@@ -26,8 +26,8 @@ import (
 	"gotest.tools/v3/golden"
 
 	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/ports"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 var corpus = flag.String("corpus", "", "folder of compose projects to run the gate over, in place of testdata/corpus")

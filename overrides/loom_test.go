@@ -13,11 +13,11 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/finding"
+	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/ports"
-	"github.com/docker-loom/docker-loom/registry"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // host stands in for the registry and the engine: what looms were promised so far.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/finding"
-	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
 // Input is what a plan is made from, beside the project.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/ports"
+	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
 // PortPrefix begins the names of the variables that tell programs on the host where a service listens.

@@ -9,8 +9,8 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/overrides"
-	"github.com/docker-loom/docker-loom/ports"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 func TestAWholeProjectReloadsWithTheSameHashes(t *testing.T) {

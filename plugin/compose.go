@@ -17,7 +17,7 @@ import (
 	"github.com/docker/cli/cli-plugins/socket"
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 func newComposeCommand(env *environment) *cobra.Command {

@@ -13,8 +13,8 @@ import (
 	"github.com/docker/cli/cli-plugins/manager"
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/finding"
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 func newDoctorCommand(env *environment) *cobra.Command {

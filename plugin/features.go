@@ -14,7 +14,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 
 	"github.com/docker-loom/docker-loom/devcontainer/features"
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 // featureStore keeps features in the user's cache folder, and asks registries with the credentials of docker login.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 // hookOptions completes the request by what up says of lifecycle hooks. What they print is progress: shown unless that is not

@@ -14,9 +14,9 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/loom"
-	"github.com/docker-loom/docker-loom/sandbox"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 func newImageCommand(env *environment) *cobra.Command {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 func newKillCommand(env *environment) *cobra.Command {

@@ -13,7 +13,7 @@ import (
 	"github.com/pkg/browser"
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 type openOptions struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/docker/cli/templates"
 	"github.com/spf13/pflag"
 
-	"github.com/docker-loom/docker-loom/finding"
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 // addFormat adds --format as docker has it.

@@ -12,8 +12,8 @@ import (
 
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/finding"
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 func duration(t *testing.T, s string) time.Duration {

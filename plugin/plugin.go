@@ -30,10 +30,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/docker-loom/docker-loom/engine"
-	"github.com/docker-loom/docker-loom/loom"
-	"github.com/docker-loom/docker-loom/registry"
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // Main runs the plugin with the process's arguments and returns its exit code: 0; 1 where the work failed; 2 for wrong

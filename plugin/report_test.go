@@ -12,13 +12,13 @@ import (
 	"github.com/spf13/cobra"
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/engine"
-	"github.com/docker-loom/docker-loom/loom"
-	"github.com/docker-loom/docker-loom/ports"
-	"github.com/docker-loom/docker-loom/registry"
-	"github.com/docker-loom/docker-loom/settings"
-	"github.com/docker-loom/docker-loom/stack"
-	"github.com/docker-loom/docker-loom/worktree"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
 func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {

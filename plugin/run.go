@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 type runOptions struct {

@@ -3,8 +3,8 @@ package plugin
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/engine"
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 // loginShell becomes the shell of the user in the container: $SHELL, else that of the passwd file, else bash, else sh. A

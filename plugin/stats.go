@@ -14,7 +14,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 type statsOptions struct {

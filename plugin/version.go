@@ -9,7 +9,7 @@ import (
 	"github.com/docker/docker/api"
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/stack"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 func newVersionCommand(env *environment) *cobra.Command {

@@ -16,8 +16,8 @@ import (
 	"github.com/docker/cli/cli/command/formatter"
 	"github.com/docker/go-units"
 
-	"github.com/docker-loom/docker-loom/engine"
-	"github.com/docker-loom/docker-loom/loom"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 // watchInterval is how often ls --watch looks.

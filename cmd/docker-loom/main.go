@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"github.com/docker-loom/docker-loom/plugin"
-	"github.com/docker-loom/docker-loom/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 )
 
 // version is set by the linker.

@@ -1,0 +1,69 @@
+package loom
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// moved says which refs are not as they were, but for the work tree's own branches: an agent can move any.
+func moved(before, after map[string]string, own ...string) []string {
+	all := map[string]bool{}
+	for name := range before {
+		all[name] = true
+	}
+	for name := range after {
+		all[name] = true
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		was, is := before[name], after[name]
+		if was == is || slices.Contains(own, name) {
+			continue
+		}
+		switch {
+		case was == "":
+			lines = append(lines, fmt.Sprintf("%s is new, at %.8s", name, is))
+		case is == "":
+			lines = append(lines, fmt.Sprintf("%s is gone, it was at %.8s", name, was))
+		default:
+			lines = append(lines, fmt.Sprintf("%s moved from %.8s to %.8s", name, was, is))
+		}
+	}
+	return lines
+}
+
+// watch remembers the repository's refs, unless before has them, and returns what tells on stderr which moved since.
+func (l *Looms) watch(ctx context.Context, git *worktree.Pointers, before map[string]string) (tell func(context.Context)) {
+	if git == nil {
+		return func(context.Context) {}
+	}
+	if before == nil {
+		var err error
+		if before, err = git.Refs(ctx); err != nil {
+			l.debugf("refs: %v", err)
+			return func(context.Context) {}
+		}
+	}
+	head := git.Head()
+	return func(ctx context.Context) {
+		// First of all: git must not be run where the files that lead it were changed.
+		if err := git.Verify(); err != nil {
+			fmt.Fprintf(l.Stderr, "warning: git's files of the work tree are not as they were: %v\n", err)
+			return
+		}
+		after, err := git.Refs(ctx)
+		if err != nil {
+			fmt.Fprintf(l.Stderr, "warning: refs cannot be compared: %v\n", firstLine(err))
+			return
+		}
+		lines := moved(before, after, head, git.Head())
+		if len(lines) > 0 {
+			fmt.Fprintf(l.Stderr, "refs outside of this loom's branch changed meanwhile:\n  %s\n", strings.Join(lines, "\n  "))
+		}
+	}
+}

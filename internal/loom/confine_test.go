@@ -1,0 +1,56 @@
+package loom
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/internal/registry"
+)
+
+func TestAServiceThatWritesWhatTheHostObeysIsNamed(t *testing.T) {
+	t.Parallel()
+	tree, err := filepath.EvalSymlinks(t.TempDir())
+	assert.NilError(t, err)
+	for _, name := range []string{".git", ".iloom", "src"} {
+		assert.NilError(t, os.Mkdir(filepath.Join(tree, name), 0o755))
+	}
+	bind := func(source, target string, readOnly bool) types.ServiceVolumeConfig {
+		return types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: filepath.Join(tree, source), Target: target, ReadOnly: readOnly}
+	}
+	git, settings := filepath.Join(tree, ".git"), filepath.Join(tree, ".iloom")
+	tests := map[string]struct {
+		volumes []types.ServiceVolumeConfig
+		want    []string
+	}{
+		"all of it":        {[]types.ServiceVolumeConfig{bind(".", "/src", false)}, []string{git, settings}},
+		"the folder above": {[]types.ServiceVolumeConfig{bind("..", "/src", false)}, []string{git, settings}},
+		"confined":         {[]types.ServiceVolumeConfig{bind(".", "/src/", false), bind(".git", "/src/.git", true), bind(".iloom", "/src/.iloom", true)}, nil},
+		"a dev container":  {[]types.ServiceVolumeConfig{bind(".", "/src", false), bind(".iloom", "/src/.iloom", true)}, []string{git}},
+		"beside them":      {[]types.ServiceVolumeConfig{bind("src", "/src", false)}, nil},
+		"itself":           {[]types.ServiceVolumeConfig{bind(".git", "/git", false)}, []string{git}},
+		"read-only":        {[]types.ServiceVolumeConfig{bind(".", "/src", true)}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &Plan{Target: &Target{ID: "1", WorkTree: tree}, Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: tt.volumes}}}}
+			assert.DeepEqual(t, p.writesGuarded("web"), tt.want)
+		})
+	}
+}
+
+func TestWhatLeavesWithoutTheSidecarIsNamed(t *testing.T) {
+	t.Parallel()
+	services := types.Services{"web": {}, "none": {NetworkMode: "none"}, "beside": {NetworkMode: "service:web"}, "team": {}, "with": {NetworkMode: "service:team"}}
+	open := &Plan{Target: &Target{ID: "1"}, Project: &types.Project{Services: services}}
+	closed := &Plan{Target: &Target{ID: "1"}, Project: open.Project, open: []overrides.Path{{Service: "team", Network: true}, {Service: "web"}}}
+	closed.Entry.Confined = &registry.Confined{}
+	for name, want := range map[string][2]bool{"web": {true, false}, "none": {false, false}, "beside": {true, false}, "team": {true, true}, "with": {true, true}} {
+		assert.DeepEqual(t, [2]bool{open.leaves(name), closed.leaves(name)}, want)
+	}
+}

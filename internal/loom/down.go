@@ -1,0 +1,394 @@
+package loom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// DownRequest asks for looms to be taken down.
+type DownRequest struct {
+	Where
+	// Volumes ends the loom: its named volumes, leases and exclude lines go too.
+	Volumes bool
+	// Timeout bounds the stopping of containers; zero is each service's own.
+	Timeout time.Duration
+	DryRun  bool
+}
+
+// Remains is what down left of a loom, or would leave.
+type Remains struct {
+	Loom    string   `json:"loom"`
+	Project string   `json:"project"`
+	Volumes []string `json:"volumes"`
+	Ports   []string `json:"ports"`
+	// Removed says what went, or with DryRun would go.
+	Removed []string `json:"removed"`
+}
+
+// Targets resolves the looms that a command names: several ids, all of the repository, or the folder's own.
+func (l *Looms) Targets(ctx context.Context, src stack.Source, ids []string, all bool) ([]*Target, error) {
+	if all {
+		here, err := l.here(ctx, src)
+		if err != nil {
+			return nil, err
+		}
+		state, err := l.promises(ctx)
+		if err != nil {
+			return nil, err
+		}
+		space, err := l.Engine.Space(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ids = nil
+		for _, k := range state.Looms {
+			if k.Repository == here.Repository && k.Space == space {
+				ids = append(ids, k.ID)
+			}
+		}
+		if len(ids) == 0 {
+			return nil, nil
+		}
+	} else if len(ids) == 0 {
+		ids = []string{""}
+	}
+	// All ids are checked before anything is touched: a mistyped one must not leave half of the others done.
+	var targets []*Target
+	seen := map[string]bool{}
+	for _, id := range ids {
+		t, err := l.Resolve(ctx, Where{ID: id, Source: src}, Ending)
+		if err != nil {
+			return nil, err
+		}
+		if !seen[t.Name()+t.Repository] {
+			seen[t.Name()+t.Repository] = true
+			targets = append(targets, t)
+		}
+	}
+	return targets, nil
+}
+
+// ElsewhereError says that a loom is on another engine than the one asked: here there is nothing of it to take down, and
+// to forget it would free what it holds there.
+type ElsewhereError struct{ Name, Space string }
+
+// Error names the loom and says what to do.
+func (e *ElsewhereError) Error() string {
+	return fmt.Sprintf("loom %s is on another engine (%s): choose its context, as in docker --context NAME loom down", e.Name, e.Space)
+}
+
+// Down takes one loom down. It needs neither the files nor the work tree: what the loom has is found by its labels.
+func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	if !req.DryRun {
+		release, err := l.alone(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	if t.Known == nil {
+		return nil, &UnknownError{t.Name()}
+	}
+	r, err := l.takeDown(ctx, t, req)
+	if err != nil || req.DryRun {
+		return r, err
+	}
+	if req.Volumes {
+		l.removeFeatures(ctx, t.Repository)
+	}
+	return r, l.forget(ctx, t, req.Volumes)
+}
+
+// takeDown is down without the end of the promises. The loom's lock must be held.
+func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
+	space, err := l.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if t.Known.Space != "" && t.Known.Space != space {
+		return nil, &ElsewhereError{Name: t.Name(), Space: t.Known.Space}
+	}
+	project := t.Known.Project
+	if !req.DryRun {
+		if err := l.recoverData(ctx, t.ID, project); err != nil {
+			return nil, err
+		}
+	}
+	byProject := map[string]string{stack.LabelProject: project}
+	own, err := l.containers(ctx, t.Known)
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := l.Engine.Volumes(ctx, byProject)
+	if err != nil {
+		return nil, err
+	}
+	r := &Remains{Loom: t.ID, Project: project, Volumes: []string{}, Ports: []string{}, Removed: []string{}}
+	for _, c := range own {
+		r.Removed = append(r.Removed, "container "+c.Name)
+	}
+	var ending []string
+	for _, v := range volumes {
+		// A volume that the settings share has none of our labels, whichever loom made it.
+		if req.Volumes && (v.Labels[engine.LabelLoom] == t.ID || t.ID == Main) {
+			ending = append(ending, v.Name)
+			r.Removed = append(r.Removed, "volume "+v.Name)
+		} else {
+			r.Volumes = append(r.Volumes, v.Name)
+		}
+	}
+	files := l.generated(t)
+	for _, f := range files {
+		r.Removed = append(r.Removed, "file "+f.Path)
+	}
+	if !req.Volumes && t.ID != Main {
+		for _, lease := range t.Known.Ports {
+			r.Ports = append(r.Ports, lease.String())
+		}
+	}
+	if req.DryRun {
+		return r, nil
+	}
+	err = outside(own, t.Known, func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}, true) })
+	if err != nil {
+		return nil, err
+	}
+	if err := l.endSandboxes(ctx, t, own); err != nil {
+		return nil, err
+	}
+	if req.Volumes {
+		if err := l.forgetSandboxes(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	if t.ID == Main && isDir(t.WorkTree) {
+		return r, l.downMain(ctx, t, req)
+	}
+	if err := l.takeBack(ctx, own); err != nil {
+		return nil, err
+	}
+	own = slices.DeleteFunc(own, isSandbox)
+	if there, err := l.anything(ctx, project, own); err != nil {
+		return nil, err
+	} else if there {
+		if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Timeout: req.Timeout}); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.Engine.RemoveVolumes(ctx, ending); err != nil {
+		return nil, err
+	}
+	if _, err := overrides.Write(files); err != nil {
+		return nil, err
+	}
+	if t.Known.Confined != nil {
+		// Made for the services' read-only view of it; one with settings in it stays.
+		_ = os.Remove(filepath.Join(t.WorkTree, settingsFolder))
+	}
+	return r, nil
+}
+
+// anything tells whether the project has something that Compose's down would remove; it warns where there is nothing.
+func (l *Looms) anything(ctx context.Context, project string, own []engine.Container) (bool, error) {
+	if len(own) > 0 {
+		return true, nil
+	}
+	byProject := map[string]string{stack.LabelProject: project}
+	networks, err := l.Engine.Networks(ctx, byProject)
+	if err != nil || len(networks) > 0 {
+		return true, err
+	}
+	images, err := l.Engine.Images(ctx, "", byProject)
+	return len(images) > 0, err
+}
+
+// downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
+func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error {
+	project, err := l.loadOnly(ctx, t)
+	if err != nil {
+		return err
+	}
+	if err := l.Stack.DownFromFiles(ctx, project, req.Volumes, req.Timeout); err != nil {
+		return err
+	}
+	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
+		// No compose file names it, so that docker compose down would never find it.
+		image := stack.Image(s, project.Name)
+		if err := l.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
+			l.debugf("%v", err)
+		}
+	}
+	_, err = overrides.Write(l.generated(t))
+	return err
+}
+
+// unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone, since
+// all its work trees share the file.
+func unexclude(ctx context.Context, t *Target) error {
+	if !isDir(t.Repository) {
+		return nil
+	}
+	repo, err := worktree.Find(ctx, t.Repository)
+	if err != nil || repo == nil {
+		return err
+	}
+	return repo.Unexclude(ctx, owner(t))
+}
+
+// forget ends the promises that a loom's end ends. Leases go last, so that an interrupted down can be run again.
+func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
+	ends := volumes || t.ID == Main
+	if ends {
+		if err := unexclude(ctx, t); err != nil {
+			// A repository that git cannot read must not keep its leases for ever.
+			fmt.Fprintf(l.Stderr, "lines of loom %s stay in info/exclude of %s: %v\n", t.ID, t.Repository, firstLine(err))
+		}
+	}
+	if ends {
+		l.unattend(t)
+	}
+	if ends && t.Known.Sandboxed && isDir(t.Known.WorkTree) {
+		if err := l.keepWritten(t.Known); err != nil {
+			return err
+		}
+	}
+	return l.Registry.Update(ctx, func(state *registry.State) error {
+		if ends {
+			state.Remove(t.Repository, t.ID)
+			return nil
+		}
+		if k := state.Find(t.Repository, t.ID); k != nil {
+			k.Files, k.Confined = false, nil
+		} else {
+			state.Put(*t.Known)
+		}
+		return nil
+	})
+}
+
+// generated lists the files of the loom in its folder as they shall be without it. Only what says that it is this loom's
+// is touched, whatever the registry says.
+func (l *Looms) generated(t *Target) []overrides.File {
+	dir := t.Known.Dir
+	if dir == "" || !isDir(dir) {
+		return nil
+	}
+	var files []overrides.File
+	for _, name := range []string{overrides.OverrideFile, overrides.NamedFile} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if overrides.GeneratedFor(path) == t.Name() {
+			files = append(files, overrides.File{Path: path})
+		}
+	}
+	// The block is in the project directory, or above it where a COMPOSE_FILE there names the files.
+	for ; ; dir = filepath.Dir(dir) {
+		path := filepath.Join(dir, overrides.EnvFile)
+		env, err := os.ReadFile(path)
+		if id, _, ok := overrides.Block(env); err == nil && ok && id == t.ID {
+			rest := overrides.Cut(env)
+			if len(rest) == 0 && overrides.MadeFile(env) {
+				rest = nil
+			}
+			files = append(files, overrides.File{Path: path, Content: rest})
+		}
+		if dir == t.Known.WorkTree || dir == filepath.Dir(dir) || !strings.HasPrefix(dir, t.Known.WorkTree) {
+			return files
+		}
+	}
+}
+
+// hooks loads the project for its pre_stop hooks. A project that cannot be loaded any more must still go down, so that
+// an error is no more than a note.
+func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
+	running := false
+	for _, c := range own {
+		running = running || c.State == "running"
+	}
+	if !running {
+		return nil
+	}
+	project, err := l.loadOnly(ctx, t)
+	if err != nil {
+		fmt.Fprintf(l.Stderr, "%s cannot be loaded (%v): its pre_stop hooks do not run\n", t.Known.Dir, firstLine(err))
+		return nil
+	}
+	if len(project.Services) == 0 {
+		return nil
+	}
+	for _, s := range project.Services {
+		if len(s.PreStop) > 0 {
+			return project
+		}
+	}
+	return nil
+}
+
+// loadOnly loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks.
+func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error) {
+	if t.Source.Dir == "" {
+		// The current folder's project would be taken for it.
+		return nil, errors.New("its folder is not known")
+	}
+	f, err := l.read(ctx, t, Options{lenient: true})
+	if err != nil {
+		return nil, err
+	}
+	p := entryPlan(t)
+	if f.dev != nil && t.ID == Main {
+		p.Entry.Project = f.dev.derived
+	}
+	if err := l.load(ctx, f, p); err != nil {
+		return nil, err
+	}
+	if f.dev != nil && f.dev.config.Kind != devcontainer.KindCompose {
+		f.dev.outline().Apply(p.base.Project)
+	}
+	return p.base.Finish(f.found.Paths, p.customLabels())
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// Everywhere lists all looms of all repositories on this engine.
+func (l *Looms) Everywhere(ctx context.Context, src stack.Source) ([]*Target, error) {
+	state, err := l.promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := l.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var targets []*Target
+	for _, k := range state.Looms {
+		if k.Space != space {
+			continue
+		}
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), Source: src}
+		if err := l.moveTo(ctx, t, k.WorkTree); err != nil {
+			l.debugf("%s: %v", t.Name(), err)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}

@@ -1,0 +1,287 @@
+package loom
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/registry"
+)
+
+// filesUp does what up does short of containers.
+func (w *testWorld) filesUp(dir, id string) *Plan {
+	w.t.Helper()
+	p, _, err := w.looms.Up(w.t.Context(), UpRequest{Where: in(dir, id), FilesOnly: true})
+	assert.NilError(w.t, err)
+	return p
+}
+
+func (w *testWorld) target(dir, id string) *Target {
+	w.t.Helper()
+	target, err := w.looms.Resolve(w.t.Context(), in(dir, id), Ending)
+	assert.NilError(w.t, err)
+	return target
+}
+
+func (w *testWorld) read(parts ...string) string {
+	w.t.Helper()
+	b, err := os.ReadFile(w.path(parts...))
+	if errors.Is(err, os.ErrNotExist) {
+		return "none"
+	}
+	assert.NilError(w.t, err)
+	return string(b)
+}
+
+func TestDownRemovesFilesAndKeepsLeases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.write("A=1", "shop", ".env")
+	exclude := w.read("shop", ".git", "info", "exclude")
+	p := w.filesUp(repo, "123")
+
+	dry, err := w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{DryRun: true})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, dry.Removed, []string{"file " + filepath.Join(repo, "compose.override.yaml"), "file " + filepath.Join(repo, ".env")})
+	assert.DeepEqual(t, dry.Ports, []string{"4123/tcp", "8203/tcp"})
+	assert.Assert(t, strings.Contains(w.read("shop", ".env"), "docker loom"), "a dry run removes nothing")
+
+	remains, err := w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, remains, dry)
+	assert.Equal(t, w.read("shop", ".env"), "A=1")
+	assert.Equal(t, w.read("shop", "compose.override.yaml"), "none")
+	k := w.state().Find(repo, "123")
+	assert.DeepEqual(t, k.Ports, p.Entry.Ports)
+	assert.Equal(t, k.Files, false)
+	assert.Assert(t, strings.HasPrefix(w.read("shop", ".git", "info", "exclude"), "# docker loom 123\n"))
+
+	remains, err = w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{Volumes: true})
+	assert.NilError(t, err)
+	assert.Equal(t, len(remains.Ports)+len(remains.Volumes), 0)
+	assert.Equal(t, len(w.state().Looms), 0)
+	assert.Equal(t, w.read("shop", ".git", "info", "exclude"), exclude)
+	_, err = w.looms.Resolve(t.Context(), in(repo, "123"), Ending)
+	var unknown *UnknownError
+	assert.Assert(t, errors.As(err, &unknown))
+}
+
+func TestDownRemovesAFileThatUpMade(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.filesUp(repo, "123")
+	_, err := w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{})
+	assert.NilError(t, err)
+	assert.Equal(t, w.read("shop", ".env"), "none")
+
+	w.write("", "shop", ".env")
+	w.filesUp(repo, "123")
+	_, err = w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{})
+	assert.NilError(t, err)
+	assert.Equal(t, w.read("shop", ".env"), "", "an empty file was the user's")
+}
+
+func TestDownTouchesNoFilesOfAnotherLoom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.filesUp(repo, "123")
+	w.filesUp(repo, "124")
+	env, override := w.read("shop", ".env"), w.read("shop", "compose.override.yaml")
+	_, err := w.looms.Down(t.Context(), w.target(repo, "124"), DownRequest{Volumes: true})
+	assert.NilError(t, err)
+	assert.Equal(t, w.read("shop", ".env"), env)
+	assert.Equal(t, w.read("shop", "compose.override.yaml"), override)
+	assert.Equal(t, w.state().FilesOwner(repo).ID, "123")
+}
+
+func TestDownOfMainForgetsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.filesUp(repo, Main)
+	remains, err := w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{})
+	assert.NilError(t, err)
+	assert.Equal(t, len(remains.Ports), 0)
+	assert.Equal(t, len(w.state().Looms), 0)
+}
+
+func TestDownNeedsNeitherWorkTreeNorRepository(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	tree := w.tree(repo, "issue-7", "seven")
+	w.filesUp(tree, "7")
+	assert.NilError(t, os.RemoveAll(tree))
+	_, err := w.looms.Down(t.Context(), w.target(repo, "7"), DownRequest{})
+	assert.NilError(t, err)
+	assert.NilError(t, os.RemoveAll(repo))
+	other := w.repo("other")
+	_, err = w.looms.Down(t.Context(), w.target(other, "shop/7"), DownRequest{Volumes: true})
+	assert.NilError(t, err)
+	assert.Equal(t, len(w.state().Looms), 0)
+}
+
+// Two commands may have found the loom before one of them ended it.
+func TestDownOfALoomThatWasEndedMeanwhileDoesNotBringItBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.filesUp(repo, "123")
+	first, second := w.target(repo, "123"), w.target(repo, "123")
+	_, err := w.looms.Down(t.Context(), first, DownRequest{Volumes: true})
+	assert.NilError(t, err)
+	_, err = w.looms.Down(t.Context(), second, DownRequest{})
+	assert.Error(t, err, "no loom shop/123")
+	assert.Equal(t, len(w.state().Looms), 0)
+}
+
+func TestDownTakesTheFolderThatTheLoomHasNow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.filesUp(repo, "123")
+	target := w.target(repo, "123")
+	k := *w.state().Find(repo, "123")
+	k.Dir = w.path("elsewhere")
+	w.know(k)
+	_, err := w.looms.Down(t.Context(), target, DownRequest{})
+	assert.NilError(t, err)
+	assert.Assert(t, strings.Contains(w.read("shop", ".env"), "docker loom"), "that folder is not the loom's any more")
+}
+
+func TestUpOfALoomThatWasEndedMeanwhileLeasesAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.filesUp(repo, "123")
+	target := w.target(repo, "123")
+	_, err := w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{Volumes: true})
+	assert.NilError(t, err)
+	w.know(registry.Loom{ID: "x", Repository: "/other", Project: "q", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 8203}}})
+	assert.NilError(t, w.looms.refresh(t.Context(), target))
+	p, err := w.looms.Plan(t.Context(), target, Options{})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, hostPorts(p), []int{5123, 9203})
+}
+
+func TestDownOfALoomOnAnotherEngineIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.know(registry.Loom{ID: "1", Repository: repo, Project: "p", WorkTree: repo, Space: "far"})
+	_, err := w.looms.Down(t.Context(), w.target(repo, "1"), DownRequest{Volumes: true})
+	var elsewhere *ElsewhereError
+	assert.Assert(t, errors.As(err, &elsewhere))
+	assert.Error(t, err, "loom shop/1 is on another engine (far): choose its context, as in docker --context NAME loom down")
+	assert.Assert(t, w.state().Find(repo, "1") != nil)
+}
+
+func TestDownOfALoomWithoutAnEntryKeepsItInTheRegistry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.know()
+	w.keep("p_data", "p", "5", repo)
+	remains, err := w.looms.Down(t.Context(), w.target(repo, "5"), DownRequest{})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, remains.Volumes, []string{"p_data"})
+	k := w.state().Find(repo, "5")
+	assert.Assert(t, k != nil)
+	assert.Equal(t, k.Space, remoteSpace)
+}
+
+func TestAProjectThatCannotBeLoadedGoesDownWithoutItsHooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.filesUp(repo, "123")
+	target := w.target(repo, "123")
+	running := []engine.Container{{State: "running"}}
+	assert.Assert(t, w.looms.hooks(t.Context(), target, running) == nil, "the project has none")
+
+	w.write("services:\n  web: {image: nginx, pre_stop: [{command: [drain]}]}\n", "shop", "compose.yaml")
+	p := w.looms.hooks(t.Context(), target, running)
+	assert.Assert(t, p != nil)
+	assert.Equal(t, p.Name, "iloom-shop-123")
+	assert.Assert(t, w.looms.hooks(t.Context(), target, []engine.Container{{State: "exited"}}) == nil)
+
+	w.write("services: [\n", "shop", "compose.yaml")
+	w.stderr.take()
+	assert.Assert(t, w.looms.hooks(t.Context(), target, running) == nil)
+	said := w.stderr.take()
+	assert.Assert(t, strings.HasPrefix(said, repo+" cannot be loaded ("), said)
+	assert.Equal(t, strings.Count(said, "\n"), 1, said)
+
+	// Of a loom without a folder the current one must not be taken for it.
+	_, err := w.looms.loadOnly(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})
+	assert.Error(t, err, "its folder is not known")
+}
+
+func TestPruneTakesOnlyWhatIsSurelyNobodys(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []string{local, remote} {
+		w := newWorld(t, endpoint)
+		repo := w.repo("shop")
+		labels := func(id, repo, tree string) map[string]string {
+			return map[string]string{engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: tree}
+		}
+		w.know(
+			registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo},                           // merely down
+			registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: w.path("gone")},                 // its work tree is gone
+			registry.Loom{ID: "3", Repository: repo, Project: "p3"},                                           // its work tree is not known
+			registry.Loom{ID: "4", Repository: repo, Project: "p4", WorkTree: w.path("gone"), Space: "other"}, // on another engine
+		)
+		w.run(
+			container{name: "a", project: "p1", labels: labels("1", repo, repo)},
+			container{name: "b", project: "p5", labels: labels("5", repo, repo)},
+			container{name: "c", project: "p6", labels: labels("6", w.path("no"), w.path("no"))},
+			container{name: "d", project: "p7", labels: labels("7", repo, w.path("gone"))},
+			container{name: "e", project: "shop", labels: labels(Main, repo, repo)},
+		)
+		list, err := w.looms.Prunable(t.Context())
+		assert.NilError(t, err)
+		var got []string
+		for _, p := range list {
+			got = append(got, p.ID+": "+strings.ReplaceAll(p.Why, w.dir, ""))
+		}
+		want := []string{"2: its work tree /gone is gone", "6: its repository /no is gone", "7: its work tree /gone is gone"}
+		if endpoint == remote {
+			// Other machines use it too, and what is in their registries cannot be known here.
+			want = want[:1]
+		}
+		assert.Equal(t, len(got), len(want), "%v", got)
+		for _, line := range want {
+			assert.Check(t, strings.Contains(strings.Join(got, "\n"), line), "%s is missing: %v", line, got)
+		}
+	}
+	assert.Assert(t, !gone("") && !gone(t.TempDir()) && gone(filepath.Join(t.TempDir(), "x")))
+}
+
+func TestGeneratedFilesAreThoseThatSayTheyAreTheLooms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	dir := w.path("shop")
+	target := &Target{ID: "1", Repository: dir, Known: &registry.Loom{ID: "1", Dir: dir, WorkTree: dir}}
+	assert.Equal(t, len(w.looms.generated(target)), 0, "no folder")
+	w.write("# Made by docker loom for shop/2. It keeps\n", "shop", overrides.OverrideFile)
+	w.write("# Made by docker loom for shop/1. It keeps\n", "shop", ".iloom", "compose.loom.yaml")
+	w.write("A=1\n# >>> docker loom 2\nX=\"1\"\n# <<< docker loom\n", "shop", ".env")
+	files := w.looms.generated(target)
+	assert.DeepEqual(t, files, []overrides.File{{Path: w.path("shop", ".iloom", "compose.loom.yaml")}})
+	w.write("A=1\n# >>> docker loom 1\nX=\"1\"\n# <<< docker loom\nB=2\n", "shop", ".env")
+	files = w.looms.generated(target)
+	assert.Equal(t, len(files), 2)
+	assert.Equal(t, string(files[1].Content), "A=1\nB=2\n")
+	target.Known.Dir = ""
+	assert.Equal(t, len(w.looms.generated(target)), 0)
+}

@@ -1,0 +1,136 @@
+package loom
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/internal/ports"
+)
+
+// BasePrefix begins the names of the variables that tell the base of a port.
+const BasePrefix = "ILOOM_BASE_"
+
+// Env is what programs on the host are told of a loom.
+type Env struct {
+	Loom string
+	Vars []overrides.Var
+	// Watch are the files that the variables follow from.
+	Watch []string
+}
+
+// Env gives the variables of a loom that there is: those of its block in .env, the base of each ILOOM_PORT_ variable, and
+// PORT where the project has one web port. It leaves out what would mislead the next command in a shell that has them:
+// COMPOSE_FILE, which counts from a folder, and PORT where the files have a variable of that name for something else.
+func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	t, err := l.Resolve(ctx, where, Reading)
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.Plan(ctx, t, Options{DryRun: true})
+	if err != nil {
+		return nil, err
+	}
+	vars, leases := slices.Clone(p.Env), p.Entry.Ports
+	if p.plain() {
+		leases = p.active(overrides.Ports(p.base.Project))
+		vars = append([]overrides.Var{{Name: "ILOOM_LOOM", Value: p.ID}}, p.plainVars(leases)...)
+	}
+	vars = slices.DeleteFunc(vars, func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
+	vars = append(vars, bases(vars, leases)...)
+	if port, ok := l.web(p, leases); ok && !slices.ContainsFunc(vars, func(v overrides.Var) bool { return v.Name == "PORT" }) {
+		vars = append(vars, overrides.Var{Name: "PORT", Value: strconv.Itoa(port.Published)})
+	}
+	e := &Env{Loom: p.ID, Vars: vars, Watch: slices.Clone(p.base.Paths)}
+	if p.base.Dockerfile != "" {
+		e.Watch = append(e.Watch, p.base.Dockerfile)
+	}
+	for _, f := range p.Files {
+		e.Watch = append(e.Watch, f.Path)
+	}
+	e.Watch = append(e.Watch, p.settings.Files...)
+	return e, nil
+}
+
+// plainVars names main's ports as another loom's are named.
+func (p *Plan) plainVars(leases []ports.Lease) []overrides.Var {
+	return overrides.PortVars(p.base.Project, leases, func(service string, port types.ServicePortConfig) string {
+		for _, v := range p.base.Variables {
+			if v.Ours() && v.Gives(service, port) {
+				return v.Name
+			}
+		}
+		return ""
+	})
+}
+
+// bases gives the base of each port variable of ours.
+func bases(vars []overrides.Var, leases []ports.Lease) []overrides.Var {
+	var list []overrides.Var
+	for _, v := range vars {
+		name, ours := strings.CutPrefix(v.Name, overrides.PortPrefix)
+		host, err := strconv.Atoi(v.Value)
+		if !ours || err != nil {
+			continue
+		}
+		for _, lease := range leases {
+			if host >= lease.Host && host < lease.Host+max(lease.Count, 1) {
+				list = append(list, overrides.Var{Name: BasePrefix + name, Value: strconv.Itoa(lease.Base + host - lease.Host)})
+				break
+			}
+		}
+	}
+	return list
+}
+
+// web is the project's one web port, unless the files have a variable PORT: a shell that exports ours would change what
+// that one gives at the next up.
+func (l *Looms) web(p *Plan, leases []ports.Lease) (Port, bool) {
+	uses := p.base.Uses["PORT"]
+	for _, v := range p.base.Variables {
+		uses = uses || v.Name == "PORT"
+	}
+	if uses {
+		return Port{}, false
+	}
+	web := webPorts(l.leased(p), webBase(p.settings), leases)
+	if len(web) != 1 {
+		return Port{}, false
+	}
+	return web[0], true
+}
+
+// webPorts are the ports that a browser may want, each host port once: only one of them where the project says which it
+// is, by capabilities.web.basePort in its settings (base, else 0) or by a service called web.
+func webPorts(list []Port, base int, leases []ports.Lease) []Port {
+	var web []Port
+	for _, p := range list {
+		if p.URL != "" && !slices.ContainsFunc(web, func(o Port) bool { return o.Published == p.Published }) {
+			web = append(web, p)
+		}
+	}
+	for _, says := range []func(Port) bool{
+		func(p Port) bool {
+			return slices.ContainsFunc(leases, func(l ports.Lease) bool { return base != 0 && l.Base == base && l.Host == p.Published })
+		},
+		func(p Port) bool { return p.Service == "web" },
+	} {
+		var only []Port
+		for _, p := range web {
+			if says(p) {
+				only = append(only, p)
+			}
+		}
+		if len(only) == 1 {
+			return only
+		}
+	}
+	return web
+}

@@ -1,0 +1,104 @@
+package loom
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+	"sync"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/settings"
+)
+
+// InitializeError says that the initializeCommand failed: nothing else was done.
+type InitializeError struct{ Err error }
+
+// Error is the command's own.
+func (e *InitializeError) Error() string { return "initializeCommand: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *InitializeError) Unwrap() error { return e.Err }
+
+// devFor reads the devcontainer.json of the loom's folder, nil where there is none, and runs its initializeCommand, but
+// not in a dry run. That comes before anything else is looked at: it may write what the project is made from.
+func (l *Looms) devFor(ctx context.Context, t *Target, o Options) (*dev, error) {
+	set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree})
+	if err != nil || !set.Container.Enabled {
+		return nil, err // where looms are switched off, the plan says so
+	}
+	d, err := findDev(t, set, o.Config)
+	if err != nil || d == nil || d.config.InitializeCommand == nil || o.DryRun {
+		return d, err
+	}
+	c := *d.config.InitializeCommand
+	entry := &registry.Loom{ID: t.ID, Repository: t.Repository}
+	if t.Known != nil {
+		entry = t.Known
+	}
+	if err := l.permit(ctx, entry, []string{runsOnHost(c)}, o.Trust); err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(l.Stderr, "running the initializeCommand of "+d.place.Path)
+	if err := runHere(ctx, c, d.place.Workspace, l.Stderr); err != nil {
+		return nil, &InitializeError{err}
+	}
+	return d, nil
+}
+
+// runHere runs a command on this machine, with its output on w. Commands that are parallel all end before the first
+// failure of one is returned.
+func runHere(ctx context.Context, c devcontainer.Command, dir string, w io.Writer) error {
+	if c.Parallel == nil {
+		args := c.Exec
+		if args == nil {
+			args = []string{"/bin/sh", "-c", c.Shell}
+			if runtime.GOOS == "windows" {
+				args = []string{"cmd", "/c", c.Shell}
+			}
+		}
+		if len(args) == 0 || args[0] == "" {
+			return nil
+		}
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, w, w
+		if err := cmd.Run(); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		}
+		return nil
+	}
+	var mu sync.Mutex
+	errs := make([]error, len(c.Parallel))
+	var wg sync.WaitGroup
+	for i, named := range c.Parallel {
+		wg.Go(func() {
+			if err := runHere(ctx, named.Command, dir, &lockedWriter{mu: &mu, w: w}); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", named.Name, err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockedWriter keeps the writes of several commands apart.
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

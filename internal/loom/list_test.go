@@ -1,0 +1,148 @@
+package loom
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"gotest.tools/v3/assert"
+	"pgregory.net/rapid"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/registry"
+)
+
+func TestNumbersComeBeforeNamesAndByTheirValue(t *testing.T) {
+	t.Parallel()
+	ids := []string{"main", "123", "9", "pr/45", "12", "ENG-3", "feat/x", "5x", "0"}
+	slices.SortFunc(ids, natural)
+	assert.DeepEqual(t, ids, []string{"0", "9", "12", "123", "5x", "ENG-3", "feat/x", "main", "pr/45"})
+}
+
+func TestTheOrderOfIDsIsAnOrder(t *testing.T) {
+	t.Parallel()
+	id := rapid.StringMatching(`[0-9]{1,3}[x-]?[0-9]?`)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := id.Draw(t, "a"), id.Draw(t, "b"), id.Draw(t, "c")
+		assert.Equal(t, natural(a, b), -natural(b, a))
+		assert.Assert(t, natural(a, b) > 0 || natural(b, c) > 0 || natural(a, c) <= 0, "%s %s %s", a, b, c)
+		assert.Equal(t, natural(a, b) == 0, a == b)
+	})
+}
+
+func TestStateIsThatOfAllContainers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, local)
+	c := func(state string, code int) engine.Container {
+		return engine.Container{State: state, ExitCode: code, Created: t0}
+	}
+	for _, tc := range []struct {
+		name       string
+		containers []engine.Container
+		state      string
+		running    int
+	}{
+		{"none", nil, "down", 0},
+		{"all run", []engine.Container{c("running", 0), c("running", 0)}, "running", 2},
+		{"a one-shot is done", []engine.Container{c("running", 0), c("exited", 0)}, "running", 1},
+		{"one failed", []engine.Container{c("running", 0), c("exited", 1)}, "partial", 1},
+		{"one was never started", []engine.Container{c("running", 0), c("created", 0)}, "partial", 1},
+		{"none was started", []engine.Container{c("created", 0), c("created", 0)}, "created", 0},
+		{"none runs", []engine.Container{c("exited", 0), c("exited", 137)}, "stopped", 0},
+		{"a run command's container does not count", []engine.Container{{State: "running", OneOff: true}}, "down", 0},
+	} {
+		item := Listed{ID: "1"}
+		w.looms.describe(&item, engine.Loom{Containers: tc.containers})
+		assert.Check(t, item.State == tc.state && item.Running == tc.running, "%s: %s, %d", tc.name, item.State, item.Running)
+	}
+	item := Listed{}
+	w.looms.describe(&item, engine.Loom{Containers: []engine.Container{{State: "running", Created: t0.Add(time.Hour)}, c("running", 0)}})
+	assert.Equal(t, item.Created, t0)
+}
+
+func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	labels := func(id, repo string) map[string]string {
+		return map[string]string{engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: "/trees/" + id, engine.LabelOffset: "7"}
+	}
+	w.know(
+		registry.Loom{ID: "123", Repository: "/b/shop", Project: "p123", WorkTree: "/b/shop", Offset: 123, Created: t0, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203}}},
+		registry.Loom{ID: "9", Repository: "/b/shop", Project: "p9", WorkTree: "/b/shop", Created: t0, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8089}}},
+		registry.Loom{ID: Main, Repository: "/b/shop", Project: "shop", WorkTree: "/b/shop", Created: t0},
+		registry.Loom{ID: "1", Repository: "/a/shop", Project: "p1", WorkTree: "/a/shop", Created: t0, Space: "far"},
+	)
+	w.run(
+		container{name: "p9-web-1", project: "p9", service: "web", labels: labels("9", "/b/shop"), published: []string{"0.0.0.0:8089:80/tcp"}},
+		container{name: "shop-web-1", project: "shop", service: "web"}, // made by plain docker compose
+		container{name: "x", project: "lost", service: "web", labels: labels("7", "/a/shop")},
+	)
+	list, err := w.looms.List(t.Context())
+	assert.NilError(t, err)
+	var got []string
+	for _, l := range list {
+		got = append(got, strings.Join([]string{l.Repository, l.Name(), l.Project, l.State}, " "))
+	}
+	assert.DeepEqual(t, got, []string{"/a/shop shop/7 lost running", "/b/shop shop/9 p9 running", "/b/shop shop/123 p123 down", "/b/shop shop/main shop running"})
+	assert.Equal(t, list[1].Ports[0].URL, "http://192.0.2.1:8089")
+	assert.Equal(t, list[2].Ports[0].Published, 8203, "the leases of one that is down")
+
+	w.goAway()
+	list, err = w.looms.List(t.Context())
+	assert.Assert(t, unreachable(err), "%v", err)
+	assert.Equal(t, len(list), 4, "promises are known without an engine, those on others too")
+	for _, l := range list {
+		assert.Equal(t, l.State, "unknown")
+		assert.Assert(t, l.Ports != nil)
+	}
+}
+
+func TestPsPrintsTheStableDocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, local)
+	repo := w.repo("shop")
+	w.know(registry.Loom{ID: "9", Repository: repo, Project: "p9", WorkTree: repo, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8089}}})
+	w.run(
+		container{name: "p9-web-1", project: "p9", service: "web", published: []string{"0.0.0.0:8089:80/tcp", ":::8089:80/tcp"}, state: "running", status: "Up 1 second (healthy)"},
+		container{name: "p9-once-1", project: "p9", service: "once", state: "exited", status: "Exited (3) 1 second ago"},
+		container{name: "p9-web-run-1", project: "p9", service: "web", labels: map[string]string{"com.docker.compose.oneoff": "True"}},
+	)
+	r, err := w.looms.Ps(t.Context(), in(repo, "9"))
+	assert.NilError(t, err)
+	b, err := json.Marshal(r)
+	assert.NilError(t, err)
+	assert.Equal(t, strings.ReplaceAll(string(b), repo, "REPO"), `{"loom":"9","project":"p9","workTree":"REPO","services":[`+
+		`{"name":"once","container":"p9-once-1","state":"exited","health":""},{"name":"web","container":"p9-web-1","state":"running","health":"healthy"}],`+
+		`"ports":[{"service":"web","target":80,"published":8089,"protocol":"tcp","hostIp":"","url":"http://9.localhost:8089"}],"findings":[]}`)
+
+	w.run()
+	r, err = w.looms.Ps(t.Context(), in(repo, "9"))
+	assert.NilError(t, err)
+	assert.Equal(t, len(r.Services), 0)
+	assert.Equal(t, r.Ports[0].Published, 8089)
+}
+
+func TestListAsksASilentEngineForNothing(t *testing.T) {
+	t.Parallel()
+	api, err := client.NewClientWithOpts(client.WithHost("tcp://192.0.2.1:2375"),
+		client.WithDialContext(func(context.Context, string, string) (net.Conn, error) {
+			t.Error("the engine was asked")
+			return nil, errors.New("asked")
+		}))
+	assert.NilError(t, err)
+	w := newWorld(t, remote)
+	w.know(registry.Loom{ID: "5", Repository: w.path("shop"), Project: "p5", WorkTree: w.path("shop")})
+	w.looms.Engine = engine.New(api, "far", engine.Silent(errors.New("no answer")))
+	list, err := w.looms.List(t.Context())
+	assert.ErrorContains(t, err, "no Docker engine answers at tcp://192.0.2.1:2375 (context far): no answer")
+	assert.Equal(t, len(list), 1)
+	assert.Equal(t, list[0].State, "unknown")
+}

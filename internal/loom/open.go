@@ -1,0 +1,183 @@
+package loom
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/settings"
+)
+
+// Published lists the host ports of a loom's running containers. A loom without containers is an *EmptyError.
+func (l *Looms) Published(ctx context.Context, t *Target) ([]Port, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	if err != nil {
+		return nil, err
+	}
+	if len(own) == 0 {
+		return nil, &EmptyError{t.ID}
+	}
+	return l.ports(t.ID, own), nil
+}
+
+// WebError says that no single port is meant that a browser reaches.
+type WebError struct {
+	Loom string
+	// Asked is the service or port that was named, "" for none.
+	Asked string
+	// Ports are those that a browser reaches: of all, or of what was asked.
+	Ports []Port
+	// None is true where nothing of what was asked speaks HTTP; Ports are then all that do.
+	None bool
+}
+
+// Error lists the ports.
+func (e *WebError) Error() string {
+	var list []string
+	for _, p := range e.Ports {
+		list = append(list, fmt.Sprintf("%s (container port %d, %s)", p.Service, p.Target, p.URL))
+	}
+	what := "loom " + e.Loom
+	if e.Asked != "" {
+		what = fmt.Sprintf("%s of loom %s", e.Asked, e.Loom)
+	}
+	switch {
+	case len(list) == 0:
+		return what + " has no running web port"
+	case e.None:
+		return fmt.Sprintf("%s has no running web port; there is %s", what, strings.Join(list, ", "))
+	}
+	return fmt.Sprintf("%s has several web ports: %s", what, strings.Join(list, ", "))
+}
+
+// Web is the one port of a loom that a browser is meant to reach: of the service, or with the container or host port, that
+// is asked, else the project's one web port. Where there is none, or more than one, it is a *WebError.
+func (l *Looms) Web(ctx context.Context, t *Target, asked string) (Port, error) {
+	list, err := l.Published(ctx, t)
+	if err != nil {
+		return Port{}, err
+	}
+	if asked == "" {
+		base := 0
+		// Only a preference: settings that cannot be read keep nobody from a loom that runs.
+		if set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree}); err == nil {
+			base = webBase(set)
+		}
+		web := webPorts(list, base, t.Known.Ports)
+		if len(web) == 1 {
+			return web[0], nil
+		}
+		return Port{}, &WebError{Loom: t.ID, Ports: web}
+	}
+	var matching []Port
+	for _, p := range list {
+		if p.Service == asked || strconv.Itoa(p.Target) == asked || strconv.Itoa(p.Published) == asked {
+			matching = append(matching, p)
+		}
+	}
+	web := webPorts(matching, 0, nil)
+	switch len(web) {
+	case 0:
+		return Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: webPorts(list, 0, nil), None: true}
+	case 1:
+		return web[0], nil
+	}
+	return Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: web}
+}
+
+// SilentError says that nobody answered on a port in time.
+type SilentError struct {
+	Loom    string
+	Port    Port
+	Timeout time.Duration
+}
+
+// Error names the URL.
+func (e *SilentError) Error() string {
+	return fmt.Sprintf("service %s: nobody answers at %s after %s", e.Port.Service, e.Port.URL, e.Timeout)
+}
+
+// Await returns when somebody answers on the port. waiting is called once where nobody does at first.
+func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Duration, waiting func()) error {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if engine.Answers(limited, l.dial(p)) {
+			return nil
+		}
+		if waiting != nil {
+			waiting()
+			waiting = nil
+		}
+		select {
+		case <-tick.C:
+		case <-limited.Done():
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return &SilentError{t.ID, p, timeout}
+		}
+	}
+}
+
+// AddressError says that a service does not publish a port.
+type AddressError struct {
+	Loom, Service, Port string
+	Published           []Port // what it does publish
+}
+
+// Error lists what the service publishes.
+func (e *AddressError) Error() string {
+	var list []string
+	for _, p := range e.Published {
+		list = append(list, fmt.Sprintf("%d/%s", p.Target, p.Protocol))
+	}
+	if len(list) == 0 {
+		return fmt.Sprintf("service %s of loom %s publishes no port now", e.Service, e.Loom)
+	}
+	return fmt.Sprintf("service %s of loom %s does not publish %s, but %s", e.Service, e.Loom, e.Port, strings.Join(list, ", "))
+}
+
+// Address finds the host port of a service's container port, 80 or 80/udp.
+func (l *Looms) Address(ctx context.Context, where Where, service, port string) (Port, error) {
+	t, err := l.Resolve(ctx, where, Reading)
+	if err != nil {
+		return Port{}, err
+	}
+	list, err := l.Published(ctx, t)
+	if err != nil {
+		return Port{}, err
+	}
+	target, protocol, ok := strings.Cut(port, "/")
+	if !ok {
+		protocol = "tcp"
+	}
+	e := &AddressError{Loom: t.ID, Service: service, Port: target + "/" + protocol}
+	for _, p := range list {
+		if p.Service != service {
+			continue
+		}
+		if strconv.Itoa(p.Target) == target && p.Protocol == protocol {
+			return p, nil
+		}
+		e.Published = append(e.Published, p)
+	}
+	if len(e.Published) == 0 {
+		own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+		if err != nil {
+			return Port{}, err
+		}
+		if !hasService(own, service) {
+			return Port{}, fmt.Errorf("no service %s in loom %s", service, t.ID)
+		}
+	}
+	return Port{}, e
+}

@@ -1,0 +1,382 @@
+package loom
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// resolved is a target as a line, with the machine's folder left out: id, repository, work tree, folder of the search, and
+// whether the registry knows the loom.
+func (w *testWorld) resolved(where Where, purpose Purpose) string {
+	w.t.Helper()
+	target, err := w.looms.Resolve(w.t.Context(), where, purpose)
+	if quick := w.looms.registered(w.t.Context(), where); quick != nil {
+		slow, err := w.looms.Resolve(w.t.Context(), where, Reading)
+		assert.NilError(w.t, err)
+		assert.Equal(w.t, quick.Name(), slow.Name())
+		assert.Equal(w.t, quick.Repository, slow.Repository)
+		assert.Equal(w.t, quick.Known.Project, slow.Known.Project)
+	}
+	if err != nil {
+		return "error: " + strings.ReplaceAll(err.Error(), w.dir, "")
+	}
+	known := ""
+	if target.Known != nil {
+		known = " known"
+	}
+	short := func(path string) string { return strings.TrimPrefix(path, w.dir) }
+	return target.ID + " of " + short(target.Repository) + " in " + short(target.WorkTree) + ", from " + short(target.Source.Dir) + known
+}
+
+func TestResolveWithoutAnIDTakesTheLoomOfTheFolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.tree(repo, "feat/issue-7__login", "shop-looms", "a")
+	w.tree(repo, "other", "shop-looms", "x_pr_45")
+	w.tree(repo, "feat/y", "shop-looms", "y")
+	w.tree(repo, "issue-0012", "shop-looms", "padded")
+	w.tree(repo, "issue-main", "shop-looms", "z")
+	w.tree(repo, "", "shop-looms", "bisect")
+	w.tree(repo, "kept", "shop-looms", "kept")
+	w.tree(repo, "issue-9", "shop-looms", "nine")
+	w.write("", "shop", "sub", "deep", "file")
+	w.write("", "shop-looms", "a", "sub", "file")
+	w.write(shop, "plain", "compose.yaml")
+	w.write("", "plain", "sub", "file")
+	w.write("", "nothing", "file")
+	assert.NilError(t, os.Symlink(w.path("shop-looms", "a", "sub"), w.path("link")))
+	w.know(
+		registry.Loom{ID: "old", Repository: repo, Project: "p-old", WorkTree: w.path("shop-looms", "kept")},
+		registry.Loom{ID: "9", Repository: repo, Project: "p-9", WorkTree: w.path("shop-looms", "gone")},
+	)
+	for _, tc := range []struct{ name, dir, want string }{
+		{"the main checkout", "shop", "main of /shop in /shop, from /shop"},
+		{"below it", "shop/sub/deep", "main of /shop in /shop, from /shop/sub/deep"},
+		{"inside the git folder", "shop/.git", "main of /shop in /shop, from /shop"},
+		{"a branch with a pattern", "shop-looms/a", "7 of /shop in /shop-looms/a, from /shop-looms/a"},
+		{"below it", "shop-looms/a/sub", "7 of /shop in /shop-looms/a, from /shop-looms/a/sub"},
+		{"through a symbolic link", "link", "7 of /shop in /shop-looms/a, from /shop-looms/a/sub"},
+		{"a folder with a pattern", "shop-looms/x_pr_45", "pr/45 of /shop in /shop-looms/x_pr_45, from /shop-looms/x_pr_45"},
+		{"no pattern", "shop-looms/y", "feat/y of /shop in /shop-looms/y, from /shop-looms/y"},
+		{"a number with zeros is the one that users type", "shop-looms/padded", "12 of /shop in /shop-looms/padded, from /shop-looms/padded"},
+		{"no name of a linked work tree leads to main", "shop-looms/z", "issue-main of /shop in /shop-looms/z, from /shop-looms/z"},
+		{"no branch", "shop-looms/bisect", "bisect of /shop in /shop-looms/bisect, from /shop-looms/bisect"},
+		{"the registry's loom, whatever the branch", "shop-looms/kept", "old of /shop in /shop-looms/kept, from /shop-looms/kept known"},
+		{"a work tree that moved", "shop-looms/nine", "9 of /shop in /shop-looms/nine, from /shop-looms/nine known"},
+		{"no git", "plain", "main of /plain in /plain, from /plain"},
+		{"no git, below", "plain/sub", "main of /plain in /plain, from /plain/sub"},
+		{"neither git nor project", "nothing", "main of /nothing in /nothing, from /nothing"},
+	} {
+		assert.Check(t, w.resolved(in(w.path(tc.dir), ""), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.path(tc.dir), ""), Making))
+	}
+}
+
+func TestARegisteredWorkTreeIsFoundWithoutGit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.tree(repo, "issue-7", "shop-looms", "a")
+	w.write("", "shop", "sub", "file")
+	w.know(
+		registry.Loom{ID: "main", Repository: repo, Project: "p-main", WorkTree: repo},
+		registry.Loom{ID: "7", Repository: repo, Project: "p-7", WorkTree: w.path("shop-looms", "a")},
+	)
+	for _, tc := range []struct{ dir, id, want string }{
+		{"shop/sub", "", "p-main"},
+		{"shop", "7", "p-7"},
+		{"shop-looms/a", "", "p-7"},
+		{"shop-looms/a", "main", "p-main"},
+		{"shop", "8", ""},
+	} {
+		got := ""
+		if found := w.looms.registered(t.Context(), in(w.path(tc.dir), tc.id)); found != nil {
+			got = found.Known.Project
+		}
+		assert.Check(t, got == tc.want, "%s %s: %s", tc.dir, tc.id, got)
+	}
+}
+
+func TestResolveWithAnIDTakesTheWorkTreeThatBelongsToIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.tree(repo, "feat/issue-7__login", "looms", "a")
+	w.tree(repo, "other", "looms", "x_pr_45")
+	w.tree(repo, "feat/y", "looms", "y")
+	w.tree(repo, "eng-3", "looms", "e")
+	w.tree(repo, "b", "looms", "88")
+	gone := w.tree(repo, "issue-66", "looms", "gone")
+	assert.NilError(t, os.RemoveAll(gone))
+	w.write("", "shop", "sub", "file")
+	w.write("", "looms", "a", "sub", "file")
+	w.know(
+		registry.Loom{ID: "500", Repository: repo, Project: "p-500", WorkTree: w.path("looms", "y"), Dir: w.path("looms", "y")},
+		registry.Loom{ID: "501", Repository: repo, Project: "p-501", WorkTree: w.path("looms", "deleted"), Dir: w.path("looms", "deleted")},
+	)
+	for _, tc := range []struct{ name, dir, id, want string }{
+		{"its branch", "shop", "7", "7 of /shop in /looms/a, from /looms/a"},
+		{"its branch, from the same place below", "shop/sub", "#7", "7 of /shop in /looms/a, from /looms/a/sub"},
+		{"its folder", "shop", "PR-45", "pr/45 of /shop in /looms/x_pr_45, from /looms/x_pr_45"},
+		{"a folder of its name", "shop", "88", "88 of /shop in /looms/88, from /looms/88"},
+		{"a branch of its name", "looms/a", "feat/y", "feat/y of /shop in /looms/y, from /looms/y"},
+		{"a key", "shop", "eng-3", "ENG-3 of /shop in /looms/e, from /looms/e"},
+		{"none: the folder", "shop/sub", "123", "123 of /shop in /shop, from /shop/sub"},
+		{"none, from a linked work tree: the folder", "looms/a/sub", "123", "123 of /shop in /looms/a, from /looms/a/sub"},
+		{"a work tree that is gone is none", "shop", "66", "66 of /shop in /shop, from /shop"},
+		{"main is the main checkout from everywhere", "looms/a/sub", "main", "main of /shop in /shop, from /shop/sub"},
+		{"the registry's", "shop", "500", "500 of /shop in /looms/y, from /looms/y known"},
+		{"the registry's is gone: the folder", "shop", "501", "501 of /shop in /shop, from /shop known"},
+		{"no id", "shop", "--", `error: "--" is no id: give an issue number, a key such as ENG-324, or a branch`},
+	} {
+		assert.Check(t, w.resolved(in(w.path(tc.dir), tc.id), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.path(tc.dir), tc.id), Making))
+	}
+}
+
+func TestResolveSaysWhichFolderItTook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	seven := w.tree(repo, "issue-7", "looms", "seven")
+	w.tree(repo, "issue-8", "looms", "eight")
+	w.know(
+		registry.Loom{ID: "7", Repository: repo, Project: "p-7", WorkTree: repo},
+		registry.Loom{ID: "9", Repository: repo, Project: "p-9", WorkTree: w.path("looms", "gone")},
+	)
+	for _, tc := range []struct {
+		name, dir, id string
+		want          []string
+	}{
+		{"a work tree of its own", repo, "8", nil},
+		{"none", repo, "123", []string{"no work tree belongs to 123: using this folder, " + repo}},
+		{"gone", repo, "9", []string{"no work tree belongs to 9: using this folder, " + repo, "the loom's work tree " + w.path("looms", "gone") + " is gone"}},
+		{"elsewhere than here", seven, "", []string{"loom 7 has the work tree " + repo + ": using that, not this folder"}},
+	} {
+		target, err := w.looms.Resolve(t.Context(), in(tc.dir, tc.id), Making)
+		assert.NilError(t, err, tc.name)
+		assert.DeepEqual(t, target.Notes, tc.want)
+	}
+}
+
+func TestResolveAddressesLoomsOfOtherRepositories(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	a := w.repo("a", "shop")
+	b := w.repo("b", "shop")
+	w.repo("here")
+	w.tree(w.path("here"), "issue-31", "here-31")
+	w.write("", "here", "sub", "file")
+	w.know(
+		registry.Loom{ID: "1", Repository: a, Project: "p1", WorkTree: a, Dir: a},
+		registry.Loom{ID: "2", Repository: a, Project: "p2", WorkTree: a},
+		registry.Loom{ID: "2", Repository: b, Project: "p3", WorkTree: b},
+		registry.Loom{ID: "feat/x", Repository: b, Project: "p4", WorkTree: b},
+		registry.Loom{ID: Main, Repository: b, Project: "shop", WorkTree: b},
+		registry.Loom{ID: "31", Repository: b, Project: "p5", WorkTree: w.path("gone")},
+		registry.Loom{ID: "shop/7", Repository: w.path("here"), Project: "p6", WorkTree: w.path("here")},
+		registry.Loom{ID: "7", Repository: b, Project: "p7", WorkTree: b},
+	)
+	for _, tc := range []struct{ typed, want string }{
+		{"shop/1", "1 of /a/shop in /a/shop, from /a/shop known"},
+		{"shop/#1", "1 of /a/shop in /a/shop, from /a/shop known"},
+		{"shop/feat/x", "feat/x of /b/shop in /b/shop, from /b/shop known"},
+		{"shop/main", "main of /b/shop in /b/shop, from /b/shop known"},
+		{"shop/2", "error: shop/2 is a loom of several repositories: /a/shop, /b/shop"},
+		// A branch of this repository that was made a loom is nearer than another repository's loom.
+		{"shop/7", "shop/7 of /here in /here, from /here known"},
+		// Neither this repository's work tree for 31 nor its folder may stand in for the one that is gone.
+		{"shop/31", "31 of /b/shop in /b/shop, from /b/shop known"},
+		{"shop/99", "error: no loom here/shop/99"},
+		{"other/1", "error: no loom here/other/1"},
+		{"99", "error: no loom here/99"},
+		{"feat/-", "error: no loom here/feat/-"},
+	} {
+		got := w.resolved(in(w.path("here", "sub"), tc.typed), Reading)
+		// This repository's own loom is looked for from the same place below.
+		got = strings.Replace(got, "from /here/sub", "from /here", 1)
+		assert.Check(t, got == tc.want, "%s: %s", tc.typed, got)
+	}
+	assert.Equal(t, w.resolved(in(w.path("here"), "shop/99"), Making), "shop/99 of /here in /here, from /here", "a new branch")
+}
+
+func TestSeveralLoomsInAFolderAreReadByTheOwnerOfItsFilesAndEndedByNameOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
+	assert.Equal(t, w.resolved(in(repo, ""), Reading), "2 of /shop in /shop, from /shop known")
+	assert.Equal(t, w.resolved(in(repo, ""), Making), "2 of /shop in /shop, from /shop known")
+	assert.Equal(t, w.resolved(in(repo, ""), Ending), "error: /shop has several looms: 1, 2")
+	assert.Equal(t, w.resolved(in(repo, "1"), Ending), "1 of /shop in /shop, from /shop known")
+
+	_, err := w.looms.Resolve(t.Context(), in(repo, ""), Ending)
+	var several *SeveralError
+	assert.Assert(t, errors.As(err, &several))
+	assert.DeepEqual(t, several.IDs, []string{"1", "2"})
+
+	w.know(registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo})
+	assert.Equal(t, w.resolved(in(repo, ""), Reading), "error: /shop has several looms: 1, 2", "nobody owns the files")
+}
+
+func TestExportedLoomCountsInItsOwnWorkTreeOnly(t *testing.T) {
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	tree := w.tree(repo, "issue-3", "three")
+	w.know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
+	t.Setenv("ILOOM_LOOM", "1")
+	assert.Equal(t, w.resolved(in(repo, ""), Reading), "1 of /shop in /shop, from /shop known")
+	assert.Equal(t, w.resolved(in(repo, ""), Ending), "1 of /shop in /shop, from /shop known")
+	assert.Equal(t, w.resolved(in(repo, "2"), Ending), "2 of /shop in /shop, from /shop known", "a typed id is stronger")
+	assert.Equal(t, w.resolved(in(tree, ""), Making), "3 of /shop in /three, from /three", "the shell has moved on")
+	t.Setenv("ILOOM_LOOM", "99")
+	assert.Equal(t, w.resolved(in(repo, ""), Reading), "2 of /shop in /shop, from /shop known", "an ended loom's shell")
+}
+
+func TestResolveOfABareRepositoryGivesItsWorkTrees(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	w.repo("origin")
+	w.git(w.dir, "clone", "-q", "--bare", "origin", "bare.git")
+	w.git(w.path("bare.git"), "worktree", "add", "-q", w.path("trunk"), "main")
+	w.git(w.path("bare.git"), "worktree", "add", "-q", "-b", "issue-5", w.path("five"))
+	assert.Equal(t, w.resolved(in(w.path("trunk"), ""), Making), "main of /bare.git in /trunk, from /trunk")
+	assert.Equal(t, w.resolved(in(w.path("five"), ""), Making), "5 of /bare.git in /five, from /five")
+	assert.Equal(t, w.resolved(in(w.path("trunk"), "5"), Making), "5 of /bare.git in /five, from /five")
+}
+
+func TestWithoutGitTheProjectFolderIsTheRepository(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	w.write(shop, "plain", "compose.yaml")
+	w.write("", "plain", "sub", "file")
+	dir := w.path("plain")
+	w.know(registry.Loom{ID: "5", Repository: dir, Project: "p5", WorkTree: dir, Dir: dir})
+	assert.Equal(t, w.resolved(in(w.path("plain", "sub"), ""), Reading), "5 of /plain in /plain, from /plain/sub known")
+	assert.Equal(t, w.resolved(in(w.path("plain", "sub"), "6"), Making), "6 of /plain in /plain, from /plain/sub")
+}
+
+func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
+	t.Parallel()
+	looms := &Looms{UserSettings: filepath.Join(t.TempDir(), "settings.json")}
+	trees := []worktree.Tree{
+		{Path: "/src/1", Branch: "trunk", Main: true},
+		{Path: "/looms/a", Branch: "feat/issue-7__x"},
+		{Path: "/looms/b_pr_8", Branch: "whatever"},
+		{Path: "/looms/9", Branch: ""},
+		{Path: "/looms/gone", Branch: "issue-10", Prunable: true},
+		{Path: "/looms/bare", Branch: "", Bare: true},
+		{Path: "/looms/ENG-11-x", Branch: "eng-11"},
+		{Path: "/looms/second", Branch: "issue-7"},
+	}
+	for id, want := range map[string]string{
+		"1": "", "trunk": "/src/1", "7": "/looms/a", "pr/8": "/looms/b_pr_8", "8": "", "9": "/looms/9", "10": "", "bare": "", "ENG-11": "/looms/ENG-11-x",
+		"whatever": "/looms/b_pr_8", "feat/issue-7__x": "/looms/a", "second": "/looms/second",
+	} {
+		assert.Check(t, looms.belongs(trees, id) == want, "%s: %s", id, looms.belongs(trees, id))
+	}
+}
+
+func TestALoomThatOnlyTheEngineKnowsIsFoundByItsLabels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	tree := w.tree(repo, "issue-5", "five")
+	labels := map[string]string{engine.LabelLoom: "5", engine.LabelRepo: repo, engine.LabelWorkTree: tree, engine.LabelOffset: "1005", stack.LabelWorkingDir: tree}
+	w.run(container{name: "x-web-1", project: "odd-name", service: "web", labels: labels})
+	w.know() // a registry that knows nothing is no lost one
+
+	target, err := w.looms.Resolve(t.Context(), in(repo, "5"), Ending)
+	assert.NilError(t, err)
+	assert.Equal(t, target.Known.Project, "odd-name")
+	assert.Equal(t, target.Known.Offset, 1005)
+	assert.Equal(t, target.Known.Dir, tree)
+	assert.Equal(t, target.Known.Space, remoteSpace)
+	assert.Equal(t, target.WorkTree, tree)
+	assert.Equal(t, w.resolved(in(repo, "6"), Ending), "error: no loom shop/6")
+
+	// Another loom of the registry has the project: labels are not stronger than promises.
+	w.know(registry.Loom{ID: "50", Repository: repo, Project: "odd-name", WorkTree: repo})
+	assert.Equal(t, w.resolved(in(repo, "5"), Ending), "error: no loom shop/5")
+}
+
+func TestALostRegistryIsRebuiltFromLabels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	labels := func(id, offset string) map[string]string {
+		return map[string]string{engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: repo, engine.LabelOffset: offset, stack.LabelWorkingDir: repo}
+	}
+	w.write("# >>> docker loom 5\nCOMPOSE_PROJECT_NAME=\"p5\"\n# <<< docker loom\n", "shop", ".env")
+	w.run(
+		container{name: "p5-web-1", project: "p5", service: "web", labels: labels("5", "5")},
+		container{name: "p6-web-1", project: "p6", service: "web", labels: labels("6", "6")},
+		container{name: "shop-web-1", project: "shop", service: "web", labels: labels(Main, "1000")},
+		container{name: "old-web-1", project: "p5-old", service: "web", labels: labels("5", "9")},
+		container{name: "strange", project: "q", service: "web", labels: map[string]string{engine.LabelLoom: "7"}},
+	)
+	w.keep("p8_data", "p8", "8", repo)
+	targets, err := w.looms.Targets(t.Context(), in(repo, "").Source, nil, true)
+	assert.NilError(t, err)
+	assert.Equal(t, len(targets), 4)
+	state := w.state()
+	assert.Assert(t, !state.Fresh)
+	for _, tc := range []struct {
+		id, project string
+		files       bool
+		pinned      bool
+		workTree    string
+	}{{"5", "p5", true, false, repo}, {"6", "p6", false, false, repo}, {Main, "shop", false, true, repo}, {"8", "p8", false, false, ""}} {
+		k := state.Find(repo, tc.id)
+		assert.Assert(t, k != nil, tc.id)
+		assert.Check(t, k.Project == tc.project && k.Files == tc.files && k.Pinned == tc.pinned && k.WorkTree == tc.workTree && k.Space == remoteSpace, "%+v", k)
+	}
+}
+
+func TestResolveOfAnEngineThatIsAwayNamesTheEngine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	w.goAway()
+	_, err := w.looms.Resolve(t.Context(), in(repo, "5"), Ending)
+	assert.Assert(t, unreachable(err), "%v", err)
+	assert.Assert(t, !unreachable(errors.New("no")))
+}
+
+func TestAllMeansTheLoomsOfThisRepositoryOnThisEngine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	a, b := w.repo("a"), w.repo("b")
+	w.know(registry.Loom{ID: "1", Repository: a, Project: "p1", WorkTree: a}, registry.Loom{ID: "2", Repository: a, Project: "p2", WorkTree: a},
+		registry.Loom{ID: "3", Repository: b, Project: "p3", WorkTree: b}, registry.Loom{ID: "4", Repository: a, Project: "p4", WorkTree: a, Space: "another engine"})
+	names := func(targets []*Target, err error) string {
+		assert.NilError(t, err)
+		var list []string
+		for _, target := range targets {
+			list = append(list, target.Name())
+		}
+		return strings.Join(list, " ")
+	}
+	src := in(a, "").Source
+	assert.Equal(t, names(w.looms.Targets(t.Context(), src, nil, true)), "a/1 a/2")
+	assert.Equal(t, names(w.looms.Targets(t.Context(), src, []string{"1", "#1", "b/3"}, false)), "a/1 b/3")
+	assert.Equal(t, names(w.looms.Everywhere(t.Context(), src)), "a/1 a/2 b/3")
+	assert.Equal(t, names(w.looms.Targets(t.Context(), in(w.repo("empty"), "").Source, nil, true)), "")
+	_, err := w.looms.Targets(t.Context(), src, []string{"1", "99"}, false)
+	assert.Error(t, err, "no loom a/99")
+}
+
+func TestFromLabelsReadsNoFilesOfAFolderThatIsGone(t *testing.T) {
+	t.Parallel()
+	k := fromLabels(engine.Loom{ID: "1", Repo: "/src/shop", Project: "p", Containers: []engine.Container{{Labels: map[string]string{stack.LabelWorkingDir: filepath.Join(t.TempDir(), "gone")}}}})
+	assert.Assert(t, !k.Files)
+}

@@ -1,0 +1,114 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
+)
+
+// Usage is what one running container of a loom uses. Sizes are in bytes; traffic is counted from the container's start.
+type Usage struct {
+	Loom       string `json:"loom"`
+	Repository string `json:"repository"`
+	Service    string `json:"service"`
+	Container  string `json:"container"`
+	// CPU is the share of one CPU in percent, nil where it is not known yet.
+	CPU         *float64 `json:"cpuPercent"`
+	Memory      uint64   `json:"memory"`
+	MemoryLimit uint64   `json:"memoryLimit"`
+	NetIn       uint64   `json:"netIn"`
+	NetOut      uint64   `json:"netOut"`
+	BlockRead   uint64   `json:"blockRead"`
+	BlockWrite  uint64   `json:"blockWrite"`
+	PIDs        uint64   `json:"pids"`
+}
+
+// Name addresses the loom from anywhere: shop/123.
+func (u Usage) Name() string { return registry.Name(u.Repository, u.Loom) }
+
+// Scope says which containers a reading takes: those of one loom and some of its services, of a repository, or all.
+type Scope struct {
+	// Target is the one loom, Services those of it that are named.
+	Target   *Target
+	Services []string
+	// Repository is that whose looms are read where there is no Target; empty for all repositories.
+	Repository string
+}
+
+// RepositoryOf is the path of the repository that a folder belongs to.
+func (l *Looms) RepositoryOf(ctx context.Context, src stack.Source) (string, error) {
+	here, err := l.here(ctx, src)
+	if err != nil {
+		return "", err
+	}
+	return here.Repository, nil
+}
+
+// Usage reads what the running containers in the scope use, sorted by loom and service. The meter's second reading is the
+// first that knows of CPU.
+func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]Usage, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	for _, name := range scope.Services {
+		if _, _, err := l.act(ctx, scope.Target, []string{name}, "running", isRunning); err != nil {
+			return nil, err
+		}
+	}
+	state, err := l.promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	filter := engine.Filter{}
+	if scope.Target != nil {
+		filter.Project = scope.Target.Known.Project
+	}
+	containers, err := l.Engine.Containers(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	rows := map[string]Usage{}
+	for _, c := range containers {
+		u := Usage{Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Service: c.Service, Container: c.Name}
+		if k := byProject(state, c.Project); k != nil {
+			// Those of main that plain docker compose made have no labels of ours.
+			u.Loom, u.Repository = k.ID, k.Repository
+		}
+		switch {
+		case !isRunning(c), u.Loom == "",
+			scope.Target == nil && scope.Repository != "" && u.Repository != scope.Repository,
+			len(scope.Services) > 0 && !slices.Contains(scope.Services, c.Service):
+			continue
+		}
+		rows[c.ID] = u
+	}
+	ids := make([]string, 0, len(rows))
+	for id := range rows {
+		ids = append(ids, id)
+	}
+	readings, err := meter.Read(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	list := []Usage{}
+	for id, r := range readings {
+		u := rows[id]
+		if r.CPU >= 0 {
+			u.CPU = &r.CPU
+		}
+		u.Memory, u.MemoryLimit, u.PIDs = r.Memory, r.MemoryLimit, r.PIDs
+		u.NetIn, u.NetOut, u.BlockRead, u.BlockWrite = r.NetIn, r.NetOut, r.BlockRead, r.BlockWrite
+		list = append(list, u)
+	}
+	slices.SortFunc(list, func(a, b Usage) int {
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), natural(a.Loom, b.Loom), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Container, b.Container))
+	})
+	return list, nil
+}
+
+// isRunning tells whether a container has processes, frozen ones too.
+func isRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }

@@ -1,0 +1,105 @@
+package loom
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/registry"
+)
+
+// prepared is the work tree of a loom after prepare --files-only, with the machine's folder left out, or the error.
+func (w *testWorld) prepared(where Where, tree TreeOptions) string {
+	w.t.Helper()
+	_, result, err := w.looms.Up(w.t.Context(), UpRequest{Where: where, Tree: tree, CreateOnly: true, FilesOnly: true})
+	if err != nil {
+		return "error: " + strings.ReplaceAll(err.Error(), w.dir, "")
+	}
+	return strings.TrimPrefix(result.WorkTree, w.dir)
+}
+
+func (w *testWorld) entry(repo, id string) *registry.Loom {
+	w.t.Helper()
+	state, err := w.looms.Registry.Read(w.t.Context())
+	assert.NilError(w.t, err)
+	return state.Find(repo, id)
+}
+
+func TestSettingsDecideWhetherALoomGetsAWorkTree(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		settings string
+		mode     TreeMode
+		// Of 1, 2 and again 1, brought up in the main checkout one after the other.
+		want [3]string
+	}{
+		"nothing set":           {`{}`, TreeSettings, [3]string{"/shop", "/shop", "/shop"}},
+		"true":                  {`{"container": {"worktree": true}}`, TreeSettings, [3]string{"/shop-looms/feat-issue-1", "/shop-looms/feat-issue-2", "/shop-looms/feat-issue-1"}},
+		"auto":                  {`{"container": {"worktree": "auto"}}`, TreeSettings, [3]string{"/shop", "/shop-looms/feat-issue-2", "/shop"}},
+		"the flag":              {`{}`, TreeAlways, [3]string{"/shop-looms/feat-issue-1", "/shop-looms/feat-issue-2", "/shop-looms/feat-issue-1"}},
+		"the flag auto":         {`{}`, TreeAuto, [3]string{"/shop", "/shop-looms/feat-issue-2", "/shop"}},
+		"the flag says no":      {`{"container": {"worktree": true}}`, TreeNever, [3]string{"/shop", "/shop", "/shop"}},
+		"a prefix of their own": {`{"container": {"worktree": true}, "worktreePrefix": "shop/.trees/"}`, TreeSettings, [3]string{"/shop/.trees/feat-issue-1", "/shop/.trees/feat-issue-2", "/shop/.trees/feat-issue-1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, remote)
+			repo := w.repo("shop")
+			assert.NilError(t, os.WriteFile(w.looms.UserSettings, []byte(tc.settings), 0o644))
+			for i, id := range []string{"1", "2", "1"} {
+				assert.Equal(t, w.prepared(in(repo, id), TreeOptions{Mode: tc.mode}), tc.want[i], "%d: %s", i, id)
+			}
+			// Neither main nor the loom of the folder ever gets one by the settings.
+			assert.Equal(t, w.prepared(in(repo, "main"), TreeOptions{}), "/shop")
+		})
+	}
+}
+
+func TestLoomsUseTheWorkTreesThatIloomNotes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	tree := w.tree(repo, "login", "shop-looms", "login")
+	slug := strings.ReplaceAll(filepath.ToSlash(tree), "/", "___")
+	slug = strings.Map(func(r rune) rune {
+		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", r) {
+			return r
+		}
+		return '-'
+	}, slug)
+	w.write(`{"worktreePath": "`+tree+`", "issue_numbers": ["77"]}`, "looms", slug+".json")
+	assert.Equal(t, w.prepared(in(repo, "77"), TreeOptions{}), "/shop-looms/login")
+	assert.Equal(t, w.prepared(in(tree, ""), TreeOptions{}), "/shop-looms/login")
+	assert.Assert(t, w.entry(repo, "77") != nil)
+	assert.Equal(t, w.prepared(in(repo, "77"), TreeOptions{Mode: TreeAlways}), "/shop-looms/login")
+}
+
+func TestAWorkTreeOfAnotherLoomIsNotTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	assert.Equal(t, w.prepared(in(repo, "1"), TreeOptions{Branch: "login"}), "/shop-looms/login")
+	assert.Equal(t, w.prepared(in(repo, "2"), TreeOptions{Branch: "login"}), "error: branch login is checked out in /shop-looms/login, where loom 1 works")
+	assert.Equal(t, w.prepared(in(repo, "1"), TreeOptions{Branch: "other"}), "error: the loom has another work tree already: /shop-looms/login with branch login")
+
+	_, _, err := w.looms.Up(t.Context(), UpRequest{Where: in(repo, "main"), Tree: TreeOptions{Mode: TreeAlways}})
+	var no *NoTreeError
+	assert.Assert(t, errors.As(err, &no), "%v", err)
+}
+
+func TestADryRunMakesNoWorkTree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, remote)
+	repo := w.repo("shop")
+	plan, _, err := w.looms.Up(t.Context(), UpRequest{Where: in(repo, "1"), Tree: TreeOptions{Mode: TreeAlways}, Options: Options{DryRun: true}})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, plan.Notes, []string{
+		"would make work tree " + w.path("shop-looms", "feat-issue-1") + ": branch feat/issue-1 from main", "the plan is that of " + repo,
+	})
+	assert.Assert(t, gone(w.path("shop-looms")))
+	assert.Assert(t, w.entry(repo, "1") == nil)
+}

@@ -1,0 +1,183 @@
+package registry
+
+import (
+	"encoding/json"
+	"net/netip"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker-loom/docker-loom/internal/ports"
+)
+
+// State is what the registry says: all looms of this user, of every repository. It belongs to one goroutine.
+type State struct {
+	Version int
+	Looms   []*Loom
+	Fresh   bool // there was no file: looms may have leases that only their containers' labels still tell of
+
+	// Unknown holds what a later docker loom of the same file version wrote beside the looms; a change gives it back.
+	Unknown map[string]json.RawMessage
+}
+
+// Loom is one isolated copy of a project and everything promised to it. Repository and ID tell looms apart.
+type Loom struct {
+	ID         string              `json:"id"`         // normalised, as the user types it: 123, ENG-324, feat/x
+	Repository string              `json:"repository"` // path of the main work tree
+	Project    string              `json:"project"`    // Compose project name
+	WorkTree   string              `json:"workTree"`
+	Dir        string              `json:"dir"`   // Compose project directory
+	Files      bool                `json:"files"` // the generated files of Dir are this loom's
+	Offset     int                 `json:"offset"`
+	Pinned     bool                `json:"pinned,omitempty"` // the user asked for just this offset
+	Space      string              `json:"space"`            // lease space: "local", or the ID of a remote engine
+	Created    time.Time           `json:"created"`
+	Ports      []ports.Lease       `json:"ports"`
+	Subnets    map[string][]string `json:"subnets,omitempty"`   // network key → CIDRs
+	Variables  map[string]string   `json:"variables,omitempty"` // base of each shifted variable, by name
+	// DevContainer is the devcontainer.json that was chosen for it by --config, "" where it was found.
+	DevContainer string `json:"devContainer,omitempty"`
+	// Adopted are the labels of a dev container that another tool made and that is used as it is; nil for a loom's own.
+	Adopted map[string]string `json:"adopted,omitempty"`
+	// Untrusted says that the work tree has somebody else's changes; Sandboxed that a sandbox may have written to it.
+	Untrusted bool `json:"untrusted,omitempty"`
+	Sandboxed bool `json:"sandboxed,omitempty"`
+	// Accepted is what the last up obeyed of the work tree, nil before the first.
+	Accepted *Accepted `json:"accepted,omitempty"`
+	Hold     *Hold     `json:"hold,omitempty"` // the user wants it left running, however idle
+	// Confined says how the services leave while an agent works on the loom; nil where they are on networks of Compose's own kind.
+	Confined *Confined `json:"confined,omitempty"`
+
+	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
+	Unknown map[string]json.RawMessage `json:"-"`
+}
+
+// Accepted is what a loom was brought up with.
+type Accepted struct {
+	// Hash is over all that was obeyed: the project, the devcontainer.json, the settings.
+	Hash string `json:"hash"`
+	// Powers are what the files ask of the host beyond a container of their own, one line each, sorted.
+	Powers []string `json:"powers,omitempty"`
+}
+
+// Hold keeps a loom from being stopped for idleness.
+type Hold struct {
+	Until time.Time `json:"until,omitzero"` // the zero time for until it is released
+}
+
+// Confined says that the services of a loom sit on internal networks only and leave through a sidecar.
+type Confined struct {
+	// Mode and Allow are the policy: none or restricted, and the hosts beside the defaults.
+	Mode  string   `json:"mode"`
+	Allow []string `json:"allow,omitempty"`
+	// Image is the sidecar's.
+	Image string `json:"image"`
+}
+
+// Held reports whether the loom is on hold at a moment.
+func (l *Loom) Held(now time.Time) bool {
+	return l.Hold != nil && (l.Hold.Until.IsZero() || now.Before(l.Hold.Until))
+}
+
+// Name is how a loom is called in messages: shop/123.
+func Name(repository, id string) string { return filepath.Base(repository) + "/" + id }
+
+// Name is how the loom is called in messages: shop/123. Two repositories of one name share it.
+func (l *Loom) Name() string { return Name(l.Repository, l.ID) }
+
+func (l *Loom) is(repository, id string) bool { return l.ID == id && same(l.Repository, repository) }
+
+// Find gives the loom, or nil. What is changed in it is changed in the state.
+func (s *State) Find(repository, id string) *Loom {
+	for _, l := range s.Looms {
+		if l.is(repository, id) {
+			return l
+		}
+	}
+	return nil
+}
+
+// Put adds l, or replaces the loom of the same repository and ID. What is unknown about that one stays, unless l brings its own.
+func (s *State) Put(l Loom) {
+	if old := s.Find(l.Repository, l.ID); old != nil {
+		if l.Unknown == nil {
+			l.Unknown = old.Unknown
+		}
+		*old = l
+		return
+	}
+	s.Looms = append(s.Looms, &l)
+}
+
+// Remove ends all promises to a loom and reports whether there were any.
+func (s *State) Remove(repository, id string) bool {
+	n := len(s.Looms)
+	s.Looms = slices.DeleteFunc(s.Looms, func(l *Loom) bool { return l.is(repository, id) })
+	return len(s.Looms) < n
+}
+
+// InFolder gives the looms whose work tree is this path. Links are not followed: give paths as they were put.
+func (s *State) InFolder(workTree string) []*Loom {
+	var in []*Loom
+	for _, l := range s.Looms {
+		if same(l.WorkTree, workTree) {
+			in = append(in, l)
+		}
+	}
+	return in
+}
+
+// FilesOwner gives the loom that the generated files of a Compose project directory belong to, or nil.
+func (s *State) FilesOwner(dir string) *Loom {
+	for _, l := range s.Looms {
+		if l.Files && same(l.Dir, dir) {
+			return l
+		}
+	}
+	return nil
+}
+
+// Ports gives the question that [ports.Request] asks: which loom of a lease space, other than the one named, holds a lease like this.
+// The holder reads "loom shop/123". The answer is of now: later changes of the state do not show in it.
+func (s *State) Ports(space, repository, id string) func(ports.Lease) (holder string, taken bool) {
+	var index ports.Index
+	for _, l := range s.others(space, repository, id) {
+		holder := "loom " + l.Name()
+		for _, lease := range l.Ports {
+			index.Add(holder, lease)
+		}
+	}
+	return index.Taken
+}
+
+// Subnets gives every subnet leased in a lease space to a loom other than the one named, in no particular order.
+func (s *State) Subnets(space, repository, id string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, l := range s.others(space, repository, id) {
+		for _, cidrs := range l.Subnets {
+			for _, cidr := range cidrs {
+				if p, err := netip.ParsePrefix(cidr); err == nil {
+					all = append(all, p)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func (s *State) others(space, repository, id string) []*Loom {
+	var all []*Loom
+	for _, l := range s.Looms {
+		if l.Space == space && !l.is(repository, id) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+func same(a, b string) bool {
+	a, b = filepath.Clean(a), filepath.Clean(b)
+	return a == b || runtime.GOOS == "windows" && strings.EqualFold(a, b)
+}

@@ -1,0 +1,279 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
+
+	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+)
+
+// AccessList is what an agent can read, write and reach. Its JSON form is part of the output that scripts read.
+type AccessList struct {
+	Agent string `json:"agent"`
+	Loom  string `json:"loom,omitempty"`
+	User  string `json:"user"`
+	Image string `json:"image"`
+	// Files are sorted by path: what holds for a path is the last one that it is in.
+	Files   []FileAccess  `json:"files"`
+	Network NetworkAccess `json:"network"`
+	// Credentials are the presets, and Variables the names of what commands are given.
+	Credentials  []string     `json:"credentials"`
+	Variables    []string     `json:"variables"`
+	Vault        string       `json:"vault,omitempty"`
+	Limits       LimitsAccess `json:"limits"`
+	Runtime      string       `json:"runtime,omitempty"`
+	DockerSocket bool         `json:"dockerSocket"`
+}
+
+// FileAccess is a path that the agent sees.
+type FileAccess struct {
+	Path   string `json:"path"`
+	Source string `json:"source,omitempty"` // on the host, where it is another path
+	Access string `json:"access"`           // read or write
+	Kind   string `json:"kind"`             // worktree, git, home, settings, mount, staged, socket, memory
+}
+
+// NetworkAccess is what the agent reaches.
+type NetworkAccess struct {
+	Mode     egress.Mode     `json:"mode"`
+	Hosts    []string        `json:"hosts"`
+	Services []ServiceAccess `json:"services"`
+}
+
+// ServiceAccess is a service of the loom that the agent reaches by its name, and what it reaches by way of it.
+type ServiceAccess struct {
+	Name string `json:"name"`
+	// Open says that it reaches the outside without the proxy: the agent then does too, by what that service runs or does.
+	Open bool `json:"open"`
+	// Ways are what else the agent gets by way of it: rights on the host, folders outside the work tree, git's hooks.
+	Ways []string `json:"ways,omitempty"`
+}
+
+// LimitsAccess are the limits that hold.
+type LimitsAccess struct {
+	Memory int64   `json:"memory"`
+	CPUs   float64 `json:"cpus"`
+	PIDs   int64   `json:"pids"`
+}
+
+// Access lists what the agent of s can read, write and reach. Variables are the names of what its commands are given.
+func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, error) {
+	binds, err := s.binds()
+	if err != nil {
+		return AccessList{}, err
+	}
+	limits := s.Limits.orDefault()
+	a := AccessList{
+		Agent: s.agent(), Loom: s.Loom, User: fmt.Sprintf("%d:%d", s.UID, s.GID), Image: s.Image,
+		Network:     NetworkAccess{Mode: s.Egress, Hosts: []string{}, Services: []ServiceAccess{}},
+		Credentials: append([]string{}, s.Credentials...), Variables: append([]string{}, variables...), Vault: s.Vault,
+		Limits: LimitsAccess(limits), Runtime: s.Runtime, DockerSocket: s.DockerSocket != "",
+	}
+	slices.Sort(a.Variables)
+	if s.Egress == egress.Restricted {
+		a.Network.Hosts = append(a.Network.Hosts, s.Allow...)
+	}
+	a.Network.Services = append(a.Network.Services, services...)
+	slices.SortFunc(a.Network.Services, func(x, y ServiceAccess) int { return cmp.Compare(x.Name, y.Name) })
+	for _, b := range binds {
+		f := FileAccess{Path: b.target, Access: "write", Kind: s.kind(b)}
+		if b.readOnly {
+			f.Access = "read"
+		}
+		switch {
+		case b.isVolume && b.target != Home:
+			f.Source = "a view of it, the sandbox's own"
+		case b.source != b.target && !b.isVolume:
+			f.Source = b.source
+		}
+		a.Files = append(a.Files, f)
+	}
+	for _, p := range []string{"/run", "/tmp"} {
+		a.Files = append(a.Files, FileAccess{Path: p, Access: "write", Kind: "memory"})
+	}
+	slices.SortStableFunc(a.Files, func(x, y FileAccess) int { return cmp.Compare(x.Path, y.Path) })
+	return a, nil
+}
+
+// kind says what a mount is there for.
+func (s Spec) kind(b bind) string {
+	switch {
+	case b.target == Home:
+		return "home"
+	case b.target == s.WorkTree:
+		return "worktree"
+	case b.target == filepath.Join(s.WorkTree, ".iloom"):
+		return "settings"
+	case s.DockerSocket != "" && b.source == s.DockerSocket:
+		return "socket"
+	case slices.ContainsFunc(s.Files, func(f Staged) bool { return f.Target == b.target }):
+		return "staged"
+	case slices.ContainsFunc(s.Mounts, func(m Mount) bool { return m.Target == b.target }):
+		return "mount"
+	case s.Git != nil && slices.Contains(s.Git.Trees, b.target):
+		return "worktree"
+	default:
+		return "git"
+	}
+}
+
+// Text is the whole list for people.
+func (a AccessList) Text() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("agent %s of loom %s, user %s, image %s", a.Agent, a.Loom, a.User, a.Image)
+	if a.Runtime != "" {
+		line("runtime %s", a.Runtime)
+	}
+	line("")
+	line("files (the longest path holds)")
+	for _, f := range a.Files {
+		word := "reads "
+		if f.Access == "write" {
+			word = "writes"
+		}
+		at := f.Path
+		if f.Source != "" {
+			at += " (" + f.Source + ")"
+		}
+		line("  %s  %-8s  %s", word, f.Kind, at)
+	}
+	line("")
+	line("network")
+	switch a.Network.Mode {
+	case egress.None:
+		line("  no host outside")
+	case egress.Open:
+		line("  every public host, through the proxy")
+	default:
+		for _, h := range a.Network.Hosts {
+			line("  %s", h)
+		}
+	}
+	for _, s := range a.Network.Services {
+		line("  service %s%s", s.Name, s.detail())
+	}
+	line("")
+	line("credentials: %s", orNone(a.Credentials))
+	if len(a.Variables) > 0 {
+		line("variables: %s", strings.Join(a.Variables, ", "))
+	}
+	if a.Vault != "" {
+		line("vault: %s", a.Vault)
+	}
+	line("limits: %s", a.Limits)
+	if a.DockerSocket {
+		line("docker: the engine's socket, which is root on this host")
+	}
+	return b.String()
+}
+
+// detail says what the agent reaches by way of a service.
+func (s ServiceAccess) detail() string {
+	var more []string
+	if s.Open {
+		more = append(more, "reaches every host without the proxy")
+	}
+	more = append(more, s.Ways...)
+	if len(more) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(more, ", ")
+}
+
+// Lines are the three lines that `docker loom agent` prints before a command.
+func (a AccessList) Lines() []string {
+	files := "files: "
+	var writes, gits []string
+	mounts := 0
+	for _, f := range a.Files {
+		switch {
+		case f.Kind == "worktree" && f.Access == "write":
+			writes = append(writes, f.Path)
+		case f.Kind == "worktree":
+			gits = append(gits, f.Path)
+		case f.Kind == "mount":
+			mounts++
+			if f.Access == "write" {
+				writes = append(writes, f.Path)
+			}
+		}
+	}
+	var parts []string
+	if len(writes) > 0 {
+		parts = append(parts, "writes "+strings.Join(writes, ", "))
+	}
+	if len(gits) > 0 {
+		parts = append(parts, "reads "+strings.Join(gits, ", "))
+	}
+	if slices.ContainsFunc(a.Files, func(f FileAccess) bool { return f.Kind == "git" && f.Access == "write" }) {
+		parts = append(parts, "commits to git, its configuration and hooks read-only")
+	}
+	if mounts > 0 {
+		parts = append(parts, plural(mounts, "mount"))
+	}
+	files += strings.Join(parts, "; ")
+	if a.DockerSocket {
+		files += "; DOCKER SOCKET: root on this host"
+	}
+
+	network := "network: "
+	switch a.Network.Mode {
+	case egress.None:
+		network += "no host"
+	case egress.Open:
+		network += "every public host through the proxy"
+	default:
+		network += plural(len(a.Network.Hosts), "rule") + " through the proxy"
+	}
+	var names, open []string
+	for _, s := range a.Network.Services {
+		names = append(names, s.Name)
+		if d := s.detail(); d != "" {
+			open = append(open, s.Name+d)
+		}
+	}
+	if len(names) > 0 {
+		network += "; services " + strings.Join(names, ", ")
+	}
+	for _, o := range open {
+		network += "; by way of " + o
+	}
+
+	last := "credentials: " + orNone(a.Credentials)
+	if a.Vault != "" {
+		last += "; vault " + a.Vault
+	}
+	if len(a.Variables) > 0 {
+		last += "; " + plural(len(a.Variables), "variable")
+	}
+	return []string{files, network, last + "; limits " + a.Limits.String()}
+}
+
+// String is as in "4GiB memory, 2 CPUs, 512 processes".
+func (l LimitsAccess) String() string {
+	cpus := "CPUs"
+	if l.CPUs == 1 {
+		cpus = "CPU"
+	}
+	return fmt.Sprintf("%s memory, %g %s, %d processes", units.BytesSize(float64(l.Memory)), l.CPUs, cpus, l.PIDs)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
