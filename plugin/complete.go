@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // completionPatience is how long the shell waits for what only the engine knows.
@@ -151,7 +152,7 @@ func (c completion) looms(withEngine bool) (*loom.Looms, error) {
 	if _, err := l.Remembered(); err != nil {
 		return nil, err
 	}
-	l.Unnoticed, l.Stdout, l.Stderr, l.Ask, l.Debug = true, io.Discard, io.Discard, nil, nil
+	l.Unnoticed, l.Teller = true, tell.Nowhere()
 	return l, nil
 }
 

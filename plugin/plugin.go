@@ -31,9 +31,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // Main runs the plugin with the process's arguments and returns its exit code: 0; 1 where the work failed; 2 for wrong
@@ -220,17 +222,18 @@ func (env *environment) loomsOn(e *engine.Engine) (*loom.Looms, error) {
 		FeatureStore: env.featureStore(),
 		UserSettings: filepath.Join(home, ".config", "iloom-ai", "settings.json"),
 		Version:      env.version,
-		Stdout:       env.docker.Out(),
-		Stderr:       env.docker.Err(),
+		Process:      host.Current(),
 	}
+	teller := &tell.Writer{Out: env.docker.Err()}
 	if env.docker.In().IsTerminal() {
-		l.Ask = env.ask
+		teller.Question = env.ask
 	}
+	l.Teller = teller
 	if cache, err := os.UserCacheDir(); err == nil {
 		l.Cache = filepath.Join(cache, "docker-loom")
 	}
 	if logrus.IsLevelEnabled(logrus.DebugLevel) {
-		l.Debug = logrus.Debugf
+		teller.Debug = logrus.Debugf
 	}
 	return l, nil
 }

@@ -73,7 +73,7 @@ func adopting(c engine.Container) string {
 // left to Compose, which sees that it is not as planned.
 func (l *Looms) makeRoom(ctx context.Context, t *Target, theirs []engine.Container) error {
 	for _, c := range theirs {
-		fmt.Fprintf(l.Stderr, "container %s was made by another tool from the plain files, without this loom's ports and volumes: made anew\n", c.Name)
+		l.Teller.Sayf("container %s was made by another tool from the plain files, without this loom's ports and volumes: made anew", c.Name)
 		if t.Known != nil && c.Project == t.Known.Project {
 			continue
 		}
@@ -120,7 +120,7 @@ func (l *Looms) adopt(ctx context.Context, t *Target, d *dev, c engine.Container
 		}
 	}
 	for _, note := range p.Notes {
-		fmt.Fprintln(l.Stderr, note)
+		l.Teller.Sayf("%s", note)
 	}
 	own, err := l.containers(ctx, &k)
 	if err != nil {

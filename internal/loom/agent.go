@@ -98,11 +98,11 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 		return 0, &NotRunError{err}
 	}
 	for _, line := range b.state.Loud {
-		fmt.Fprintln(l.Stderr, line)
+		l.Teller.Sayf("%s", line)
 	}
 	if !req.Quiet {
 		for _, line := range b.state.Access {
-			fmt.Fprintln(l.Stderr, line)
+			l.Teller.Sayf("%s", line)
 		}
 	}
 	git, err := worktree.Points(b.state.Dir)
@@ -116,7 +116,7 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 	if term := os.Getenv("TERM"); p.Terminal != nil && term != "" {
 		p.Env = append(p.Env, "TERM="+term)
 	}
-	l.debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
+	l.Teller.Debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
 	end := l.guard(ctx, b)
 	code, err := l.Engine.Exec(ctx, b.id, *p)
 	end()
@@ -220,7 +220,7 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	}
 	git, err := worktree.Points(state.Dir)
 	if err != nil || git.String() != state.Git {
-		l.debugf("git's files of the work tree lead elsewhere: %v", err)
+		l.Teller.Debugf("git's files of the work tree lead elsewhere: %v", err)
 		return nil, nil
 	}
 	var started [2]string
@@ -251,21 +251,21 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 		return nil, err
 	}
 	if started != [2]string{state.SandboxStart, state.EgressStart} {
-		l.debugf("the sandbox was started again since its last check")
+		l.Teller.Debugf("the sandbox was started again since its last check")
 		return nil, nil
 	}
 	if network := networkName(t.Known.Project, inside.Service); !slices.Equal(inside.Networks, []string{network}) {
-		l.debugf("the sandbox is on the networks %v", inside.Networks)
+		l.Teller.Debugf("the sandbox is on the networks %v", inside.Networks)
 		return nil, nil
 	}
 	if state.unguarded() {
-		l.debugf("a guarded file was replaced since the sandbox was started")
+		l.Teller.Debugf("a guarded file was replaced since the sandbox was started")
 		return nil, nil
 	}
 	if !asItIs {
 		wanted, err := l.wantedDigest(t, w, own, git, state)
 		if err != nil || wanted != state.Wanted || image != state.ImageID {
-			l.debugf("the sandbox is not as wanted, or that cannot be told cheaply: %v", err)
+			l.Teller.Debugf("the sandbox is not as wanted, or that cannot be told cheaply: %v", err)
 			return nil, nil
 		}
 	}

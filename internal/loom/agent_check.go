@@ -73,7 +73,7 @@ func (l *Looms) prove(ctx context.Context, t *Target, spec sandbox.Spec, inside 
 	if err := json.Unmarshal(out, &r); err != nil {
 		return fmt.Errorf("check of the sandbox: exit code %d: %s%s", code, out, why)
 	}
-	l.debugf("check of the sandbox: %d probes, %d surprises", r.Probes, len(r.Surprises))
+	l.Teller.Debugf("check of the sandbox: %d probes, %d surprises", r.Probes, len(r.Surprises))
 	if len(r.Surprises) > 0 {
 		return &LeakError{Loom: t.ID, Agent: spec.Agent, Surprises: r.Surprises}
 	}

@@ -2,7 +2,6 @@ package loom
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -33,9 +32,9 @@ func (l *Looms) guard(ctx context.Context, b *box) (end func()) {
 				continue
 			}
 			err := l.Engine.Stop(ctx, b.id, time.Second)
-			fmt.Fprintln(l.Stderr, "warning: the sandbox was stopped: "+replaced)
+			l.Teller.Sayf("%s", "warning: the sandbox was stopped: "+replaced)
 			if err != nil && ctx.Err() == nil {
-				fmt.Fprintf(l.Stderr, "warning: it could not be: %v\n", firstLine(err))
+				l.Teller.Sayf("warning: it could not be: %v", firstLine(err))
 			}
 			return
 		}
@@ -54,14 +53,14 @@ const replaced = "one of git's files that it guards was replaced on this host (b
 func (l *Looms) tellAltered(t *Target) {
 	git, err := guardedGit(t)
 	if err != nil {
-		fmt.Fprintf(l.Stderr, "warning: %v\n", firstLine(err))
+		l.Teller.Sayf("warning: %v", firstLine(err))
 		return
 	}
 	found, err := sandbox.Altered(followed(t.Known.WorkTree), git)
 	if err != nil {
-		fmt.Fprintf(l.Stderr, "warning: %v\n", firstLine(err))
+		l.Teller.Sayf("warning: %v", firstLine(err))
 	}
 	for _, f := range found {
-		fmt.Fprintln(l.Stderr, f)
+		l.Teller.Sayf("%s", f)
 	}
 }

@@ -49,7 +49,7 @@ func (l *Looms) joinServices(ctx context.Context, own []engine.Container, networ
 			if !c.OneOff && !slices.Contains(aliases, c.Service) {
 				aliases = append(aliases, c.Service)
 			}
-			l.debugf("container %s joins network %s as %v", c.Name, network, aliases)
+			l.Teller.Debugf("container %s joins network %s as %v", c.Name, network, aliases)
 			return l.Engine.Connect(ctx, network, c.ID, aliases)
 		})
 	}
@@ -107,7 +107,7 @@ func (l *Looms) endSandboxes(ctx context.Context, t *Target, own []engine.Contai
 		}
 		if err != nil {
 			// It must still go down.
-			fmt.Fprintf(l.Stderr, "warning: git's folder of %s: %v\n", t.Known.WorkTree, firstLine(err))
+			l.Teller.Sayf("warning: git's folder of %s: %v", t.Known.WorkTree, firstLine(err))
 		}
 	}
 	networks, err := l.Engine.Networks(ctx, map[string]string{stack.LabelProject: project})
@@ -156,7 +156,7 @@ func (l *Looms) forgetSandboxes(ctx context.Context, t *Target) error {
 	}
 	if isDir(t.Known.WorkTree) {
 		if err := l.takeRights(ctx, t); err != nil {
-			fmt.Fprintf(l.Stderr, "warning: rights of sandboxes stay in %s: %v\n", t.Known.WorkTree, firstLine(err))
+			l.Teller.Sayf("warning: rights of sandboxes stay in %s: %v", t.Known.WorkTree, firstLine(err))
 		}
 	}
 	return os.RemoveAll(dir)

@@ -222,7 +222,7 @@ func (l *Looms) AllowHosts(ctx context.Context, req AllowRequest) (*Allowed, err
 		}
 	}
 	if err != nil {
-		l.debugf("%v", err)
+		l.Teller.Debugf("%v", err)
 		return a, nil
 	}
 	for _, c := range own {

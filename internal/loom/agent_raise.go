@@ -16,13 +16,13 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // MainServicesError says that the services of the loom main cannot be confined: it is what docker compose up makes.
@@ -160,7 +160,7 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 	if err := l.setConfined(ctx, t, confined); err != nil {
 		return nil, err
 	}
-	plan, _, err := l.upLocked(ctx, t, nil, UpRequest{Where: req.Where, Options: Options{Trust: req.Trust}, WaitTimeout: 3 * time.Minute, HookOutput: l.Stderr})
+	plan, _, err := l.upLocked(ctx, t, nil, UpRequest{Where: req.Where, Options: Options{Trust: req.Trust}, WaitTimeout: 3 * time.Minute, HookOutput: l.Teller.Stream()})
 	if err != nil {
 		return nil, err
 	}
@@ -382,9 +382,9 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	stamp := sandbox.Stamp(guarded)
 	action := sandbox.Decide(facts)
 	if facts.Unguarded && facts.Running {
-		fmt.Fprintln(l.Stderr, "warning: the sandbox is made anew: "+replaced)
+		l.Teller.Sayf("%s", "warning: the sandbox is made anew: "+replaced)
 	}
-	l.debugf("sandbox %s: %+v", sandbox.ServiceName(spec.Agent), action)
+	l.Teller.Debugf("sandbox %s: %+v", sandbox.ServiceName(spec.Agent), action)
 	if err := l.compose(ctx, t, spec, project, own, action); err != nil {
 		return nil, err
 	}
@@ -467,7 +467,7 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 // stays is left alone, whatever Compose would think of it.
 func (l *Looms) compose(ctx context.Context, t *Target, spec sandbox.Spec, project *types.Project, own []engine.Container, action sandbox.Action) error {
 	if action.EndsCommands {
-		fmt.Fprintf(l.Stderr, "the sandbox of loom %s is made anew, because what it is made of changed: commands that run in it end\n", t.ID)
+		l.Teller.Sayf("the sandbox of loom %s is made anew, because what it is made of changed: commands that run in it end", t.ID)
 	}
 	inside, outside := boxOf(own, spec.Agent)
 	// The way out first: what runs in the sandbox asks for it.
@@ -478,7 +478,7 @@ func (l *Looms) compose(ctx context.Context, t *Target, spec sandbox.Spec, proje
 		action.Egress = sandbox.Keep
 	}
 	if action.Sandbox == sandbox.Unpause {
-		fmt.Fprintf(l.Stderr, "the sandbox of loom %s was paused: what runs in it goes on\n", t.ID)
+		l.Teller.Sayf("the sandbox of loom %s was paused: what runs in it goes on", t.ID)
 		if err := l.Engine.Unpause(ctx, inside.ID); err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ func (l *Looms) watch(ctx context.Context, git *worktree.Pointers, before map[st
 	if before == nil {
 		var err error
 		if before, err = git.Refs(ctx); err != nil {
-			l.debugf("refs: %v", err)
+			l.Teller.Debugf("refs: %v", err)
 			return func(context.Context) {}
 		}
 	}
@@ -53,17 +53,17 @@ func (l *Looms) watch(ctx context.Context, git *worktree.Pointers, before map[st
 	return func(ctx context.Context) {
 		// First of all: git must not be run where the files that lead it were changed.
 		if err := git.Verify(); err != nil {
-			fmt.Fprintf(l.Stderr, "warning: git's files of the work tree are not as they were: %v\n", err)
+			l.Teller.Sayf("warning: git's files of the work tree are not as they were: %v", err)
 			return
 		}
 		after, err := git.Refs(ctx)
 		if err != nil {
-			fmt.Fprintf(l.Stderr, "warning: refs cannot be compared: %v\n", firstLine(err))
+			l.Teller.Sayf("warning: refs cannot be compared: %v", firstLine(err))
 			return
 		}
 		lines := moved(before, after, head, git.Head())
 		if len(lines) > 0 {
-			fmt.Fprintf(l.Stderr, "refs outside of this loom's branch changed meanwhile:\n  %s\n", strings.Join(lines, "\n  "))
+			l.Teller.Sayf("refs outside of this loom's branch changed meanwhile:\n  %s", strings.Join(lines, "\n  "))
 		}
 	}
 }

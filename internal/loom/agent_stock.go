@@ -156,7 +156,7 @@ func (l *Looms) grant(spec *sandbox.Spec, who agentUser) error {
 		return err
 	}
 	n, err := sandbox.Grant(sandbox.Rights(spec.WorkTree, spec.Git, spec.ReadOnly), who.hostUID)
-	l.debugf("rights for user %d: %d files and folders changed", who.hostUID, n)
+	l.Teller.Debugf("rights for user %d: %d files and folders changed", who.hostUID, n)
 	return err
 }
 
@@ -187,7 +187,7 @@ func (l *Looms) imageFiles(ctx context.Context, id string) (map[string][]byte, e
 		}
 	}
 	if err != nil {
-		l.debugf("files of image %s: %v", id, err)
+		l.Teller.Debugf("files of image %s: %v", id, err)
 	}
 	return files, nil
 }
@@ -211,7 +211,7 @@ func gitHosts(mode egress.Mode, allow []string) []string {
 // tellFinding says on stderr what is more than information.
 func (l *Looms) tellFinding(f finding.Finding) {
 	if f.Level != finding.Info {
-		fmt.Fprintln(l.Stderr, f.String())
+		l.Teller.Sayf("%s", f.String())
 	}
 }
 

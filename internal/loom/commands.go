@@ -93,7 +93,7 @@ func (l *Looms) Services(ctx context.Context, t *Target) ([]string, error) {
 	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		l.debugf("services of loom %s: %v", t.ID, err)
+		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
 	} else {
 		for name := range project.AllServices() {
 			names = append(names, name)
@@ -185,7 +185,7 @@ func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, 
 func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		fmt.Fprintf(l.Stderr, "%s cannot be loaded (%v): its hooks do not run\n", t.Known.Dir, firstLine(err))
+		l.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, firstLine(err))
 		return nil
 	}
 	hooks := false
@@ -271,7 +271,7 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 		}
 	}
 	if len(own) == 0 {
-		fmt.Fprintf(l.Stderr, "loom %s has no containers\n", t.ID)
+		l.Teller.Sayf("loom %s has no containers", t.ID)
 	}
 	if len(o.Services) == 0 {
 		o.Services = l.attached(ctx, t, own)
@@ -320,7 +320,7 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container) []string {
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		l.debugf("services of loom %s: %v", t.ID, err)
+		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
 		return nil
 	}
 	var shown []string

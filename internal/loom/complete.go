@@ -40,7 +40,7 @@ func (l *Looms) ServicesInFiles(ctx context.Context, src stack.Source, id string
 	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		l.debugf("services of loom %s: %v", t.ID, err)
+		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
 		return l.Services(ctx, t)
 	}
 	return slices.Sorted(maps.Keys(project.AllServices())), nil

@@ -14,10 +14,10 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // Names of what a confined loom has beside the files: the sidecar's service, and the network that only it is on.

@@ -8,8 +8,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 func TestAServiceThatWritesWhatTheHostObeysIsNamed(t *testing.T) {

@@ -245,7 +245,7 @@ func (l *Looms) copyData(ctx context.Context, plan *Plan, c *clone) (err error) 
 	}
 	defer func() {
 		if err := l.Engine.RemoveImages(context.WithoutCancel(ctx), []string{image}); err != nil {
-			l.debugf("%v", err)
+			l.Teller.Debugf("%v", err)
 		}
 	}()
 	// Whatever comes: the other loom goes on, and what is not whole is gone. What cannot be done now, the mark tells the next
@@ -303,7 +303,7 @@ func (l *Looms) roomFor(ctx context.Context, plan *Plan, c *clone) (map[string]i
 	sizes, err := l.Engine.VolumeSizes(ctx)
 	if err != nil {
 		// Sizes are for progress and for an early no.
-		l.debugf("%v", err)
+		l.Teller.Debugf("%v", err)
 		return nil, nil
 	}
 	var need uint64
@@ -353,7 +353,7 @@ func (l *Looms) halt(ctx context.Context, plan *Plan, c *clone, image string, vo
 		if err = l.pause(ctx, writers, step); err == nil || ctx.Err() != nil {
 			return mark, err
 		}
-		l.debugf("%v", err)
+		l.Teller.Debugf("%v", err)
 		if err := l.resume(ctx, plan.Entry.Project); err != nil {
 			return "", err
 		}
@@ -451,7 +451,7 @@ func (l *Looms) undoCopies(ctx context.Context, project string) (bool, error) {
 func (l *Looms) recoverData(ctx context.Context, id, project string) error {
 	undone, err := l.undoCopies(ctx, project)
 	if undone && err == nil {
-		fmt.Fprintf(l.Stderr, "a copy of data into loom %s had not come to its end: its volumes were removed\n", id)
+		l.Teller.Sayf("a copy of data into loom %s had not come to its end: its volumes were removed", id)
 	}
 	return err
 }
@@ -484,7 +484,7 @@ func (l *Looms) undo(ctx context.Context, mark engine.Container) error {
 		return err
 	}
 	if err := l.Engine.RemoveImages(ctx, []string{mark.ImageID}); err != nil {
-		l.debugf("%v", err)
+		l.Teller.Debugf("%v", err)
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // dev is the dev container of a loom: what its devcontainer.json says, and what comes of it.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // Diagnosis is what doctor finds.

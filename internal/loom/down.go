@@ -14,10 +14,10 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // DownRequest asks for looms to be taken down.
@@ -233,7 +233,7 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 		// No compose file names it, so that docker compose down would never find it.
 		image := stack.Image(s, project.Name)
 		if err := l.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
-			l.debugf("%v", err)
+			l.Teller.Debugf("%v", err)
 		}
 	}
 	_, err = overrides.Write(l.generated(t))
@@ -259,7 +259,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	if ends {
 		if err := unexclude(ctx, t); err != nil {
 			// A repository that git cannot read must not keep its leases for ever.
-			fmt.Fprintf(l.Stderr, "lines of loom %s stay in info/exclude of %s: %v\n", t.ID, t.Repository, firstLine(err))
+			l.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, firstLine(err))
 		}
 	}
 	if ends {
@@ -327,7 +327,7 @@ func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *t
 	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		fmt.Fprintf(l.Stderr, "%s cannot be loaded (%v): its pre_stop hooks do not run\n", t.Known.Dir, firstLine(err))
+		l.Teller.Sayf("%s cannot be loaded (%v): its pre_stop hooks do not run", t.Known.Dir, firstLine(err))
 		return nil
 	}
 	if len(project.Services) == 0 {
@@ -386,7 +386,7 @@ func (l *Looms) Everywhere(ctx context.Context, src stack.Source) ([]*Target, er
 		}
 		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), Source: src}
 		if err := l.moveTo(ctx, t, k.WorkTree); err != nil {
-			l.debugf("%s: %v", t.Name(), err)
+			l.Teller.Debugf("%s: %v", t.Name(), err)
 		}
 		targets = append(targets, t)
 	}

@@ -109,7 +109,7 @@ func (l *Looms) tellDrift(ctx context.Context, p *Plan) error {
 		return err
 	}
 	if why := p.dev.drift(p.Project, *have); why != "" {
-		fmt.Fprintf(l.Stderr, "service %s: %s: recreated\n", p.dev.service, why)
+		l.Teller.Sayf("service %s: %s: recreated", p.dev.service, why)
 	}
 	return nil
 }

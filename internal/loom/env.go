@@ -8,8 +8,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // BasePrefix begins the names of the variables that tell the base of a port.

@@ -103,7 +103,7 @@ func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
 			return 0, &NotRunError{err}
 		}
 	}
-	l.debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
+	l.Teller.Debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
 	code, err := l.Engine.Exec(ctx, c.ID, req.Process)
 	if req.Shell {
 		l.reprobe(c.ID)
@@ -210,7 +210,7 @@ func (l *Looms) registered(ctx context.Context, where Where) *Target {
 		if len(in) == 0 || slices.ContainsFunc(in, func(k *registry.Loom) bool { return k.Repository != repository }) {
 			return nil
 		}
-		if t.ID, err = choose(state, t, Reading, nil); err != nil {
+		if t.ID, err = l.choose(state, t, Reading, nil); err != nil {
 			return nil
 		}
 	}

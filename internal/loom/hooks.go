@@ -92,7 +92,7 @@ func (l *Looms) RunHooks(ctx context.Context, req HookRequest) error {
 		}
 		if err := h.run(ctx, hook); err != nil {
 			if marked := h.mark(ctx); marked != nil {
-				l.debugf("%v", marked)
+				l.Teller.Debugf("%v", marked)
 			}
 			return err
 		}
@@ -127,7 +127,7 @@ func (l *Looms) patch(ctx context.Context, id string, rt engine.Runtime) error {
 		return context.Cause(ctx)
 	}
 	if err != nil || code != 0 {
-		l.debugf("/etc/environment and /etc/profile of container %.12s: exit code %d, %v, %s", id, code, err, why)
+		l.Teller.Debugf("/etc/environment and /etc/profile of container %.12s: exit code %d, %v, %s", id, code, err, why)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,10 +22,12 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
-// host is read before TestMain hides it from the other tests.
-var host = os.Getenv("DOCKER_HOST")
+// dockerHost is read before TestMain hides it from the other tests.
+var dockerHost = os.Getenv("DOCKER_HOST")
 
 // hooked is a container of debian with a user dev, and looms with a cache to act on it.
 type hooked struct {
@@ -39,12 +42,12 @@ func newHooked(t *testing.T) *hooked {
 	t.Helper()
 	t.Parallel()
 	opts := []client.Opt{client.WithAPIVersionNegotiation()}
-	if host != "" {
-		opts = append(opts, client.WithHost(host))
+	if dockerHost != "" {
+		opts = append(opts, client.WithHost(dockerHost))
 	}
 	api, err := client.NewClientWithOpts(opts...)
 	assert.NilError(t, err)
-	h := &hooked{T: t, api: api, Looms: &Looms{Engine: engine.New(api, "default"), Cache: t.TempDir(), Debug: t.Logf}}
+	h := &hooked{T: t, api: api, Looms: &Looms{Engine: engine.New(api, "default"), Cache: t.TempDir(), Teller: &tell.Writer{Out: io.Discard, Debug: t.Logf}, Process: host.Current()}}
 	name := fmt.Sprintf("loom-hooks-%d-%d", os.Getpid(), time.Now().UnixNano())
 	made, err := api.ContainerCreate(t.Context(), &dockercontainer.Config{
 		Image: "debian:bookworm-slim", Cmd: []string{"sleep", "100000"}, StopSignal: "SIGKILL",

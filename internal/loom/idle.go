@@ -193,7 +193,7 @@ func (l *Looms) attend(ctx context.Context, t *Target) {
 	leave, err := l.Registry.Attend(ctx, t.Repository, t.ID)
 	if err != nil {
 		// No reason not to do what was asked for.
-		l.debugf("%v", err)
+		l.Teller.Debugf("%v", err)
 		return
 	}
 	if l.attending == nil {
@@ -212,7 +212,7 @@ func (l *Looms) unattend(t *Target) {
 		delete(l.attending, name)
 	}
 	if err := l.Registry.ForgetActivity(t.Repository, t.ID); err != nil {
-		l.debugf("activity of %s: %v", t.Name(), err)
+		l.Teller.Debugf("activity of %s: %v", t.Name(), err)
 	}
 }
 
@@ -242,7 +242,7 @@ func (l *Looms) look(ctx context.Context, projects []string, log []engine.Sessio
 	if l.Engine.Local() {
 		if sockets, err = engine.Sockets(ctx); err != nil {
 			// Then connections cannot be seen, which is for the decision to weigh.
-			l.debugf("sockets of this host: %v", err)
+			l.Teller.Debugf("sockets of this host: %v", err)
 		}
 	}
 	all, err := l.Engine.Containers(ctx, engine.Filter{})
@@ -299,7 +299,7 @@ func (l *Looms) activity(v *view, repository, id, project string, ignore []strin
 	if record && happened(before, after) {
 		if err := l.Registry.RecordActivity(repository, id, after); err != nil {
 			// Only an older look is remembered then.
-			l.debugf("%v", err)
+			l.Teller.Debugf("%v", err)
 		}
 	}
 	return a

@@ -116,7 +116,7 @@ func (l *Looms) importEgress(ctx context.Context, ref string) error {
 	if err := l.Engine.Tag(ctx, id, ref); err != nil {
 		return err
 	}
-	l.debugf("image %s: imported", ref)
+	l.Teller.Debugf("image %s: imported", ref)
 	l.removeEgress(ctx, ref)
 	return nil
 }
@@ -139,11 +139,11 @@ func static(r io.ReaderAt) error {
 func (l *Looms) removeEgress(ctx context.Context, ref string) {
 	images, err := l.Engine.Images(ctx, sandbox.EgressRepository, nil)
 	if err != nil {
-		l.debugf("images of earlier binaries: %v", err)
+		l.Teller.Debugf("images of earlier binaries: %v", err)
 		return
 	}
 	if err := l.Engine.RemoveImages(ctx, earlier(images, ref, time.Now())); err != nil {
-		l.debugf("another sandbox uses it: %v", err)
+		l.Teller.Debugf("another sandbox uses it: %v", err)
 	}
 }
 
@@ -201,7 +201,7 @@ func (l *Looms) hashOfFile(path string) (string, error) {
 			}
 		}
 		if err != nil {
-			l.debugf("hash of %s: %v", path, err)
+			l.Teller.Debugf("hash of %s: %v", path, err)
 		}
 	}
 	return want.Hash, nil
@@ -345,7 +345,7 @@ func (l *Looms) builtIn(ctx context.Context, looking bool) (ref, id string, err 
 	if err != nil || id != "" || looking {
 		return b.Tag, id, err
 	}
-	fmt.Fprintf(l.Stderr, "building the built-in image %s, once\n", b.Tag)
+	l.Teller.Sayf("building the built-in image %s, once", b.Tag)
 	id, err = l.buildOnce(ctx, b, BuildOptions{})
 	return b.Tag, id, err
 }
@@ -511,7 +511,7 @@ func (l *Looms) BuildImage(ctx context.Context, req BuildImageRequest) (*AgentIm
 	if was != "" && was != id {
 		// It has no name any more. Where a container or another image has it, it stays.
 		if err := l.Engine.RemoveImages(ctx, []string{was}); err != nil {
-			l.debugf("%v", err)
+			l.Teller.Debugf("%v", err)
 		}
 	}
 	list, err := l.ListImages(ctx)
@@ -651,7 +651,7 @@ func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string
 		}
 		b.Args["BASE_IMAGE"] = from
 	}
-	fmt.Fprintf(l.Stderr, "building image %s with what %s asks for, once\n", b.Tag, strings.Join(b.Sorted(), " and "))
+	l.Teller.Sayf("building image %s with what %s asks for, once", b.Tag, strings.Join(b.Sorted(), " and "))
 	if have, err = l.buildOnce(ctx, b, BuildOptions{}); err != nil {
 		if ctx.Err() != nil {
 			return "", "", nil, ctx.Err()

@@ -21,8 +21,10 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // builder is a docker loom that builds images on the real engine.
@@ -37,8 +39,8 @@ type builder struct {
 func newBuilder(t *testing.T) *builder {
 	t.Helper()
 	opts := []client.Opt{client.WithAPIVersionNegotiation()}
-	if host != "" {
-		opts = append(opts, client.WithHost(host))
+	if dockerHost != "" {
+		opts = append(opts, client.WithHost(dockerHost))
 	}
 	api, err := client.NewClientWithOpts(opts...)
 	assert.NilError(t, err)
@@ -49,7 +51,7 @@ func newBuilder(t *testing.T) *builder {
 	b := &builder{T: t, api: api, unique: fmt.Sprintf("test%d-%d", os.Getpid(), time.Now().UnixNano())}
 	making.Lock()
 	defer making.Unlock()
-	b.Looms = &Looms{Stack: stack.New(docker, engine.LabelLoom), Engine: engine.New(api, "default"), Cache: t.TempDir(), Stderr: &b.stderr, Debug: t.Logf}
+	b.Looms = &Looms{Stack: stack.New(docker, engine.LabelLoom), Engine: engine.New(api, "default"), Cache: t.TempDir(), Teller: &tell.Writer{Out: &b.stderr, Debug: t.Logf}, Process: host.Current()}
 	return b
 }
 

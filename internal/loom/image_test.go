@@ -17,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 func TestTheFirstImageThatIsSetIsTheAgents(t *testing.T) {
@@ -92,7 +93,7 @@ func TestOnlyOldImagesOfOtherBinariesAreTakenAway(t *testing.T) {
 
 func TestABinaryIsHashedOnceAndAgainWhenItChanges(t *testing.T) {
 	t.Parallel()
-	l := &Looms{Cache: filepath.Join(t.TempDir(), "cache")}
+	l := &Looms{Cache: filepath.Join(t.TempDir(), "cache"), Teller: tell.Nowhere()}
 	path := filepath.Join(t.TempDir(), "binary")
 	write := func(text string, at time.Time) string {
 		t.Helper()

@@ -104,7 +104,7 @@ func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
 	}
 	s.survey(model, missing, set)
 	for _, b := range s.Ports {
-		l.debugf("port of %s: %s, %s, base %d", b.Service, cmp.Or(b.Variable, "a number"), b.State, b.Base)
+		l.Teller.Debugf("port of %s: %s, %s, base %d", b.Service, cmp.Or(b.Variable, "a number"), b.State, b.Base)
 	}
 	return s, nil
 }

@@ -41,8 +41,8 @@ func (l *Looms) devFor(ctx context.Context, t *Target, o Options) (*dev, error) 
 	if err := l.permit(ctx, entry, []string{runsOnHost(c)}, o.Trust); err != nil {
 		return nil, err
 	}
-	fmt.Fprintln(l.Stderr, "running the initializeCommand of "+d.place.Path)
-	if err := runHere(ctx, c, d.place.Workspace, l.Stderr); err != nil {
+	l.Teller.Sayf("%s", "running the initializeCommand of "+d.place.Path)
+	if err := runHere(ctx, c, d.place.Workspace, l.Teller.Stream()); err != nil {
 		return nil, &InitializeError{err}
 	}
 	return d, nil

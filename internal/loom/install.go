@@ -173,12 +173,12 @@ func (d *dev) build(compiled *devcontainer.Compiled) *features.Build {
 func (l *Looms) removeFeatures(ctx context.Context, repository string) {
 	images, err := l.Engine.Images(ctx, featuresImage(repository), nil)
 	if err != nil {
-		l.debugf("images with features: %v", err)
+		l.Teller.Debugf("images with features: %v", err)
 		return
 	}
 	for _, i := range images {
 		if err := l.Engine.RemoveImages(ctx, i.Tags); err != nil {
-			l.debugf("another loom uses it: %v", err)
+			l.Teller.Debugf("another loom uses it: %v", err)
 		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // Invocation is how a docker compose command acts on a loom.

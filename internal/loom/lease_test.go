@@ -14,10 +14,10 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // up is what the engine has when the plan was carried out: every service runs and publishes what it should.

@@ -3,7 +3,6 @@ package loom
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -257,7 +256,7 @@ func stays(own []engine.Container) *engine.Container {
 
 // stopBeside stops what is beside a dev container that stays; a Compose one stays with all of its project.
 func (l *Looms) stopBeside(ctx context.Context, t *Target, own []engine.Container, c *engine.Container, timeout time.Duration) error {
-	fmt.Fprintf(l.Stderr, "service %s keeps running, as shutdownAction in its devcontainer.json says; docker stop %s stops it\n", c.Service, c.Name)
+	l.Teller.Sayf("service %s keeps running, as shutdownAction in its devcontainer.json says; docker stop %s stops it", c.Service, c.Name)
 	if c.Service != devcontainer.Service {
 		return nil
 	}

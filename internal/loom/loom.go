@@ -6,7 +6,6 @@ package loom
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,11 +14,13 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/overrides"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // Looms carries out the commands on one engine with one registry.
@@ -35,12 +36,10 @@ type Looms struct {
 	Cache string
 	// Version is that of the plugin; it is put on containers.
 	Version string
-	// Stdout takes results, Stderr everything else.
-	Stdout, Stderr io.Writer
-	// Ask puts a yes-or-no question to the user and returns an error for a no; nil where there is nobody to ask.
-	Ask func(question string) error
-	// Debug takes what is read and decided; nil for nowhere.
-	Debug func(format string, args ...any)
+	// Teller speaks with the user.
+	Teller tell.Teller
+	// Process is what the command takes from its process.
+	Process host.Process
 
 	// permitted are the powers that the user has accepted in this process.
 	permitted []string
@@ -49,12 +48,6 @@ type Looms struct {
 
 	attendance sync.Mutex        // of attending
 	attending  map[string]func() // by name of the loom, with its repository
-}
-
-func (l *Looms) debugf(format string, args ...any) {
-	if l.Debug != nil {
-		l.Debug(format, args...)
-	}
 }
 
 // Where says which loom is meant: an id as typed, or none, and the folder and files the command was given.
@@ -133,7 +126,7 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 		if err != nil {
 			return nil, err
 		}
-		if here.ID, err = choose(state, here, purpose, noted); err != nil {
+		if here.ID, err = l.choose(state, here, purpose, noted); err != nil {
 			return nil, err
 		}
 	} else if err := l.address(ctx, state, here, where.ID); err != nil {
@@ -154,7 +147,7 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 	if here.Known != nil {
 		l.attend(ctx, here)
 	}
-	l.debugf("loom %s: repository %s, work tree %s, looking for the project from %s", here.ID, here.Repository, here.WorkTree, here.Source.Dir)
+	l.Teller.Debugf("loom %s: repository %s, work tree %s, looking for the project from %s", here.ID, here.Repository, here.WorkTree, here.Source.Dir)
 	return here, nil
 }
 
@@ -187,9 +180,9 @@ func (l *Looms) here(ctx context.Context, src stack.Source) (*Target, error) {
 }
 
 // choose picks the loom of the folder when no id was given. noted are the ids that the folder's work tree was made for.
-func choose(state *registry.State, here *Target, purpose Purpose, noted []string) (string, error) {
+func (l *Looms) choose(state *registry.State, here *Target, purpose Purpose, noted []string) (string, error) {
 	in := state.InFolder(here.WorkTree)
-	if id := os.Getenv("ILOOM_LOOM"); id != "" {
+	if id := l.Process.Getenv("ILOOM_LOOM"); id != "" {
 		for _, l := range in {
 			if l.ID == id {
 				return id, nil
@@ -302,7 +295,7 @@ func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (
 		if other := byProject(state, e.Project); other != nil {
 			continue
 		}
-		l.debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
+		l.Teller.Debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
 		k := fromLabels(e)
 		k.Space, t.recovered = space, true
 		return k, nil
@@ -323,12 +316,12 @@ func (l *Looms) promises(ctx context.Context) (*registry.State, error) {
 // their projects are planned; until then their containers hold them.
 func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.State, error) {
 	if err := l.Engine.Check(ctx); err != nil {
-		l.debugf("looms on the engine: %v", err)
+		l.Teller.Debugf("looms on the engine: %v", err)
 		return fresh, nil
 	}
 	looms, err := l.Engine.Looms(ctx)
 	if err != nil || len(looms) == 0 {
-		l.debugf("looms on the engine: %d, %v", len(looms), err)
+		l.Teller.Debugf("looms on the engine: %d, %v", len(looms), err)
 		return fresh, nil
 	}
 	space, err := l.Engine.Space(ctx)

@@ -17,12 +17,12 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // Plan is what up would do, before anything is done.

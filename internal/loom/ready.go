@@ -320,7 +320,7 @@ func (w *waiter) slow(ctx context.Context, limit time.Duration) error {
 func (l *Looms) dead(ctx context.Context, c engine.Container, why string) error {
 	tail, err := l.Engine.Tail(ctx, c.ID, tailLines)
 	if err != nil {
-		l.debugf("log of %s: %v", c.Name, err)
+		l.Teller.Debugf("log of %s: %v", c.Name, err)
 	}
 	return &DeadError{Service: c.Service, Container: c.Name, What: why, Tail: tail}
 }

@@ -95,7 +95,7 @@ func (l *Looms) probe(ctx context.Context, id string, r *session, probe, shell s
 	}
 	r.Env = devcontainer.ParseProbe(string(out), mark, engine.Marker)
 	if r.Env == nil {
-		l.debugf("environment of %s from %q: exit code %d, %v, %s", r.User, cmd, code, err, why)
+		l.Teller.Debugf("environment of %s from %q: exit code %d, %v, %s", r.User, cmd, code, err, why)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (l *Looms) remember(id string, r session) {
 		err = atomicwriter.WriteFile(path, data, 0o600)
 	}
 	if err != nil {
-		l.debugf("cache of container %.12s: %v", id, err)
+		l.Teller.Debugf("cache of container %.12s: %v", id, err)
 		return
 	}
 	l.sweepCache(filepath.Dir(path))
@@ -143,7 +143,7 @@ func (l *Looms) sweepCache(dir string) {
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 30*24*time.Hour {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
-				l.debugf("cache: %v", err)
+				l.Teller.Debugf("cache: %v", err)
 			}
 		}
 	}

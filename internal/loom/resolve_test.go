@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
@@ -233,12 +234,12 @@ func TestExportedLoomCountsInItsOwnWorkTreeOnly(t *testing.T) {
 	repo := w.repo("shop")
 	tree := w.tree(repo, "issue-3", "three")
 	w.know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
-	t.Setenv("ILOOM_LOOM", "1")
+	w.looms.Process.Environ = append(w.looms.Process.Environ, "ILOOM_LOOM=1")
 	assert.Equal(t, w.resolved(in(repo, ""), Reading), "1 of /shop in /shop, from /shop known")
 	assert.Equal(t, w.resolved(in(repo, ""), Ending), "1 of /shop in /shop, from /shop known")
 	assert.Equal(t, w.resolved(in(repo, "2"), Ending), "2 of /shop in /shop, from /shop known", "a typed id is stronger")
 	assert.Equal(t, w.resolved(in(tree, ""), Making), "3 of /shop in /three, from /three", "the shell has moved on")
-	t.Setenv("ILOOM_LOOM", "99")
+	w.looms.Process.Environ = append(w.looms.Process.Environ, "ILOOM_LOOM=99")
 	assert.Equal(t, w.resolved(in(repo, ""), Reading), "2 of /shop in /shop, from /shop known", "an ended loom's shell")
 }
 
@@ -267,7 +268,7 @@ func TestWithoutGitTheProjectFolderIsTheRepository(t *testing.T) {
 
 func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 	t.Parallel()
-	looms := &Looms{UserSettings: filepath.Join(t.TempDir(), "settings.json")}
+	looms := &Looms{UserSettings: filepath.Join(t.TempDir(), "settings.json"), Teller: tell.Nowhere()}
 	trees := []worktree.Tree{
 		{Path: "/src/1", Branch: "trunk", Main: true},
 		{Path: "/looms/a", Branch: "feat/issue-7__x"},

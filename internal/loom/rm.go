@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // RmRequest asks for the end of a loom and of its work tree.
@@ -421,7 +421,7 @@ func (l *Looms) Merged(ctx context.Context) ([]Prunable, error) {
 		why, err := l.merged(ctx, t)
 		if err != nil {
 			// One repository that git cannot read must not keep the others.
-			l.debugf("%s: %v", t.Name(), err)
+			l.Teller.Debugf("%s: %v", t.Name(), err)
 			continue
 		}
 		if why != "" {
@@ -455,7 +455,7 @@ func (l *Looms) merged(ctx context.Context, t *Target) (why string, err error) {
 func (l *Looms) EndGone(ctx context.Context, t *Target) error {
 	if err := l.forgetTree(ctx, t.Known); err != nil {
 		// What git cannot do must not keep the loom.
-		l.debugf("%s: %v", t.Name(), err)
+		l.Teller.Debugf("%s: %v", t.Name(), err)
 	}
 	_, err := l.Down(ctx, t, DownRequest{Volumes: true})
 	return err

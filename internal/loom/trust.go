@@ -23,9 +23,10 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // PowersError says that the files of a loom whose work tree is not trusted ask for more of the host than was accepted.
@@ -411,7 +412,7 @@ func (l *Looms) loosen(ctx context.Context, p *Plan, now *registry.Accepted) err
 		if !isRunning(c) || c.Service != sandbox.ServiceName(name) {
 			continue
 		}
-		fmt.Fprintf(l.Stderr, "agent %s of loom %s is stopped: it could replace what services mount of the work tree now\n", name, p.ID)
+		l.Teller.Sayf("agent %s of loom %s is stopped: it could replace what services mount of the work tree now", name, p.ID)
 		if err := l.Engine.Stop(ctx, c.ID, 0); err != nil {
 			return err
 		}
@@ -431,10 +432,9 @@ func (l *Looms) permit(ctx context.Context, entry *registry.Loom, powers []strin
 		return nil
 	}
 	e := &PowersError{ID: entry.ID, Loom: entry.Name(), Added: added}
-	if l.Ask == nil {
+	if err := l.Teller.Ask(e.Error() + "\naccept it"); errors.Is(err, tell.ErrNobody) {
 		return e
-	}
-	if err := l.Ask(e.Error() + "\naccept it"); err != nil {
+	} else if err != nil {
 		return err
 	}
 	l.permitted = append(l.permitted, added...)

@@ -10,9 +10,9 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 func TestPowersAreWhatLeavesTheLoom(t *testing.T) {

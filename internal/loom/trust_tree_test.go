@@ -7,13 +7,14 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // What an agent left in a work tree is there when its loom has ended, when the registry is lost, and for another loom on it.
 func TestAWorkTreeThatASandboxWroteStaysDistrusted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := &Looms{Registry: registry.Open(filepath.Join(dir, "registry"))}
+	l := &Looms{Registry: registry.Open(filepath.Join(dir, "registry")), Teller: tell.Nowhere()}
 	tree := filepath.Join(dir, "tree")
 	of := func(id string) *registry.Loom { return &registry.Loom{ID: id, Repository: dir, WorkTree: tree} }
 	was := of("1")

@@ -10,9 +10,9 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // UpRequest asks for a loom to be there.
@@ -156,7 +156,7 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		return plan, nil, nil
 	}
 	for _, note := range plan.Notes {
-		fmt.Fprintln(l.Stderr, note)
+		l.Teller.Sayf("%s", note)
 	}
 	// Before the files: plain docker compose must not start on half of the data.
 	if err := l.fill(ctx, plan, data); err != nil {
@@ -247,7 +247,7 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 	if err != nil {
 		return nil, err
 	}
-	l.debugf("everything is as planned already: %t", asWanted)
+	l.Teller.Debugf("everything is as planned already: %t", asWanted)
 	if !asWanted {
 		if err := l.tellDrift(ctx, plan); err != nil {
 			return nil, err
@@ -342,7 +342,7 @@ func (l *Looms) converged(ctx context.Context, plan *Plan, o stack.CreateOptions
 	return stack.Converged(plan.Project, seen, labels, func(ref string) string {
 		id, err := l.Engine.ImageID(ctx, ref)
 		if err != nil {
-			l.debugf("image %s: %v", ref, err)
+			l.Teller.Debugf("image %s: %v", ref, err)
 		}
 		return id
 	}), nil
@@ -373,7 +373,7 @@ func (l *Looms) write(ctx context.Context, plan *Plan) error {
 		return err
 	}
 	changed, err := overrides.Write(plan.Files)
-	l.debugf("files written: %v", changed)
+	l.Teller.Debugf("files written: %v", changed)
 	return err
 }
 
@@ -386,7 +386,7 @@ func (l *Looms) unfinished(ctx context.Context, plan *Plan, cause error) error {
 	defer cancel()
 	own, err := l.Engine.Containers(ctx, engine.Filter{Project: plan.Entry.Project})
 	if err != nil {
-		l.debugf("what is left: %v", err)
+		l.Teller.Debugf("what is left: %v", err)
 	}
 	return &UnfinishedError{ID: plan.ID, Left: len(own), Err: cause}
 }

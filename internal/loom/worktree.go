@@ -10,10 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // TreeMode says whether up makes a work tree for a loom that has none.
@@ -119,7 +119,7 @@ func (l *Looms) ownTree(ctx context.Context, t *Target, req UpRequest) error {
 		t.making, t.Notes = a, []string{"would make " + describe(a), "the plan is that of " + t.WorkTree}
 		return nil
 	}
-	fmt.Fprintln(l.Stderr, "making "+describe(a))
+	l.Teller.Sayf("%s", "making "+describe(a))
 	if err := t.Git.Add(ctx, a); err != nil {
 		return err
 	}
@@ -227,10 +227,10 @@ func (l *Looms) furnish(ctx context.Context, t *Target, home *home, path string)
 		if err != nil {
 			return err
 		}
-		l.debugf("copied from %s: %v", home.repo.WorkTree, copied)
+		l.Teller.Debugf("copied from %s: %v", home.repo.WorkTree, copied)
 	}
 	if _, err := os.Stat(filepath.Join(path, ".gitmodules")); err == nil {
-		fmt.Fprintf(l.Stderr, "its submodules are empty: git -C %s submodule update --init --recursive fetches them\n", path)
+		l.Teller.Sayf("its submodules are empty: git -C %s submodule update --init --recursive fetches them", path)
 	}
 	return t.Git.Finish(ctx, path)
 }

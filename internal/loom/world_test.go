@@ -23,8 +23,10 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // TestMain gives every test, and the git processes they start, a home of their own, and takes away what the developer's
@@ -116,8 +118,8 @@ func newWorld(t *testing.T, endpoint string) *testWorld {
 		Registry:     registry.Open(filepath.Join(dir, "registry")),
 		UserSettings: filepath.Join(dir, "settings.json"),
 		Version:      "test",
-		Stdout:       io.Discard,
-		Stderr:       w.stderr,
+		Teller:       &tell.Writer{Out: w.stderr},
+		Process:      host.Current(),
 	}
 	return w
 }

@@ -1,0 +1,61 @@
+// Package tell is how a command speaks with its user while it works: lines, questions and what --debug shows. Results
+// are not told but returned.
+package tell
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Teller speaks with the user of a command.
+type Teller interface {
+	// Sayf tells the user a line; the line end is added.
+	Sayf(format string, args ...any)
+	// Stream takes the output of programs that run on this host for the command.
+	Stream() io.Writer
+	// Ask puts a yes-or-no question. It returns [ErrNobody] if there is nobody to answer, and an error for a no.
+	Ask(question string) error
+	// Debugf takes what was read and decided. Verbose reports whether anybody reads that.
+	Debugf(format string, args ...any)
+	Verbose() bool
+}
+
+// ErrNobody says that a question was not put: there is no terminal to answer at.
+var ErrNobody = errors.New("nobody can be asked")
+
+// Writer is a Teller that writes lines to Out.
+type Writer struct {
+	Out io.Writer
+	// Question puts a question; nil if nobody can be asked.
+	Question func(question string) error
+	// Debug takes debug lines; nil discards them.
+	Debug func(format string, args ...any)
+}
+
+// Nowhere discards what is told, and has nobody to ask.
+func Nowhere() *Writer { return &Writer{Out: io.Discard} }
+
+// Sayf writes a line.
+func (w *Writer) Sayf(format string, args ...any) { fmt.Fprintf(w.Out, format+"\n", args...) }
+
+// Stream is Out.
+func (w *Writer) Stream() io.Writer { return w.Out }
+
+// Ask puts the question.
+func (w *Writer) Ask(question string) error {
+	if w.Question == nil {
+		return ErrNobody
+	}
+	return w.Question(question)
+}
+
+// Debugf hands the line to Debug.
+func (w *Writer) Debugf(format string, args ...any) {
+	if w.Debug != nil {
+		w.Debug(format, args...)
+	}
+}
+
+// Verbose reports whether Debug takes lines.
+func (w *Writer) Verbose() bool { return w.Debug != nil }
