@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -40,7 +41,7 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&loom.NoServiceError{Service: "x", Loom: "1"}, "docker loom ps 1 lists the services"},
 		{&loom.NotRunError{Err: &loom.ServicesError{Loom: "1", Services: []string{"db", "web"}}}, "name one: docker loom exec 1 db -- COMMAND"},
 		{&loom.StoppedError{Loom: "1", Service: "web", State: "exited"}, "docker loom up 1 starts it"},
-		{&loom.HookError{Hook: "x"}, "the container runs: docker loom shell looks into it, docker loom up runs the hook again"},
+		{&devbox.HookError{Hook: "x"}, "the container runs: docker loom shell looks into it, docker loom up runs the hook again"},
 		{&loom.NoDevContainerError{Loom: "1"}, "docker loom exec 1 -- COMMAND runs a command in one of its services"},
 		{&editorError{"code", "x", errors.New("x")}, "choose another with --editor, or open that address from where one is installed"},
 		{&loom.EmptyError{ID: "1"}, "docker loom up 1 makes them"},
