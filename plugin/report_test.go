@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
@@ -65,8 +66,8 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&registry.NewerError{Path: "/x", Version: 9}, "update docker loom"},
 		{&settings.Error{File: "/x", Err: errors.New("x")}, "correct the settings file"},
 		{stack.ErrNoProject, "run docker loom where the project is, or name its files: docker loom --file FILE up"},
-		{&loom.HasDataError{Loom: "2", From: "1"}, "docker loom down 2 --volumes ends it with its data; docker loom up 2 --data-from 1 then begins anew"},
-		{&loom.SpaceError{}, "docker system prune, or docker loom prune"},
+		{&data.HasDataError{Loom: "2", From: "1"}, "docker loom down 2 --volumes ends it with its data; docker loom up 2 --data-from 1 then begins anew"},
+		{&data.SpaceError{}, "docker system prune, or docker loom prune"},
 		{usageError{command, errors.New("x")}, "loom up --help"},
 		{usageError{nil, errors.New("x")}, ""},
 		{errors.New("anything else"), ""},
