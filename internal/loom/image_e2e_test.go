@@ -27,6 +27,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
+// dockerHost is read before TestMain hides it from the other tests.
+var dockerHost = os.Getenv("DOCKER_HOST")
+
 // builder is a docker loom that builds images on the real engine.
 type builder struct {
 	*testing.T
