@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -347,15 +348,15 @@ func TestLoomsKeepTheirNamesAndNeverTakeAnothers(t *testing.T) {
 	w.run(container{name: "bobs", project: "iloom-a-shop-77", service: "web", labels: other})
 
 	assert.Equal(t, w.mustPlan(a, "123", Options{}).Entry.Project, "iloom-shop-123")
-	assert.Equal(t, w.mustPlan(b, "123", Options{}).Entry.Project, "iloom-shop-"+shortHash(b)+"-123", "another repository has the name")
-	assert.Equal(t, w.mustPlan(b, "5", Options{}).Entry.Project, "iloom-shop-"+shortHash(b)+"-5")
+	assert.Equal(t, w.mustPlan(b, "123", Options{}).Entry.Project, "iloom-shop-"+identity.ShortHash(b)+"-123", "another repository has the name")
+	assert.Equal(t, w.mustPlan(b, "5", Options{}).Entry.Project, "iloom-shop-"+identity.ShortHash(b)+"-5")
 	assert.Equal(t, w.mustPlan(a, "123", Options{}).Entry.Project, "iloom-shop-123", "it stays")
 	assert.Equal(t, w.mustPlan(c, "123", Options{}).Entry.Project, "iloom-a-shop-123")
-	assert.Equal(t, w.mustPlan(c, "77", Options{}).Entry.Project, "iloom-a-shop-"+shortHash(c)+"-77", "another user's registry has the name")
+	assert.Equal(t, w.mustPlan(c, "77", Options{}).Entry.Project, "iloom-a-shop-"+identity.ShortHash(c)+"-77", "another user's registry has the name")
 
 	w.write(`{"container": {"projectName": "{{.Repo}}"}}`, "c", "a-shop", ".iloom", "settings.json")
 	assert.Equal(t, w.mustPlan(c, "6", Options{}).Entry.Project, "a-shop")
-	assert.Equal(t, w.mustPlan(c, "7", Options{}).Entry.Project, "a-shop-"+shortHash(c)+"-"+shortHash(c+"\x007"), "a template that does not name the id")
+	assert.Equal(t, w.mustPlan(c, "7", Options{}).Entry.Project, "a-shop-"+identity.ShortHash(c)+"-"+identity.ShortHash(c+"\x007"), "a template that does not name the id")
 	assert.Equal(t, w.mustPlan(c, "123", Options{}).Entry.Project, "iloom-a-shop-123", "a template is for new looms")
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -483,14 +484,9 @@ func (l *Looms) url(id, scheme, ip string, host int) string {
 		name = ip
 	case l.Engine.Local() && id != Main:
 		// Browsers keep cookies by host name, not by port: on plain localhost all looms would share them.
-		name = strings.TrimPrefix(hostLabel(id)+".localhost", ".")
+		name = strings.TrimPrefix(identity.HostLabel(id)+".localhost", ".")
 	}
 	return fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
-}
-
-// hostLabel makes a part of a host name of an id: 123, eng-324, feat-x.
-func hostLabel(id string) string {
-	return strings.Trim(strings.ReplaceAll(sanitise(id, 60), "_", "-"), "-")
 }
 
 func bracket(host string) string {
