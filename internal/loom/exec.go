@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -195,14 +196,11 @@ func (l *Looms) registered(ctx context.Context, where Where) *Target {
 	}
 	repository := dir
 	if !info.IsDir() {
-		pointer, err := os.ReadFile(git)
-		if err != nil {
+		at, err := gitfile.Read(git)
+		if err != nil || filepath.Base(filepath.Dir(at)) != "worktrees" {
 			return nil
 		}
-		at := strings.TrimSpace(strings.TrimPrefix(string(pointer), "gitdir:"))
-		if repository = filepath.Dir(filepath.Dir(filepath.Dir(at))); !filepath.IsAbs(at) || filepath.Base(filepath.Dir(at)) != "worktrees" {
-			return nil
-		}
+		repository = filepath.Dir(filepath.Dir(filepath.Dir(at)))
 	}
 	t := &Target{ID: id, Repository: repository, WorkTree: dir, Source: where.Source}
 	if id == "" {
