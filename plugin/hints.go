@@ -46,7 +46,7 @@ func hint(err error) string {
 		set         *settings.Error
 		shared      *loom.SharedDataError
 		orphan      *loom.OrphanError
-		powers      *loom.PowersError
+		powers      *loom.AccessError
 		branchTaken *worktree.BranchTakenError
 		branchThere *worktree.BranchThereError
 		folderTaken *worktree.FolderTakenError

@@ -14,7 +14,7 @@ import (
 // The labels of the mark: a container that is never started. As long as it exists, the volumes of its project are not
 // complete. It is on the engine, and so outlives this process and the registry.
 const (
-	labelCopy    = "ai.iloom.copy"         // the source's project
+	LabelCopy    = "ai.iloom.copy"         // the source's project
 	labelVolumes = "ai.iloom.copy.volumes" // JSON: names of the volumes that are being written
 	labelHalted  = "ai.iloom.copy.halted"  // JSON of haltedWriters
 )
@@ -33,17 +33,17 @@ func (r *running) createMark(ctx context.Context, suffix string, h haltedWriters
 	return r.Engine.CreateShelf(ctx, r.copy.Project+suffix, r.image, map[string]string{
 		stack.LabelProject: r.copy.Project, stack.LabelOneOff: "True",
 		engine.LabelLoom: r.copy.Loom, engine.LabelRepo: r.copy.Repository,
-		labelCopy: r.copy.SourceProject, labelVolumes: string(names), labelHalted: string(halted),
+		LabelCopy: r.copy.SourceProject, labelVolumes: string(names), labelHalted: string(halted),
 	}, nil)
 }
 
 // marks lists the marks of copies into the project and out of it. They are under way, or a killed process left them.
 func (c *Copier) marks(ctx context.Context, project string) (into, outOf []engine.Container, err error) {
-	all, err := c.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{labelCopy: ""}})
+	all, err := c.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{LabelCopy: ""}})
 	for _, mark := range all {
 		if mark.Project == project {
 			into = append(into, mark)
-		} else if mark.Labels[labelCopy] == project {
+		} else if mark.Labels[LabelCopy] == project {
 			outOf = append(outOf, mark)
 		}
 	}

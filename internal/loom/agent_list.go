@@ -347,7 +347,7 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 		name, _, _ := strings.Cut(kv, "=")
 		variables = append(variables, name)
 	}
-	access, err := sandbox.Access(spec, plan.serviceAccess(), variables)
+	access, err := sandbox.Access(spec, serviceAccess(plan), variables)
 	return &access, err
 }
 

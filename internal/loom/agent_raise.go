@@ -16,10 +16,10 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
-	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -262,7 +262,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 		}
 		spec.Git, findings = git, append(findings, more...)
 	}
-	spec.Held = plan.held()
+	spec.Held = held(plan)
 	if w.policy.DockerSocket != "" {
 		spec.DockerSocket = l.Engine.SocketPath()
 		socket, err := os.Stat(spec.DockerSocket)
@@ -310,39 +310,10 @@ func (l *Looms) lendSubnets(ctx context.Context, t *Target, spec *sandbox.Spec, 
 	for _, key := range keys {
 		networks = append(networks, overrides.Network{Key: key, Pools: []overrides.Pool{{Bits: 24}}})
 	}
-	if !complete(*t.Known, nil, networks) {
-		world, err := l.world(ctx, t.Known.Project)
-		if err != nil {
-			return err
-		}
-		set, err := settings.Read(l.policySources(t.Repository))
-		if err != nil {
-			return err
-		}
-		decide := func(state *registry.State) error {
-			e := state.Find(t.Repository, t.ID)
-			if e == nil {
-				return &UnknownError{t.Name()}
-			}
-			if err := subnets(e, networks, set.Container.AddressPool, world, state); err != nil {
-				return err
-			}
-			t.Known = copyOf(e)
-			return nil
-		}
-		if looking {
-			state, err := l.Registry.Read(ctx)
-			if err != nil {
-				return err
-			}
-			if err := decide(state); err != nil {
-				return err
-			}
-		} else if err := l.Registry.Update(ctx, decide); err != nil {
-			return err
-		}
+	if err := l.leaseNetworks(ctx, t, networks, looking); err != nil {
+		return err
 	}
-	leased := prefixes(t.Known.Subnets)
+	leased := plan.Prefixes(t.Known.Subnets)
 	for i, to := range []*netip.Prefix{&spec.Subnet, &spec.OuterSubnet} {
 		if len(leased[keys[i]]) == 0 {
 			return fmt.Errorf("network %s: no subnet", keys[i])
@@ -422,7 +393,7 @@ func (l *Looms) writable(ctx context.Context, t *Target, spec sandbox.Spec) erro
 	if spec.ReadOnly {
 		return nil
 	}
-	if err := l.keepWritten(t.Known); err != nil || t.Known.Sandboxed {
+	if err := l.Registry.KeepWritten(t.Known); err != nil || t.Known.Sandboxed {
 		return err
 	}
 	t.Known.Sandboxed = true
@@ -599,7 +570,7 @@ func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	if info, err := os.Stat(spec.WorkTree); err == nil && sandbox.NeedsGrant(info, who.hostUID) {
 		s.Owner = who.hostUID
 	}
-	access, err := sandbox.Access(spec, plan.serviceAccess(), nil)
+	access, err := sandbox.Access(spec, serviceAccess(plan), nil)
 	if err != nil {
 		return s, err
 	}

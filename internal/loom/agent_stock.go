@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/docker/cli/cli/config"
@@ -213,15 +211,4 @@ func (l *Looms) tellFinding(f finding.Finding) {
 	if f.Level != finding.Info {
 		l.Teller.Sayf("%s", f.String())
 	}
-}
-
-// serviceAccess says what the agent reaches by way of each of the loom's services.
-func (p *Plan) serviceAccess() []sandbox.ServiceAccess {
-	list := []sandbox.ServiceAccess{}
-	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {
-		if name != egressService {
-			list = append(list, sandbox.ServiceAccess{Name: name, Open: p.leaves(name), Ways: p.ways(name)})
-		}
-	}
-	return list
 }

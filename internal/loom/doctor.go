@@ -158,7 +158,7 @@ func (d *Diagnosis) block(k *registry.Loom) {
 		return
 	}
 	for _, v := range vars {
-		if strings.HasPrefix(v.Name, overrides.PortPrefix) && !strings.Contains(v.Value, "-") && !hasHost(k.Ports, v.Value) {
+		if strings.HasPrefix(v.Name, overrides.PortPrefix) && !strings.Contains(v.Value, "-") && !k.HasHostPort(v.Value) {
 			d.find(finding.Warning, "file "+path, v.Name+" is "+v.Value+", which is no port of the loom", again)
 		}
 		if v.Name == "COMPOSE_PROJECT_NAME" && v.Value != k.Project {
@@ -193,12 +193,12 @@ func (l *Looms) project(ctx context.Context, where Where, d *Diagnosis) {
 		return
 	}
 	d.Mode = "compose"
-	if plan.base.Dockerfile != "" {
+	if plan.Base.Dockerfile != "" {
 		d.Mode = "dockerfile"
 	}
 	d.Findings = append(d.Findings, plan.Findings...)
-	if plan.dev != nil {
-		l.devHealth(ctx, plan, d)
+	if plan.Dev != nil {
+		l.devHealth(ctx, t, plan, d)
 	}
 	d.Docker.ImageAvailable = true
 	for _, name := range plan.Project.ServiceNames() {
@@ -213,9 +213,9 @@ func (l *Looms) project(ctx context.Context, where Where, d *Diagnosis) {
 }
 
 // devHealth looks at the dev containers that there are for the folder.
-func (l *Looms) devHealth(ctx context.Context, plan *Plan, d *Diagnosis) {
+func (l *Looms) devHealth(ctx context.Context, t *Target, plan *Plan, d *Diagnosis) {
 	d.Mode = "devcontainer"
-	there, err := l.Engine.Labelled(ctx, plan.dev.read.IDLabels())
+	there, err := l.Engine.Labelled(ctx, plan.Dev.IDLabels)
 	if err != nil {
 		d.error("engine", err.Error(), "")
 		return
@@ -224,7 +224,7 @@ func (l *Looms) devHealth(ctx context.Context, plan *Plan, d *Diagnosis) {
 		switch id := c.Labels[engine.LabelLoom]; {
 		case id != "" && (id != plan.ID || c.Labels[engine.LabelRepo] != plan.Repository):
 			d.find(finding.Warning, "container "+c.Name, "is the dev container of this folder, and loom "+id+"'s: a folder has one only", "give loom "+plan.ID+" a work tree of its own")
-		case id == "" && plan.Known != nil && plan.Known.Adopted == nil && plan.ID != Main:
+		case id == "" && t.Known != nil && t.Known.Adopted == nil && plan.ID != Main:
 			d.find(finding.Warning, "container "+c.Name, "was made by another tool from the plain files (a rebuild in the editor): it has neither the ports nor the volumes of loom "+plan.ID, "docker loom up "+plan.ID+" makes it anew")
 		}
 	}
@@ -259,7 +259,7 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 	}
 	var list []Prunable
 	add := func(k *registry.Loom, recovered bool, why string) {
-		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), recovered: recovered}
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), Recovered: recovered}
 		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree}
 		list = append(list, Prunable{Target: t, Why: why})
 	}

@@ -2,7 +2,6 @@ package loom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -182,7 +181,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if t.ID == Main && isDir(t.WorkTree) {
 		return r, l.downMain(ctx, t, req)
 	}
-	if err := l.takeBack(ctx, own); err != nil {
+	if err := l.applier().TakeImagesBack(ctx, own); err != nil {
 		return nil, err
 	}
 	own = slices.DeleteFunc(own, isSandbox)
@@ -266,7 +265,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 		l.unattend(t)
 	}
 	if ends && t.Known.Sandboxed && isDir(t.Known.WorkTree) {
-		if err := l.keepWritten(t.Known); err != nil {
+		if err := l.Registry.KeepWritten(t.Known); err != nil {
 			return err
 		}
 	}
@@ -339,29 +338,6 @@ func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *t
 		}
 	}
 	return nil
-}
-
-// loadOnly loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks.
-func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error) {
-	if t.Source.Dir == "" {
-		// The current folder's project would be taken for it.
-		return nil, errors.New("its folder is not known")
-	}
-	f, err := l.read(ctx, t, Options{lenient: true})
-	if err != nil {
-		return nil, err
-	}
-	p := entryPlan(t)
-	if f.dev != nil && t.ID == Main {
-		p.Entry.Project = f.dev.derived
-	}
-	if err := l.load(ctx, f, p); err != nil {
-		return nil, err
-	}
-	if f.dev != nil && f.dev.config.Kind != devcontainer.KindCompose {
-		f.dev.outline().Apply(p.base.Project)
-	}
-	return p.base.Finish(f.found.Paths, p.customLabels())
 }
 
 func firstLine(err error) string {

@@ -81,14 +81,6 @@ func (e *NeitherError) Error() string {
 	return fmt.Sprintf("there is no loom %s, and loom %s of this folder has no service %s", e.Name, e.Loom, e.Name)
 }
 
-// NoServiceError says that a loom has no service of this name.
-type NoServiceError struct{ Service, Loom string }
-
-// Error names both.
-func (e *NoServiceError) Error() string {
-	return fmt.Sprintf("no service %s in loom %s", e.Service, e.Loom)
-}
-
 // Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
 // project's files: what it needs is on the containers. Errors are [engine.ErrDetached], or else a [*NotRunError].
 func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {

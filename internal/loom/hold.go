@@ -23,7 +23,7 @@ func (l *Looms) hold(ctx context.Context, t *Target, hold *registry.Hold) error 
 		k := state.Find(t.Repository, t.ID)
 		if k == nil {
 			// Known by its labels alone, or ended meanwhile.
-			if !t.recovered {
+			if !t.Recovered {
 				return &UnknownError{t.Name()}
 			}
 			state.Put(*t.Known)

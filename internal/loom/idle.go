@@ -385,7 +385,7 @@ func (l *Looms) StopIdle(ctx context.Context, targets []*Target, req IdleRequest
 }
 
 func (l *Looms) idle(v *view, t *Target, req IdleRequest) (bool, string) {
-	a := l.activity(v, t.Repository, t.ID, t.Known.Project, req.Ignore, !t.recovered)
+	a := l.activity(v, t.Repository, t.ID, t.Known.Project, req.Ignore, !t.Recovered)
 	return judgeIdle(t.Known, a, v.at, req.After)
 }
 

@@ -48,9 +48,9 @@ func (l *Looms) refresh(ctx context.Context, t *Target) error {
 	if err != nil {
 		return err
 	}
-	if now := state.Find(t.Repository, t.ID); now != nil || !t.recovered {
+	if now := state.Find(t.Repository, t.ID); now != nil || !t.Recovered {
 		// A loom without an entry was ended: its leases may be another loom's by now.
-		t.Known, t.recovered = copyOf(now), false
+		t.Known, t.Recovered = copyOf(now), false
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -57,30 +57,7 @@ type Where struct {
 }
 
 // Target is the loom that a command acts on.
-type Target struct {
-	ID         string
-	Repository string // path of the main work tree, or the project folder without git
-	WorkTree   string
-	// Source is where its project is looked for.
-	Source stack.Source
-	// Git is the repository as seen from the work tree, nil without git.
-	Git *worktree.Repository
-	// Known is the registry's entry, nil for a loom that is new to it.
-	Known *registry.Loom
-	// Notes tell how the work tree was chosen where that may surprise.
-	Notes []string
-
-	// recovered says that Known is made of labels: the registry does not know the loom.
-	recovered bool
-	// foreign are the projects of other looms on the engine, of other users' registries too, where the loom is new.
-	foreign []string
-	// making is the work tree that up would make for the loom; only a dry run has it. The plan is then that of the folder
-	// that up was run in.
-	making *worktree.Addition
-}
-
-// Name is how the loom is called in messages: shop/123.
-func (t *Target) Name() string { return registry.Name(t.Repository, t.ID) }
+type Target = survey.Target
 
 // UnknownError says that no loom has this id.
 type UnknownError struct{ Name string }
@@ -289,7 +266,7 @@ func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (
 	}
 	for _, e := range looms {
 		if e.ID != t.ID || e.Repo != t.Repository {
-			t.foreign = append(t.foreign, e.Project)
+			t.Foreign = append(t.Foreign, e.Project)
 			continue
 		}
 		if other := byProject(state, e.Project); other != nil {
@@ -297,7 +274,7 @@ func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (
 		}
 		l.Teller.Debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
 		k := fromLabels(e)
-		k.Space, t.recovered = space, true
+		k.Space, t.Recovered = space, true
 		return k, nil
 	}
 	return nil, nil
@@ -377,15 +354,6 @@ func fromLabels(e engine.Loom) *registry.Loom {
 	return k
 }
 
-func byProject(state *registry.State, project string) *registry.Loom {
-	for _, k := range state.Looms {
-		if k.Project == project {
-			return k
-		}
-	}
-	return nil
-}
-
 // settle finds the work tree of the loom: the one it has, else the one whose names say so, else the current folder.
 func (l *Looms) settle(ctx context.Context, t *Target, where Where) error {
 	at := t.WorkTree
@@ -446,18 +414,4 @@ func (l *Looms) moveTo(ctx context.Context, t *Target, at string) error {
 		t.Source.Top = ""
 	}
 	return nil
-}
-
-func copyOf(k *registry.Loom) *registry.Loom {
-	if k == nil {
-		return nil
-	}
-	c := *k
-	c.Ports = slices.Clone(k.Ports)
-	return &c
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }

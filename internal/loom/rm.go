@@ -367,7 +367,7 @@ func (l *Looms) removeTree(ctx context.Context, req RmRequest, e *ending) error 
 	if err := e.repo.Remove(ctx, e.path, req.Branch); err != nil {
 		return err
 	}
-	l.forgetWritten(e.path)
+	l.Registry.ForgetWritten(e.path)
 	return nil
 }
 

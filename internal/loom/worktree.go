@@ -117,7 +117,7 @@ func (l *Looms) ownTree(ctx context.Context, t *Target, req UpRequest) error {
 		return l.moveHome(ctx, t, a.Path, req.DryRun)
 	}
 	if req.DryRun {
-		t.making, t.Notes = a, []string{"would make " + describe(a), "the plan is that of " + t.WorkTree}
+		t.Making, t.Notes = a, []string{"would make " + describe(a), "the plan is that of " + t.WorkTree}
 		return nil
 	}
 	l.Teller.Sayf("%s", "making "+describe(a))

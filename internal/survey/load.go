@@ -24,8 +24,7 @@ import (
 
 // Load loads the project under the loom's name, as the files say it. entry says which name that is.
 func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) error {
-	f.read = func(vars map[string]string) (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
-	if err := s.loadBase(f, entry.ID == identity.Main && !entry.Pinned); err != nil {
+	if err := s.LoadBase(ctx, f, entry); err != nil {
 		return err
 	}
 	f.From = map[string][]string{}
@@ -50,8 +49,11 @@ func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) erro
 // Recompile loads the project again with other values of variables.
 func (f *Facts) Recompile(vars map[string]string) (*stack.Model, error) { return f.read(vars) }
 
-// loadBase loads the base project. plain says that the loom is main as docker compose up would make it.
-func (s *Surveyor) loadBase(f *Facts, plain bool) error {
+// LoadBase loads the project alone, as the files say it.
+func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) error {
+	f.read = func(vars map[string]string) (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
+	// Then it is what docker compose up would make.
+	plain := entry.ID == identity.Main && !entry.Pinned
 	vars := map[string]string{}
 	if !plain {
 		for name, base := range f.Settings.Container.Ports {
@@ -231,7 +233,7 @@ func texts(dirs ...string) []overrides.Text {
 	var list []overrides.Text
 	for _, dir := range sortedCompact(dirs) {
 		for _, pattern := range patterns {
-			paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), pattern))
+			paths, err := filepath.Glob(filepath.Join(EscapeGlob(dir), pattern))
 			if err != nil {
 				continue
 			}
@@ -267,8 +269,8 @@ func envFiles(p *types.Project) []overrides.Text {
 	return list
 }
 
-// escapeGlob keeps a folder's own name from being taken for a pattern.
-func escapeGlob(dir string) string {
+// EscapeGlob keeps a folder's own name from being taken for a pattern.
+func EscapeGlob(dir string) string {
 	var out []rune
 	for _, r := range dir {
 		if r == '*' || r == '?' || r == '[' {
