@@ -145,6 +145,7 @@ func (l *Looms) draftUp(ctx context.Context, d *draft, req UpRequest) error {
 		if err := l.prepare(ctx, d); err != nil {
 			return err
 		}
+		d.choices.Compare = true
 		if err := l.surveyor().Images(ctx, d.facts, d.facts.Base.Project.Name); err != nil {
 			return err
 		}
