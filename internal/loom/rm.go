@@ -3,7 +3,6 @@ package loom
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,39 +48,8 @@ const (
 	RemovalStopped = "stopped"
 )
 
-// RmTargets resolves what rm is to end: looms, and work trees that were made for one which has ended since. All ids are
-// checked before anything is touched.
-func (l *Looms) RmTargets(ctx context.Context, src stack.Source, ids []string) ([]*Target, error) {
-	if len(ids) == 0 {
-		ids = []string{""}
-	}
-	var targets []*Target
-	for _, id := range ids {
-		where := Where{ID: id, Source: src}
-		t, err := l.Resolve(ctx, where, Ending)
-		var unknown *UnknownError
-		if errors.As(err, &unknown) {
-			if t, err = l.Resolve(ctx, where, Making); err != nil {
-				return nil, err
-			}
-			if there, err := l.leaves(ctx, t); err != nil {
-				return nil, err
-			} else if !there {
-				return nil, unknown
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(targets, func(o *Target) bool { return o.ID == t.ID && o.Repository == t.Repository }) {
-			targets = append(targets, t)
-		}
-	}
-	return targets, nil
-}
-
-// leaves tells whether there is a work tree, or a part of one, that was made for an id that no loom has.
-func (l *Looms) leaves(ctx context.Context, t *Target) (bool, error) {
+// hasLeftTree reports whether there is a work tree, or a part of one, that was made for an id that no loom has.
+func (l *Looms) hasLeftTree(ctx context.Context, t *Target) (bool, error) {
 	repo, err := repositoryOf(ctx, t)
 	if err != nil || repo == nil {
 		return false, err
@@ -91,39 +59,6 @@ func (l *Looms) leaves(ctx context.Context, t *Target) (bool, error) {
 	}
 	tree, err := l.treeOf(ctx, t)
 	return tree != nil && !tree.Main, err
-}
-
-// treeOf is the work tree of the loom as git lists it, nil where git knows none.
-func (l *Looms) treeOf(ctx context.Context, t *Target) (*worktree.Tree, error) {
-	repo, err := repositoryOf(ctx, t)
-	if err != nil || repo == nil {
-		return nil, err
-	}
-	trees, err := repo.Trees(ctx)
-	if err != nil {
-		return nil, err
-	}
-	path := ""
-	if t.Known != nil {
-		path = t.Known.WorkTree
-	}
-	if path == "" {
-		path = l.belongs(trees, t.ID)
-	}
-	for _, tree := range trees {
-		if tree.Path == path && !tree.Bare {
-			return &tree, nil
-		}
-	}
-	return nil, nil
-}
-
-// repositoryOf is the loom's repository as seen from its main work tree, nil where there is none (any more).
-func repositoryOf(ctx context.Context, t *Target) (*worktree.Repository, error) {
-	if !isDir(t.Repository) {
-		return nil, nil
-	}
-	return worktree.Find(ctx, t.Repository)
 }
 
 // ending is what rm knows of a loom, before anything is touched.
@@ -223,7 +158,7 @@ func (l *Looms) ending(ctx context.Context, t *Target, req RmRequest, r *Removal
 	switch {
 	case e.tree.Main:
 		r.Kept = append(r.Kept, "work tree "+e.tree.Path+", the main one")
-	case is(t.ID, e.tree.For) || req.WorkTree:
+	case isID(t.ID, e.tree.For) || req.WorkTree:
 		e.path = e.tree.Path
 	default:
 		r.Kept = append(r.Kept, "work tree "+e.tree.Path+", which docker loom did not make (--worktree removes it)")
@@ -393,7 +328,7 @@ func (l *Looms) forgetTree(ctx context.Context, k *registry.Loom) error {
 		return err
 	}
 	for _, tree := range trees {
-		if tree.Path == k.WorkTree && is(k.ID, tree.For) {
+		if tree.Path == k.WorkTree && isID(k.ID, tree.For) {
 			return repo.Remove(ctx, tree.Path, false)
 		}
 	}
@@ -433,7 +368,7 @@ func (l *Looms) Merged(ctx context.Context) ([]Prunable, error) {
 
 func (l *Looms) merged(ctx context.Context, t *Target) (why string, err error) {
 	tree, err := l.treeOf(ctx, t)
-	if err != nil || tree == nil || tree.Main || tree.Unfinished || !is(t.ID, tree.For) || tree.Branch == "" {
+	if err != nil || tree == nil || tree.Main || tree.Unfinished || !isID(t.ID, tree.For) || tree.Branch == "" {
 		return "", err
 	}
 	repo, err := repositoryOf(ctx, t)

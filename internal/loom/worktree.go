@@ -182,7 +182,7 @@ func (h *home) wish(t *Target, o TreeOptions) worktree.Wish {
 	w := worktree.Wish{
 		ID: t.ID, Branch: o.Branch, From: o.From, Path: o.Path, Prefix: h.settings.WorktreePrefix, MainBranch: h.settings.MainBranch,
 		Default: "feat/issue-" + t.ID,
-		Belongs: func(branch string) bool { return names(t.ID, branch) },
+		Belongs: func(branch string) bool { return matchesBranch(t.ID, branch) },
 	}
 	switch {
 	case identity.IsPullRequest(t.ID):
@@ -192,17 +192,6 @@ func (h *home) wish(t *Target, o TreeOptions) worktree.Wish {
 		w.Default = t.ID
 	}
 	return w
-}
-
-// names tells whether a branch carries the id.
-func names(id, branch string) bool {
-	of, _ := worktree.IDFromBranch(branch)
-	return is(id, of) || is(id, branch)
-}
-
-func is(id, name string) bool {
-	parsed, err := ParseID(name)
-	return err == nil && parsed == id
 }
 
 // resumeTree completes a work tree that an interrupted command has left, and reports whether there was one.
@@ -271,7 +260,7 @@ func (l *Looms) hasTree(ctx context.Context, t *Target, state *registry.State, o
 	if err != nil {
 		return false, err
 	}
-	path := l.belongs(trees, t.ID)
+	path := l.pathOf(trees, t.ID)
 	at := slices.IndexFunc(trees, func(tree worktree.Tree) bool {
 		if t.Known == nil || t.Known.WorkTree == "" || path == t.Known.WorkTree {
 			return tree.Path == path
@@ -321,48 +310,4 @@ func (l *Looms) moveHome(ctx context.Context, t *Target, path string, dryRun boo
 	}
 	t.Notes = nil
 	return l.moveTo(ctx, t, path)
-}
-
-// noted are the ids that the work tree of the folder was made for: by up, by iloom.
-func (l *Looms) noted(here *Target) ([]string, error) {
-	if here.Git == nil || !here.Git.Linked() {
-		return nil, nil
-	}
-	id, err := here.Git.MadeFor()
-	if err != nil {
-		return nil, err
-	}
-	ids := settings.NotedIDs(l.UserSettings, here.WorkTree)
-	if id != "" {
-		ids = append([]string{id}, ids...)
-	}
-	return ids, nil
-}
-
-// belongs is the path of the work tree that was made for the id, else of one whose folder or branch carries it.
-func (l *Looms) belongs(trees []worktree.Tree, id string) string {
-	for _, tree := range trees {
-		if is(id, tree.For) && !tree.Prunable && !tree.Unfinished {
-			return tree.Path
-		}
-	}
-	for _, tree := range trees {
-		if tree.Bare || tree.Prunable || tree.Unfinished {
-			continue
-		}
-		if names(id, tree.Branch) {
-			return tree.Path
-		}
-		if tree.Main {
-			// The main checkout is called after the repository, not after a loom.
-			continue
-		}
-		base := filepath.Base(tree.Path)
-		of, _ := worktree.IDFromFolder(base)
-		noted := settings.NotedIDs(l.UserSettings, tree.Path)
-		if is(id, base) || is(id, of) || slices.ContainsFunc(noted, func(n string) bool { return is(id, n) }) {
-			return tree.Path
-		}
-	}
-	return ""
 }
