@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -121,12 +121,13 @@ func gitOf(repo *worktree.Repository, workspace string) (devcontainer.Git, error
 		return g, nil
 	}
 	g.Common = repo.CommonDir
-	text, err := os.ReadFile(filepath.Join(repo.WorkTree, ".git"))
+	dotGit := filepath.Join(repo.WorkTree, ".git")
+	content, err := os.ReadFile(dotGit)
 	if err != nil {
 		return g, err
 	}
-	g.Pointer = strings.TrimSpace(strings.TrimPrefix(string(text), "gitdir:"))
-	return g, nil
+	g.Pointer, err = gitfile.Written(dotGit, content)
+	return g, err
 }
 
 // findProject finds the Compose project of the folder: the one that the devcontainer.json names, else the one that there

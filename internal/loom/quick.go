@@ -5,8 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
@@ -58,12 +58,8 @@ func topOfWorkTree(dir string) (top, repository string) {
 	if info.IsDir() {
 		return dir, dir
 	}
-	pointer, err := os.ReadFile(git)
-	if err != nil {
-		return "", ""
-	}
-	at := strings.TrimSpace(strings.TrimPrefix(string(pointer), "gitdir:"))
-	if !filepath.IsAbs(at) || filepath.Base(filepath.Dir(at)) != "worktrees" {
+	at, err := gitfile.Read(git)
+	if err != nil || filepath.Base(filepath.Dir(at)) != "worktrees" {
 		return "", ""
 	}
 	return dir, filepath.Dir(filepath.Dir(filepath.Dir(at)))

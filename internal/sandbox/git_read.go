@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // ReadGit reads what [Git] says of a work tree, whose common dir and own git folder git has named. It starts no process and
@@ -72,16 +73,9 @@ func ReadGit(workTree, common, dir string) (*Git, []finding.Finding, error) {
 
 // leads checks that the .git file names dir.
 func leads(file, dir string) error {
-	b, err := os.ReadFile(file)
+	to, err := gitfile.Read(file)
 	if err != nil {
 		return fmt.Errorf("git folder: %w", err)
-	}
-	to, ok := strings.CutPrefix(strings.TrimRight(string(b), "\r\n"), "gitdir: ")
-	if !ok {
-		return fmt.Errorf("git folder: %s names none", file)
-	}
-	if to = filepath.FromSlash(to); !filepath.IsAbs(to) {
-		to = filepath.Join(filepath.Dir(file), to)
 	}
 	if real, err := filepath.EvalSymlinks(to); err != nil || real != dir {
 		return fmt.Errorf("git folder: %s leads to %s, not to %s", file, to, dir)
@@ -171,13 +165,9 @@ func treesInside(workTree, common, dir string) ([]string, error) {
 	var all []string
 	for _, e := range entries {
 		own := filepath.Join(common, "worktrees", e.Name())
-		b, err := os.ReadFile(filepath.Join(own, "gitdir"))
+		to, err := gitfile.Read(filepath.Join(own, "gitdir"))
 		if own == dir || err != nil {
 			continue // one that git would prune
-		}
-		to := filepath.FromSlash(strings.TrimRight(string(b), "\r\n"))
-		if !filepath.IsAbs(to) {
-			to = filepath.Join(own, to)
 		}
 		if ok, err := within(workTree, filepath.Dir(to)); err != nil {
 			return nil, err
