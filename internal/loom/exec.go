@@ -166,7 +166,9 @@ func (req *ExecRequest) useWords(rest []string) error {
 }
 
 // chooseContainer chooses a running container of the named service. If none is named, the default service counts.
-func (l *Looms) chooseContainer(t *Target, own []engine.Container, service string, index int) (engine.Container, error) {
+func (l *Looms) chooseContainer(
+	t *Target, own []engine.Container, service string, index int,
+) (engine.Container, error) {
 	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool {
 		return c.OneOff || service == "" && isAside(c)
 	})

@@ -51,8 +51,8 @@ func (l *Looms) promises(ctx context.Context) (*registry.State, error) {
 	return l.rebuild(ctx, state)
 }
 
-// rebuild fills a registry that is new or was lost with the looms that the engine has. Their ports are leased again when
-// their projects are planned; until then their containers hold them.
+// rebuild fills a registry that is new or was lost with the looms that the engine has. Their ports are leased again
+// when their projects are planned; until then their containers hold them.
 func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.State, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		l.Teller.Debugf("looms on the engine: %v", err)

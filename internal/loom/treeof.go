@@ -6,22 +6,20 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
 // chooseWorkTree sets the work tree of the loom: the one it has, otherwise the one whose names say so, otherwise the
-// current folder.
+// current folder. It notes what may surprise.
 func (l *Looms) chooseWorkTree(ctx context.Context, t *Target, where Where) error {
 	at := t.WorkTree
+	hasTree := t.Known != nil && t.Known.WorkTree != "" && host.IsDir(t.Known.WorkTree)
 	switch {
-	case t.ID == Main && (t.Git == nil || t.Git.Bare || t.Known != nil && t.Known.Repository != t.Git.Main):
-		if t.Known != nil {
-			at = t.Known.WorkTree
-		}
 	case t.ID == Main:
-		at = t.Git.Main
-	case t.Known != nil && t.Known.WorkTree != "" && isDir(t.Known.WorkTree):
+		at = mainCheckout(t)
+	case hasTree:
 		if at = t.Known.WorkTree; where.ID == "" && at != t.WorkTree {
 			t.Notes = append(t.Notes, fmt.Sprintf("loom %s has the work tree %s: using that, not this folder", t.ID, at))
 		}
@@ -36,13 +34,24 @@ func (l *Looms) chooseWorkTree(ctx context.Context, t *Target, where Where) erro
 			t.Notes = append(t.Notes, fmt.Sprintf("no work tree belongs to %s: using this folder, %s", t.ID, t.WorkTree))
 		}
 	}
-	if t.Known != nil && t.Known.WorkTree != "" && !isDir(t.Known.WorkTree) {
+	if t.Known != nil && t.Known.WorkTree != "" && !hasTree {
 		t.Notes = append(t.Notes, fmt.Sprintf("the loom's work tree %s is gone", t.Known.WorkTree))
 	}
-	if at == t.WorkTree && isDir(at) {
+	if at == t.WorkTree && host.IsDir(at) {
 		return nil
 	}
 	return l.moveTo(ctx, t, at)
+}
+
+// mainCheckout is the work tree of main: the repository's main one, or if there is none, the one that main has.
+func mainCheckout(t *Target) string {
+	switch {
+	case t.Git != nil && !t.Git.Bare && (t.Known == nil || t.Known.Repository == t.Git.Main):
+		return t.Git.Main
+	case t.Known != nil:
+		return t.Known.WorkTree
+	}
+	return t.WorkTree
 }
 
 // moveTo makes another work tree the loom's. The search for its project begins at the same place below it.
@@ -53,12 +62,13 @@ func (l *Looms) moveTo(ctx context.Context, t *Target, at string) error {
 	}
 	t.WorkTree, t.Source.Top = at, at
 	t.Source.Dir = filepath.Join(at, rel)
-	if t.Known != nil && t.Known.Dir != "" && len(t.Source.Files) == 0 && t.Source.ProjectDirectory == "" && isDir(t.Known.Dir) {
+	chosen := len(t.Source.Files) > 0 || t.Source.ProjectDirectory != ""
+	if t.Known != nil && t.Known.Dir != "" && !chosen && host.IsDir(t.Known.Dir) {
 		t.Source.Dir = t.Known.Dir
-	} else if !isDir(t.Source.Dir) {
+	} else if !host.IsDir(t.Source.Dir) {
 		t.Source.Dir = at
 	}
-	if !isDir(at) {
+	if !host.IsDir(at) {
 		t.Git = nil
 		return nil
 	}
@@ -100,7 +110,7 @@ func (l *Looms) treeOf(ctx context.Context, t *Target) (*worktree.Tree, error) {
 
 // repositoryOf is the loom's repository as seen from its main work tree, nil if there is none or it is gone.
 func repositoryOf(ctx context.Context, t *Target) (*worktree.Repository, error) {
-	if !isDir(t.Repository) {
+	if !host.IsDir(t.Repository) {
 		return nil, nil
 	}
 	return worktree.Find(ctx, t.Repository)
@@ -122,8 +132,8 @@ func (l *Looms) notedIDs(here *Target) ([]string, error) {
 	return ids, nil
 }
 
-// pathOf is the path of the work tree that was made for the id, otherwise of one whose folder or branch has the id in its
-// name. It is empty if there is none.
+// pathOf is the path of the work tree that was made for the id, otherwise of one whose folder or branch has the id in
+// its name. It is empty if there is none.
 func (l *Looms) pathOf(trees []worktree.Tree, id string) string {
 	for _, tree := range trees {
 		if isID(id, tree.For) && !tree.Prunable && !tree.Unfinished {
@@ -143,8 +153,8 @@ func (l *Looms) pathOf(trees []worktree.Tree, id string) string {
 		}
 		base := filepath.Base(tree.Path)
 		of, _ := worktree.IDFromFolder(base)
-		noted := settings.NotedIDs(l.UserSettings, tree.Path)
-		if isID(id, base) || isID(id, of) || slices.ContainsFunc(noted, func(n string) bool { return isID(id, n) }) {
+		names := append(settings.NotedIDs(l.UserSettings, tree.Path), base, of)
+		if slices.ContainsFunc(names, func(name string) bool { return isID(id, name) }) {
 			return tree.Path
 		}
 	}
