@@ -22,7 +22,7 @@ func (env *environment) named(ctx context.Context, args []string) (*loom.Looms, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	t, rest, err := l.Named(ctx, where.Source, args)
+	t, rest, err := l.Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Reading})
 	return l, t, rest, err
 }
 

@@ -62,7 +62,7 @@ func runBuild(ctx context.Context, env *environment, o buildOptions, args []stri
 	if err != nil {
 		return err
 	}
-	t, services, err := l.Coming(ctx, where.Source, args)
+	t, services, err := l.Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Making})
 	if err != nil {
 		return err
 	}

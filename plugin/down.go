@@ -144,7 +144,10 @@ func (env *environment) targets(ctx context.Context, l *loom.Looms, ids []string
 	if everywhere {
 		return l.Everywhere(ctx, where.Source)
 	}
-	targets, err := l.Targets(ctx, where.Source, ids, all)
+	if !all {
+		return l.FindEach(ctx, where.Source, ids, loom.Ending)
+	}
+	targets, err := l.FindAll(ctx, where.Source)
 	if err == nil && len(targets) == 0 {
 		fmt.Fprintln(env.docker.Err(), "no looms here")
 	}

@@ -63,7 +63,7 @@ func runRm(ctx context.Context, env *environment, o rmOptions, args []string) er
 	if o.quiet {
 		stack.SetProgress("quiet")
 	}
-	targets, err := l.RmTargets(ctx, where.Source, args)
+	targets, err := l.FindEach(ctx, where.Source, args, loom.Removing)
 	if err != nil {
 		return err
 	}

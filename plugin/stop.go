@@ -129,7 +129,10 @@ func runStopIdle(ctx context.Context, env *environment, o stopOptions, args []st
 		if o.allRepositories {
 			return l.Everywhere(ctx, where.Source)
 		}
-		return l.Targets(ctx, where.Source, args, len(args) == 0)
+		if len(args) == 0 {
+			return l.FindAll(ctx, where.Source)
+		}
+		return l.FindEach(ctx, where.Source, args, loom.Ending)
 	}
 	if o.watch {
 		return l.WatchIdle(ctx, o.interval, targets, req, func(verdicts []loom.Verdict, err error) {

@@ -3,7 +3,6 @@ package loom
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,85 +11,19 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
-
-// Named finds the loom that the arguments [ID] [SERVICE...] mean, and returns the arguments behind the id. The first one
-// is a loom if there is a loom of that name; else it is a service of the folder's loom.
-func (l *Looms) Named(ctx context.Context, src stack.Source, args []string) (*Target, []string, error) {
-	if len(args) == 0 {
-		t, err := l.Resolve(ctx, Where{Source: src}, Reading)
-		return t, nil, err
-	}
-	t, err := l.Resolve(ctx, Where{ID: args[0], Source: src}, Reading)
-	var unknown *UnknownError
-	if !errors.As(err, &unknown) {
-		return t, args[1:], err
-	}
-	here, hereErr := l.Resolve(ctx, Where{Source: src}, Reading)
-	switch {
-	case errors.As(hereErr, new(*UnknownError)):
-		// There is no loom here whose service it could be.
-		return nil, nil, err
-	case hereErr != nil:
-		return nil, nil, hereErr
-	}
-	names, err := l.Services(ctx, here)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !slices.Contains(names, args[0]) {
-		return nil, nil, &NeitherError{Name: args[0], Loom: here.ID}
-	}
-	return here, args, nil
-}
-
-// Coming is Named for what is done ahead of up: a number, a key, a pull request or the name of a work tree may be that of
-// a loom that is yet to be. Another unknown word is a slip.
-func (l *Looms) Coming(ctx context.Context, src stack.Source, args []string) (*Target, []string, error) {
-	t, rest, err := l.Named(ctx, src, args)
-	if !errors.As(err, new(*UnknownError)) && !errors.As(err, new(*NeitherError)) {
-		return t, rest, err
-	}
-	here, hereErr := l.Resolve(ctx, Where{Source: src}, Making)
-	if len(args) == 0 || hereErr != nil {
-		return here, nil, hereErr
-	}
-	if project, loadErr := l.loadOnly(ctx, here); loadErr == nil {
-		if _, ok := project.AllServices()[args[0]]; ok {
-			return here, args, nil
-		}
-	}
-	id, idErr := ParseID(args[0])
-	if idErr != nil {
-		return nil, nil, idErr
-	}
-	known := identity.IsNumber(id) || identity.IsPullRequest(id) || identity.IsKey(id)
-	if !known && here.Git != nil {
-		trees, treesErr := here.Git.Trees(ctx)
-		if treesErr != nil {
-			return nil, nil, treesErr
-		}
-		known = l.belongs(trees, id) != ""
-	}
-	if !known {
-		return nil, nil, err
-	}
-	t, err = l.Resolve(ctx, Where{ID: args[0], Source: src}, Making)
-	return t, args[1:], err
-}
 
 // Services lists the names of a loom's services, sorted: those that have containers, and those of the files as far as
 // these can be read.
 func (l *Looms) Services(ctx context.Context, t *Target) ([]string, error) {
-	own, err := l.own(ctx, t)
-	if err != nil {
-		return nil, err
-	}
 	var names []string
-	for _, c := range own {
-		names = append(names, c.Service)
+	if t.Known != nil {
+		own, err := l.own(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		names = serviceNames(own)
 	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {

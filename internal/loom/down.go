@@ -39,49 +39,6 @@ type Remains struct {
 	Removed []string `json:"removed"`
 }
 
-// Targets resolves the looms that a command names: several ids, all of the repository, or the folder's own.
-func (l *Looms) Targets(ctx context.Context, src stack.Source, ids []string, all bool) ([]*Target, error) {
-	if all {
-		here, err := l.here(ctx, src)
-		if err != nil {
-			return nil, err
-		}
-		state, err := l.promises(ctx)
-		if err != nil {
-			return nil, err
-		}
-		space, err := l.Engine.Space(ctx)
-		if err != nil {
-			return nil, err
-		}
-		ids = nil
-		for _, k := range state.Looms {
-			if k.Repository == here.Repository && k.Space == space {
-				ids = append(ids, k.ID)
-			}
-		}
-		if len(ids) == 0 {
-			return nil, nil
-		}
-	} else if len(ids) == 0 {
-		ids = []string{""}
-	}
-	// All ids are checked before anything is touched: a mistyped one must not leave half of the others done.
-	var targets []*Target
-	seen := map[string]bool{}
-	for _, id := range ids {
-		t, err := l.Resolve(ctx, Where{ID: id, Source: src}, Ending)
-		if err != nil {
-			return nil, err
-		}
-		if !seen[t.Name()+t.Repository] {
-			seen[t.Name()+t.Repository] = true
-			targets = append(targets, t)
-		}
-	}
-	return targets, nil
-}
-
 // ElsewhereError says that a loom is on another engine than the one asked: here there is nothing of it to take down, and
 // to forget it would free what it holds there.
 type ElsewhereError struct{ Name, Space string }

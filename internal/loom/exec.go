@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/gitfile"
-	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -45,7 +42,8 @@ func (e *ServicesError) Error() string {
 	return fmt.Sprintf("loom %s has several services: %s", e.Loom, strings.Join(e.Services, ", "))
 }
 
-// StoppedError says that a container which a command is to run in does not run. Without a Service nothing of the loom runs.
+// StoppedError says that a container which a command is to run in does not run. Without a Service nothing of the loom
+// runs.
 type StoppedError struct{ Loom, Service, State string }
 
 // Error names the service.
@@ -73,27 +71,39 @@ func (e *SandboxServiceError) Error() string {
 	return "service " + e.Service + " is the sandbox of an agent"
 }
 
-// NeitherError says that a name is neither that of a loom nor that of a service of the folder's loom.
-type NeitherError struct{ Name, Loom string }
-
-// Error says what the name was looked for as.
-func (e *NeitherError) Error() string {
-	return fmt.Sprintf("there is no loom %s, and loom %s of this folder has no service %s", e.Name, e.Loom, e.Name)
+// Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
+// project's files: the containers have all it needs. Errors are [engine.ErrDetached] or a [*NotRunError].
+func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
+	code, err := l.exec(ctx, req)
+	if err != nil && !errors.Is(err, engine.ErrDetached) {
+		err = &NotRunError{err}
+	}
+	return code, err
 }
 
-// Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
-// project's files: what it needs is on the containers. Errors are [engine.ErrDetached], or else a [*NotRunError].
-func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
-	c, req, err := l.execTarget(ctx, req)
+func (l *Looms) exec(ctx context.Context, req ExecRequest) (int, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		return 0, err
+	}
+	t, own, rest, err := l.findContainers(ctx, req)
 	if err != nil {
-		return 0, &NotRunError{err}
+		return 0, err
+	}
+	if err := req.useWords(rest); err != nil {
+		return 0, err
+	}
+	c, err := l.chooseContainer(t, own, req.Service, req.Index)
+	if err != nil {
+		return 0, err
 	}
 	if isSandbox(c) {
-		return 0, &NotRunError{&SandboxServiceError{Service: c.Service, Agent: c.Labels[sandbox.LabelAgent], Loom: c.Labels[engine.LabelLoom]}}
+		return 0, &SandboxServiceError{
+			Service: c.Service, Agent: c.Labels[sandbox.LabelAgent], Loom: c.Labels[engine.LabelLoom],
+		}
 	}
 	if devbox.IsDevContainer(c) {
 		if err := l.box(c.ID).Enter(ctx, &req.Process); err != nil {
-			return 0, &NotRunError{err}
+			return 0, err
 		}
 	}
 	l.Teller.Debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
@@ -101,123 +111,59 @@ func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
 	if req.Shell {
 		l.box(c.ID).ForgetEnvironment()
 	}
-	if err != nil && !errors.Is(err, engine.ErrDetached) {
-		err = &NotRunError{err}
-	}
 	return code, err
 }
 
-// execTarget finds the container, and completes the request by what its words say.
-func (l *Looms) execTarget(ctx context.Context, req ExecRequest) (engine.Container, ExecRequest, error) {
-	if err := l.Engine.Check(ctx); err != nil {
-		return engine.Container{}, req, err
+// findContainers finds the loom, its containers, and the words behind its id.
+func (l *Looms) findContainers(
+	ctx context.Context, req ExecRequest,
+) (t *Target, own []engine.Container, rest []string, err error) {
+	observe := func(ctx context.Context, t *Target) ([]string, error) {
+		var err error
+		own, err = l.containers(ctx, t.Known)
+		return serviceNames(own), err
 	}
-	t, own, rest, err := l.named(ctx, req.Source, req.Words)
-	if err != nil {
-		return engine.Container{}, req, err
-	}
-	// In "ID CMD" what follows the id is the command, in "SERVICE CMD" the service comes first.
-	if len(rest) > 0 && (!req.Whole || len(rest) == len(req.Words)) {
-		if req.Service != "" {
-			return engine.Container{}, req, fmt.Errorf("two services: %s and %s", req.Service, rest[0])
-		}
-		req.Service, rest = rest[0], rest[1:]
-	}
-	switch {
-	case !req.Whole && len(rest) > 0:
-		return engine.Container{}, req, fmt.Errorf("%q: only an id and a service can stand before --", rest)
-	case req.Whole:
-		req.Process.Cmd = rest
-	}
-	c, err := l.execContainer(t, own, req.Service, req.Index)
-	return c, req, err
-}
-
-// named finds the loom that words begin with, else the folder's, its containers, and the words behind its id.
-func (l *Looms) named(ctx context.Context, src stack.Source, words []string) (t *Target, own []engine.Container, rest []string, err error) {
-	where := Where{Source: src}
-	if len(words) > 0 {
-		where.ID, rest = words[0], words[1:]
-	}
-	if t = l.registered(ctx, where); t == nil {
-		t, err = l.Resolve(ctx, where, Reading)
-	}
-	unknown := err
-	if where.ID != "" && errors.As(err, new(*UnknownError)) {
-		where.ID, rest = "", words
-		if t, err = l.Resolve(ctx, where, Reading); errors.As(err, new(*UnknownError)) {
-			// There is no loom here whose service it could be.
-			return nil, nil, nil, unknown
-		}
-	}
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	own, err = l.containers(ctx, t.Known)
-	if err == nil && len(words) > 0 && len(rest) == len(words) && !hasService(own, words[0]) {
-		err = &NeitherError{Name: words[0], Loom: t.ID}
+	q := Query{Source: req.Source, Words: req.Words, Purpose: Reading, Services: observe, Quick: true}
+	if t, rest, err = l.Find(ctx, q); err == nil && own == nil {
+		_, err = observe(ctx, t)
 	}
 	return t, own, rest, err
 }
 
-// registered is Resolve for the common case, without a git process, which takes as long as a command in a container: the folder
-// is in a work tree of the registry, as it was registered. In all other cases it is nil.
-func (l *Looms) registered(ctx context.Context, where Where) *Target {
-	id, err := "", error(nil)
-	if where.ID != "" {
-		if id, err = ParseID(where.ID); err != nil {
-			return nil
-		}
+func serviceNames(own []engine.Container) []string {
+	var names []string
+	for _, c := range own {
+		names = append(names, c.Service)
 	}
-	state, err := l.Registry.Read(ctx)
-	if err != nil || state.Fresh {
-		return nil
-	}
-	dir, err := filepath.EvalSymlinks(where.Source.Dir)
-	if err != nil {
-		return nil
-	}
-	git := filepath.Join(dir, ".git")
-	info, err := os.Lstat(git)
-	for ; err != nil; info, err = os.Lstat(git) {
-		if dir == filepath.Dir(dir) {
-			return nil
-		}
-		dir = filepath.Dir(dir)
-		git = filepath.Join(dir, ".git")
-	}
-	repository := dir
-	if !info.IsDir() {
-		at, err := gitfile.Read(git)
-		if err != nil || filepath.Base(filepath.Dir(at)) != "worktrees" {
-			return nil
-		}
-		repository = filepath.Dir(filepath.Dir(filepath.Dir(at)))
-	}
-	t := &Target{ID: id, Repository: repository, WorkTree: dir, Source: where.Source}
-	if id == "" {
-		in := state.InFolder(dir)
-		if len(in) == 0 || slices.ContainsFunc(in, func(k *registry.Loom) bool { return k.Repository != repository }) {
-			return nil
-		}
-		if t.ID, err = l.choose(state, t, Reading, nil); err != nil {
-			return nil
-		}
-	}
-	if t.Known = copyOf(state.Find(repository, t.ID)); t.Known == nil {
-		return nil
-	}
-	return t
+	return names
 }
 
-func hasService(own []engine.Container, name string) bool {
-	return slices.ContainsFunc(own, func(c engine.Container) bool { return c.Service == name })
+// useWords takes the service and the command from the words behind the id.
+func (req *ExecRequest) useWords(rest []string) error {
+	// In "ID CMD" the words behind the id are the command; in "SERVICE CMD" the service comes first.
+	if len(rest) > 0 && (!req.Whole || len(rest) == len(req.Words)) {
+		if req.Service != "" {
+			return fmt.Errorf("two services: %s and %s", req.Service, rest[0])
+		}
+		req.Service, rest = rest[0], rest[1:]
+	}
+	if req.Whole {
+		req.Process.Cmd = rest
+		return nil
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%q: only an id and a service can stand before --", rest)
+	}
+	return nil
 }
 
-// execContainer chooses the container: of the service that is named, else of the dev container, else of the one service
-// there is, else of the one that a browser reaches.
-func (l *Looms) execContainer(t *Target, own []engine.Container, service string, index int) (engine.Container, error) {
-	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool { return c.OneOff || service == "" && isAside(c) })
+// chooseContainer chooses a running container of the named service. If none is named, the default service counts.
+func (l *Looms) chooseContainer(
+	t *Target, own []engine.Container, service string, index int,
+) (engine.Container, error) {
+	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool {
+		return c.OneOff || service == "" && isAside(c)
+	})
 	if len(own) == 0 {
 		return engine.Container{}, &EmptyError{t.ID}
 	}
@@ -226,37 +172,37 @@ func (l *Looms) execContainer(t *Target, own []engine.Container, service string,
 			return engine.Container{}, &StoppedError{Loom: t.ID}
 		}
 		var err error
-		if service, err = l.usual(t, own); err != nil {
+		if service, err = l.defaultService(t, own); err != nil {
 			return engine.Container{}, err
 		}
 	}
-	of := slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool { return c.Service != service })
-	if len(of) == 0 {
+	replicas := slices.DeleteFunc(own, func(c engine.Container) bool { return c.Service != service })
+	if len(replicas) == 0 {
 		return engine.Container{}, &NoServiceError{Service: service, Loom: t.ID}
 	}
 	if index > 0 {
-		of = slices.DeleteFunc(of, func(c engine.Container) bool { return c.Number != index })
-		if len(of) == 0 {
+		replicas = slices.DeleteFunc(replicas, func(c engine.Container) bool { return c.Number != index })
+		if len(replicas) == 0 {
 			return engine.Container{}, fmt.Errorf("service %s of loom %s has no container %d", service, t.ID, index)
 		}
 	}
-	for _, c := range of {
+	for _, c := range replicas {
 		if c.State == "running" {
 			return c, nil
 		}
 	}
-	return engine.Container{}, &StoppedError{Loom: t.ID, Service: service, State: of[0].State}
+	return engine.Container{}, &StoppedError{Loom: t.ID, Service: service, State: replicas[0].State}
 }
 
-// usual is the service that a command runs in where none is named.
-func (l *Looms) usual(t *Target, own []engine.Container) (string, error) {
-	var all, web []string
+// defaultService is the dev container, otherwise the only service, otherwise the only one that a browser reaches.
+func (l *Looms) defaultService(t *Target, own []engine.Container) (string, error) {
 	for _, c := range own {
 		if devbox.IsDevContainer(c) {
 			return c.Service, nil
 		}
-		all = append(all, c.Service)
 	}
+	all := serviceNames(own)
+	var web []string
 	for _, p := range l.ports(t.ID, own) {
 		if p.URL != "" {
 			web = append(web, p.Service)

@@ -44,11 +44,10 @@ func (l *Looms) alone(ctx context.Context, t *Target) (release func(), err error
 
 // refresh reads the loom's registry entry again: another command may have held the lock meanwhile.
 func (l *Looms) refresh(ctx context.Context, t *Target) error {
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
+	if err := l.readState(ctx, t); err != nil {
 		return err
 	}
-	if now := state.Find(t.Repository, t.ID); now != nil || !t.Recovered {
+	if now := t.State.Find(t.Repository, t.ID); now != nil || !t.Recovered {
 		// A loom without an entry was ended: its leases may be another loom's by now.
 		t.Known, t.Recovered = copyOf(now), false
 	}

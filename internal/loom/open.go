@@ -3,6 +3,7 @@ package loom
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -175,7 +176,7 @@ func (l *Looms) Address(ctx context.Context, where Where, service, port string) 
 		if err != nil {
 			return Port{}, err
 		}
-		if !hasService(own, service) {
+		if !slices.Contains(serviceNames(own), service) {
 			return Port{}, fmt.Errorf("no service %s in loom %s", service, t.ID)
 		}
 	}

@@ -284,7 +284,7 @@ func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 		"1": "", "trunk": "/src/1", "7": "/looms/a", "pr/8": "/looms/b_pr_8", "8": "", "9": "/looms/9", "10": "", "bare": "", "ENG-11": "/looms/ENG-11-x",
 		"whatever": "/looms/b_pr_8", "feat/issue-7__x": "/looms/a", "second": "/looms/second",
 	} {
-		assert.Check(t, looms.belongs(trees, id) == want, "%s: %s", id, looms.belongs(trees, id))
+		assert.Check(t, looms.pathOf(trees, id) == want, "%s: %s", id, looms.pathOf(trees, id))
 	}
 }
 
@@ -327,7 +327,7 @@ func TestALostRegistryIsRebuiltFromLabels(t *testing.T) {
 		worldtest.Container{Name: "strange", Project: "q", Service: "web", Labels: map[string]string{engine.LabelLoom: "7"}},
 	)
 	w.Keep("p8_data", "p8", "8", repo)
-	targets, err := w.looms.Targets(t.Context(), in(repo, "").Source, nil, true)
+	targets, err := w.looms.FindAll(t.Context(), in(repo, "").Source)
 	assert.NilError(t, err)
 	assert.Equal(t, len(targets), 4)
 	state := w.State()
@@ -369,11 +369,11 @@ func TestAllMeansTheLoomsOfThisRepositoryOnThisEngine(t *testing.T) {
 		return strings.Join(list, " ")
 	}
 	src := in(a, "").Source
-	assert.Equal(t, names(w.looms.Targets(t.Context(), src, nil, true)), "a/1 a/2")
-	assert.Equal(t, names(w.looms.Targets(t.Context(), src, []string{"1", "#1", "b/3"}, false)), "a/1 b/3")
+	assert.Equal(t, names(w.looms.FindAll(t.Context(), src)), "a/1 a/2")
+	assert.Equal(t, names(w.looms.FindEach(t.Context(), src, []string{"1", "#1", "b/3"}, Ending)), "a/1 b/3")
 	assert.Equal(t, names(w.looms.Everywhere(t.Context(), src)), "a/1 a/2 b/3")
-	assert.Equal(t, names(w.looms.Targets(t.Context(), in(w.Repo("empty"), "").Source, nil, true)), "")
-	_, err := w.looms.Targets(t.Context(), src, []string{"1", "99"}, false)
+	assert.Equal(t, names(w.looms.FindAll(t.Context(), in(w.Repo("empty"), "").Source)), "")
+	_, err := w.looms.FindEach(t.Context(), src, []string{"1", "99"}, Ending)
 	assert.Error(t, err, "no loom a/99")
 }
 

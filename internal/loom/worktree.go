@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -24,7 +20,7 @@ type TreeMode string
 const (
 	TreeSettings TreeMode = ""
 	TreeAlways   TreeMode = "true"
-	TreeAuto     TreeMode = "auto" // only when another loom of the repository works in the folder
+	TreeAuto     TreeMode = "auto" // only if another loom of the repository works in the folder
 	TreeNever    TreeMode = "false"
 )
 
@@ -35,8 +31,8 @@ type TreeOptions struct {
 	Branch, From, Path string
 }
 
-// asked tells whether the user, not the settings, wants a work tree.
-func (o TreeOptions) asked() bool {
+// isExplicit reports whether the user, not the settings, wants a work tree.
+func (o TreeOptions) isExplicit() bool {
 	return o.Mode == TreeAlways || o.Mode == TreeAuto || o.Branch != "" || o.From != "" || o.Path != ""
 }
 
@@ -46,88 +42,119 @@ type NoTreeError struct{ Why string }
 // Error gives the reason.
 func (e *NoTreeError) Error() string { return "no work tree: " + e.Why }
 
-// ErrOtherTree is in the error for a work tree that the loom has already, and that is another than the one asked for.
+// ErrOtherTree is in the error for a loom that already has another work tree than the one that the user wants.
 var ErrOtherTree = errors.New("the loom has another work tree already")
 
-// ownTree gives the loom a work tree of its own where that is wanted: the one it has, else one that is made now. A dry
-// run only notes what would be made. The loom's lock must be held, so that of two commands one makes it.
+// ownTree gives the loom a work tree of its own if one is wanted: the one it has, otherwise a new one. A dry run only
+// notes what would be made. The loom's lock must be held, so that only one of two commands makes it.
 func (l *Looms) ownTree(ctx context.Context, t *Target, req UpRequest) error {
-	o := req.Tree
-	asked := o.asked()
-	if at := t.Known; at != nil && t.ID != Main && at.WorkTree != t.WorkTree && at.WorkTree != "" && isDir(at.WorkTree) {
-		// Another command gave it one while this waited for the lock.
-		t.Notes = nil
-		if err := l.moveTo(ctx, t, at.WorkTree); err != nil {
-			return err
-		}
+	if err := l.followRegistry(ctx, t); err != nil {
+		return err
 	}
-	if o.Mode == TreeNever || req.ID == "" || t.ID == Main || t.Git == nil {
-		if !asked {
-			return nil
-		}
-		switch {
-		case t.ID == Main:
-			return &NoTreeError{"main is the loom of the main checkout"}
-		case req.ID == "":
-			return &NoTreeError{"give the id that it shall be for"}
-		case t.Git == nil:
-			return &NoTreeError{t.WorkTree + " is in no git repository"}
+	o, explicit := req.Tree, req.Tree.isExplicit()
+	if err := canOwnTree(t, req); err != nil || o.Mode == TreeNever {
+		if explicit {
+			return err
 		}
 		return nil
 	}
-	home, err := l.home(ctx, t.Git)
+	main, err := l.mainTree(ctx, t.Git)
 	if err != nil {
 		return err
 	}
-	switch {
-	case o.Mode == TreeSettings && asked:
-		o.Mode = TreeAlways
-	case o.Mode == TreeSettings:
-		o.Mode = TreeMode(home.settings.Container.Worktree)
+	if o.Mode == TreeSettings {
+		o.Mode = TreeMode(main.settings.Container.Worktree)
+		if explicit {
+			o.Mode = TreeAlways
+		}
 	}
 	state, err := l.Registry.Read(ctx)
 	if err != nil {
 		return err
 	}
-	if !req.DryRun {
-		// Whatever is wanted now: one that is not complete is nobody's to work in.
-		if done, err := l.resumeTree(ctx, t, home); done || err != nil {
+	m := &treeMaker{Looms: l, target: t, main: main, state: state, options: o, explicit: explicit, dryRun: req.DryRun}
+	return m.run(ctx)
+}
+
+// followRegistry moves to the work tree that another command gave the loom while this one waited for the lock.
+func (l *Looms) followRegistry(ctx context.Context, t *Target) error {
+	k := t.Known
+	if k == nil || t.ID == Main || k.WorkTree == t.WorkTree || k.WorkTree == "" || !host.IsDir(k.WorkTree) {
+		return nil
+	}
+	t.Notes = nil
+	return l.moveTo(ctx, t, k.WorkTree)
+}
+
+func canOwnTree(t *Target, req UpRequest) error {
+	switch {
+	case t.ID == Main:
+		return &NoTreeError{"main is the loom of the main checkout"}
+	case req.ID == "":
+		return &NoTreeError{"give the id that it shall be for"}
+	case t.Git == nil:
+		return &NoTreeError{t.WorkTree + " is in no git repository"}
+	}
+	return nil
+}
+
+// treeMaker gives one loom its work tree.
+type treeMaker struct {
+	*Looms
+	target *Target
+	main   *mainTree
+	state  *registry.State
+	// options have the settings' mode; explicit reports that the user chose.
+	options  TreeOptions
+	explicit bool
+	dryRun   bool
+}
+
+func (m *treeMaker) run(ctx context.Context) error {
+	if !m.dryRun {
+		// An incomplete work tree is completed even if none is wanted now: nobody can work there.
+		if done, err := m.resume(ctx); done || err != nil {
 			return err
 		}
 	}
-	if o.Mode == "" {
+	if m.options.Mode == TreeSettings {
 		return nil
 	}
-	if has, err := l.hasTree(ctx, t, state, o, req.DryRun); has || err != nil {
+	if has, err := m.useExisting(ctx); has || err != nil {
 		return err
 	}
-	settled := t.Known != nil && isDir(t.Known.WorkTree)
-	if o.Mode == TreeAuto && (settled || len(state.InFolder(t.WorkTree)) == 0) || settled && !asked {
-		// A loom that is there moves only where the user says so.
+	if !m.wantsNew() {
 		return nil
 	}
-	a, err := t.Git.PlanAdd(ctx, home.wish(t, o))
+	t := m.target
+	a, err := t.Git.PlanAdd(ctx, m.main.wish(t, m.options))
 	if err != nil {
 		return err
 	}
 	if a.There {
-		if in := state.InFolder(a.Path); len(in) > 0 {
+		if in := m.state.InFolder(a.Path); len(in) > 0 {
 			return fmt.Errorf("%w, where loom %s works", &worktree.BranchTakenError{Branch: a.Branch, Path: a.Path}, in[0].ID)
 		}
-		return l.moveHome(ctx, t, a.Path, req.DryRun)
+		return m.assign(ctx, a.Path)
 	}
-	if req.DryRun {
+	if m.dryRun {
 		t.Making, t.Notes = a, []string{"would make " + describe(a), "the plan is that of " + t.WorkTree}
 		return nil
 	}
-	l.Teller.Sayf("%s", "making "+describe(a))
+	m.Teller.Sayf("%s", "making "+describe(a))
 	if err := t.Git.Add(ctx, a); err != nil {
 		return err
 	}
-	if err := l.furnish(ctx, t, home, a.Path); err != nil {
-		return err
+	return m.complete(ctx, a.Path)
+}
+
+// wantsNew reports whether a new work tree is made. An existing loom moves only if the user says so.
+func (m *treeMaker) wantsNew() bool {
+	hasTree := m.target.Known != nil && host.IsDir(m.target.Known.WorkTree)
+	if m.options.Mode == TreeAuto {
+		return !hasTree && len(m.state.InFolder(m.target.WorkTree)) > 0
 	}
-	return l.moveHome(ctx, t, a.Path, false)
+	return !hasTree || m.explicit
 }
 
 func describe(a *worktree.Addition) string {
@@ -141,159 +168,65 @@ func describe(a *worktree.Addition) string {
 	return s
 }
 
-// home is where new work trees get their settings and copies from.
-type home struct {
-	repo     *worktree.Repository // the main work tree; of a bare repository that of the main branch; nil for none
-	settings *settings.Settings
-}
-
-// home finds the main work tree. Settings come from there: the work trees' own may be a stranger's.
-func (l *Looms) home(ctx context.Context, repo *worktree.Repository) (*home, error) {
-	h := &home{}
-	dir := repo.Main
-	if repo.Bare {
-		trees, err := repo.Trees(ctx)
-		if err != nil {
-			return nil, err
-		}
-		user, err := settings.Read(settings.Sources{User: l.UserSettings})
-		if err != nil {
-			return nil, err
-		}
-		dir = ""
-		for _, tree := range trees {
-			if tree.Branch == user.MainBranch && isDir(tree.Path) {
-				dir = tree.Path
-			}
-		}
-	}
-	var err error
-	if dir != "" {
-		if h.repo, err = worktree.Find(ctx, dir); err != nil {
-			return nil, err
-		}
-	}
-	h.settings, err = settings.Read(settings.Sources{User: l.UserSettings, WorkTree: dir})
-	return h, err
-}
-
-// wish is the work tree that the loom shall have.
-func (h *home) wish(t *Target, o TreeOptions) worktree.Wish {
-	w := worktree.Wish{
-		ID: t.ID, Branch: o.Branch, From: o.From, Path: o.Path, Prefix: h.settings.WorktreePrefix, MainBranch: h.settings.MainBranch,
-		Default: "feat/issue-" + t.ID,
-		Belongs: func(branch string) bool { return names(t.ID, branch) },
-	}
-	switch {
-	case identity.IsPullRequest(t.ID):
-		w.Default, w.Belongs = t.ID, nil
-		w.PullRequest, _ = strconv.Atoi(strings.TrimPrefix(t.ID, "pr/"))
-	case !identity.IsNumber(t.ID) && !identity.IsKey(t.ID):
-		w.Default = t.ID
-	}
-	return w
-}
-
-// names tells whether a branch carries the id.
-func names(id, branch string) bool {
-	of, _ := worktree.IDFromBranch(branch)
-	return is(id, of) || is(id, branch)
-}
-
-func is(id, name string) bool {
-	parsed, err := ParseID(name)
-	return err == nil && parsed == id
-}
-
-// resumeTree completes a work tree that an interrupted command has left, and reports whether there was one.
-func (l *Looms) resumeTree(ctx context.Context, t *Target, home *home) (bool, error) {
-	path, err := t.Git.Resume(ctx, t.ID)
+// resume completes a work tree that an interrupted command left, and reports whether there was one.
+func (m *treeMaker) resume(ctx context.Context) (bool, error) {
+	path, err := m.target.Git.Resume(ctx, m.target.ID)
 	if err != nil || path == "" {
 		return false, err
 	}
-	if err := l.furnish(ctx, t, home, path); err != nil {
-		return false, err
-	}
-	return true, l.moveHome(ctx, t, path, false)
+	return true, m.complete(ctx, path)
 }
 
-// furnish puts into a new work tree what git does not.
-func (l *Looms) furnish(ctx context.Context, t *Target, home *home, path string) error {
-	if home.repo != nil {
-		files, err := home.repo.Untracked(ctx, projectDirs(t), home.settings.CopyGitIgnoredPatterns)
-		if err != nil {
-			return err
-		}
-		copied, err := worktree.Copy(home.repo.WorkTree, path, files, withoutOurs)
-		if err != nil {
-			return err
-		}
-		l.Teller.Debugf("copied from %s: %v", home.repo.WorkTree, copied)
+// complete copies untracked files into a new work tree, and assigns it.
+func (m *treeMaker) complete(ctx context.Context, path string) error {
+	copied, err := m.main.copyUntracked(ctx, m.target, path)
+	if err != nil {
+		return err
 	}
-	if _, err := os.Stat(filepath.Join(path, ".gitmodules")); err == nil {
-		l.Teller.Sayf("its submodules are empty: git -C %s submodule update --init --recursive fetches them", path)
+	m.Teller.Debugf("copied from the main work tree: %v", copied)
+	if hasSubmodules(path) {
+		m.Teller.Sayf("its submodules are empty: git -C %s submodule update --init --recursive fetches them", path)
 	}
-	return t.Git.Finish(ctx, path)
+	if err := m.target.Git.Finish(ctx, path); err != nil {
+		return err
+	}
+	return m.assign(ctx, path)
 }
 
-// projectDirs are the folders, from the top of the work tree to where the project is looked for, that may have a .env.
-func projectDirs(t *Target) []string {
-	rel, err := filepath.Rel(t.WorkTree, t.Source.Dir)
-	if err != nil || !filepath.IsLocal(rel) {
-		return []string{"."}
-	}
-	dirs := []string{rel}
-	for ; rel != "."; dirs = append(dirs, rel) {
-		rel = filepath.Dir(rel)
-	}
-	return dirs
-}
-
-// withoutOurs is what a copy of a file in another work tree has: nothing of the loom there. With its block, plain docker
-// compose in the new work tree would act on that loom.
-func withoutOurs(rel string, content []byte) []byte {
-	switch base := filepath.Base(rel); {
-	case base == overrides.EnvFile:
-		rest := overrides.Cut(content)
-		if len(rest) == 0 && overrides.MadeFile(content) {
-			return nil
-		}
-		return rest
-	case overrides.IsGenerated(content):
-		return nil
-	}
-	return content
-}
-
-// hasTree finds the work tree that the loom has already, and makes it the loom's.
-func (l *Looms) hasTree(ctx context.Context, t *Target, state *registry.State, o TreeOptions, dryRun bool) (bool, error) {
+// useExisting finds the work tree that the loom already has, and assigns it.
+func (m *treeMaker) useExisting(ctx context.Context) (bool, error) {
+	t, o := m.target, m.options
 	trees, err := t.Git.Trees(ctx)
 	if err != nil {
 		return false, err
 	}
-	path := l.belongs(trees, t.ID)
-	at := slices.IndexFunc(trees, func(tree worktree.Tree) bool {
-		if t.Known == nil || t.Known.WorkTree == "" || path == t.Known.WorkTree {
-			return tree.Path == path
-		}
-		// It may well work in one that nothing names after it, alone.
-		return tree.Path == t.Known.WorkTree && !tree.Main && len(state.InFolder(tree.Path)) == 1
-	})
-	if at < 0 && path != "" {
-		at = slices.IndexFunc(trees, func(tree worktree.Tree) bool { return tree.Path == path })
-	}
-	if at < 0 || !isDir(trees[at].Path) {
+	tree := m.existing(trees)
+	if tree == nil || !host.IsDir(tree.Path) {
 		return false, nil
 	}
-	tree := trees[at]
 	if tree.Main {
-		// The main checkout has a branch of the loom's name: whoever asks for a work tree, asks for another.
-		return o.Mode == TreeAuto && len(state.InFolder(tree.Path)) == 0, nil
+		// The main checkout has a branch with the id in its name. A user who wants a work tree wants another one.
+		return o.Mode == TreeAuto && len(m.state.InFolder(tree.Path)) == 0, nil
 	}
 	if o.Branch != "" && o.Branch != tree.Branch || o.Path != "" && !sameFolder(o.Path, tree.Path) {
 		return false, fmt.Errorf("%w: %s with branch %s", ErrOtherTree, tree.Path, tree.Branch)
 	}
-	return true, l.moveHome(ctx, t, tree.Path, dryRun)
+	return true, m.assign(ctx, tree.Path)
+}
+
+// existing is the work tree in which the loom works alone, otherwise the one whose names say that it is the loom's.
+func (m *treeMaker) existing(trees []worktree.Tree) *worktree.Tree {
+	path := m.pathOf(trees, m.target.ID)
+	if k := m.target.Known; k != nil && k.WorkTree != "" && k.WorkTree != path {
+		i := slices.IndexFunc(trees, func(tree worktree.Tree) bool { return tree.Path == k.WorkTree && !tree.Main })
+		if i >= 0 && len(m.state.InFolder(k.WorkTree)) == 1 {
+			return &trees[i]
+		}
+	}
+	if i := slices.IndexFunc(trees, func(tree worktree.Tree) bool { return tree.Path == path }); i >= 0 {
+		return &trees[i]
+	}
+	return nil
 }
 
 func sameFolder(a, b string) bool {
@@ -305,14 +238,15 @@ func sameFolder(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
-// moveHome makes the work tree at path the loom's. What the loom has generated elsewhere goes: it would keep plain docker
-// compose there on a loom that has moved.
-func (l *Looms) moveHome(ctx context.Context, t *Target, path string, dryRun bool) error {
+// assign makes the work tree at path the loom's. It removes what the loom generated elsewhere: plain docker compose
+// would still act on the loom from there.
+func (m *treeMaker) assign(ctx context.Context, path string) error {
+	t := m.target
 	if path == t.WorkTree && (t.Known == nil || t.Known.WorkTree == path) {
 		return nil
 	}
 	if t.Known != nil && t.Known.WorkTree != path {
-		if files := l.generated(t); len(files) > 0 && !dryRun {
+		if files := m.generated(t); len(files) > 0 && !m.dryRun {
 			if _, err := overrides.Write(files); err != nil {
 				return err
 			}
@@ -320,49 +254,5 @@ func (l *Looms) moveHome(ctx context.Context, t *Target, path string, dryRun boo
 		t.Known.WorkTree, t.Known.Dir, t.Known.Files = path, "", false
 	}
 	t.Notes = nil
-	return l.moveTo(ctx, t, path)
-}
-
-// noted are the ids that the work tree of the folder was made for: by up, by iloom.
-func (l *Looms) noted(here *Target) ([]string, error) {
-	if here.Git == nil || !here.Git.Linked() {
-		return nil, nil
-	}
-	id, err := here.Git.MadeFor()
-	if err != nil {
-		return nil, err
-	}
-	ids := settings.NotedIDs(l.UserSettings, here.WorkTree)
-	if id != "" {
-		ids = append([]string{id}, ids...)
-	}
-	return ids, nil
-}
-
-// belongs is the path of the work tree that was made for the id, else of one whose folder or branch carries it.
-func (l *Looms) belongs(trees []worktree.Tree, id string) string {
-	for _, tree := range trees {
-		if is(id, tree.For) && !tree.Prunable && !tree.Unfinished {
-			return tree.Path
-		}
-	}
-	for _, tree := range trees {
-		if tree.Bare || tree.Prunable || tree.Unfinished {
-			continue
-		}
-		if names(id, tree.Branch) {
-			return tree.Path
-		}
-		if tree.Main {
-			// The main checkout is called after the repository, not after a loom.
-			continue
-		}
-		base := filepath.Base(tree.Path)
-		of, _ := worktree.IDFromFolder(base)
-		noted := settings.NotedIDs(l.UserSettings, tree.Path)
-		if is(id, base) || is(id, of) || slices.ContainsFunc(noted, func(n string) bool { return is(id, n) }) {
-			return tree.Path
-		}
-	}
-	return ""
+	return m.moveTo(ctx, t, path)
 }

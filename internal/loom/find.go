@@ -1,0 +1,355 @@
+package loom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// UnknownError says that no loom has this id.
+type UnknownError struct{ Name string }
+
+// Error names the id.
+func (e *UnknownError) Error() string { return "no loom " + e.Name }
+
+// SeveralError says that the folder has several looms and none was named.
+type SeveralError struct {
+	Folder string
+	IDs    []string
+}
+
+// Error lists the ids.
+func (e *SeveralError) Error() string {
+	return fmt.Sprintf("%s has several looms: %s", e.Folder, strings.Join(e.IDs, ", "))
+}
+
+// NeitherError says that a name is neither a loom nor a service of the folder's loom.
+type NeitherError struct{ Name, Loom string }
+
+// Error says what the name was looked for as.
+func (e *NeitherError) Error() string {
+	return fmt.Sprintf("there is no loom %s, and loom %s of this folder has no service %s", e.Name, e.Loom, e.Name)
+}
+
+// Purpose is what a command wants of the loom it looks for.
+type Purpose int
+
+const (
+	// Making may begin a new loom.
+	Making Purpose = iota
+	// Reading wants an existing loom. If the folder has several, it takes the one that owns the files.
+	Reading
+	// Ending wants an existing loom. If the folder has several, the user must name one.
+	Ending
+	// Removing is Ending, but also takes a loom that ended and whose work tree is left.
+	Removing
+)
+
+// Query says which loom a command means.
+type Query struct {
+	Source stack.Source
+	// Words are what the user typed: [ID] [SERVICE...]. The first word is an id if there is a loom of that name, otherwise
+	// a service of the folder's loom. If the loom may be new, the first word may also be its id.
+	Words   []string
+	Purpose Purpose
+	// Services lists the services of the folder's loom; nil for [Looms.Services].
+	Services func(context.Context, *Target) ([]string, error)
+	// Quick starts no git process if the registry knows enough, and the purpose is Reading. Target.Git may then be nil.
+	Quick bool
+}
+
+// Find finds the loom that is meant, and returns the words behind its id.
+func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, err error) {
+	if len(q.Words) == 0 {
+		t, err = l.resolve(ctx, q, "", q.Purpose)
+		return t, nil, err
+	}
+	first, existing := q.Words[0], q.Purpose
+	if existing == Making {
+		existing = Reading
+	}
+	t, unknown := l.resolve(ctx, q, first, existing)
+	if !errors.As(unknown, new(*UnknownError)) {
+		return t, q.Words[1:], unknown
+	}
+	here, err := l.resolve(ctx, q, "", q.Purpose)
+	if errors.As(err, new(*UnknownError)) {
+		// The folder has no loom whose service the word could be.
+		return nil, nil, unknown
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if q.Services == nil {
+		q.Services = l.Services
+	}
+	services, err := q.Services(ctx, here)
+	if err != nil {
+		return nil, nil, err
+	}
+	if slices.Contains(services, first) {
+		return here, q.Words, nil
+	}
+	if q.Purpose == Making {
+		isNew, err := l.canBeNew(ctx, here, first)
+		if err != nil {
+			return nil, nil, err
+		}
+		if isNew {
+			t, err = l.Resolve(ctx, Where{ID: first, Source: q.Source}, Making)
+			return t, q.Words[1:], err
+		}
+	}
+	if here.Known == nil {
+		return nil, nil, unknown
+	}
+	return nil, nil, &NeitherError{Name: first, Loom: here.ID}
+}
+
+func (l *Looms) resolve(ctx context.Context, q Query, id string, purpose Purpose) (*Target, error) {
+	where := Where{ID: id, Source: q.Source}
+	if q.Quick && purpose == Reading {
+		if t := l.registered(ctx, where); t != nil {
+			return t, nil
+		}
+	}
+	return l.Resolve(ctx, where, purpose)
+}
+
+// canBeNew reports whether a word is the id of a loom that up would make: a number, a key, a pull request, or the
+// name of a work tree. Any other word is more likely a typing error.
+func (l *Looms) canBeNew(ctx context.Context, here *Target, word string) (bool, error) {
+	id, err := ParseID(word)
+	if err != nil {
+		return false, err
+	}
+	if identity.IsNumber(id) || identity.IsPullRequest(id) || identity.IsKey(id) {
+		return true, nil
+	}
+	if here.Git == nil {
+		return false, nil
+	}
+	trees, err := here.Git.Trees(ctx)
+	return err == nil && l.pathOf(trees, id) != "", err
+}
+
+// FindEach finds one loom for each id, or the folder's loom if there is no id. All ids are checked before a command
+// touches anything: a mistyped one must not leave half of the work done.
+func (l *Looms) FindEach(ctx context.Context, src stack.Source, ids []string, purpose Purpose) ([]*Target, error) {
+	if len(ids) == 0 {
+		ids = []string{""}
+	}
+	var targets []*Target
+	for _, id := range ids {
+		t, err := l.Resolve(ctx, Where{ID: id, Source: src}, purpose)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(targets, func(o *Target) bool { return o.ID == t.ID && o.Repository == t.Repository }) {
+			targets = append(targets, t)
+		}
+	}
+	return targets, nil
+}
+
+// FindAll finds the looms of the folder's repository on this engine.
+func (l *Looms) FindAll(ctx context.Context, src stack.Source) ([]*Target, error) {
+	here, err := l.here(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	state, err := l.promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := l.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, k := range state.Looms {
+		if k.Repository == here.Repository && k.Space == space {
+			ids = append(ids, k.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return l.FindEach(ctx, src, ids, Ending)
+}
+
+// Resolve finds the loom with this id, or the folder's loom if there is no id.
+func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Target, error) {
+	stamp := l.Registry.Stamp()
+	state, err := l.promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, err := l.here(ctx, where.Source)
+	if err != nil {
+		return nil, err
+	}
+	t.State, t.Stamp = state, stamp
+	if where.ID == "" {
+		err = l.chooseID(state, t, purpose)
+	} else {
+		err = l.useTypedID(ctx, state, t, where.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.Known = copyOf(state.Find(t.Repository, t.ID)); t.Known == nil {
+		if t.Known, err = l.recover(ctx, state, t); err != nil && purpose != Making {
+			return nil, err
+		}
+	}
+	if t.Known == nil && purpose != Making {
+		left := false
+		if purpose == Removing {
+			if left, err = l.hasLeftTree(ctx, t); err != nil {
+				return nil, err
+			}
+		}
+		if !left {
+			return nil, &UnknownError{t.Name()}
+		}
+	}
+	if err := l.chooseWorkTree(ctx, t, where); err != nil {
+		return nil, err
+	}
+	if t.Known != nil {
+		l.attend(ctx, t)
+	}
+	l.Teller.Debugf("loom %s: repository %s, work tree %s, looking for the project from %s",
+		t.ID, t.Repository, t.WorkTree, t.Source.Dir)
+	return t, nil
+}
+
+// here is the repository and work tree of the folder that the command runs in, without an id.
+func (l *Looms) here(ctx context.Context, src stack.Source) (*Target, error) {
+	dir, err := filepath.EvalSymlinks(src.Dir)
+	if err != nil {
+		return nil, err
+	}
+	src.Dir = dir
+	repo, err := worktree.Find(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{Source: src, Git: repo}
+	switch {
+	case repo != nil && repo.WorkTree != "":
+		t.Repository, t.WorkTree = repo.Main, repo.WorkTree
+		t.Source.Top = repo.WorkTree
+	case repo != nil:
+		t.Repository, t.WorkTree = repo.Main, dir
+	default:
+		t.Repository, t.WorkTree = dir, dir
+		if found, err := stack.Find(src, stack.Ours{}); err == nil {
+			t.Repository, t.WorkTree = found.Dir, found.Dir
+		}
+	}
+	return t, nil
+}
+
+// chooseID sets the id of the folder's loom: the exported one if it works in this folder, otherwise the registry's,
+// otherwise what the names of the work tree say.
+func (l *Looms) chooseID(state *registry.State, t *Target, purpose Purpose) error {
+	in := state.InFolder(t.WorkTree)
+	exported := l.Process.Getenv("ILOOM_LOOM")
+	for _, k := range in {
+		if exported != "" && k.ID == exported || len(in) == 1 {
+			t.ID = k.ID
+			return nil
+		}
+	}
+	if len(in) == 0 {
+		noted, err := l.notedIDs(t)
+		if err == nil {
+			t.ID = idFromNames(t.Git, noted)
+		}
+		return err
+	}
+	for _, k := range in {
+		if k.Files && (purpose == Making || purpose == Reading) {
+			t.ID = k.ID
+			return nil
+		}
+	}
+	e := &SeveralError{Folder: t.WorkTree}
+	for _, k := range in {
+		e.IDs = append(e.IDs, k.ID)
+	}
+	return e
+}
+
+// idFromNames reads an id from what is noted of the work tree, otherwise from its folder, otherwise from its branch.
+// A linked work tree whose names follow no pattern is a loom all the same, called by its branch or its folder: main
+// is the loom of the main checkout.
+func idFromNames(repo *worktree.Repository, noted []string) string {
+	if repo == nil || repo.WorkTree == "" {
+		return Main
+	}
+	names := noted
+	if id, ok := worktree.IDFromFolder(filepath.Base(repo.WorkTree)); ok && repo.Linked() {
+		names = append(names, id)
+	}
+	if id, ok := worktree.IDFromBranch(repo.Branch); ok {
+		names = append(names, id)
+	}
+	if repo.Linked() {
+		names = append(names, repo.Branch)
+		if !repo.Bare {
+			// With HEAD detached, as in a rebase, only the folder has a name.
+			names = append(names, filepath.Base(repo.WorkTree))
+		}
+	}
+	for _, name := range names {
+		// Normalised like a typed id, because 007 here must be the 7 that the user types. No name leads to main.
+		if id, err := ParseID(name); err == nil && id != Main {
+			return id
+		}
+	}
+	return Main
+}
+
+// useTypedID sets the id that was typed: an id of this repository, or repo/id of a loom that the registry knows.
+func (l *Looms) useTypedID(ctx context.Context, state *registry.State, t *Target, typed string) error {
+	id, err := ParseID(typed)
+	if err != nil {
+		return err
+	}
+	t.ID = id
+	repo, rest, ok := strings.Cut(typed, "/")
+	if !ok || state.Find(t.Repository, id) != nil {
+		return nil
+	}
+	other, err := ParseID(rest)
+	if err != nil {
+		return nil //nolint:nilerr // it is not repo/id, but a branch such as feat/-
+	}
+	var paths []string
+	for _, k := range state.Looms {
+		if k.ID == other && filepath.Base(k.Repository) == repo {
+			paths = append(paths, k.Repository)
+		}
+	}
+	switch len(paths) {
+	case 0:
+		return nil
+	case 1:
+		t.ID, t.Repository = other, paths[0]
+		// The search begins at the top of that repository, and no work tree of this one may stand in for a missing one.
+		t.Source.Dir = t.WorkTree
+		return l.moveTo(ctx, t, t.Repository)
+	}
+	return fmt.Errorf("%s is a loom of several repositories: %s", typed, strings.Join(paths, ", "))
+}

@@ -1,0 +1,117 @@
+package loom
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// recover finds a loom that the registry does not know by the labels of what it has on the engine.
+func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (*registry.Loom, error) {
+	// Without the check an engine that swallows packets would keep the user waiting.
+	if err := l.Engine.Check(ctx); err != nil {
+		return nil, err
+	}
+	looms, err := l.Engine.Looms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := l.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range looms {
+		if e.ID != t.ID || e.Repo != t.Repository {
+			t.Foreign = append(t.Foreign, e.Project)
+			continue
+		}
+		if other := byProject(state, e.Project); other != nil {
+			continue
+		}
+		l.Teller.Debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
+		k := fromLabels(e)
+		k.Space, t.Recovered = space, true
+		return k, nil
+	}
+	return nil, nil
+}
+
+// promises is what the registry says, rebuilt from the engine's labels where it is new or was lost.
+func (l *Looms) promises(ctx context.Context) (*registry.State, error) {
+	state, err := l.Registry.Read(ctx)
+	if err != nil || !state.Fresh {
+		return state, err
+	}
+	return l.rebuild(ctx, state)
+}
+
+// rebuild fills a registry that is new or was lost with the looms that the engine has. Their ports are leased again
+// when their projects are planned; until then their containers hold them.
+func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.State, error) {
+	if err := l.Engine.Check(ctx); err != nil {
+		l.Teller.Debugf("looms on the engine: %v", err)
+		return fresh, nil
+	}
+	looms, err := l.Engine.Looms(ctx)
+	if err != nil || len(looms) == 0 {
+		l.Teller.Debugf("looms on the engine: %d, %v", len(looms), err)
+		return fresh, nil
+	}
+	space, err := l.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = l.Registry.Update(ctx, func(state *registry.State) error {
+		if !state.Fresh {
+			return nil
+		}
+		for _, e := range looms {
+			// Where the repository is not here, the loom is another user's or machine's, and in their registry.
+			if e.ID == "" || !isDir(e.Repo) || state.Find(e.Repo, e.ID) != nil {
+				continue
+			}
+			k := fromLabels(e)
+			k.Space = space
+			state.Put(*k)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l.Registry.Read(ctx)
+}
+
+// fromLabels is what the labels of a loom's containers, networks and volumes tell of it.
+func fromLabels(e engine.Loom) *registry.Loom {
+	k := &registry.Loom{ID: e.ID, Repository: e.Repo, Project: e.Project, WorkTree: e.WorkTree, Offset: e.Offset}
+	// Only --offset gives main one.
+	k.Pinned = e.ID == Main && e.Offset > 0
+	for _, c := range e.Containers {
+		if isSandbox(c) {
+			k.Sandboxed = true
+		}
+		if c.Service == egressService {
+			// Until the next agent command says how: the services of a loom with a sandbox must not come up open.
+			k.Confined = &registry.Confined{Mode: string(egress.None)}
+		}
+		if dir := c.Labels[stack.LabelWorkingDir]; dir != "" {
+			k.Dir = dir
+		}
+		if k.Created.IsZero() || c.Created.Before(k.Created) {
+			k.Created = c.Created.UTC()
+		}
+	}
+	if k.Dir != "" {
+		env, _ := os.ReadFile(filepath.Join(k.Dir, overrides.EnvFile)) // without one it is nobody's
+		id, _, _ := overrides.Block(env)
+		k.Files = id == k.ID || overrides.GeneratedFor(filepath.Join(k.Dir, overrides.OverrideFile)) == k.Name()
+	}
+	return k
+}

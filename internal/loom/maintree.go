@@ -1,0 +1,135 @@
+package loom
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// mainTree is the main work tree, where new work trees get their settings and copies from. A bare repository has
+// none: the work tree of its main branch stands in.
+type mainTree struct {
+	repo     *worktree.Repository // nil if there is none
+	settings *settings.Settings
+}
+
+// mainTree finds the main work tree. Settings come only from there: another work tree's may be a stranger's.
+func (l *Looms) mainTree(ctx context.Context, repo *worktree.Repository) (*mainTree, error) {
+	m := &mainTree{}
+	dir := repo.Main
+	if repo.Bare {
+		trees, err := repo.Trees(ctx)
+		if err != nil {
+			return nil, err
+		}
+		user, err := settings.Read(settings.Sources{User: l.UserSettings})
+		if err != nil {
+			return nil, err
+		}
+		dir = ""
+		for _, tree := range trees {
+			if tree.Branch == user.MainBranch && host.IsDir(tree.Path) {
+				dir = tree.Path
+			}
+		}
+	}
+	var err error
+	if dir != "" {
+		if m.repo, err = worktree.Find(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	m.settings, err = settings.Read(settings.Sources{User: l.UserSettings, WorkTree: dir})
+	return m, err
+}
+
+// wish is the work tree that a loom will have.
+func (m *mainTree) wish(t *Target, o TreeOptions) worktree.Wish {
+	w := worktree.Wish{
+		ID: t.ID, Branch: o.Branch, From: o.From, Path: o.Path,
+		Prefix: m.settings.WorktreePrefix, MainBranch: m.settings.MainBranch,
+		Default: "feat/issue-" + t.ID,
+		Belongs: func(branch string) bool { return matchesBranch(t.ID, branch) },
+	}
+	switch {
+	case identity.IsPullRequest(t.ID):
+		w.Default, w.Belongs = t.ID, nil
+		w.PullRequest, _ = strconv.Atoi(strings.TrimPrefix(t.ID, "pr/"))
+	case !identity.IsNumber(t.ID) && !identity.IsKey(t.ID):
+		w.Default = t.ID
+	}
+	return w
+}
+
+// copyUntracked copies the untracked files that a loom needs into a new work tree, and returns their names.
+func (m *mainTree) copyUntracked(ctx context.Context, t *Target, path string) ([]string, error) {
+	if m.repo == nil {
+		return nil, nil
+	}
+	files, err := m.repo.Untracked(ctx, projectDirs(t), m.settings.CopyGitIgnoredPatterns)
+	if err != nil {
+		return nil, err
+	}
+	return worktree.Copy(m.repo.WorkTree, path, files, withoutGenerated)
+}
+
+// projectDirs are the folders, from the top of the work tree to where the project is looked for, that may have a .env.
+func projectDirs(t *Target) []string {
+	rel, err := filepath.Rel(t.WorkTree, t.Source.Dir)
+	if err != nil || !filepath.IsLocal(rel) {
+		return []string{"."}
+	}
+	dirs := []string{rel}
+	for ; rel != "."; dirs = append(dirs, rel) {
+		rel = filepath.Dir(rel)
+	}
+	return dirs
+}
+
+// withoutGenerated returns a file's content without what was generated for the main work tree's loom, nil if nothing is
+// left. With that loom's block, plain docker compose in the new work tree would act on it.
+func withoutGenerated(rel string, content []byte) []byte {
+	switch base := filepath.Base(rel); {
+	case base == overrides.EnvFile:
+		rest := overrides.Cut(content)
+		if len(rest) == 0 && overrides.MadeFile(content) {
+			return nil
+		}
+		return rest
+	case overrides.IsGenerated(content):
+		return nil
+	}
+	return content
+}
+
+// hasSubmodules reports whether the work tree has submodules, which git leaves empty in a new one.
+func hasSubmodules(path string) bool {
+	_, err := os.Stat(filepath.Join(path, ".gitmodules"))
+	return err == nil
+}
+
+// isCopied reports whether a file of a work tree is what copyUntracked put there.
+func (m *mainTree) isCopied(path, rel string) bool {
+	if m.repo == nil {
+		return false
+	}
+	if worktree.IsCopy(path, m.repo.WorkTree, rel) {
+		return true
+	}
+	if filepath.Base(rel) != overrides.EnvFile {
+		return false
+	}
+	// Each of the two may have the block of a loom.
+	a, errA := os.ReadFile(filepath.Join(path, rel))
+	b, errB := os.ReadFile(filepath.Join(m.repo.WorkTree, rel))
+	return errA == nil && errB == nil && bytes.Equal(overrides.Cut(a), overrides.Cut(b))
+}

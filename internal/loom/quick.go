@@ -1,0 +1,66 @@
+package loom
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/registry"
+)
+
+// registered is Resolve for the common case: the folder is in a work tree of the registry, and that is where it was.
+// It starts no git process, which takes as long as a command in a container. In all other cases it returns nil.
+func (l *Looms) registered(ctx context.Context, where Where) *Target {
+	state, err := l.Registry.Read(ctx)
+	if err != nil || state.Fresh {
+		return nil
+	}
+	workTree, repository := topOfWorkTree(where.Source.Dir)
+	if repository == "" {
+		return nil
+	}
+	t := &Target{Repository: repository, WorkTree: workTree, Source: where.Source}
+	if where.ID != "" {
+		t.ID, err = ParseID(where.ID)
+	} else {
+		in := state.InFolder(workTree)
+		if len(in) == 0 || slices.ContainsFunc(in, func(k *registry.Loom) bool { return k.Repository != repository }) {
+			return nil
+		}
+		err = l.chooseID(state, t, Reading)
+	}
+	if err != nil {
+		return nil
+	}
+	if t.Known = copyOf(state.Find(repository, t.ID)); t.Known == nil {
+		return nil
+	}
+	return t
+}
+
+// topOfWorkTree finds the top of the folder's work tree and its main work tree, both empty if only git can tell.
+func topOfWorkTree(dir string) (top, repository string) {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "", ""
+	}
+	git := filepath.Join(dir, ".git")
+	info, err := os.Lstat(git)
+	for ; err != nil; info, err = os.Lstat(git) {
+		if dir == filepath.Dir(dir) {
+			return "", ""
+		}
+		dir = filepath.Dir(dir)
+		git = filepath.Join(dir, ".git")
+	}
+	if info.IsDir() {
+		return dir, dir
+	}
+	at, err := gitfile.Read(git)
+	if err != nil || filepath.Base(filepath.Dir(at)) != "worktrees" {
+		return "", ""
+	}
+	return dir, filepath.Dir(filepath.Dir(filepath.Dir(at)))
+}

@@ -1,0 +1,174 @@
+package loom
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// chooseWorkTree sets the work tree of the loom: the one it has, otherwise the one whose names say so, otherwise the
+// current folder. It notes what may surprise.
+func (l *Looms) chooseWorkTree(ctx context.Context, t *Target, where Where) error {
+	at := t.WorkTree
+	hasTree := t.Known != nil && t.Known.WorkTree != "" && host.IsDir(t.Known.WorkTree)
+	switch {
+	case t.ID == Main:
+		at = mainCheckout(t)
+	case hasTree:
+		if at = t.Known.WorkTree; where.ID == "" && at != t.WorkTree {
+			t.Notes = append(t.Notes, fmt.Sprintf("loom %s has the work tree %s: using that, not this folder", t.ID, at))
+		}
+	case t.Git != nil && where.ID != "":
+		trees, err := t.Git.Trees(ctx)
+		if err != nil {
+			return err
+		}
+		if tree := l.pathOf(trees, t.ID); tree != "" {
+			at = tree
+		} else {
+			t.Notes = append(t.Notes, fmt.Sprintf("no work tree belongs to %s: using this folder, %s", t.ID, t.WorkTree))
+		}
+	}
+	if t.Known != nil && t.Known.WorkTree != "" && !hasTree {
+		t.Notes = append(t.Notes, fmt.Sprintf("the loom's work tree %s is gone", t.Known.WorkTree))
+	}
+	if at == t.WorkTree && host.IsDir(at) {
+		return nil
+	}
+	return l.moveTo(ctx, t, at)
+}
+
+// mainCheckout is the work tree of main: the repository's main one, or if there is none, the one that main has.
+func mainCheckout(t *Target) string {
+	switch {
+	case t.Git != nil && !t.Git.Bare && (t.Known == nil || t.Known.Repository == t.Git.Main):
+		return t.Git.Main
+	case t.Known != nil:
+		return t.Known.WorkTree
+	}
+	return t.WorkTree
+}
+
+// moveTo makes another work tree the loom's. The search for its project begins at the same place below it.
+func (l *Looms) moveTo(ctx context.Context, t *Target, at string) error {
+	rel, err := filepath.Rel(t.WorkTree, t.Source.Dir)
+	if err != nil || !filepath.IsLocal(rel) {
+		rel = "."
+	}
+	t.WorkTree, t.Source.Top = at, at
+	t.Source.Dir = filepath.Join(at, rel)
+	chosen := len(t.Source.Files) > 0 || t.Source.ProjectDirectory != ""
+	if t.Known != nil && t.Known.Dir != "" && !chosen && host.IsDir(t.Known.Dir) {
+		t.Source.Dir = t.Known.Dir
+	} else if !host.IsDir(t.Source.Dir) {
+		t.Source.Dir = at
+	}
+	if !host.IsDir(at) {
+		t.Git = nil
+		return nil
+	}
+	repo, err := worktree.Find(ctx, at)
+	if err != nil {
+		return err
+	}
+	t.Git = repo
+	if repo == nil {
+		t.Source.Top = ""
+	}
+	return nil
+}
+
+// treeOf is the work tree of the loom as git lists it, nil if git knows none.
+func (l *Looms) treeOf(ctx context.Context, t *Target) (*worktree.Tree, error) {
+	repo, err := repositoryOf(ctx, t)
+	if err != nil || repo == nil {
+		return nil, err
+	}
+	trees, err := repo.Trees(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path := ""
+	if t.Known != nil {
+		path = t.Known.WorkTree
+	}
+	if path == "" {
+		path = l.pathOf(trees, t.ID)
+	}
+	for _, tree := range trees {
+		if tree.Path == path && !tree.Bare {
+			return &tree, nil
+		}
+	}
+	return nil, nil
+}
+
+// repositoryOf is the loom's repository as seen from its main work tree, nil if there is none or it is gone.
+func repositoryOf(ctx context.Context, t *Target) (*worktree.Repository, error) {
+	if !host.IsDir(t.Repository) {
+		return nil, nil
+	}
+	return worktree.Find(ctx, t.Repository)
+}
+
+// notedIDs are the ids that docker loom and iloom noted for the folder's work tree when they made it.
+func (l *Looms) notedIDs(here *Target) ([]string, error) {
+	if here.Git == nil || !here.Git.Linked() {
+		return nil, nil
+	}
+	id, err := here.Git.MadeFor()
+	if err != nil {
+		return nil, err
+	}
+	ids := settings.NotedIDs(l.UserSettings, here.WorkTree)
+	if id != "" {
+		ids = append([]string{id}, ids...)
+	}
+	return ids, nil
+}
+
+// pathOf is the path of the work tree that was made for the id, otherwise of one whose folder or branch has the id in
+// its name. It is empty if there is none.
+func (l *Looms) pathOf(trees []worktree.Tree, id string) string {
+	for _, tree := range trees {
+		if isID(id, tree.For) && !tree.Prunable && !tree.Unfinished {
+			return tree.Path
+		}
+	}
+	for _, tree := range trees {
+		if tree.Bare || tree.Prunable || tree.Unfinished {
+			continue
+		}
+		if matchesBranch(id, tree.Branch) {
+			return tree.Path
+		}
+		if tree.Main {
+			// The main checkout is called after the repository, not after a loom.
+			continue
+		}
+		base := filepath.Base(tree.Path)
+		of, _ := worktree.IDFromFolder(base)
+		names := append(settings.NotedIDs(l.UserSettings, tree.Path), base, of)
+		if slices.ContainsFunc(names, func(name string) bool { return isID(id, name) }) {
+			return tree.Path
+		}
+	}
+	return ""
+}
+
+// matchesBranch reports whether a branch has the id in its name.
+func matchesBranch(id, branch string) bool {
+	of, _ := worktree.IDFromBranch(branch)
+	return isID(id, of) || isID(id, branch)
+}
+
+// isID reports whether a name is the id, as a user may type it.
+func isID(id, name string) bool {
+	parsed, err := ParseID(name)
+	return err == nil && parsed == id
+}
