@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
@@ -290,7 +291,7 @@ func servicesOf(own []engine.Container) []string {
 // wantedDigest is a digest of what a sandbox is made from, as far as that is known without planning it: the same digest, the
 // same sandbox.
 func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, git *worktree.Pointers, state boxState) (string, error) {
-	program, err := l.egressRef()
+	program, err := l.Images().EgressRef()
 	if err != nil {
 		return "", err
 	}
@@ -304,7 +305,7 @@ func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, git *wo
 		accepted = t.Known.Accepted.Powers
 	}
 	image := ""
-	if dev := devContainer(own); dev != nil {
+	if dev := DevContainerOf(own); dev != nil {
 		image = dev.ImageID
 	}
 	parts, err := json.Marshal([]any{
@@ -313,7 +314,7 @@ func (l *Looms) wantedDigest(t *Target, w *wish, own []engine.Container, git *wo
 	if err != nil {
 		return "", err
 	}
-	uid, gid := ownerOf(root)
+	uid, gid := host.OwnerOf(root)
 	return digest(parts, fmt.Appendf(nil, "%d:%d", uid, gid)), nil
 }
 

@@ -223,7 +223,7 @@ func (l *Looms) giveBack(ctx context.Context, workTree string, git *sandbox.Git)
 	if err != nil || !info.Confines.Rootless {
 		return err
 	}
-	image, err := l.egressImage(ctx)
+	image, err := l.Images().EnsureEgress(ctx)
 	if err != nil {
 		return err
 	}

@@ -316,7 +316,7 @@ func (l *Looms) AgentAccess(ctx context.Context, req *AgentRequest) (*sandbox.Ac
 		return nil, &GoneError{Loom: t.ID, WorkTree: t.Known.WorkTree}
 	}
 	// It is looked at as agent would have it.
-	image, err := l.egressRef()
+	image, err := l.Images().EgressRef()
 	if err != nil {
 		return nil, err
 	}

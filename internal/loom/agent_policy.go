@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/settings"
@@ -27,7 +28,7 @@ var defaultCommand = []string{"claude", "--dangerously-skip-permissions"}
 // wish is what is wanted of an agent: settings, environment and flags together.
 type wish struct {
 	policy   sandbox.Policy
-	images   AgentImages
+	images   image.Choice
 	services egress.Mode // of the loom's services: restricted, none or open
 	// lifted says that the user asked for open services, beside whatever agent.
 	lifted bool
@@ -101,7 +102,7 @@ func wished(name string, set *settings.Settings, src settings.Sources, req *Agen
 		}
 		return settings.Wrong(src, err, append([]any{"container", "agent"}, keys...)...)
 	}
-	w := &wish{trust: req.Trust, findings: a.Findings, mounts: a.Mounts, images: AgentImages{Flag: req.Image, Project: a.Image}}
+	w := &wish{trust: req.Trust, findings: a.Findings, mounts: a.Mounts, images: image.Choice{Flag: req.Image, Project: a.Image}}
 	if a.Image != set.Container.Agent.Image {
 		w.images.Agent, w.images.Project = a.Image, set.Container.Agent.Image
 	}

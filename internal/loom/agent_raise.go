@@ -16,6 +16,8 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
@@ -136,7 +138,7 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 			return nil, &RuntimeError{w.policy.Runtime, there}
 		}
 	}
-	image, err := l.egressImage(ctx)
+	sidecar, err := l.Images().EnsureEgress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,13 +146,13 @@ func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentReques
 	if err != nil {
 		return nil, err
 	}
-	if w.images != (AgentImages{}) || os.Getenv("ILOOM_AGENT_IMAGE")+os.Getenv("AGENT_DEFAULT_IMAGE") != "" {
+	if l.Images().IsSet(w.images) {
 		// A slip in a name shows before the services are made anew.
-		if _, _, err := l.agentImage(ctx, w.images, own); err != nil {
+		if _, _, err := l.Images().ForAgent(ctx, w.images, devImage(own)); err != nil {
 			return nil, err
 		}
 	}
-	confined, err := l.strictest(ctx, w, own, image, t.Known.Confined)
+	confined, err := l.strictest(ctx, w, own, sidecar, t.Known.Confined)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +247,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 	if err != nil {
 		return spec, agentUser{}, nil, err
 	}
-	uid, gid := ownerOf(root)
+	uid, gid := host.OwnerOf(root)
 	info, err := l.Engine.Info(ctx)
 	if err != nil {
 		return spec, agentUser{}, nil, err
@@ -269,9 +271,9 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 		if err != nil {
 			return spec, agentUser{}, nil, fmt.Errorf("the engine's socket: %w", err)
 		}
-		_, spec.SocketGID = ownerOf(socket)
+		_, spec.SocketGID = host.OwnerOf(socket)
 	}
-	if spec.EgressImage, err = l.egressRef(); err != nil {
+	if spec.EgressImage, err = l.Images().EgressRef(); err != nil {
 		return spec, agentUser{}, nil, err
 	}
 	own, err := l.containers(ctx, t.Known)
@@ -279,13 +281,18 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 		return spec, agentUser{}, nil, err
 	}
 	images := w.images
-	images.Looking = looking
-	ref, id, err := l.agentImage(ctx, images, own)
+	images.LookOnly = looking
+	ref, id, err := l.Images().ForAgent(ctx, images, devImage(own))
 	if err != nil {
 		return spec, agentUser{}, nil, err
 	}
 	inside, _ := boxOf(own, w.policy.Agent)
-	ref, id, more, err := l.toolchainImage(ctx, toolchain{ref, id, tree, inside, w.trust || !distrusted(t.Known), looking})
+	if inside != nil && !isRunning(*inside) {
+		inside = nil
+	}
+	ref, id, more, err := l.Images().WithTools(ctx, image.Toolchain{
+		Ref: ref, ID: id, WorkTree: tree, Sandbox: inside, Trusted: w.trust || !distrusted(t.Known), LookOnly: looking,
+	})
 	if err != nil {
 		return spec, agentUser{}, nil, err
 	}
@@ -611,4 +618,12 @@ func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, s
 	s.Git = git.String()
 	s.Wanted, err = l.wantedDigest(t, w, own, git, s)
 	return s, err
+}
+
+// devImage names the image of the loom's dev container, "" without one.
+func devImage(own []engine.Container) string {
+	if dev := DevContainerOf(own); dev != nil {
+		return dev.Image
+	}
+	return ""
 }

@@ -3,7 +3,6 @@ package loom
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -12,9 +11,9 @@ import (
 	"strings"
 
 	"github.com/docker/cli/cli/config"
-	"github.com/moby/sys/atomicwriter"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -98,9 +97,9 @@ func (l *Looms) stage(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 		return fmt.Errorf("container.agent.mounts: %w", err)
 	}
 	spec.Mounts = mounted
-	image := map[string][]byte{}
+	var files image.UserFiles
 	if spec.ImageID != spec.EgressImage {
-		if image, err = l.imageFiles(ctx, spec.ImageID); err != nil {
+		if files, err = l.Images().UserFiles(ctx, spec.ImageID); err != nil {
 			return err
 		}
 	}
@@ -112,7 +111,7 @@ func (l *Looms) stage(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 	}
 	stock, err := sandbox.Stage(sandbox.Staging{
 		State: dir, Home: home, Vaults: l.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
-		UID: lent.hostUID, GID: lent.hostGID, InnerUID: spec.UID, InnerGID: spec.GID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
+		UID: lent.hostUID, GID: lent.hostGID, InnerUID: spec.UID, InnerGID: spec.GID, Passwd: files.Passwd, Group: files.Group, GitConfig: files.GitConfig,
 		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
 	})
 	if err != nil {
@@ -158,38 +157,6 @@ func (l *Looms) grant(spec *sandbox.Spec, who agentUser) error {
 	n, err := sandbox.Grant(sandbox.Rights(spec.WorkTree, spec.Git, spec.ReadOnly), who.hostUID)
 	l.Teller.Debugf("rights for user %d: %d files and folders changed", who.hostUID, n)
 	return err
-}
-
-// Files of an image that a sandbox has its own of.
-const (
-	passwdFile    = "/etc/passwd"
-	groupFile     = "/etc/group"
-	gitconfigFile = "/etc/gitconfig"
-)
-
-// imageFiles reads them, once for an image.
-func (l *Looms) imageFiles(ctx context.Context, id string) (map[string][]byte, error) {
-	path := filepath.Join(l.Cache, "image-files", strings.ReplaceAll(id, ":", "-")+".json")
-	files := map[string][]byte{}
-	if l.Cache != "" {
-		if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &files) == nil {
-			return files, nil
-		}
-	}
-	files, err := l.Engine.ImageFiles(ctx, id, []string{passwdFile, groupFile, gitconfigFile})
-	if err != nil || l.Cache == "" {
-		return files, err
-	}
-	text, err := json.Marshal(files)
-	if err == nil {
-		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
-			err = atomicwriter.WriteFile(path, text, 0o644)
-		}
-	}
-	if err != nil {
-		l.Teller.Debugf("files of image %s: %v", id, err)
-	}
-	return files, nil
 }
 
 // gitHosts are the known git hosts that the agent reaches: git@ addresses of these go over https.

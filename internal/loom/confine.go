@@ -55,9 +55,9 @@ func (l *Looms) renewSidecar(ctx context.Context, p *Plan, o Options) error {
 		return nil
 	}
 	c := *was
-	ref, err := l.egressRef()
+	ref, err := l.Images().EgressRef()
 	if !o.DryRun {
-		ref, err = l.egressImage(ctx)
+		ref, err = l.Images().EnsureEgress(ctx)
 	}
 	if err != nil && !o.DryRun {
 		return err

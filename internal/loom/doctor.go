@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -305,9 +305,5 @@ func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
 	return len(volumes) > 0 || slices.ContainsFunc(own, func(c engine.Container) bool { return c.Labels[engine.LabelRepo] != k.Repository }), err
 }
 
-// gone tells whether a folder that was there is no more. One that only another user may look into is not gone, and of ""
-// nothing is known.
-func gone(path string) bool {
-	info, err := os.Stat(path)
-	return path != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir())
-}
+// gone tells whether a folder that was there is no more.
+func gone(path string) bool { return host.IsGone(path) }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -61,7 +63,7 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 		return s, list
 	}
 	if ownOS != c.OS || ownArch != c.Arch {
-		lack(finding.Warning, fmt.Sprintf("the proxy is this program itself, of %s/%s, and the engine runs %s/%s", ownOS, ownArch, c.OS, c.Arch), "set "+EgressVariable+" to an image for the engine's platform")
+		lack(finding.Warning, fmt.Sprintf("the proxy is this program itself, of %s/%s, and the engine runs %s/%s", ownOS, ownArch, c.OS, c.Arch), "set "+image.EgressVariable+" to an image for the engine's platform")
 	}
 	remedy := ""
 	if c.Rootless && c.Cgroup == "1" {
@@ -105,16 +107,16 @@ func (s SandboxState) String() string {
 	}
 	text := fmt.Sprintf("cgroup v%s, limits: %s; seccomp %s, user ids %s, networks %s, runtimes: %s",
 		or(s.Cgroup, "?"), or(strings.Join(s.Limits, ", "), "none"), or(s.Seccomp, "none"), s.Users, s.Networks, strings.Join(s.Runtimes, ", "))
-	for _, image := range []struct {
+	for _, i := range []struct {
 		what, ref string
 		there     bool
 	}{{"image", s.Image, s.ImageAvailable}, {"proxy", s.Proxy, s.ProxyAvailable}} {
 		switch {
-		case image.ref == "":
-		case image.there:
-			text += "; " + image.what + " " + image.ref
+		case i.ref == "":
+		case i.there:
+			text += "; " + i.what + " " + i.ref
 		default:
-			text += "; " + image.what + " " + image.ref + ", not there yet"
+			text += "; " + i.what + " " + i.ref + ", not there yet"
 		}
 	}
 	return text
@@ -172,7 +174,7 @@ func listHealth(tree string, d *Diagnosis) {
 	if err != nil {
 		return
 	}
-	if uid, _ := ownerOf(root); uid != 0 || d.Sandbox.Users == "rootless" {
+	if uid, _ := host.OwnerOf(root); uid != 0 || d.Sandbox.Users == "rootless" {
 		return
 	}
 	if err := sandbox.HasLists(tree); err != nil {
@@ -183,7 +185,7 @@ func listHealth(tree string, d *Diagnosis) {
 // sandboxHealth looks at what the engine gives to agents' sandboxes.
 func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Info) {
 	system, arch := runtime.GOOS, runtime.GOARCH
-	if os.Getenv(EgressVariable) != "" {
+	if os.Getenv(image.EgressVariable) != "" {
 		// Then another program is the proxy.
 		system, arch = info.Confines.OS, info.Confines.Arch
 	}
@@ -195,7 +197,7 @@ func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Info) {
 // sandboxImages looks at what a sandbox of the loom would be made of. It builds nothing.
 func (l *Looms) sandboxImages(ctx context.Context, t *Target, d *Diagnosis) {
 	warn := func(err error, remedy string) { d.find(finding.Warning, "sandbox", err.Error(), remedy) }
-	ref, err := l.egressRef()
+	ref, err := l.Images().EgressRef()
 	if err != nil {
 		warn(err, "")
 		return
@@ -203,8 +205,8 @@ func (l *Looms) sandboxImages(ctx context.Context, t *Target, d *Diagnosis) {
 	d.Sandbox.Proxy = ref
 	id, err := l.Engine.ImageID(ctx, ref)
 	d.Sandbox.ProxyAvailable = err == nil && id != ""
-	if !d.Sandbox.ProxyAvailable && os.Getenv(EgressVariable) != "" {
-		warn(fmt.Errorf("there is no image %s, which %s names", ref, EgressVariable), "docker pull "+ref)
+	if !d.Sandbox.ProxyAvailable && os.Getenv(image.EgressVariable) != "" {
+		warn(fmt.Errorf("there is no image %s, which %s names", ref, image.EgressVariable), "docker pull "+ref)
 	}
 	w, err := l.wished(t, &AgentRequest{})
 	if err != nil {
@@ -222,8 +224,8 @@ func (l *Looms) sandboxImages(ctx context.Context, t *Target, d *Diagnosis) {
 			return
 		}
 	}
-	w.images.Looking = true
-	ref, id, err = l.agentImage(ctx, w.images, own)
+	w.images.LookOnly = true
+	ref, id, err = l.Images().ForAgent(ctx, w.images, devImage(own))
 	if err != nil {
 		warn(err, "docker loom image ls")
 		return

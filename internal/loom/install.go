@@ -3,16 +3,14 @@ package loom
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/types"
-
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -24,7 +22,7 @@ type FeatureError struct {
 
 // Error names the feature, and what the builder says of how it ended.
 func (e *FeatureError) Error() string {
-	return "feature " + e.Feature + ": " + features.InstallFile + " " + howItEnded(e.Err)
+	return "feature " + e.Feature + ": " + features.InstallFile + " " + image.HowItEnded(e.Err)
 }
 
 // Unwrap gives the builder's error.
@@ -77,7 +75,11 @@ func (l *Looms) install(ctx context.Context, p *Plan, d *dev, o Options, compile
 		return nil
 	}
 	if have.ID == "" || o.Build && !o.looking() {
-		if have, err = l.installOnce(ctx, p, d, b, tag, compiled.Service.Platform, o.Build); err != nil {
+		recipe := d.recipe(p, b, tag, compiled.Service.Platform)
+		if _, err := l.Images().Ensure(ctx, recipe, image.Options{Rebuild: o.Build}); err != nil {
+			return err
+		}
+		if have, err = l.firstImage(ctx, []string{tag}); err != nil {
 			return err
 		}
 	}
@@ -90,45 +92,15 @@ func featuresImage(repository string) string {
 	return "iloom-" + sanitise(filepath.Base(repository), 30) + "-" + shortHash(repository) + "-features"
 }
 
-// installOnce builds the image, alone among all processes that want the same one: the others wait and find it there.
-func (l *Looms) installOnce(ctx context.Context, p *Plan, d *dev, b *features.Build, tag, platform string, again bool) (have devcontainer.ImageInfo, err error) {
-	err = l.once(ctx, strings.ReplaceAll(tag, ":", "-"), func() error {
-		if have, err = l.firstImage(ctx, []string{tag}); err != nil || have.ID != "" && !again {
-			return err
-		}
-		if err := l.buildFeatures(ctx, p, d, b, tag, platform); err != nil {
-			return err
-		}
-		have, err = l.firstImage(ctx, []string{tag})
-		return err
-	})
-	return have, err
-}
-
-// buildFeatures builds an image with features, or with no more than its metadata, under a tag.
-func (l *Looms) buildFeatures(ctx context.Context, p *Plan, d *dev, b *features.Build, tag, platform string) error {
-	dir, err := os.MkdirTemp("", "docker-loom-features-")
-	if err != nil {
-		return err
+// recipe is what it takes to build an image with features, or with no more than its metadata, under a tag.
+func (d *dev) recipe(p *Plan, b *features.Build, tag, platform string) image.Recipe {
+	return image.Recipe{
+		// Not under the loom's own project, or its down would take the image away from other looms.
+		Tag: tag, Project: featuresImage(p.Repository), Service: d.service, Platform: platform,
+		Dockerfile: b.Dockerfile(), WriteContext: b.WriteContext, Args: map[string]string{"BASE_IMAGE": d.from},
+		Environment: p.base.Project.Environment,
+		Explain:     func(err error) error { return blame(err, p.ID, b.Features) },
 	}
-	defer os.RemoveAll(dir)
-	if err := b.WriteContext(dir); err != nil {
-		return err
-	}
-	// Not under the loom's own project, or its down would take the image away from other looms.
-	one := &types.Project{Name: featuresImage(p.Repository), WorkingDir: dir, Environment: p.base.Project.Environment, Services: types.Services{
-		d.service: {
-			Name: d.service, Image: tag, Platform: platform,
-			Build: &types.BuildConfig{Context: dir, DockerfileInline: b.Dockerfile(), Args: types.MappingWithEquals{"BASE_IMAGE": &d.from}},
-		},
-	}}
-	if err := l.Stack.Provide(ctx, one); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return blame(err, p.ID, b.Features)
-	}
-	return nil
 }
 
 // Prebuild builds the dev container's image with its features and its metadata under a tag of the user's, so that a
@@ -149,7 +121,8 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push bool) 
 		return nil, &NoDevContainerError{t.Name()}
 	}
 	b := d.build(d.is)
-	if err := l.buildFeatures(ctx, plan, d, b, tag, d.is.Service.Platform); err != nil {
+	recipe := d.recipe(plan, b, tag, d.is.Service.Platform)
+	if err := l.Images().Build(ctx, recipe, image.Options{}); err != nil {
 		return nil, err
 	}
 	if push {

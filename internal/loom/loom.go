@@ -457,7 +457,4 @@ func copyOf(k *registry.Loom) *registry.Loom {
 	return &c
 }
 
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
+func isDir(path string) bool { return host.IsDir(path) }

@@ -23,6 +23,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/tell"
@@ -348,18 +349,7 @@ func buildPowers(note func(string, ...any), outside func(string) bool, b *types.
 }
 
 // followed is the path with its links followed as far as it exists.
-func followed(path string) string {
-	rest := ""
-	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
-		if to, err := filepath.EvalSymlinks(at); err == nil {
-			return filepath.Join(to, rest)
-		}
-		if at == filepath.Dir(at) {
-			return path
-		}
-		rest = filepath.Join(filepath.Base(at), rest)
-	}
-}
+func followed(path string) string { return host.RealPath(path) }
 
 // accept stops where the files of a loom that others write ask for more of the host than was accepted, and records what is
 // accepted from now on. It comes before anything that the files say is done.
@@ -494,10 +484,7 @@ func (p *Plan) accepted() (*registry.Accepted, error) {
 }
 
 // below tells whether the path is the folder or in it.
-func below(path, dir string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rel)
-}
+func below(path, dir string) bool { return host.IsBelow(path, dir) }
 
 // digest is a hash over what a loom obeys.
 func digest(parts ...[]byte) string {

@@ -1,4 +1,4 @@
-package loom
+package image
 
 import (
 	"bytes"
@@ -14,30 +14,32 @@ import (
 
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
+
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
 func TestTheFirstImageThatIsSetIsTheAgents(t *testing.T) {
 	t.Parallel()
 	variables := map[string]string{"ILOOM_AGENT_IMAGE": "variable", "AGENT_DEFAULT_IMAGE": "alias"}
-	all := AgentImages{Flag: "flag", Agent: "agent", Project: "project"}
+	all := Choice{Flag: "flag", Agent: "agent", Project: "project"}
 	for _, c := range []struct {
 		name        string
-		set         AgentImages
+		set         Choice
 		without     []string
 		dev         string
 		ref, source string
 	}{
 		{"everything", all, nil, "dev", "flag", "--image"},
-		{"no flag", AgentImages{Agent: "agent", Project: "project"}, nil, "dev", "agent", "container.agents"},
-		{"the project's", AgentImages{Project: "project"}, nil, "dev", "project", "container.agent.image"},
-		{"the variable", AgentImages{}, nil, "dev", "variable", "ILOOM_AGENT_IMAGE"},
-		{"its alias", AgentImages{}, []string{"ILOOM_AGENT_IMAGE"}, "dev", "alias", "AGENT_DEFAULT_IMAGE"},
-		{"the dev container", AgentImages{}, []string{"ILOOM_AGENT_IMAGE", "AGENT_DEFAULT_IMAGE"}, "dev", "dev", devSource},
-		{"nothing", AgentImages{}, []string{"ILOOM_AGENT_IMAGE", "AGENT_DEFAULT_IMAGE"}, "", "", ""},
+		{"no flag", Choice{Agent: "agent", Project: "project"}, nil, "dev", "agent", "container.agents"},
+		{"the project's", Choice{Project: "project"}, nil, "dev", "project", "container.agent.image"},
+		{"the variable", Choice{}, nil, "dev", "variable", "ILOOM_AGENT_IMAGE"},
+		{"its alias", Choice{}, []string{"ILOOM_AGENT_IMAGE"}, "dev", "alias", "AGENT_DEFAULT_IMAGE"},
+		{"the dev container", Choice{}, []string{"ILOOM_AGENT_IMAGE", "AGENT_DEFAULT_IMAGE"}, "dev", "dev", devContainerSource},
+		{"nothing", Choice{}, []string{"ILOOM_AGENT_IMAGE", "AGENT_DEFAULT_IMAGE"}, "", "", ""},
 	} {
 		env := func(name string) string {
 			if slices.Contains(c.without, name) {
@@ -57,17 +59,6 @@ func TestAShortNameMeansTheUsersOwnImageFirst(t *testing.T) {
 	assert.DeepEqual(t, candidates("web:1"), []string{"web:1"})
 }
 
-func TestTheImageOfTheDevContainerIsThatOfARunningOneFirst(t *testing.T) {
-	t.Parallel()
-	of := func(image, state string) engine.Container {
-		return engine.Container{Image: image, State: state, Labels: map[string]string{devcontainer.LabelLocalFolder: "/x"}}
-	}
-	assert.Assert(t, devContainer(nil) == nil)
-	assert.Assert(t, devContainer([]engine.Container{{Image: "web", State: "running"}}) == nil)
-	assert.Equal(t, devContainer([]engine.Container{of("a", "exited"), of("b", "running"), of("c", "exited")}).Image, "b")
-	assert.Equal(t, devContainer([]engine.Container{of("a", "created"), of("c", "exited")}).Image, "a")
-}
-
 func TestABuildersErrorSaysHowTheCommandEnded(t *testing.T) {
 	t.Parallel()
 	for says, want := range map[string]string{
@@ -76,7 +67,7 @@ func TestABuildersErrorSaysHowTheCommandEnded(t *testing.T) {
 		`failed to solve: process "/bin/sh -c x" did not complete successfully: cannot allocate memory`:       "ended with cannot allocate memory",
 		"failed to solve: nosuch: not found": "failed",
 	} {
-		assert.Check(t, howItEnded(errors.New(says)) == want, "%s: %s", says, howItEnded(errors.New(says)))
+		assert.Check(t, HowItEnded(errors.New(says)) == want, "%s: %s", says, HowItEnded(errors.New(says)))
 	}
 }
 
@@ -93,7 +84,7 @@ func TestOnlyOldImagesOfOtherBinariesAreTakenAway(t *testing.T) {
 
 func TestABinaryIsHashedOnceAndAgainWhenItChanges(t *testing.T) {
 	t.Parallel()
-	l := &Looms{Cache: filepath.Join(t.TempDir(), "cache"), Teller: tell.Nowhere()}
+	l := &Store{Cache: filepath.Join(t.TempDir(), "cache"), Teller: tell.Nowhere()}
 	path := filepath.Join(t.TempDir(), "binary")
 	write := func(text string, at time.Time) string {
 		t.Helper()
@@ -116,9 +107,9 @@ func TestABinaryIsHashedOnceAndAgainWhenItChanges(t *testing.T) {
 
 func TestAProgramThatNeedsMoreThanItselfIsRefused(t *testing.T) {
 	t.Parallel()
-	assert.ErrorContains(t, static(strings.NewReader("#!/bin/sh\n")), "no Linux program")
-	assert.ErrorContains(t, static(bytes.NewReader(program(t, elf.PT_INTERP))), "dynamically linked")
-	assert.NilError(t, static(bytes.NewReader(program(t, elf.PT_LOAD))))
+	assert.ErrorContains(t, checkStatic(strings.NewReader("#!/bin/sh\n")), "no Linux program")
+	assert.ErrorContains(t, checkStatic(bytes.NewReader(program(t, elf.PT_INTERP))), "dynamically linked")
+	assert.NilError(t, checkStatic(bytes.NewReader(program(t, elf.PT_LOAD))))
 }
 
 // program is the beginning of an ELF file with one segment.

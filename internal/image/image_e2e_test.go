@@ -1,6 +1,6 @@
 //go:build e2e
 
-package loom
+package image
 
 import (
 	"context"
@@ -27,10 +27,13 @@ import (
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
+// dockerHost is read before TestMain hides it from the other tests.
+var dockerHost = os.Getenv("DOCKER_HOST")
+
 // builder is a docker loom that builds images on the real engine.
 type builder struct {
 	*testing.T
-	*Looms
+	*Store
 	api    *client.Client
 	stderr worldtest.Output
 	unique string
@@ -49,15 +52,15 @@ func newBuilder(t *testing.T) *builder {
 	// The builder asks the engine of the options, not the client.
 	assert.NilError(t, docker.Initialize(&flags.ClientOptions{LogLevel: "error", Hosts: []string{api.DaemonHost()}}))
 	b := &builder{T: t, api: api, unique: fmt.Sprintf("test%d-%d", os.Getpid(), time.Now().UnixNano())}
-	b.Looms = &Looms{Stack: worldtest.NewStack(docker), Engine: engine.New(api, "default"), Cache: t.TempDir(), Teller: &tell.Writer{Out: &b.stderr, Debug: t.Logf}, Process: host.Current()}
+	b.Store = &Store{Stack: worldtest.NewStack(docker), Engine: engine.New(api, "default"), Cache: t.TempDir(), Teller: &tell.Writer{Out: &b.stderr, Debug: t.Logf}, Process: host.Current()}
 	return b
 }
 
 // made builds an image of a name of the test's own.
-func (b *builder) made(from string, lines ...string) *AgentImage {
+func (b *builder) made(from string, lines ...string) *Image {
 	b.Helper()
-	req := BuildImageRequest{ImageRequest: sandbox.ImageRequest{Name: b.unique, From: from, Run: lines}}
-	i, err := b.BuildImage(b.Context(), req)
+	req := BuildRequest{ImageRequest: sandbox.ImageRequest{Name: b.unique, From: from, Run: lines}}
+	i, err := b.BuildNamed(b.Context(), req)
 	assert.NilError(b, err)
 	b.Cleanup(func() { b.remove(i.Image) })
 	return i
@@ -97,7 +100,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	tree := t.TempDir()
 
 	// Without a file it is the image itself.
-	ref, id, findings, err := b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
+	ref, id, findings, err := b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree, Trusted: true})
 	assert.NilError(t, err)
 	assert.Equal(t, ref, base.Image)
 	assert.Equal(t, id, base.ID)
@@ -105,7 +108,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 
 	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("spanner\n"), 0o644))
 	// A look builds nothing.
-	ref, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, true})
+	ref, id, findings, err = b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree, Trusted: true, LookOnly: true})
 	assert.NilError(t, err)
 	assert.Equal(t, id, "")
 	assert.Equal(t, findings[0].Message, "is not built yet")
@@ -119,7 +122,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 		go func() {
 			defer all.Done()
 			var err error
-			_, ids[i], _, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
+			_, ids[i], _, err = b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree, Trusted: true})
 			assert.Check(t, err)
 		}()
 	}
@@ -128,7 +131,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 		assert.Equal(t, other, ids[0])
 	}
 	assert.Equal(t, b.run(ref, "spanner"), "spanner, for 0")
-	list, err := b.ListImages(t.Context())
+	list, err := b.List(t.Context())
 	assert.NilError(t, err)
 	assert.Assert(t, strings.Contains(fmt.Sprint(list), ref))
 
@@ -136,7 +139,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("hammer\n"), 0o644))
 	for _, has := range []struct{ ref, id string }{{ref, ids[0]}, {base.Image, base.ID}} {
 		inside := &engine.Container{State: "running", ImageID: has.id}
-		kept, id, findings, err := b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, inside, true, false})
+		kept, id, findings, err := b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree, Sandbox: inside, Trusted: true})
 		assert.NilError(t, err)
 		assert.Equal(t, kept, has.ref)
 		assert.Equal(t, id, has.id)
@@ -145,7 +148,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 
 	// An image can be named by its ID.
 	of := sandbox.AgentRepository + ":of-" + shortID(base.ID)
-	ref, _, findings, err = b.toolchainImage(t.Context(), toolchain{base.ID, base.ID, tree, nil, true, false})
+	ref, _, findings, err = b.WithTools(t.Context(), Toolchain{Ref: base.ID, ID: base.ID, WorkTree: tree, Trusted: true})
 	hammer := ref
 	b.Cleanup(func() { b.remove(hammer); b.remove(of) })
 	assert.NilError(t, err)
@@ -154,7 +157,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("tongs\n"), 0o644))
 
 	// What an agent may have written is not built.
-	ref, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, false, false})
+	ref, id, findings, err = b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree})
 	assert.NilError(t, err)
 	assert.Equal(t, ref, base.Image)
 	assert.Equal(t, id, base.ID)
@@ -162,7 +165,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 
 	// A build that fails leaves the image without them, with a warning that names the step.
 	assert.NilError(t, os.WriteFile(filepath.Join(tree, "mise.toml"), []byte("broken\n"), 0o644))
-	ref, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
+	ref, id, findings, err = b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree, Trusted: true})
 	assert.NilError(t, err)
 	assert.Equal(t, ref, base.Image)
 	assert.Equal(t, id, base.ID)
@@ -171,7 +174,7 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	// So does a link to a file of the host's.
 	assert.NilError(t, os.Remove(filepath.Join(tree, "mise.toml")))
 	assert.NilError(t, os.Symlink("/etc/hostname", filepath.Join(tree, "mise.toml")))
-	_, id, findings, err = b.toolchainImage(t.Context(), toolchain{base.Image, base.ID, tree, nil, true, false})
+	_, id, findings, err = b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree, Trusted: true})
 	assert.NilError(t, err)
 	assert.Equal(t, id, base.ID)
 	assert.Assert(t, strings.Contains(findings[0].Message, "no plain file"), findings[0].Message)

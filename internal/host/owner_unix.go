@@ -1,14 +1,14 @@
 //go:build unix
 
-package loom
+package host
 
 import (
 	"io/fs"
 	"syscall"
 )
 
-// ownerOf is the owner of a file.
-func ownerOf(info fs.FileInfo) (uid, gid int) {
+// OwnerOf returns the owner of a file.
+func OwnerOf(info fs.FileInfo) (uid, gid int) {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(s.Uid), int(s.Gid)
 	}
