@@ -122,7 +122,7 @@ func (l *Looms) adopt(ctx context.Context, t *Target, d *dev, c engine.Container
 	for _, note := range p.Notes {
 		l.Teller.Sayf("%s", note)
 	}
-	own, err := l.containers(ctx, &k)
+	own, err := l.Containers(ctx, &k)
 	if err != nil {
 		return p, nil, err
 	}
@@ -136,7 +136,7 @@ func (l *Looms) adopt(ctx context.Context, t *Target, d *dev, c engine.Container
 
 // startAll starts what there is of a loom and does not run.
 func (l *Looms) startAll(ctx context.Context, k *registry.Loom) error {
-	own, err := l.containers(ctx, k)
+	own, err := l.Containers(ctx, k)
 	if err != nil {
 		return err
 	}
@@ -156,8 +156,8 @@ func (l *Looms) startAll(ctx context.Context, k *registry.Loom) error {
 	return nil
 }
 
-// containers lists what a loom has: the containers of its project, and an adopted one, which need not be of any.
-func (l *Looms) containers(ctx context.Context, k *registry.Loom) ([]engine.Container, error) {
+// Containers lists what a loom has: the containers of its project, and an adopted one, which need not be of any.
+func (l *Looms) Containers(ctx context.Context, k *registry.Loom) ([]engine.Container, error) {
 	own, err := l.Engine.Containers(ctx, engine.Filter{Project: k.Project})
 	if err != nil || k.Adopted == nil {
 		return own, err

@@ -2,6 +2,7 @@ package loom
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ import (
 
 // Names of what a confined loom has beside the files: the sidecar's service, and the network that only it is on.
 const (
-	egressService = "loom-egress"
+	egressService = sandbox.ServicesEgress
 	egressOuter   = "loom-egress-out"
 )
 
@@ -34,9 +35,9 @@ func (p *Plan) confined() *registry.Confined {
 	return p.Entry.Confined
 }
 
-// setConfined notes how the loom's services are confined from now on; nil lifts it. The next up, from these files or from
+// SetConfined notes how the loom's services are confined from now on; nil lifts it. The next up, from these files or from
 // memory, brings it about.
-func (l *Looms) setConfined(ctx context.Context, t *Target, c *registry.Confined) error {
+func (l *Looms) SetConfined(ctx context.Context, t *Target, c *registry.Confined) error {
 	if t.Known != nil {
 		t.Known.Confined = c
 	}
@@ -289,12 +290,23 @@ func (l *Looms) dropSidecar(ctx context.Context, p *Plan) error {
 	return l.Engine.RemoveContainers(ctx, ids, true)
 }
 
-// held are the files and folders of the work tree that services mount, of those that there are. Links lead somewhere else
-// each time one looks, so that none is held.
-func (p *Plan) held() []string {
+// Held are the files and folders of the work tree that services mount and that exist. Symbolic links are never held: their
+// target can change between two looks.
+func (p *Plan) Held() []string {
 	tree := followed(p.WorkTree)
 	return slices.DeleteFunc(overrides.Held(p.Project, tree, followed), func(path string) bool {
 		_, err := os.Lstat(path)
 		return err != nil || slices.Contains(strings.Split(path[len(tree):], string(filepath.Separator)), ".git")
 	})
+}
+
+// ServiceAccess says what the agent reaches by way of each of the loom's services.
+func (p *Plan) ServiceAccess() []sandbox.ServiceAccess {
+	list := []sandbox.ServiceAccess{}
+	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {
+		if name != egressService {
+			list = append(list, sandbox.ServiceAccess{Name: name, Open: p.leaves(name), Ways: p.ways(name)})
+		}
+	}
+	return list
 }

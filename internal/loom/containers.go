@@ -26,3 +26,14 @@ func DevContainerOf(own []engine.Container) *engine.Container {
 	}
 	return dev
 }
+
+// IsDockerfile reports whether the project is nothing but a Dockerfile.
+func (p *Plan) IsDockerfile() bool { return p.base.Dockerfile != "" }
+
+// DevContainerLabels are the labels by which tools find the dev container of the plan's folder, nil without one.
+func (p *Plan) DevContainerLabels() map[string]string {
+	if p.dev == nil {
+		return nil
+	}
+	return p.dev.read.IDLabels()
+}

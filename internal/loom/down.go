@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -98,7 +99,7 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 		return nil, err
 	}
 	if !req.DryRun {
-		release, err := l.alone(ctx, t)
+		release, err := l.LockTarget(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +134,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 		}
 	}
 	byProject := map[string]string{stack.LabelProject: project}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -171,13 +172,14 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if err != nil {
 		return nil, err
 	}
-	if err := l.endSandboxes(ctx, t, own); err != nil {
-		return nil, err
-	}
-	if req.Volumes {
-		if err := l.forgetSandboxes(ctx, t); err != nil {
-			return nil, err
+	err = l.tellCompanions(func(c Companion) error {
+		if err := c.End(ctx, t, own); err != nil || !req.Volumes {
+			return err
 		}
+		return c.Forget(ctx, t)
+	})
+	if err != nil {
+		return nil, err
 	}
 	if t.ID == Main && isDir(t.WorkTree) {
 		return r, l.downMain(ctx, t, req)
@@ -185,7 +187,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if err := l.takeBack(ctx, own); err != nil {
 		return nil, err
 	}
-	own = slices.DeleteFunc(own, isSandbox)
+	own = slices.DeleteFunc(own, l.isCompanion)
 	if there, err := l.anything(ctx, project, own); err != nil {
 		return nil, err
 	} else if there {
@@ -259,7 +261,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	if ends {
 		if err := unexclude(ctx, t); err != nil {
 			// A repository that git cannot read must not keep its leases for ever.
-			l.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, firstLine(err))
+			l.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, tell.FirstLine(err))
 		}
 	}
 	if ends {
@@ -327,7 +329,7 @@ func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *t
 	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		l.Teller.Sayf("%s cannot be loaded (%v): its pre_stop hooks do not run", t.Known.Dir, firstLine(err))
+		l.Teller.Sayf("%s cannot be loaded (%v): its pre_stop hooks do not run", t.Known.Dir, tell.FirstLine(err))
 		return nil
 	}
 	if len(project.Services) == 0 {
@@ -362,11 +364,6 @@ func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error)
 		f.dev.outline().Apply(p.base.Project)
 	}
 	return p.base.Finish(f.found.Paths, p.customLabels())
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }
 
 // Everywhere lists all looms of all repositories on this engine.

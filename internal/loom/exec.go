@@ -95,7 +95,7 @@ func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
 	if err != nil {
 		return 0, &NotRunError{err}
 	}
-	if isSandbox(c) {
+	if sandbox.IsSandbox(c.Labels) {
 		return 0, &NotRunError{&SandboxServiceError{Service: c.Service, Agent: c.Labels[sandbox.LabelAgent], Loom: c.Labels[engine.LabelLoom]}}
 	}
 	if isDevContainer(c) {
@@ -146,7 +146,7 @@ func (l *Looms) named(ctx context.Context, src stack.Source, words []string) (t 
 	if len(words) > 0 {
 		where.ID, rest = words[0], words[1:]
 	}
-	if t = l.registered(ctx, where); t == nil {
+	if t = l.Registered(ctx, where); t == nil {
 		t, err = l.Resolve(ctx, where, Reading)
 	}
 	unknown := err
@@ -160,16 +160,16 @@ func (l *Looms) named(ctx context.Context, src stack.Source, words []string) (t 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	own, err = l.containers(ctx, t.Known)
+	own, err = l.Containers(ctx, t.Known)
 	if err == nil && len(words) > 0 && len(rest) == len(words) && !hasService(own, words[0]) {
 		err = &NeitherError{Name: words[0], Loom: t.ID}
 	}
 	return t, own, rest, err
 }
 
-// registered is Resolve for the common case, without a git process, which takes as long as a command in a container: the folder
+// Registered is Resolve for the common case, without a git process, which takes as long as a command in a container: the folder
 // is in a work tree of the registry, as it was registered. In all other cases it is nil.
-func (l *Looms) registered(ctx context.Context, where Where) *Target {
+func (l *Looms) Registered(ctx context.Context, where Where) *Target {
 	id, err := "", error(nil)
 	if where.ID != "" {
 		if id, err = ParseID(where.ID); err != nil {
@@ -227,7 +227,7 @@ func hasService(own []engine.Container, name string) bool {
 // execContainer chooses the container: of the service that is named, else of the dev container, else of the one service
 // there is, else of the one that a browser reaches.
 func (l *Looms) execContainer(t *Target, own []engine.Container, service string, index int) (engine.Container, error) {
-	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool { return c.OneOff || service == "" && isAside(c) })
+	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool { return c.OneOff || service == "" && l.isNoService(c) })
 	if len(own) == 0 {
 		return engine.Container{}, &EmptyError{t.ID}
 	}

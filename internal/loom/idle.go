@@ -391,7 +391,7 @@ func (l *Looms) idle(v *view, t *Target, req IdleRequest) (bool, string) {
 
 // stopIdle stops a loom that looked idle, if it still does now that no other command works on it.
 func (l *Looms) stopIdle(ctx context.Context, t *Target, req IdleRequest, log []engine.Session) (bool, string, error) {
-	release, err := l.alone(ctx, t)
+	release, err := l.LockTarget(ctx, t)
 	if err != nil {
 		return false, "", err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
@@ -40,6 +41,8 @@ type Looms struct {
 	Teller tell.Teller
 	// Process is what the command takes from its process.
 	Process host.Process
+	// Companions live beside the services of looms.
+	Companions []Companion
 
 	// permitted are the powers that the user has accepted in this process.
 	permitted []string
@@ -355,7 +358,7 @@ func fromLabels(e engine.Loom) *registry.Loom {
 	// Only --offset gives main one.
 	k.Pinned = e.ID == Main && e.Offset > 0
 	for _, c := range e.Containers {
-		if isSandbox(c) {
+		if sandbox.IsSandbox(c.Labels) {
 			k.Sandboxed = true
 		}
 		if c.Service == egressService {

@@ -55,8 +55,8 @@ func visible(text string) string {
 	return text
 }
 
-// distrusted tells whether others may have written what the loom's work tree says: a pull request's author, or an agent.
-func distrusted(k *registry.Loom) bool {
+// IsDistrusted reports whether others may have written what the loom's work tree says: a pull request's author, or an agent.
+func IsDistrusted(k *registry.Loom) bool {
 	return k.Untrusted || k.Sandboxed || strings.HasPrefix(k.ID, "pr/")
 }
 
@@ -64,7 +64,7 @@ func distrusted(k *registry.Loom) bool {
 // anything; one whose work tree others write may ask for no more than the last time, and the first time for no more
 // than the trusted looms of its repository. It returns what is new.
 func judge(entry *registry.Loom, looms []*registry.Loom, powers []string) []string {
-	if !distrusted(entry) {
+	if !IsDistrusted(entry) {
 		return nil
 	}
 	var accepted []string
@@ -72,7 +72,7 @@ func judge(entry *registry.Loom, looms []*registry.Loom, powers []string) []stri
 		accepted = entry.Accepted.Powers
 	} else {
 		for _, k := range looms {
-			if k.Repository == entry.Repository && !distrusted(k) && k.Accepted != nil {
+			if k.Repository == entry.Repository && !IsDistrusted(k) && k.Accepted != nil {
 				accepted = append(accepted, k.Accepted.Powers...)
 			}
 		}
@@ -383,8 +383,7 @@ func (l *Looms) accept(ctx context.Context, p *Plan, o Options) error {
 	})
 }
 
-// loosen stops the loom's sandboxes where services mount more of the work tree than they were made to hold: what runs in
-// them could put a link in its place. The next agent command makes them anew.
+// loosen tells the loom's companions if services mount more of the work tree than before.
 func (l *Looms) loosen(ctx context.Context, p *Plan, now *registry.Accepted) error {
 	have := p.Entry.Accepted
 	more := slices.ContainsFunc(now.Powers, func(power string) bool {
@@ -393,21 +392,7 @@ func (l *Looms) loosen(ctx context.Context, p *Plan, now *registry.Accepted) err
 	if !p.Entry.Sandboxed || !more {
 		return nil
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: p.Entry.Project, Labels: map[string]string{sandbox.LabelAgent: ""}})
-	if err != nil {
-		return err
-	}
-	for _, c := range own {
-		name := c.Labels[sandbox.LabelAgent]
-		if !isRunning(c) || c.Service != sandbox.ServiceName(name) {
-			continue
-		}
-		l.Teller.Sayf("agent %s of loom %s is stopped: it could replace what services mount of the work tree now", name, p.ID)
-		if err := l.Engine.Stop(ctx, c.ID, 0); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.tellCompanions(func(c Companion) error { return c.ServicesMountMore(ctx, &p.Entry) })
 }
 
 // permit stops, or asks, where powers are new to a loom whose work tree others write. What the user has just accepted is
@@ -456,7 +441,7 @@ func (l *Looms) mayFetch(ctx context.Context, t *Target, f *facts, o Options, re
 }
 
 func (l *Looms) added(ctx context.Context, entry *registry.Loom, powers []string) ([]string, error) {
-	if !distrusted(entry) {
+	if !IsDistrusted(entry) {
 		return nil, nil
 	}
 	state, err := l.Registry.Read(ctx)
@@ -565,12 +550,12 @@ func namesakes(files *types.Project) []string {
 		list = append(list, "service "+egressService+" has a name of docker loom's own")
 	}
 	for key := range files.Networks {
-		if key == egressOuter || isSandboxKey(key) {
+		if key == egressOuter || sandbox.IsKey(key) {
 			list = append(list, "network "+key+" has a name of docker loom's own")
 		}
 	}
 	for key := range files.Volumes {
-		if isSandboxKey(key) {
+		if sandbox.IsKey(key) {
 			list = append(list, "volume "+key+" has a name of docker loom's own")
 		}
 	}

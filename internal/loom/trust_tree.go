@@ -1,6 +1,7 @@
 package loom
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ type written struct {
 
 // writtenFile is beside the registry, so that it is there where that is lost.
 func (l *Looms) writtenFile(tree string) string {
-	return filepath.Join(l.sandboxDir(".trees"), digest([]byte(followed(tree)))[:32]+".json")
+	return filepath.Join(filepath.Dir(l.Registry.Path()), "sandbox", ".trees", digest([]byte(followed(tree)))[:32]+".json")
 }
 
 // keepWritten notes that a sandbox could write the loom's work tree, and what was accepted of it.
@@ -60,4 +61,20 @@ func (l *Looms) inherit(k *registry.Loom, state *registry.State) {
 		_ = json.Unmarshal(text, &w)
 		from(w.Accepted)
 	}
+}
+
+// MarkSandboxed notes, before a sandbox starts, that from now on somebody else may have written the loom's work tree.
+func (l *Looms) MarkSandboxed(ctx context.Context, t *Target) error {
+	if err := l.keepWritten(t.Known); err != nil || t.Known.Sandboxed {
+		return err
+	}
+	t.Known.Sandboxed = true
+	return l.Registry.Update(ctx, func(state *registry.State) error {
+		k := state.Find(t.Repository, t.ID)
+		if k == nil {
+			return &UnknownError{t.Name()}
+		}
+		k.Sandboxed = true
+		return nil
+	})
 }

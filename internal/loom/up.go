@@ -114,15 +114,15 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 		}
 		defer release()
 		l.attend(ctx, target)
-		if err := l.refresh(ctx, target); err != nil {
+		if err := l.Refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}
 	}
-	return l.upLocked(ctx, target, source, req)
+	return l.UpLocked(ctx, target, source, req)
 }
 
-// upLocked is up of a loom whose lock is held, and whose entry was read since.
-func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
+// UpLocked is up of a loom whose lock is held, and whose entry was read since.
+func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
 	if err := l.ownTree(ctx, target, req); err != nil {
 		return nil, nil, err
 	}
@@ -188,20 +188,20 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 	return plan, result, nil
 }
 
-// alone keeps other commands from the loom until release is called, and reads its entry as the last of them left it.
-func (l *Looms) alone(ctx context.Context, t *Target) (release func(), err error) {
+// LockTarget keeps other commands from the loom until release is called, and reads its entry as the last of them left it.
+func (l *Looms) LockTarget(ctx context.Context, t *Target) (release func(), err error) {
 	if release, err = l.lock(ctx, t); err != nil {
 		return nil, err
 	}
-	if err := l.refresh(ctx, t); err != nil {
+	if err := l.Refresh(ctx, t); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
 }
 
-// refresh reads the loom's entry again: another command may have had the lock meanwhile.
-func (l *Looms) refresh(ctx context.Context, t *Target) error {
+// Refresh reads the loom's entry again: another command may have had the lock meanwhile.
+func (l *Looms) Refresh(ctx context.Context, t *Target) error {
 	state, err := l.Registry.Read(ctx)
 	if err != nil {
 		return err
@@ -232,7 +232,7 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		if err := l.dropSidecar(ctx, plan); err != nil {
 			return nil, err
 		}
-		if err := l.keepSandboxes(ctx, plan); err != nil {
+		if err := l.keepCompanions(ctx, plan); err != nil {
 			return nil, err
 		}
 		if err := l.Stack.Create(ctx, plan.Project, req.CreateOptions); err != nil {
@@ -258,13 +258,14 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		if err := l.dropSidecar(ctx, plan); err != nil {
 			return nil, err
 		}
-		if err := l.keepSandboxes(ctx, plan); err != nil {
+		if err := l.keepCompanions(ctx, plan); err != nil {
 			return nil, err
 		}
 		if err := l.Stack.Up(ctx, plan.Project, req.CreateOptions); err != nil {
 			return nil, l.explain(ctx, plan, err)
 		}
-		if err := l.rejoin(ctx, plan.Entry.Project); err != nil {
+		up := func(c Companion) error { return c.ServicesUp(ctx, plan.Entry.Project) }
+		if err := l.tellCompanions(up); err != nil {
 			return nil, err
 		}
 		if err := l.lend(ctx, plan); err != nil {
@@ -323,7 +324,7 @@ func (l *Looms) converged(ctx context.Context, plan *Plan, o stack.CreateOptions
 	}
 	var seen []stack.Seen
 	for _, c := range own {
-		if !c.OneOff && !isSandbox(c) {
+		if !c.OneOff && !l.isCompanion(c) {
 			done := c.State == "exited" && c.ExitCode == 0 && finishes(plan, c.Service)
 			seen = append(seen, stack.Seen{Service: c.Service, Labels: c.Labels, Up: c.State == "running" && c.Health != "unhealthy" || done})
 		}

@@ -1,4 +1,4 @@
-package loom
+package agent
 
 import (
 	"bufio"
@@ -13,22 +13,13 @@ import (
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 )
 
-// agentUser is who an agent is: inside, and what this machine takes it for.
+// agentUser is who an agent is: in its containers, and on this machine.
 type agentUser struct{ uid, gid, hostUID, hostGID int }
-
-// IDsError says that the engine gives containers other ids than the machine's, and that it cannot be told which.
-type IDsError struct{ Err error }
-
-// Error says why.
-func (e *IDsError) Error() string { return "ids of the engine's containers: " + e.Err.Error() }
-
-// Unwrap gives the reason.
-func (e *IDsError) Unwrap() error { return e.Err }
 
 var remappedRoot = regexp.MustCompile(`/(\d+)\.(\d+)$`)
 
-// userOn decides who the agent is: the owner of the work tree, where the engine's containers can be that user and it is not
-// root; else a user of its own, which has to be given rights.
+// userOn decides who the agent is: the owner of the work tree if the engine's containers can be that user and it is not root.
+// Otherwise it is a user of its own, which must be given rights.
 func userOn(info engine.Info, uid, gid int) (agentUser, error) {
 	const span = 65536 // ids that an engine maps, at least
 	switch {

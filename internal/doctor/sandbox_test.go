@@ -1,4 +1,4 @@
-package loom
+package doctor
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package loom
+package agent
 
 import (
 	"os"
@@ -15,8 +15,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
-// wishOf decides on the settings of a main work tree, in the JSON of container.
-func wishOf(t *testing.T, container string, req AgentRequest, env map[string]string) (*wish, error) {
+// wantedFor decides on the settings of a main work tree, in the JSON of container.
+func wantedFor(t *testing.T, container string, req Request, env map[string]string) (*wanted, error) {
 	t.Helper()
 	src := settings.Sources{WorkTree: t.TempDir()}
 	path := filepath.Join(src.WorkTree, ".iloom", "settings.json")
@@ -26,9 +26,9 @@ func wishOf(t *testing.T, container string, req AgentRequest, env map[string]str
 	assert.NilError(t, err)
 	name := req.Agent
 	if name == "" {
-		name = DefaultAgent
+		name = DefaultName
 	}
-	w, err := wished(name, set, src, &req, func(name string) string { return env[name] })
+	w, err := policySettings{name: name, set: set, src: src, env: func(name string) string { return env[name] }}.decide(&req)
 	if err != nil {
 		err = errorString(strings.ReplaceAll(err.Error(), path, "FILE"))
 	}
@@ -43,7 +43,7 @@ func TestAFlagIsStrongerThanTheEnvironmentAndThatThanSettings(t *testing.T) {
 	t.Parallel()
 	const set = `"agent": {"memory": "1g", "cpus": 1, "pids": 100, "runtime": "a", "dockerAccess": "socket", "image": "i", "vault": "v",
 		"egress": {"mode": "open", "allow": ["a.test"]}, "servicesEgress": "open", "command": ["x"]}`
-	w, err := wishOf(t, set, AgentRequest{}, nil)
+	w, err := wantedFor(t, set, Request{}, nil)
 	assert.NilError(t, err)
 	assert.DeepEqual(t, w.policy.Limits, sandbox.Limits{Memory: 1 << 30, CPUs: 1, PIDs: 100})
 	assert.Equal(t, w.policy.Runtime+" "+w.policy.Vault+" "+w.images.Project+" "+w.policy.Command[0], "a v i x")
@@ -52,7 +52,7 @@ func TestAFlagIsStrongerThanTheEnvironmentAndThatThanSettings(t *testing.T) {
 	assert.Assert(t, w.confinement("image") == nil)
 	assert.Assert(t, w.policy.DockerSocket != "")
 
-	w, err = wishOf(t, set, AgentRequest{Image: "f", Egress: "restricted", ServicesEgress: "restricted", Vault: "w"}, map[string]string{
+	w, err = wantedFor(t, set, Request{Image: "f", Egress: "restricted", ServicesEgress: "restricted", Vault: "w"}, map[string]string{
 		"AGENT_MEMORY_LIMIT": "2147483648", "AGENT_CPU_LIMIT": "3", "AGENT_PIDS_LIMIT": "50", "AGENT_RUNTIME": "b", "AGENT_DOCKER_ACCESS": "none",
 	})
 	assert.NilError(t, err)
@@ -69,7 +69,7 @@ func TestAFlagIsStrongerThanTheEnvironmentAndThatThanSettings(t *testing.T) {
 
 func TestWithoutSettingsAnAgentIsRestricted(t *testing.T) {
 	t.Parallel()
-	w, err := wishOf(t, ``, AgentRequest{}, nil)
+	w, err := wantedFor(t, ``, Request{}, nil)
 	assert.NilError(t, err)
 	assert.DeepEqual(t, w.policy.Command, []string{"claude", "--dangerously-skip-permissions"})
 	assert.DeepEqual(t, w.policy.Limits, sandbox.DefaultLimits())
@@ -77,59 +77,37 @@ func TestWithoutSettingsAnAgentIsRestricted(t *testing.T) {
 	assert.Equal(t, w.services, egress.Restricted)
 	assert.Assert(t, w.policy.DockerSocket == "" && len(w.policy.Credentials) == 0 && len(w.mounts) == 0 && !w.policy.ReadOnly)
 	// What leads out for nobody leads out for no service either.
-	w, err = wishOf(t, ``, AgentRequest{Egress: "none"}, nil)
+	w, err = wantedFor(t, ``, Request{Egress: "none"}, nil)
 	assert.NilError(t, err)
 	assert.Equal(t, w.confinement("").Mode, "none")
 	assert.Equal(t, len(w.policy.Allow)+len(w.confinement("").Allow), 0)
 }
 
-func TestWhatCannotBeWishedNamesItsPlace(t *testing.T) {
+func TestAWrongSettingNamesItsPlace(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		set  string
-		req  AgentRequest
+		req  Request
 		env  map[string]string
 		want string
 	}{
 		{set: `"agent": {"egress": {"allow": ["a", "b c"]}}`, want: `FILE:1:52: container.agent.egress.allow[1]: host "b c"`},
 		{set: `"agent": {"memory": "1k"}`, want: `FILE:1:36: container.agent.memory: memory limit "1k"`},
-		{set: `"agents": {"x": {"memory": "1k"}}`, req: AgentRequest{Agent: "x"}, want: `FILE:1:43: container.agents.x.memory: memory limit "1k"`},
+		{set: `"agents": {"x": {"memory": "1k"}}`, req: Request{Agent: "x"}, want: `FILE:1:43: container.agents.x.memory: memory limit "1k"`},
 		{env: map[string]string{"AGENT_CPU_LIMIT": "all"}, want: `AGENT_CPU_LIMIT: CPU limit "all"`},
 		{env: map[string]string{"AGENT_DOCKER_ACCESS": "yes"}, want: `AGENT_DOCKER_ACCESS "yes": it is none or socket`},
-		{req: AgentRequest{Egress: "x"}, want: `egress "x": it is none, restricted or open`},
+		{req: Request{Egress: "x"}, want: `egress "x": it is none, restricted or open`},
 	} {
-		_, err := wishOf(t, c.set, c.req, c.env)
+		_, err := wantedFor(t, c.set, c.req, c.env)
 		assert.ErrorContains(t, err, c.want)
 	}
-}
-
-func TestSettingsOfAMainWorkTreeArePowersOfItsLoom(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	assert.NilError(t, os.Mkdir(filepath.Join(dir, ".iloom"), 0o755))
-	assert.NilError(t, os.WriteFile(filepath.Join(dir, ".iloom", "settings.json"), []byte(`{"container": {
-		"agent": {"egress": {"mode": "open", "allow": ["a.test"]}, "credentials": ["git"], "mounts": [{"source": "/srv"}, {"source": "/data", "readOnly": false}],
-			"dockerAccess": "socket", "servicesEgress": "open", "memory": "8g", "command": "not a power"},
-		"agents": {"reviewer": {"readOnly": true, "egress": {"mode": "none", "allow": []}, "credentials": [], "mounts": [], "dockerAccess": "none", "servicesEgress": "restricted"}}
-	}}`), 0o600))
-	got, err := policyPowers(&Target{Repository: dir, WorkTree: dir})
-	assert.NilError(t, err)
-	assert.DeepEqual(t, got, []string{
-		"agent agent has the Docker socket", "agent agent has your credentials of git", "agent agent may take memory of 8g", "agent agent reaches a.test",
-		"agent agent reaches every public host", "agent agent reads /srv", "agent agent works beside services that reach every public host",
-		"agent agent writes to /data", "agent reviewer may take memory of 8g",
-	})
-	// Elsewhere they are not obeyed.
-	got, err = policyPowers(&Target{Repository: "/elsewhere", WorkTree: dir})
-	assert.NilError(t, err)
-	assert.Equal(t, len(got), 0)
 }
 
 func TestMovedTellsOfAllRefsButTheOwn(t *testing.T) {
 	t.Parallel()
 	before := map[string]string{"refs/heads/own": "1111111111", "refs/heads/main": "2222222222", "refs/heads/gone": "3333333333", "refs/tags/v1": "4444444444"}
 	after := map[string]string{"refs/heads/own": "5555555555", "refs/heads/main": "6666666666", "refs/tags/v1": "4444444444", "refs/heads/next": "7777777777", "refs/stash": "8888888888"}
-	assert.DeepEqual(t, moved(before, after, "refs/heads/own", "refs/heads/next"), []string{
+	assert.DeepEqual(t, movedRefs(before, after, "refs/heads/own", "refs/heads/next"), []string{
 		"refs/heads/gone is gone, it was at 33333333", "refs/heads/main moved from 22222222 to 66666666", "refs/stash is new, at 88888888",
 	})
 }

@@ -1,4 +1,4 @@
-package loom
+package doctor
 
 import (
 	"context"
@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/image"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -122,113 +124,125 @@ func (s SandboxState) String() string {
 	return text
 }
 
-// boxHealth looks at the sandboxes that run on the engine: each on its own network alone, that network closed, its proxy
+// checkSandboxes looks at the sandboxes that run on the engine: each on its own network alone, that network closed, its proxy
 // answering.
-func (l *Looms) boxHealth(ctx context.Context, d *Diagnosis) {
-	all, err := l.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{sandbox.LabelAgent: ""}})
+func (x examination) checkSandboxes(ctx context.Context) {
+	all, err := x.engine.Containers(ctx, engine.Filter{Labels: map[string]string{sandbox.LabelAgent: ""}})
 	if err != nil {
-		d.error("engine", err.Error(), "")
+		x.error("engine", err.Error(), "")
 		return
 	}
 	for _, c := range all {
-		agent := c.Labels[sandbox.LabelAgent]
-		if c.OneOff || c.State != "running" || c.Service != sandbox.ServiceName(agent) {
+		if c.OneOff || c.State != "running" || c.Service != sandbox.ServiceName(c.Labels[sandbox.LabelAgent]) {
 			continue
 		}
-		subject := "agent " + agent + " of loom " + registry.Name(c.Labels[engine.LabelRepo], c.Labels[engine.LabelLoom])
-		again := "docker loom agent stop " + c.Labels[engine.LabelLoom] + asAgent(agent) + " in its folder; its next command makes it right"
-		own := networkName(c.Project, c.Service)
-		if !slices.Equal(c.Networks, []string{own}) {
-			d.find(finding.Warning, subject, "is on the networks "+strings.Join(c.Networks, ", ")+", and belongs on "+own+" alone", again)
-		}
-		networks, err := l.Engine.Networks(ctx, map[string]string{stack.LabelProject: c.Project})
-		if err != nil {
-			d.error("engine", err.Error(), "")
+		if err := x.checkSandbox(ctx, c, all); err != nil {
+			x.error("engine", err.Error(), "")
 			return
-		}
-		for _, n := range networks {
-			if n.Name == own && !n.Internal {
-				d.find(finding.Warning, subject, "its network "+own+" is not internal", again)
-			}
-		}
-		_, proxy := boxOf(of(all, c.Project), agent)
-		if proxy == nil || proxy.State != "running" {
-			d.find(finding.Warning, subject, "runs without its proxy: it reaches the services and nothing else", again)
-			continue
-		}
-		_, why, code, err := l.Engine.ExecOutput(ctx, proxy.ID, engine.Process{Cmd: []string{sandbox.Program, "egress", "ready"}})
-		if err != nil || code != 0 {
-			d.find(finding.Warning, subject, strings.TrimSpace(fmt.Sprintf("its proxy does not answer: %s", why)), again)
 		}
 	}
 }
 
-// of are the containers of a project.
-func of(all []engine.Container, project string) []engine.Container {
-	return slices.DeleteFunc(slices.Clone(all), func(c engine.Container) bool { return c.Project != project })
+// checkSandbox looks at one sandbox that runs. all are the containers of all sandboxes.
+func (x examination) checkSandbox(ctx context.Context, c engine.Container, all []engine.Container) error {
+	name, id := c.Labels[sandbox.LabelAgent], c.Labels[engine.LabelLoom]
+	remedy := "docker loom agent stop " + id + agent.AsFlag(name) + " in its folder; its next command makes it right"
+	warn := func(message string) {
+		x.find(finding.Warning, "agent "+name+" of loom "+registry.Name(c.Labels[engine.LabelRepo], id), message, remedy)
+	}
+	own := sandbox.NetworkName(c.Project, c.Service)
+	if !slices.Equal(c.Networks, []string{own}) {
+		warn("is on the networks " + strings.Join(c.Networks, ", ") + ", and belongs on " + own + " alone")
+	}
+	networks, err := x.engine.Networks(ctx, map[string]string{stack.LabelProject: c.Project})
+	if err != nil {
+		return err
+	}
+	for _, n := range networks {
+		if n.Name == own && !n.Internal {
+			warn("its network " + own + " is not internal")
+		}
+	}
+	proxy := slices.IndexFunc(all, func(o engine.Container) bool {
+		return o.Project == c.Project && !o.OneOff && o.Service == sandbox.EgressName(name) && o.State == "running"
+	})
+	if proxy < 0 {
+		warn("runs without its proxy: it reaches the services and nothing else")
+		return nil
+	}
+	ready := engine.Process{Cmd: []string{sandbox.Program, "egress", "ready"}}
+	_, why, code, err := x.engine.ExecOutput(ctx, all[proxy].ID, ready)
+	if err != nil || code != 0 {
+		warn(strings.TrimSpace(fmt.Sprintf("its proxy does not answer: %s", why)))
+	}
+	return nil
 }
 
-// listHealth looks whether an agent could be given rights to a work tree that is root's.
-func listHealth(tree string, d *Diagnosis) {
+// checkACLs looks whether an agent could be given rights to a work tree that is root's.
+func (x examination) checkACLs(tree string) {
 	root, err := os.Stat(tree)
 	if err != nil {
 		return
 	}
-	if uid, _ := host.OwnerOf(root); uid != 0 || d.Sandbox.Users == "rootless" {
+	if uid, _ := host.OwnerOf(root); uid != 0 || x.Sandbox.Users == "rootless" {
 		return
 	}
 	if err := sandbox.HasLists(tree); err != nil {
-		d.find(finding.Warning, "sandbox", err.Error(), "give the work tree to another user than root")
+		x.find(finding.Warning, "sandbox", err.Error(), "give the work tree to another user than root")
 	}
 }
 
-// sandboxHealth looks at what the engine gives to agents' sandboxes.
-func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Info) {
+// checkConfinement looks at what the engine gives to agents' sandboxes.
+func (x examination) checkConfinement(info engine.Info) {
 	system, arch := runtime.GOOS, runtime.GOARCH
-	if os.Getenv(image.EgressVariable) != "" {
+	if x.looms.Process.Getenv(image.EgressVariable) != "" {
 		// Then another program is the proxy.
 		system, arch = info.Confines.OS, info.Confines.Arch
 	}
-	state, findings := confinement(info.Confines, l.Engine.IsolatedGateway(), system, arch)
-	d.Sandbox = state
-	d.Findings = append(d.Findings, findings...)
+	state, findings := confinement(info.Confines, x.engine.IsolatedGateway(), system, arch)
+	x.Sandbox = state
+	x.Findings = append(x.Findings, findings...)
 }
 
-// sandboxImages looks at what a sandbox of the loom would be made of. It builds nothing.
-func (l *Looms) sandboxImages(ctx context.Context, t *Target, d *Diagnosis) {
-	warn := func(err error, remedy string) { d.find(finding.Warning, "sandbox", err.Error(), remedy) }
-	ref, err := l.Images().EgressRef()
+// checkSandboxImages looks at what a sandbox of the loom would be made from. It builds nothing.
+func (x examination) checkSandboxImages(ctx context.Context, t *loom.Target) {
+	warn := func(err error, remedy string) { x.find(finding.Warning, "sandbox", err.Error(), remedy) }
+	ref, err := x.looms.Images().EgressRef()
 	if err != nil {
 		warn(err, "")
 		return
 	}
-	d.Sandbox.Proxy = ref
-	id, err := l.Engine.ImageID(ctx, ref)
-	d.Sandbox.ProxyAvailable = err == nil && id != ""
-	if !d.Sandbox.ProxyAvailable && os.Getenv(image.EgressVariable) != "" {
+	x.Sandbox.Proxy = ref
+	id, err := x.engine.ImageID(ctx, ref)
+	x.Sandbox.ProxyAvailable = err == nil && id != ""
+	if !x.Sandbox.ProxyAvailable && x.looms.Process.Getenv(image.EgressVariable) != "" {
 		warn(fmt.Errorf("there is no image %s, which %s names", ref, image.EgressVariable), "docker pull "+ref)
 	}
-	w, err := l.wished(t, &AgentRequest{})
+	needs, err := x.agents.Needs(t)
 	if err != nil {
 		warn(err, "")
 		return
 	}
-	d.Findings = append(d.Findings, w.findings...)
-	if r := w.policy.Runtime; r != "" && !slices.Contains(d.Sandbox.Runtimes, r) {
-		warn(&RuntimeError{r, d.Sandbox.Runtimes}, "install it for the engine, or choose another with container.agent.runtime")
+	x.Findings = append(x.Findings, needs.Findings...)
+	if r := needs.Runtime; r != "" && !slices.Contains(x.Sandbox.Runtimes, r) {
+		warn(&agent.RuntimeError{Runtime: r, There: x.Sandbox.Runtimes},
+			"install it for the engine, or choose another with container.agent.runtime")
 	}
 	var own []engine.Container
 	if t.Known != nil {
-		if own, err = l.containers(ctx, t.Known); err != nil {
+		if own, err = x.looms.Containers(ctx, t.Known); err != nil {
 			warn(err, "")
 			return
 		}
 	}
-	w.images.LookOnly = true
-	ref, id, err = l.Images().ForAgent(ctx, w.images, devImage(own))
+	dev := ""
+	if c := loom.DevContainerOf(own); c != nil {
+		dev = c.Image
+	}
+	ref, id, err = x.looms.Images().ForAgent(ctx, needs.Images, dev)
 	if err != nil {
 		warn(err, "docker loom image ls")
 		return
 	}
-	d.Sandbox.Image, d.Sandbox.ImageAvailable = ref, id != ""
+	x.Sandbox.Image, x.Sandbox.ImageAvailable = ref, id != ""
 }

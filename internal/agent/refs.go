@@ -1,4 +1,4 @@
-package loom
+package agent
 
 import (
 	"context"
@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
-// moved says which refs are not as they were, but for the work tree's own branches: an agent can move any.
-func moved(before, after map[string]string, own ...string) []string {
+// movedRefs lists the refs that changed, but for the work tree's own branches. An agent can move any.
+func movedRefs(before, after map[string]string, own ...string) []string {
 	all := map[string]bool{}
 	for name := range before {
 		all[name] = true
@@ -37,33 +38,33 @@ func moved(before, after map[string]string, own ...string) []string {
 	return lines
 }
 
-// watch remembers the repository's refs, unless before has them, and returns what tells on stderr which moved since.
-func (l *Looms) watch(ctx context.Context, git *worktree.Pointers, before map[string]string) (tell func(context.Context)) {
+// watchRefs remembers the repository's refs, unless before has them. The function that it returns tells which moved since.
+func (a *Agents) watchRefs(ctx context.Context, git *worktree.Pointers, before map[string]string) (tellMoved func(context.Context)) {
 	if git == nil {
 		return func(context.Context) {}
 	}
 	if before == nil {
 		var err error
 		if before, err = git.Refs(ctx); err != nil {
-			l.Teller.Debugf("refs: %v", err)
+			a.debugf("refs: %v", err)
 			return func(context.Context) {}
 		}
 	}
 	head := git.Head()
 	return func(ctx context.Context) {
-		// First of all: git must not be run where the files that lead it were changed.
+		// First: git must not run if the files that lead it were changed.
 		if err := git.Verify(); err != nil {
-			l.Teller.Sayf("warning: git's files of the work tree are not as they were: %v", err)
+			a.sayf("warning: git's files of the work tree are not as they were: %v", err)
 			return
 		}
 		after, err := git.Refs(ctx)
 		if err != nil {
-			l.Teller.Sayf("warning: refs cannot be compared: %v", firstLine(err))
+			a.sayf("warning: refs cannot be compared: %v", tell.FirstLine(err))
 			return
 		}
-		lines := moved(before, after, head, git.Head())
+		lines := movedRefs(before, after, head, git.Head())
 		if len(lines) > 0 {
-			l.Teller.Sayf("refs outside of this loom's branch changed meanwhile:\n  %s", strings.Join(lines, "\n  "))
+			a.sayf("refs outside of this loom's branch changed meanwhile:\n  %s", strings.Join(lines, "\n  "))
 		}
 	}
 }
