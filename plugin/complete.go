@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/idle"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
@@ -342,7 +343,7 @@ var fixed = map[string][]string{
 	"editor":   {"code", "code-insiders", "cursor", "windsurf"},
 	"worktree": {"true", "auto\tonly if another loom works in this folder"},
 	"signal":   {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGKILL", "SIGUSR1", "SIGUSR2"},
-	"ignore":   loom.Sources,
+	"ignore":   idle.Sources,
 	"tail":     {"all", "10", "100"},
 
 	"egress": {"none", "restricted", "open"}, "services-egress": {"restricted", "open"},

@@ -37,7 +37,8 @@ type Listed struct {
 	Running    int `json:"-"`
 	Containers int `json:"-"`
 
-	known bool // to the registry
+	// Known says that the registry knows the loom.
+	Known bool `json:"-"`
 }
 
 // Name addresses the loom from anywhere: shop/123.

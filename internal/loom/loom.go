@@ -85,6 +85,9 @@ type Target struct {
 // Name is how the loom is called in messages: shop/123.
 func (t *Target) Name() string { return registry.Name(t.Repository, t.ID) }
 
+// IsKnownByLabels reports whether the loom was found by labels of containers: the registry does not know it.
+func (t *Target) IsKnownByLabels() bool { return t.recovered }
+
 // UnknownError says that no loom has this id.
 type UnknownError struct{ Name string }
 

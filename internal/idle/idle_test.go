@@ -1,4 +1,4 @@
-package loom
+package idle
 
 import (
 	"testing"
@@ -7,13 +7,16 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
 func TestActivityIsWhatSomebodyDoesToALoom(t *testing.T) {
 	t.Parallel()
-	start := t0
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 	web := engine.Usage{ID: "web", Started: start, Probe: "/bin/sh -c true"}
 	with := func(change func(*engine.Usage)) []engine.Usage {
@@ -112,7 +115,7 @@ func TestActivityIsWhatSomebodyDoesToALoom(t *testing.T) {
 
 func TestIdleIsWhatNothingSpeaksAgainst(t *testing.T) {
 	t.Parallel()
-	now := t0
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	long, short := Activity{Last: now.Add(-time.Hour), Since: "exec"}, Activity{Last: now.Add(-time.Minute), Since: "exec"}
 	active, unseen := long, long
 	active.Active, unseen.Unseen = []string{"attach", "exec"}, []string{"connection"}
@@ -131,29 +134,44 @@ func TestIdleIsWhatNothingSpeaksAgainst(t *testing.T) {
 		{hold(time.Hour), long, false, "held until " + now.Add(time.Hour).Local().Format(time.DateTime)},
 		{hold(-time.Second), long, true, "idle for About an hour, since its last exec"},
 	} {
-		idle, why := judgeIdle(tc.loom, tc.activity, now, 30*time.Minute)
+		idle, why := judge(tc.loom, tc.activity, now, 30*time.Minute)
 		assert.Check(t, idle == tc.idle && why == tc.why, "%v, %s", idle, why)
 	}
 }
 
+func TestMain(m *testing.M) { worldtest.Main(m) }
+
 func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, worldtest.Remote)
+	w := worldtest.New(t, worldtest.Remote)
+	looms := &loom.Looms{
+		Stack: w.Stack, Engine: w.Engine, Registry: w.Registry,
+		UserSettings: w.UserSettings(), Version: "test", Teller: w.Teller(), Process: host.Current(),
+	}
 	repo := w.Repo("shop")
-	w.mustPlan(repo, "123", Options{})
-	target, err := w.looms.Resolve(t.Context(), in(repo, "123"), Reading)
-	assert.NilError(t, err)
-	assert.NilError(t, w.looms.Hold(t.Context(), target, time.Time{}))
+	where := loom.Where{ID: "123", Source: stack.Source{Dir: repo}}
+	resolved := func(purpose loom.Purpose) *loom.Target {
+		t.Helper()
+		target, err := looms.Resolve(t.Context(), where, purpose)
+		assert.NilError(t, err)
+		return target
+	}
+	// plan leases ports, as up does.
+	plan := func() {
+		t.Helper()
+		_, err := looms.Plan(t.Context(), resolved(loom.Making), loom.Options{})
+		assert.NilError(t, err)
+	}
+	plan()
+	assert.NilError(t, Hold(t.Context(), looms, resolved(loom.Reading), time.Time{}))
 	// Another up leases another port, from what it knew before.
-	w.mustPlan(repo, "123", Options{})
+	plan()
 	assert.Check(t, w.State().Find(repo, "123").Held(time.Now()))
-	list, err := w.looms.List(t.Context())
+	list, err := looms.List(t.Context())
 	assert.NilError(t, err)
 	assert.Check(t, list[0].Held && list[0].HeldUntil == nil)
 
-	target, err = w.looms.Resolve(t.Context(), in(repo, "123"), Reading)
-	assert.NilError(t, err)
-	held, err := w.looms.Release(t.Context(), target)
+	held, err := Release(t.Context(), looms, resolved(loom.Reading))
 	assert.Check(t, held && err == nil)
 	assert.Check(t, w.State().Find(repo, "123").Hold == nil)
 }
