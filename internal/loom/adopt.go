@@ -120,7 +120,7 @@ func (l *Looms) takeOver(ctx context.Context, d *draft, c engine.Container, req 
 			return p, nil, l.unfinished(ctx, p, err)
 		}
 	}
-	own, err := l.containers(ctx, k)
+	own, err := l.Containers(ctx, k)
 	if err != nil {
 		return p, nil, err
 	}
@@ -162,7 +162,7 @@ func adoptedEntry(d *draft, c engine.Container, config string) (*registry.Loom, 
 
 // startAll starts what there is of a loom and does not run.
 func (l *Looms) startAll(ctx context.Context, k *registry.Loom) error {
-	own, err := l.containers(ctx, k)
+	own, err := l.Containers(ctx, k)
 	if err != nil {
 		return err
 	}
@@ -182,8 +182,8 @@ func (l *Looms) startAll(ctx context.Context, k *registry.Loom) error {
 	return nil
 }
 
-// containers lists what a loom has: the containers of its project, and an adopted one, which need not be of any.
-func (l *Looms) containers(ctx context.Context, k *registry.Loom) ([]engine.Container, error) {
+// Containers lists what a loom has: the containers of its project, and an adopted one, which need not be of any.
+func (l *Looms) Containers(ctx context.Context, k *registry.Loom) ([]engine.Container, error) {
 	own, err := l.Engine.Containers(ctx, engine.Filter{Project: k.Project})
 	if err != nil || k.Adopted == nil {
 		return own, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // Services lists the names of a loom's services, sorted: those that have containers, and those of the files as far as
@@ -42,7 +43,7 @@ func (l *Looms) own(ctx context.Context, t *Target) ([]engine.Container, error) 
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	return l.containers(ctx, t.Known)
+	return l.Containers(ctx, t.Known)
 }
 
 // Acted is what a command did something to.
@@ -119,7 +120,7 @@ func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, 
 func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		l.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, firstLine(err))
+		l.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, tell.FirstLine(err))
 		return nil
 	}
 	hooks := false
@@ -139,7 +140,7 @@ func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container
 
 // Kill sends a signal to the running containers of the services, of all where none is named.
 func (l *Looms) Kill(ctx context.Context, t *Target, services []string, signal string, dryRun bool) (*Acted, error) {
-	a, _, err := l.act(ctx, t, services, "running", isRunning)
+	a, _, err := l.act(ctx, t, services, "running", IsRunning)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +171,7 @@ func (l *Looms) Pause(ctx context.Context, t *Target, services []string, resume,
 
 // Top lists the processes in the running containers of the services, of all where none is named.
 func (l *Looms) Top(ctx context.Context, t *Target, services []string) ([]stack.Processes, error) {
-	a, _, err := l.act(ctx, t, services, "running", isRunning)
+	a, _, err := l.act(ctx, t, services, "running", IsRunning)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +261,7 @@ func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container)
 	var shown []string
 	quiet := false
 	for _, c := range own {
-		if s, ok := project.Services[c.Service]; isAside(c) || ok && s.Attach != nil && !*s.Attach {
+		if s, ok := project.Services[c.Service]; l.isNoService(c) || ok && s.Attach != nil && !*s.Attach {
 			quiet = true
 			continue
 		}
@@ -346,7 +347,7 @@ func (l *Looms) Run(ctx context.Context, t *Target, o stack.RunOptions) (int, er
 // readyToRun prepares a one-off container while no other command works on the loom: of two that start the same
 // dependencies, one would fail. The container itself runs without the lock, for as long as it likes.
 func (l *Looms) readyToRun(ctx context.Context, t *Target, o stack.RunOptions) (*Plan, error) {
-	release, err := l.alone(ctx, t)
+	release, err := l.LockTarget(ctx, t)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (l *Looms) Remembered() ([]Listed, error) {
 func remembered(k *registry.Loom) Listed {
 	return Listed{
 		ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created,
-		State: "unknown", known: true,
+		State: "unknown", Known: true,
 	}
 }
 

@@ -3,12 +3,10 @@ package loom
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/types"
-
 	"github.com/docker-loom/docker-loom/devcontainer/features"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 )
@@ -21,7 +19,7 @@ type FeatureError struct {
 
 // Error names the feature, and what the builder says of how it ended.
 func (e *FeatureError) Error() string {
-	return "feature " + e.Feature + ": " + features.InstallFile + " " + howItEnded(e.Err)
+	return "feature " + e.Feature + ": " + features.InstallFile + " " + image.HowItEnded(e.Err)
 }
 
 // Unwrap gives the builder's error.
@@ -37,46 +35,15 @@ func blame(err error, id string, list []*features.Feature) error {
 	return fmt.Errorf("features of the dev container: %w", err)
 }
 
-// installOnce builds the image with features, alone among all processes that want the same one: the others wait and
-// find it there. again builds it even if it is there.
-func (l *Looms) installOnce(ctx context.Context, d *draft, again bool) error {
-	tag := d.facts.Dev.Installed.Ref
-	return l.once(ctx, strings.ReplaceAll(tag, ":", "-"), func() error {
-		if _, there, err := l.Engine.Image(ctx, tag); err != nil || there && !again {
-			return err
-		}
-		return l.buildFeatures(ctx, d.facts, d.facts.Dev.Install, tag)
-	})
-}
-
-// buildFeatures builds an image with features, or with no more than its metadata, under a tag.
-func (l *Looms) buildFeatures(ctx context.Context, f *survey.Facts, b *features.Build, tag string) error {
-	dir, err := os.MkdirTemp("", "docker-loom-features-")
-	if err != nil {
-		return err
+// recipe is what it takes to build an image with features, or with no more than its metadata, under a tag.
+func recipe(f *survey.Facts, b *features.Build, tag string) image.Recipe {
+	return image.Recipe{
+		// Not under the loom's own project, or its down would take the image away from other looms.
+		Tag: tag, Project: survey.FeaturesImage(f.Target.Repository), Service: f.Dev.Service, Platform: f.Dev.Platform,
+		Dockerfile: b.Dockerfile(), WriteContext: b.WriteContext, Args: map[string]string{"BASE_IMAGE": f.Dev.Base.Ref},
+		Environment: f.Base.Project.Environment,
+		Explain:     func(err error) error { return blame(err, f.Target.ID, b.Features) },
 	}
-	defer os.RemoveAll(dir)
-	if err := b.WriteContext(dir); err != nil {
-		return err
-	}
-	dev := f.Dev
-	// Not under the loom's own project, or its down would take the image away from other looms.
-	one := &types.Project{
-		Name: survey.FeaturesImage(f.Target.Repository), WorkingDir: dir, Environment: f.Base.Project.Environment,
-		Services: types.Services{dev.Service: {
-			Name: dev.Service, Image: tag, Platform: dev.Platform,
-			Build: &types.BuildConfig{
-				Context: dir, DockerfileInline: b.Dockerfile(), Args: types.MappingWithEquals{"BASE_IMAGE": &dev.Base.Ref},
-			},
-		}},
-	}
-	if err := l.Stack.Provide(ctx, one); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return blame(err, f.Target.ID, b.Features)
-	}
-	return nil
 }
 
 // Prebuild builds the dev container's image with its features and its metadata under a tag of the user's, so that a
@@ -97,7 +64,7 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push bool) 
 		return nil, &NoDevContainerError{t.Name()}
 	}
 	b := dev.Build(d.Dev.Compiled)
-	if err := l.buildFeatures(ctx, d.facts, b, tag); err != nil {
+	if err := l.Images().Build(ctx, recipe(d.facts, b, tag), image.Options{}); err != nil {
 		return nil, err
 	}
 	if push {

@@ -38,7 +38,8 @@ type Listed struct {
 	Running    int `json:"-"`
 	Containers int `json:"-"`
 
-	known bool // to the registry
+	// Known says that the registry knows the loom.
+	Known bool `json:"-"`
 }
 
 // Name addresses the loom from anywhere: shop/123.
@@ -73,7 +74,7 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 			e := looms[k.Project]
 			if k.ID == Main || k.Adopted != nil {
 				// Those that other tools made are the loom's too, and have no labels of ours.
-				if e.Containers, err = l.containers(ctx, k); err != nil {
+				if e.Containers, err = l.Containers(ctx, k); err != nil {
 					return nil, err
 				}
 			}
@@ -198,7 +199,7 @@ func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +219,7 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return err
 	}
@@ -284,7 +285,7 @@ func (l *Looms) Start(ctx context.Context, t *Target) error {
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return err
 	}

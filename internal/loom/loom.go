@@ -28,6 +28,8 @@ type Looms struct {
 	Cache string
 	// Version is that of the plugin; it is put on containers.
 	Version string
+	// Companions live beside the services of looms.
+	Companions []Companion
 	// Teller speaks with the user.
 	Teller tell.Teller
 	// Process is what the command takes from its process.

@@ -12,7 +12,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/trust"
@@ -53,7 +52,7 @@ func (l *Looms) accept(ctx context.Context, d *draft) error {
 	if have := d.Entry.Accepted; have != nil && have.Hash == now.Hash && slices.Equal(have.Powers, now.Powers) {
 		return nil
 	}
-	if err := l.stopLooseSandboxes(ctx, d, now); err != nil {
+	if err := l.tellMountsMore(ctx, d, now); err != nil {
 		return err
 	}
 	d.Entry.Accepted, d.Leases = now, true
@@ -77,9 +76,9 @@ func accepted(p *Plan) (*registry.Accepted, error) {
 	return &registry.Accepted{Hash: trust.Digest(parts...), Powers: p.Access}, nil
 }
 
-// stopLooseSandboxes stops the loom's sandboxes if services mount more of the work tree than they were made to hold:
-// what runs in them could put a link in its place. The next agent command recreates them.
-func (l *Looms) stopLooseSandboxes(ctx context.Context, d *draft, now *registry.Accepted) error {
+// tellMountsMore tells the companions if services mount more of the work tree than before: what runs in a sandbox could
+// put a link in its place.
+func (l *Looms) tellMountsMore(ctx context.Context, d *draft, now *registry.Accepted) error {
 	have := d.Entry.Accepted
 	more := slices.ContainsFunc(now.Powers, func(access string) bool {
 		return strings.HasPrefix(access, trust.MountsTree) && (have == nil || !slices.Contains(have.Powers, access))
@@ -87,29 +86,11 @@ func (l *Looms) stopLooseSandboxes(ctx context.Context, d *draft, now *registry.
 	if !d.Entry.Sandboxed || !more {
 		return nil
 	}
-	for _, c := range d.facts.Engine.Project(d.Entry.Project) {
-		name := c.Labels[sandbox.LabelAgent]
-		if name == "" || c.State != "running" || c.Service != sandbox.ServiceName(name) {
-			continue
-		}
-		l.Teller.Sayf("agent %s of loom %s is stopped: it could replace what services mount of the work tree now", name, d.ID)
-		if err := l.Engine.Stop(ctx, c.ID, 0); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.tellCompanions(func(c Companion) error { return c.ServicesMountMore(ctx, &d.Entry) })
 }
 
-// permit stops, or asks, if access is new to a loom whose work tree others write.
-func (l *Looms) permit(ctx context.Context, entry *registry.Loom, access []string, trusted bool) error {
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
-		return err
-	}
-	return l.ask(entry, state, access, trusted)
-}
-
-// ask is permit on what the registry said. What the user has just accepted is not asked about again.
+// ask stops, or asks the user, if access is new to a loom whose work tree others write. What the user has just accepted
+// is not asked about again.
 func (l *Looms) ask(entry *registry.Loom, state *registry.State, access []string, trusted bool) error {
 	added := l.notAccepted(entry, state, access)
 	if len(added) == 0 || trusted {

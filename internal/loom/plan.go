@@ -116,7 +116,7 @@ func (l *Looms) readProject(ctx context.Context, d *draft) error {
 	}
 	if d.facts.Target.Known != nil && d.facts.Target.Known.Confined != nil && d.choices.SidecarImage == "" {
 		// A plan that is only shown does with the name.
-		d.choices.SidecarImage, _ = l.egressRef()
+		d.choices.SidecarImage, _ = l.Images().EgressRef()
 	}
 	entry, err := plan.Identify(d.facts, d.choices)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/trust"
@@ -22,7 +23,7 @@ func (l *Looms) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
 	if known == nil || known.Confined == nil || known.ID == Main {
 		return nil
 	}
-	d.choices.SidecarImage, err = l.egressImage(ctx)
+	d.choices.SidecarImage, err = l.Images().EnsureEgress(ctx)
 	return err
 }
 
@@ -41,7 +42,8 @@ func (l *Looms) prepare(ctx context.Context, d *draft) error {
 	if dev.Install == nil || dev.Installed.Info.ID != "" && !d.options.Build {
 		return l.tagBase(ctx, dev)
 	}
-	if err := l.installOnce(ctx, d, d.options.Build); err != nil {
+	install := recipe(d.facts, dev.Install, dev.Installed.Ref)
+	if _, err := l.Images().Ensure(ctx, install, image.Options{Rebuild: d.options.Build}); err != nil {
 		return err
 	}
 	if err := l.surveyor().DevImages(ctx, d.facts); err != nil {
@@ -69,7 +71,7 @@ func (l *Looms) prepareBase(ctx context.Context, d *draft) error {
 	}
 	t := d.facts.Target
 	own := trust.Folders{Tree: t.WorkTree, Project: d.facts.Found.Dir, Git: t.CommonDir()}
-	access := trust.HostAccess(one, host.Follow, own, nil)
+	access := trust.HostAccess(one, host.RealPath, own, nil)
 	if err := l.ask(&entry, d.facts.State, access, d.options.Trust); err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (l *Looms) Rm(ctx context.Context, t *Target, req RmRequest) (*Removal, err
 		return nil, err
 	}
 	if !req.DryRun {
-		release, err := l.alone(ctx, t)
+		release, err := l.LockTarget(ctx, t)
 		if err != nil {
 			return nil, err
 		}

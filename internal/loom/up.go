@@ -40,7 +40,7 @@ type UpRequest struct {
 // UnfinishedError says that up did not finish, and what it left.
 type UnfinishedError struct {
 	ID   string
-	Left int // containers that are there now
+	Left int // Containers that are there now
 	Err  error
 }
 
@@ -72,15 +72,15 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 		}
 		defer release()
 		l.attend(ctx, target)
-		if err := l.refresh(ctx, target); err != nil {
+		if err := l.Refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}
 	}
-	return l.upLocked(ctx, target, source, req)
+	return l.UpLocked(ctx, target, source, req)
 }
 
-// upLocked is up of a loom whose lock is held, and whose entry was read since.
-func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
+// UpLocked is up of a loom whose lock is held, and whose entry was read since.
+func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
 	if err := l.ownTree(ctx, target, req); err != nil {
 		return nil, nil, err
 	}
@@ -209,8 +209,11 @@ func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 		if err := a.Containers(ctx, d.Plan, own, o); err != nil {
 			return nil, nil, err
 		}
-		if err := l.rejoinSandboxes(ctx, project, own); err != nil {
-			return nil, nil, err
+		if slices.ContainsFunc(own, l.isCompanion) {
+			up := func(c Companion) error { return c.ServicesUp(ctx, project) }
+			if err := l.tellCompanions(up); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	if req.NoWait || req.CreateOnly {
@@ -218,14 +221,6 @@ func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 		return own, nil, err
 	}
 	return a.Wait(ctx, d.Plan, o)
-}
-
-// rejoinSandboxes joins services that were recreated to the networks of the loom's sandboxes.
-func (l *Looms) rejoinSandboxes(ctx context.Context, project string, own []engine.Container) error {
-	if !slices.ContainsFunc(own, isSandbox) {
-		return nil
-	}
-	return l.rejoin(ctx, project)
 }
 
 // recoverData ends what is left of a copy of data into the loom that did not come to its end.

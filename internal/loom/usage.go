@@ -55,7 +55,7 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 		return nil, err
 	}
 	for _, name := range scope.Services {
-		if _, _, err := l.act(ctx, scope.Target, []string{name}, "running", isRunning); err != nil {
+		if _, _, err := l.act(ctx, scope.Target, []string{name}, "running", IsRunning); err != nil {
 			return nil, err
 		}
 	}
@@ -74,12 +74,12 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 	rows := map[string]Usage{}
 	for _, c := range containers {
 		u := Usage{Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Service: c.Service, Container: c.Name}
-		if k := byProject(state, c.Project); k != nil {
+		if k := state.ByProject(c.Project); k != nil {
 			// Those of main that plain docker compose made have no labels of ours.
 			u.Loom, u.Repository = k.ID, k.Repository
 		}
 		switch {
-		case !isRunning(c), u.Loom == "",
+		case !IsRunning(c), u.Loom == "",
 			scope.Target == nil && scope.Repository != "" && u.Repository != scope.Repository,
 			len(scope.Services) > 0 && !slices.Contains(scope.Services, c.Service):
 			continue
@@ -110,5 +110,5 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 	return list, nil
 }
 
-// isRunning tells whether a container has processes, frozen ones too.
-func isRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }
+// IsRunning reports whether a container has processes, frozen ones too.
+func IsRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }

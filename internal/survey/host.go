@@ -54,7 +54,7 @@ func (n Needs) Empty() bool {
 // Complete reads what was missing.
 func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
 	for _, path := range n.Paths {
-		f.Host.Real[path] = host.Follow(path)
+		f.Host.Real[path] = host.RealPath(path)
 	}
 	for _, lease := range n.Leases {
 		f.Host.Listening[lease] = listens(lease)

@@ -170,7 +170,7 @@ func (f *Facts) follow() {
 		}
 	}
 	for _, path := range sortedCompact(paths) {
-		f.Host.Real[path] = host.Follow(path)
+		f.Host.Real[path] = host.RealPath(path)
 	}
 }
 
@@ -180,7 +180,7 @@ func (s *Surveyor) confinement(f *Facts) (err error) {
 		return err
 	}
 	f.Proxies = proxyVariables(f.Base.Project)
-	tree := host.Follow(f.Target.WorkTree)
+	tree := host.RealPath(f.Target.WorkTree)
 	f.Guarded = []string{filepath.Join(tree, SettingsFolder)}
 	repo := f.Target.Git
 	if repo == nil || repo.WorkTree == "" {
@@ -188,9 +188,9 @@ func (s *Surveyor) confinement(f *Facts) (err error) {
 	}
 	if repo.WorkTree != f.Target.WorkTree {
 		// The project is in a folder of the work tree.
-		tree = host.Follow(repo.WorkTree)
+		tree = host.RealPath(repo.WorkTree)
 	}
-	git, _, err := sandbox.ReadGit(tree, host.Follow(repo.CommonDir), host.Follow(repo.GitDir))
+	git, _, err := sandbox.ReadGit(tree, host.RealPath(repo.CommonDir), host.RealPath(repo.GitDir))
 	if err != nil {
 		return err
 	}

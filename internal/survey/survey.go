@@ -175,7 +175,7 @@ func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
 		f.Found.Fetch = func(reference string) error { return o.MayFetch(f, reference) }
 	}
 	if d := f.Dev; d != nil && d.Config.Kind != devcontainer.KindCompose && f.Found.Dir != d.Place.Workspace &&
-		host.Below(f.Found.Dir, d.Place.Workspace) {
+		host.IsBelow(f.Found.Dir, d.Place.Workspace) {
 		t.Notes = append(t.Notes, f.Found.Dir+" is a project of its own: the dev container of "+d.Place.Path+" is left out")
 		f.Dev = nil
 	}
