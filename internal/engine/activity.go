@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +16,8 @@ import (
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/docker-loom/docker-loom/internal/host"
 )
 
 // Usage is what one look at a running container tells of who uses it.
@@ -36,8 +35,8 @@ type Usage struct {
 }
 
 // Look looks at the running ones among a loom's containers. sockets are those of
-// this host, as Sockets gives them. One that ended meanwhile is left out.
-func (e *Engine) Look(ctx context.Context, own []Container, sockets []Socket) ([]Usage, error) {
+// this host, as [host.Host.Sockets] gives them. One that ended meanwhile is left out.
+func (e *Engine) Look(ctx context.Context, own []Container, sockets []host.Socket) ([]Usage, error) {
 	var inside []netip.Addr
 	for _, c := range own {
 		inside = append(inside, c.Addresses...)
@@ -64,7 +63,7 @@ func (e *Engine) Look(ctx context.Context, own []Container, sockets []Socket) ([
 	return out, nil
 }
 
-func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, sockets []Socket) (*Usage, error) {
+func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, sockets []host.Socket) (*Usage, error) {
 	r, err := e.api.ContainerInspect(ctx, c.ID)
 	if cerrdefs.IsNotFound(err) {
 		return nil, nil
@@ -96,13 +95,14 @@ func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, soc
 	if len(tcp) == 0 {
 		return u, nil
 	}
-	var theirs []Socket
+	var theirs []host.Socket
 	readable := false
-	if e.Local() {
-		theirs, readable = socketsOf(r.State.Pid, c.ID)
+	machine := e.Machine()
+	if machine != nil {
+		theirs, readable = machine.ContainerSockets(r.State.Pid, c.ID)
 	}
 	u.Connected = reached(tcp, sockets, theirs, inside)
-	u.Unseen = !e.Local() || !readable && !forwarded(tcp, sockets)
+	u.Unseen = machine == nil || !readable && !forwarded(tcp, sockets)
 	return u, nil
 }
 
@@ -122,19 +122,12 @@ func probeCommand(c *container.Config) string {
 	return strings.Join(h.Test[1:], " ")
 }
 
-// Socket is a TCP socket.
-type Socket struct {
-	Local, Remote netip.AddrPort
-	Listens       bool
-	Open          bool // established, or closed in the last minute (TIME-WAIT)
-}
-
 // reached tells whether somebody outside is, or was a minute ago, connected to a
 // published port: by the host's sockets, of the engine's proxy or of a client
 // here, or by the container's own, whose peer is then no container of the loom.
 // The proxy and masqueraded clients come with the network's gateway.
-func reached(ports []Published, host, own []Socket, inside []netip.Addr) bool {
-	for _, s := range host {
+func reached(ports []Published, here, own []host.Socket, inside []netip.Addr) bool {
+	for _, s := range here {
 		if !s.Open {
 			continue
 		}
@@ -164,29 +157,13 @@ func reached(ports []Published, host, own []Socket, inside []netip.Addr) bool {
 // of the ports, so that the host's sockets show them: Docker's proxy does, for
 // clients that come over loopback at least, and so do Docker Desktop and a
 // rootless engine, for all.
-func forwarded(ports []Published, host []Socket) bool {
+func forwarded(ports []Published, here []host.Socket) bool {
 	for _, p := range ports {
-		if !slices.ContainsFunc(host, func(s Socket) bool { return s.Listens && int(s.Local.Port()) == p.Host }) {
+		if !slices.ContainsFunc(here, func(s host.Socket) bool { return s.Listens && int(s.Local.Port()) == p.Host }) {
 			return false
 		}
 	}
 	return true
-}
-
-// socketsOf reads the sockets in the network namespace of a container's process.
-// It says false where the process is not to be seen, as with an engine in a
-// virtual machine, or is another one: pids mean nothing across pid namespaces.
-func socketsOf(pid int, id string) ([]Socket, bool) {
-	if pid <= 0 {
-		return nil, false
-	}
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	group, err := os.ReadFile(filepath.Join(dir, "cgroup"))
-	if err != nil || !strings.Contains(string(group), id) {
-		return nil, false
-	}
-	list, err := readSockets(filepath.Join(dir, "net"))
-	return list, err == nil
 }
 
 // Session is something that an exec or an attached terminal did.

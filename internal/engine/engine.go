@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+
+	"github.com/docker-loom/docker-loom/internal/host"
 )
 
 // patience is how long Check waits for an answer.
@@ -151,6 +153,15 @@ func (e *Engine) Local() bool {
 		return err == nil && (ip.Unmap().IsLoopback() || ip.IsUnspecified())
 	}
 	return false
+}
+
+// Machine is this host if the engine is local, nil if it is remote: then nothing is known of the ports, routes and
+// addresses beside its containers'.
+func (e *Engine) Machine() *host.Host {
+	if !e.Local() {
+		return nil
+	}
+	return host.This()
 }
 
 // Space names the space in which host ports are unique: "local" for every

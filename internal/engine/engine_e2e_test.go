@@ -27,6 +27,8 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/nat"
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/host"
 )
 
 // busybox is an image of a static busybox alone, imported for this run.
@@ -360,15 +362,15 @@ func TestPublishedPortIsListedOnceAndAnswersOnlyWhenServed(t *testing.T) {
 	cs, err := p.e.Containers(t.Context(), Filter{Project: p.name})
 	assert.NilError(t, err)
 	assert.Equal(t, len(cs), 1)
-	host := map[int]Published{}
+	published := map[int]Published{}
 	for _, pub := range cs[0].Published {
 		// Engine 20 chooses for IPv4 and IPv6 apart, so there may be two.
-		host[pub.Target] = pub
+		published[pub.Target] = pub
 		assert.Check(t, pub.Protocol == "tcp")
 	}
-	assert.Equal(t, len(host), 3, "%v", cs[0].Published)
-	assert.Equal(t, host[80].HostIP, "")
-	assert.Equal(t, host[82].HostIP, "127.0.0.1")
+	assert.Equal(t, len(published), 3, "%v", cs[0].Published)
+	assert.Equal(t, published[80].HostIP, "")
+	assert.Equal(t, published[82].HostIP, "127.0.0.1")
 	for target, want := range map[int]bool{80: true, 81: false, 82: false} {
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(host4(t, cs[0], target)))
 		conn, err := net.Dial("tcp", addr)
@@ -376,10 +378,10 @@ func TestPublishedPortIsListedOnceAndAnswersOnlyWhenServed(t *testing.T) {
 		if err == nil {
 			conn.Close()
 		}
-		assert.Check(t, Answers(t.Context(), addr) == want, "port %d", target)
+		assert.Check(t, host.Answers(t.Context(), addr) == want, "port %d", target)
 	}
-	assert.Check(t, Listening("", "tcp", host[80].Host))
-	assert.Check(t, Listening("127.0.0.1", "tcp", host[82].Host))
+	assert.Check(t, host.This().Listening("", "tcp", published[80].Host))
+	assert.Check(t, host.This().Listening("127.0.0.1", "tcp", published[82].Host))
 }
 
 // host4 is the host port that IPv4 has.
@@ -553,7 +555,7 @@ func TestDetachToleratesWhatIsNotThere(t *testing.T) {
 	assert.Assert(t, nets[0].Internal)
 	assert.Assert(t, len(nets[0].Subnets) > 0)
 	// Its bridge is an interface of this host.
-	routes, err := Routes()
+	routes, err := host.This().Routes()
 	assert.NilError(t, err)
 	assert.Assert(t, slices.Contains(routes, nets[0].Subnets[0]), "%v in %v", nets[0].Subnets, routes)
 }

@@ -50,8 +50,8 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 	i := Info{Version: version.Version, APIVersion: version.APIVersion, RootDir: info.DockerRootDir, Memory: info.MemTotal, CPUs: info.NCPU}
 	_, i.GPU = info.Runtimes["nvidia"]
 	i.Confines = confines(info)
-	if e.Local() {
-		i.Free = free(i.RootDir)
+	if machine := e.Machine(); machine != nil {
+		i.Free = machine.FreeSpace(i.RootDir)
 	}
 	return i, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 )
@@ -93,7 +94,7 @@ func (l *Looms) probes(ctx context.Context, t *Target, spec sandbox.Spec) (egres
 	if err != nil {
 		return c, err
 	}
-	own, err := engine.HostAddresses()
+	own, err := host.This().Addresses()
 	if err != nil {
 		return c, err
 	}

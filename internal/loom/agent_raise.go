@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
@@ -236,7 +237,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 	spec.IsolatedGateway = l.Engine.IsolatedGateway()
 	spec.Hint = "docker loom agent allow --loom " + t.ID + asAgent(w.policy.Agent)
 	var err error
-	if spec.Machine, err = engine.HostAddresses(); err != nil {
+	if spec.Machine, err = host.This().Addresses(); err != nil {
 		return spec, agentUser{}, nil, err
 	}
 	spec.Services = plan.Project.ServiceNames()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
@@ -85,7 +86,7 @@ func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 	}
 	share := f.settings.Container.Share
 	forwards := overrides.Forwards(project, share)
-	machine, err := engine.HostAddresses()
+	machine, err := host.This().Addresses()
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
@@ -237,10 +238,10 @@ type view struct {
 // look looks at the projects. log, where there is one, has told what happened since it began.
 func (l *Looms) look(ctx context.Context, projects []string, log []engine.Session) (*view, error) {
 	v := &view{at: time.Now(), running: map[string]bool{}, usage: map[string][]engine.Usage{}}
-	var sockets []engine.Socket
+	var sockets []host.Socket
 	var err error
-	if l.Engine.Local() {
-		if sockets, err = engine.Sockets(ctx); err != nil {
+	if machine := l.Engine.Machine(); machine != nil {
+		if sockets, err = machine.Sockets(ctx); err != nil {
 			// Then connections cannot be seen, which is for the decision to weigh.
 			l.Teller.Debugf("sockets of this host: %v", err)
 		}

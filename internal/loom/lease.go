@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -41,7 +42,7 @@ type world struct {
 	bindings []engine.Binding
 	networks []engine.Network
 	routes   []netip.Prefix
-	local    bool
+	machine  *host.Host // nil for a remote engine
 	// theirs has the host ports of containers of other projects, mine those that run of the loom's own.
 	theirs, mine ports.Index
 }
@@ -129,7 +130,7 @@ func (l *Looms) lease(ctx context.Context, f *facts, p *Plan, o Options) error {
 }
 
 func (l *Looms) world(ctx context.Context, project string) (*world, error) {
-	w := &world{local: l.Engine.Local()}
+	w := &world{machine: l.Engine.Machine()}
 	var err error
 	if w.bindings, err = l.Engine.Bindings(ctx); err != nil {
 		return nil, err
@@ -145,8 +146,8 @@ func (l *Looms) world(ctx context.Context, project string) (*world, error) {
 	if w.networks, err = l.Engine.Networks(ctx, nil); err != nil {
 		return nil, err
 	}
-	if w.local {
-		if w.routes, err = engine.Routes(); err != nil {
+	if w.machine != nil {
+		if w.routes, err = w.machine.Routes(); err != nil {
 			return nil, fmt.Errorf("routes of this host: %w", err)
 		}
 	}
@@ -160,11 +161,11 @@ func (w *world) holder(lease ports.Lease) (string, bool) {
 		return holder, true
 	}
 	// A port that the loom's own containers publish has a listener too: the engine's proxy.
-	if _, ours := w.mine.Taken(lease); ours || !w.local {
+	if _, ours := w.mine.Taken(lease); ours || w.machine == nil {
 		return "", false
 	}
 	for port := lease.Host; port < lease.Host+max(lease.Count, 1); port++ {
-		if engine.Listening(lease.IP, lease.Protocol, port) {
+		if w.machine.Listening(lease.IP, lease.Protocol, port) {
 			return fmt.Sprintf("a program of this host that listens on port %d", port), true
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -207,7 +208,7 @@ func (w *waiter) ask(ctx context.Context, p probe) {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			if engine.Serves(ctx, addr, p.behind) {
+			if host.Serves(ctx, addr, p.behind) {
 				select {
 				case w.answers <- addr:
 				case <-ctx.Done():
