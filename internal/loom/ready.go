@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -369,11 +368,7 @@ func (l *Looms) explain(ctx context.Context, plan *Plan, cause error) error {
 
 // dial is where a published port of the engine is reached from here.
 func (l *Looms) dial(p Port) string {
-	host := p.HostIP
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = l.Engine.HostName()
-	}
-	return net.JoinHostPort(host, strconv.Itoa(p.Published))
+	return endpoint.Names{Host: l.Engine.HostName()}.Dial(p.HostIP, p.Published)
 }
 
 func scale(plan *Plan, name string) int {

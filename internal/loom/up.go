@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
@@ -414,7 +413,7 @@ func (l *Looms) portOf(plan *Plan, p Port) Port {
 	p.Label = a.Label
 	p.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
 	if a.Protocol == "http" || a.Protocol == "https" {
-		p.URL = l.url(plan.ID, a.Protocol, p.HostIP, p.Published)
+		p.URL = l.names(plan.ID).URL(a.Protocol, p.HostIP, p.Published)
 	}
 	return p
 }
@@ -470,48 +469,19 @@ func (l *Looms) leased(plan *Plan) []Port {
 
 func (l *Looms) port(id, service string, target, host int, protocol, ip string) Port {
 	p := Port{Service: service, Target: target, Published: host, Protocol: protocol, HostIP: ip}
-	if scheme := scheme(target, protocol); scheme != "" {
-		p.URL = l.url(id, scheme, ip, host)
+	if scheme := endpoint.Scheme(target, protocol); scheme != "" {
+		p.URL = l.names(id).URL(scheme, ip, host)
 	}
 	return p
 }
 
-// url is where a browser on this machine finds a host port.
-func (l *Looms) url(id, scheme, ip string, host int) string {
-	name := l.Engine.HostName()
-	switch {
-	case ip != "" && ip != "0.0.0.0" && ip != "::" && ip != "127.0.0.1":
-		name = ip
-	case l.Engine.Local() && id != Main:
-		// Browsers keep cookies by host name, not by port: on plain localhost all looms would share them.
-		name = strings.TrimPrefix(identity.HostLabel(id)+".localhost", ".")
+// names are the host names of a loom's published ports.
+func (l *Looms) names(id string) endpoint.Names {
+	n := endpoint.Names{Host: l.Engine.HostName()}
+	if l.Engine.Local() && id != Main {
+		n.Label = identity.HostLabel(id)
 	}
-	return fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
-}
-
-func bracket(host string) string {
-	if slices.Contains([]byte(host), ':') {
-		return "[" + host + "]"
-	}
-	return host
-}
-
-// notWeb are container ports of well-known protocols that no browser speaks.
-var notWeb = map[int]bool{
-	21: true, 22: true, 25: true, 53: true, 110: true, 143: true, 389: true, 465: true, 587: true, 636: true,
-	993: true, 995: true, 1025: true, 1433: true, 1521: true, 1883: true, 2181: true, 3306: true, 4222: true, 5432: true, 5672: true,
-	6379: true, 7687: true, 9042: true, 9092: true, 11211: true, 26257: true, 27017: true, 50051: true,
-}
-
-// scheme guesses from the container port how a browser reaches it.
-func scheme(target int, protocol string) string {
-	switch {
-	case protocol != "tcp" && protocol != "" || notWeb[target]:
-		return ""
-	case target == 443 || target == 8443:
-		return "https"
-	}
-	return "http"
+	return n
 }
 
 // entryPlan is a plan of nothing but what is known, for commands that do not load the project.
