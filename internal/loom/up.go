@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
@@ -21,7 +22,7 @@ type UpRequest struct {
 	Options
 	stack.CreateOptions
 	// Data is what the loom's volumes begin with.
-	Data DataRequest
+	Data data.Request
 	// NoWait returns as soon as the containers are started.
 	NoWait bool
 	// WaitTimeout bounds the wait until all is ready.
@@ -144,11 +145,11 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		return plan, nil, err
 	}
 	if !req.DryRun && !req.FilesOnly {
-		if err := l.recoverData(ctx, plan.ID, plan.Entry.Project); err != nil {
+		if err := l.copier().Recover(ctx, plan.ID, plan.Entry.Project); err != nil {
 			return plan, nil, err
 		}
 	}
-	data, err := l.planData(ctx, plan, source, req)
+	volumes, err := l.planData(ctx, plan, source, req)
 	if err != nil {
 		return plan, nil, err
 	}
@@ -159,8 +160,10 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		l.Teller.Sayf("%s", note)
 	}
 	// Before the files: plain docker compose must not start on half of the data.
-	if err := l.fill(ctx, plan, data); err != nil {
-		return plan, nil, err
+	if volumes != nil {
+		if err := l.copier().Run(ctx, plan.Project, volumes); err != nil {
+			return plan, nil, err
+		}
 	}
 	if err := l.write(ctx, plan); err != nil {
 		return plan, nil, err
@@ -186,31 +189,6 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		result.silence(p.Port, req.WaitTimeout)
 	}
 	return plan, result, nil
-}
-
-// alone keeps other commands from the loom until release is called, and reads its entry as the last of them left it.
-func (l *Looms) alone(ctx context.Context, t *Target) (release func(), err error) {
-	if release, err = l.lock(ctx, t); err != nil {
-		return nil, err
-	}
-	if err := l.refresh(ctx, t); err != nil {
-		release()
-		return nil, err
-	}
-	return release, nil
-}
-
-// refresh reads the loom's entry again: another command may have had the lock meanwhile.
-func (l *Looms) refresh(ctx context.Context, t *Target) error {
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
-		return err
-	}
-	if now := state.Find(t.Repository, t.ID); now != nil || !t.recovered {
-		// One that is gone was ended: its leases may be another loom's by now.
-		t.Known, t.recovered = copyOf(now), false
-	}
-	return nil
 }
 
 // silence notes that nobody answered on a port.
@@ -240,7 +218,7 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		}
 		return nil, l.lend(ctx, plan)
 	}
-	if err := l.probedAgain(ctx, plan.Entry.Project, req.WaitTimeout); err != nil {
+	if err := l.copier().AwaitHealthchecks(ctx, plan.Entry.Project, req.WaitTimeout); err != nil {
 		return nil, err
 	}
 	asWanted, err := l.converged(ctx, plan, req.CreateOptions)
