@@ -92,7 +92,7 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 			copying = append(copying, o.ID)
 		}
 	}
-	if err := c.Engine.RemoveContainers(ctx, copying, true); err != nil {
+	if err := c.Engine.RemoveContainers(ctx, copying); err != nil {
 		return err
 	}
 	var volumes []string
@@ -102,7 +102,7 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 	if err := c.removeVolumes(ctx, volumes); err != nil {
 		return err
 	}
-	if err := c.Engine.RemoveContainers(ctx, []string{mark.ID}, true); err != nil {
+	if err := c.Engine.RemoveContainers(ctx, []string{mark.ID}); err != nil {
 		return err
 	}
 	if err := c.Engine.RemoveImages(ctx, []string{mark.ImageID}); err != nil {

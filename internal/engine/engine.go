@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -29,12 +30,18 @@ const inspects = 16
 // Engine is one Docker engine, reached through one Docker context. Its methods
 // may be called at the same time.
 type Engine struct {
+	imageStore
+	networkStore
+	sessions
 	api     client.APIClient
 	context string
 	host    string
 
 	patience time.Duration
 	silent   error
+
+	mu           sync.Mutex
+	capabilities *Capabilities // nil until asked for
 }
 
 // Option changes how New describes an engine.
@@ -66,7 +73,10 @@ func Silent(err error) Option {
 // New describes the engine behind api; context is the Docker context's name,
 // for messages. It sends nothing.
 func New(api client.APIClient, context string, opts ...Option) *Engine {
-	e := &Engine{api: api, context: context, host: api.DaemonHost(), patience: patience}
+	e := &Engine{
+		imageStore: imageStore{api}, networkStore: networkStore{api}, sessions: sessions{api},
+		api: api, context: context, host: api.DaemonHost(), patience: patience,
+	}
 	for _, opt := range opts {
 		opt(e)
 	}
@@ -193,4 +203,19 @@ func (e *Engine) HostName() string {
 		return "localhost"
 	}
 	return u.Hostname()
+}
+
+// Context is the name of the Docker context.
+func (e *Engine) Context() string { return e.context }
+
+// Host is the engine's address, as in unix:///var/run/docker.sock.
+func (e *Engine) Host() string { return e.host }
+
+// SocketPath is the path of a local engine's socket on this host, "" where it is reached in another way.
+func (e *Engine) SocketPath() string {
+	path, ok := strings.CutPrefix(e.host, "unix://")
+	if !ok {
+		return ""
+	}
+	return path
 }

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -384,36 +383,4 @@ func detachKeys(keys string) []byte {
 		return b
 	}
 	return []byte{16, 17}
-}
-
-// Runtime is what a container was given to run with.
-type Runtime struct {
-	// Env is the container's environment, of its image and its own.
-	Env map[string]string
-	// User is the container's own, "" for root.
-	User string
-	// Created and StartedAt are the two times as the engine writes them; other tools compare the text.
-	Created, StartedAt string
-	Running            bool
-	Labels             map[string]string
-}
-
-// Runtime tells it in one request.
-func (e *Engine) Runtime(ctx context.Context, id string) (Runtime, error) {
-	c, err := e.api.ContainerInspect(ctx, id)
-	if err != nil {
-		return Runtime{}, fmt.Errorf("container %.12s: %w", id, err)
-	}
-	r := Runtime{Env: map[string]string{}, Created: c.Created}
-	if c.State != nil {
-		r.StartedAt, r.Running = c.State.StartedAt, c.State.Running
-	}
-	if c.Config != nil {
-		r.User, r.Labels = c.Config.User, c.Config.Labels
-		for _, kv := range c.Config.Env {
-			k, v, _ := strings.Cut(kv, "=")
-			r.Env[k] = v
-		}
-	}
-	return r, nil
 }

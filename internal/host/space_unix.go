@@ -5,10 +5,10 @@ package host
 import "syscall"
 
 // FreeSpace returns the bytes left for ordinary users on the file system of dir, 0 if it cannot be seen: a virtual
-// machine's folder, or one that needs root.
-func (*Host) FreeSpace(dir string) uint64 {
+// machine's folder, one that needs root, or one of a remote engine, whose Host is nil.
+func (h *Host) FreeSpace(dir string) uint64 {
 	var s syscall.Statfs_t
-	if dir == "" || syscall.Statfs(dir, &s) != nil {
+	if h == nil || dir == "" || syscall.Statfs(dir, &s) != nil {
 		return 0
 	}
 	return s.Bavail * uint64(s.Bsize) //nolint:gosec // a block size is positive

@@ -78,7 +78,7 @@ func (l *Looms) makeRoom(ctx context.Context, t *Target, theirs []engine.Contain
 		if t.Known != nil && c.Project == t.Known.Project {
 			continue
 		}
-		if err := l.Engine.RemoveContainers(ctx, []string{c.ID}, true); err != nil {
+		if err := l.Engine.RemoveContainers(ctx, []string{c.ID}); err != nil {
 			return err
 		}
 	}

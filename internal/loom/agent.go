@@ -228,7 +228,7 @@ func (l *Looms) warm(ctx context.Context, t *Target, w *wish, asItIs bool) (*box
 	g, some := errgroup.WithContext(ctx)
 	for i, id := range []string{inside.ID, outside.ID} {
 		g.Go(func() error {
-			rt, err := l.Engine.Runtime(some, id)
+			rt, err := l.Engine.Inspect(some, id)
 			started[i] = rt.StartedAt
 			return err
 		})

@@ -42,10 +42,11 @@ func (l *Looms) joinServices(ctx context.Context, own []engine.Container, networ
 			continue
 		}
 		g.Go(func() error {
-			aliases, err := l.Engine.Aliases(ctx, c.ID)
+			now, err := l.Engine.Inspect(ctx, c.ID)
 			if err != nil {
 				return err
 			}
+			aliases := now.Aliases
 			if !c.OneOff && !slices.Contains(aliases, c.Service) {
 				aliases = append(aliases, c.Service)
 			}
@@ -97,7 +98,7 @@ func (l *Looms) endSandboxes(ctx context.Context, t *Target, own []engine.Contai
 			ids = append(ids, c.ID)
 		}
 	}
-	if err := l.Engine.RemoveContainers(ctx, ids, true); err != nil {
+	if err := l.Engine.RemoveContainers(ctx, ids); err != nil {
 		return err
 	}
 	if len(ids) > 0 && isDir(t.Known.WorkTree) {
@@ -125,7 +126,7 @@ func (l *Looms) endSandboxes(ctx context.Context, t *Target, own []engine.Contai
 		if !ok {
 			continue
 		}
-		if err := l.Engine.Detach(ctx, n.ID, attached, true); err != nil {
+		if err := l.Engine.Detach(ctx, n.ID, attached); err != nil {
 			return err
 		}
 		if err := l.Engine.RemoveNetwork(ctx, n.ID); err != nil {
@@ -219,7 +220,7 @@ func (l *Looms) takeRights(ctx context.Context, t *Target) error {
 // giveBack gives what sandboxes made in a work tree to its owner, where the engine is the owner's own: there that is root of
 // the containers, and nobody else can do it.
 func (l *Looms) giveBack(ctx context.Context, workTree string, git *sandbox.Git) error {
-	info, err := l.Engine.Info(ctx)
+	info, err := l.Engine.Capabilities(ctx)
 	if err != nil || !info.Confines.Rootless {
 		return err
 	}

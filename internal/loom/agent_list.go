@@ -56,17 +56,17 @@ func (l *Looms) Agents(ctx context.Context) ([]Sandbox, error) {
 		}
 		s := Sandbox{Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Agent: name, Container: c.Name, State: c.State, Image: c.Image}
 		if c.State == "running" {
-			rt, err := l.Engine.Runtime(ctx, c.ID)
+			rt, err := l.Engine.Inspect(ctx, c.ID)
 			if err != nil {
 				return nil, err
 			}
-			if at, err := time.Parse(time.RFC3339Nano, rt.StartedAt); err == nil {
-				s.Since = &at
+			if !rt.Started.IsZero() {
+				s.Since = &rt.Started
 			}
 		}
 		for _, e := range all {
 			if e.Project == c.Project && e.Service == sandbox.EgressName(name) {
-				rt, err := l.Engine.Runtime(ctx, e.ID)
+				rt, err := l.Engine.Inspect(ctx, e.ID)
 				if err != nil {
 					return nil, err
 				}
@@ -160,7 +160,7 @@ func (l *Looms) AgentLog(ctx context.Context, req AgentLogRequest, each func(Egr
 	if outside == nil {
 		return &NoSandboxError{Loom: t.ID, Agent: cmp.Or(req.Agent, DefaultAgent)}
 	}
-	return l.Engine.Follow(ctx, outside.ID, cmp.Or(req.Tail, "all"), req.Follow, func(line []byte) error {
+	return l.Engine.Lines(ctx, outside.ID, engine.LogOptions{Tail: cmp.Or(req.Tail, "all"), Follow: req.Follow}, func(line []byte) error {
 		var d EgressDecision
 		if err := json.Unmarshal(line, &d); err != nil || d.Verdict == "" {
 			// It says on stdout when it begins and ends, too.

@@ -129,7 +129,7 @@ func (l *Looms) trustPolicy(ctx context.Context, t *Target, trust bool) error {
 // beside is up of the loom with its services confined, or not, as the agent wants it.
 func (l *Looms) beside(ctx context.Context, t *Target, w *wish, req *AgentRequest) (*Plan, error) {
 	if w.policy.Runtime != "" {
-		info, err := l.Engine.Info(ctx)
+		info, err := l.Engine.Capabilities(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +189,7 @@ func (l *Looms) strictest(ctx context.Context, w *wish, own []engine.Container, 
 		if name == "" || name == w.policy.Agent || o.Service != sandbox.EgressName(name) || !isRunning(o) {
 			continue
 		}
-		rt, err := l.Engine.Runtime(ctx, o.ID)
+		rt, err := l.Engine.Inspect(ctx, o.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +234,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 	spec.Project, spec.Loom, spec.Repository, spec.WorkTree = t.Known.Project, t.ID, t.Repository, tree
 	spec.Labels = map[string]string{engine.LabelLoom: t.ID, engine.LabelRepo: t.Repository}
 	spec.State = filepath.Dir(l.boxFile(t.Known.Project, w.policy.Agent))
-	spec.IsolatedGateway = l.Engine.IsolatedGateway()
+	spec.IsolatedGateway = l.Engine.Features().IsolatedGateway
 	spec.Hint = "docker loom agent allow --loom " + t.ID + asAgent(w.policy.Agent)
 	var err error
 	if spec.Machine, err = host.This().Addresses(); err != nil {
@@ -247,7 +247,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 		return spec, agentUser{}, nil, err
 	}
 	uid, gid := ownerOf(root)
-	info, err := l.Engine.Info(ctx)
+	info, err := l.Engine.Capabilities(ctx)
 	if err != nil {
 		return spec, agentUser{}, nil, err
 	}
@@ -444,7 +444,7 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 	f.WantHash, f.Egress.WantHash = sandbox.Hashes(project, agent)
 	f.CheckedID, f.CheckedStart, f.Egress.CheckedID, f.Egress.CheckedStart = was.Sandbox, was.SandboxStart, was.Egress, was.EgressStart
 	if inside != nil {
-		rt, err := l.Engine.Runtime(ctx, inside.ID)
+		rt, err := l.Engine.Inspect(ctx, inside.ID)
 		if err != nil {
 			return f, err
 		}
@@ -453,7 +453,7 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 		f.Unguarded = was.Sandbox == inside.ID && was.SandboxStart == rt.StartedAt && was.unguarded()
 	}
 	if outside != nil {
-		rt, err := l.Engine.Runtime(ctx, outside.ID)
+		rt, err := l.Engine.Inspect(ctx, outside.ID)
 		if err != nil {
 			return f, err
 		}
@@ -500,7 +500,7 @@ func (l *Looms) compose(ctx context.Context, t *Target, spec sandbox.Spec, proje
 			return err
 		}
 	}
-	if err := l.Engine.RemoveContainers(ctx, drop, true); err != nil {
+	if err := l.Engine.RemoveContainers(ctx, drop); err != nil {
 		return err
 	}
 	if action.Sandbox == sandbox.Keep {
@@ -591,7 +591,7 @@ func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, s
 		of        *engine.Container
 		id, start *string
 	}{{inside, &s.Sandbox, &s.SandboxStart}, {outside, &s.Egress, &s.EgressStart}} {
-		rt, err := l.Engine.Runtime(ctx, c.of.ID)
+		rt, err := l.Engine.Inspect(ctx, c.of.ID)
 		if err != nil {
 			return s, err
 		}

@@ -98,7 +98,7 @@ func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 	in := overrides.Confinement{
 		Sidecar: s, Port: egress.Port, Outer: egressOuter, Subnets: prefixes(p.Entry.Subnets)[egressOuter],
 		Labels:  map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
-		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, l.Engine.IsolatedGateway()) },
+		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, l.Engine.Features().IsolatedGateway) },
 		Share:   share, Tree: followed(p.WorkTree), Common: followed(commonDir(p.Target)), Guarded: guarded,
 		Proxies: proxies(project), Real: followed,
 	}
@@ -287,7 +287,7 @@ func (l *Looms) dropSidecar(ctx context.Context, p *Plan) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return l.Engine.RemoveContainers(ctx, ids, true)
+	return l.Engine.RemoveContainers(ctx, ids)
 }
 
 // held are the files and folders of the work tree that services mount, of those that there are. Links lead somewhere else

@@ -245,11 +245,12 @@ func (l *Looms) machine(ctx context.Context, d *dev) error {
 	if d.config.HostRequirements == nil {
 		return nil
 	}
-	info, err := l.Engine.Info(ctx)
+	info, err := l.Engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}
-	d.host.CPUs, d.host.Memory, d.host.Storage, d.host.GPU = info.CPUs, info.Memory, int64(info.Free), info.GPU //nolint:gosec // bytes of a disk
+	d.host.CPUs, d.host.Memory, d.host.GPU = info.CPUs, info.Memory, info.GPU
+	d.host.Storage = int64(l.Engine.Machine().FreeSpace(info.RootDir)) //nolint:gosec // bytes of a disk
 	return nil
 }
 

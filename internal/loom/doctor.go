@@ -87,14 +87,14 @@ func (l *Looms) engineHealth(ctx context.Context, d *Diagnosis) []engine.Loom {
 		return nil
 	}
 	d.Docker.SocketConnected = true
-	info, err := l.Engine.Info(ctx)
+	info, err := l.Engine.Capabilities(ctx)
 	if err != nil {
 		d.error("engine", err.Error(), "")
 		return nil
 	}
 	d.Docker.Version, d.Docker.APIVersion = info.Version, info.APIVersion
-	if info.Free > 0 && info.Free < scarceDisk {
-		d.find(finding.Warning, "disk", fmt.Sprintf("%d MB are free in %s", info.Free>>20, info.RootDir), "docker system prune, or docker loom prune")
+	if free := l.Engine.Machine().FreeSpace(info.RootDir); free > 0 && free < scarceDisk {
+		d.find(finding.Warning, "disk", fmt.Sprintf("%d MB are free in %s", free>>20, info.RootDir), "docker system prune, or docker loom prune")
 	}
 	if info.Memory > 0 && info.Memory < scarceMemory {
 		d.find(finding.Warning, "memory", fmt.Sprintf("the engine has %d MB", info.Memory>>20), "give Docker more memory")

@@ -181,13 +181,13 @@ func listHealth(tree string, d *Diagnosis) {
 }
 
 // sandboxHealth looks at what the engine gives to agents' sandboxes.
-func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Info) {
+func (l *Looms) sandboxHealth(d *Diagnosis, info engine.Capabilities) {
 	system, arch := runtime.GOOS, runtime.GOARCH
 	if os.Getenv(EgressVariable) != "" {
 		// Then another program is the proxy.
 		system, arch = info.Confines.OS, info.Confines.Arch
 	}
-	state, findings := confinement(info.Confines, l.Engine.IsolatedGateway(), system, arch)
+	state, findings := confinement(info.Confines, info.IsolatedGateway, system, arch)
 	d.Sandbox = state
 	d.Findings = append(d.Findings, findings...)
 }

@@ -83,7 +83,7 @@ func (l *Looms) egressRef() (string, error) {
 
 // importEgress makes the sidecar's image of this binary.
 func (l *Looms) importEgress(ctx context.Context, ref string) error {
-	info, err := l.Engine.Info(ctx)
+	info, err := l.Engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}

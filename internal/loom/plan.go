@@ -651,7 +651,7 @@ func (l *Looms) input(f *facts, p *Plan) overrides.Input {
 		Dir:       p.WorkTree,
 
 		From:          map[string][]string{},
-		NamedContexts: l.Engine.NamedContexts(),
+		NamedContexts: l.Engine.Features().NamedContexts,
 
 		Common: commonDir(p.Target),
 

@@ -97,8 +97,7 @@ type Engine struct {
 	Images map[string]string
 	// Bindings are the host ports of all containers, nil until they are needed.
 	Bindings []engine.Binding
-	// NamedContexts and IsolatedGateway are what the engine can do.
-	NamedContexts, IsolatedGateway bool
+	engine.Features
 }
 
 // Project lists the containers of a Compose project.
@@ -219,7 +218,7 @@ func (s *Surveyor) observe(ctx context.Context, f *Facts) error {
 		return err
 	}
 	f.Engine.Images = map[string]string{}
-	f.Engine.NamedContexts, f.Engine.IsolatedGateway = s.Engine.NamedContexts(), s.Engine.IsolatedGateway()
+	f.Engine.Features = s.Engine.Features()
 	f.Host = Host{Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process}
 	return nil
 }
