@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/docker/cli/cli/streams"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -335,13 +336,8 @@ func (x *execution) resize(t *Terminal) (stop func()) {
 	changed := sizeChanges(ctx, t.Out)
 	go func() {
 		// The engine answers an attach before the command has its terminal.
-		for pause := 10 * time.Millisecond; x.tellSize(ctx) != nil && pause < time.Second; pause *= 2 {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return
-			}
-		}
+		until := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxElapsedTime(time.Second))
+		_ = backoff.Retry(func() error { return x.tellSize(ctx) }, backoff.WithContext(until, ctx))
 		for {
 			select {
 			case <-changed:
