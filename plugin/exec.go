@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/agent"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
@@ -233,7 +234,7 @@ func execHint(err error) string {
 		noService *loom.NoServiceError
 		services  *loom.ServicesError
 		stopped   *loom.StoppedError
-		hook      *loom.HookError
+		hook      *devbox.HookError
 		none      *loom.NoDevContainerError
 		editor    *editorError
 	)

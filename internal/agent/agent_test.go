@@ -114,16 +114,16 @@ func TestMovedTellsOfAllRefsButTheOwn(t *testing.T) {
 
 func TestAnAgentIsNeverRoot(t *testing.T) {
 	t.Parallel()
-	remapped := engine.Info{RootDir: "/var/lib/docker/100000.200000"}
+	remapped := engine.Capabilities{RootDir: "/var/lib/docker/100000.200000"}
 	remapped.Confines.Remapped = true
 	for _, c := range []struct {
-		info     engine.Info
+		info     engine.Capabilities
 		uid, gid int
 		want     agentUser
 	}{
-		{engine.Info{}, 1000, 100, agentUser{1000, 100, 1000, 100}},
-		{engine.Info{}, 0, 0, agentUser{61000, 61000, 61000, 61000}},
-		{engine.Info{}, 1000, 0, agentUser{1000, 61000, 1000, 61000}},
+		{engine.Capabilities{}, 1000, 100, agentUser{1000, 100, 1000, 100}},
+		{engine.Capabilities{}, 0, 0, agentUser{61000, 61000, 61000, 61000}},
+		{engine.Capabilities{}, 1000, 0, agentUser{1000, 61000, 1000, 61000}},
 		{remapped, 1000, 1000, agentUser{61000, 61000, 161000, 261000}},
 		{remapped, 101000, 201000, agentUser{1000, 1000, 101000, 201000}},
 		{remapped, 100000, 200000, agentUser{61000, 61000, 161000, 261000}},
@@ -132,7 +132,7 @@ func TestAnAgentIsNeverRoot(t *testing.T) {
 		assert.NilError(t, err)
 		assert.Equal(t, got, c.want)
 	}
-	_, err := userOn(engine.Info{Confines: engine.Confines{Remapped: true}, RootDir: "/var/lib/docker"}, 1000, 1000)
+	_, err := userOn(engine.Capabilities{Confines: engine.Confines{Remapped: true}, RootDir: "/var/lib/docker"}, 1000, 1000)
 	assert.ErrorContains(t, err, "does not tell")
 }
 

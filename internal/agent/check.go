@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
@@ -74,7 +75,7 @@ func (a *Agents) probes(ctx context.Context, t *loom.Target, spec sandbox.Spec) 
 	if err != nil {
 		return c, err
 	}
-	own, err := engine.HostAddresses()
+	own, err := host.This().Addresses()
 	if err != nil {
 		return c, err
 	}

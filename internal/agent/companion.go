@@ -70,7 +70,7 @@ func (a *Agents) End(ctx context.Context, t *loom.Target, own []engine.Container
 			ids = append(ids, c.ID)
 		}
 	}
-	if err := a.engine.RemoveContainers(ctx, ids, true); err != nil {
+	if err := a.engine.RemoveContainers(ctx, ids); err != nil {
 		return err
 	}
 	if len(ids) > 0 && host.IsDir(t.Known.WorkTree) {
@@ -104,7 +104,7 @@ func (a *Agents) removeNetwork(ctx context.Context, n engine.Network) error {
 	if err != nil || !ok {
 		return err
 	}
-	if err := a.engine.Detach(ctx, n.ID, attached, true); err != nil {
+	if err := a.engine.Detach(ctx, n.ID, attached); err != nil {
 		return err
 	}
 	if err := a.engine.RemoveNetwork(ctx, n.ID); err != nil {
@@ -195,7 +195,7 @@ func (a *Agents) grantedUIDs(project string) ([]int, error) {
 // giveFilesToOwner gives the files that sandboxes made in a work tree to its owner if the engine is rootless. There the owner
 // is root of the containers, and nobody else can do it.
 func (a *Agents) giveFilesToOwner(ctx context.Context, workTree string, git *sandbox.Git) error {
-	info, err := a.engine.Info(ctx)
+	info, err := a.engine.Capabilities(ctx)
 	if err != nil || !info.Confines.Rootless {
 		return err
 	}

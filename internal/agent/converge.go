@@ -100,7 +100,7 @@ func (a *Agents) containerFacts(
 	e.CheckedID, e.CheckedStart = before.Egress, before.EgressStart
 	f.WantHash, e.WantHash = sandbox.Hashes(project, d.spec.Agent)
 	if c.sandbox != nil {
-		rt, err := a.engine.Runtime(ctx, c.sandbox.ID)
+		rt, err := a.engine.Inspect(ctx, c.sandbox.ID)
 		if err != nil {
 			return f, err
 		}
@@ -110,7 +110,7 @@ func (a *Agents) containerFacts(
 		f.Unguarded = sameRun && before.guardedFilesChanged()
 	}
 	if c.sidecar != nil {
-		rt, err := a.engine.Runtime(ctx, c.sidecar.ID)
+		rt, err := a.engine.Inspect(ctx, c.sidecar.ID)
 		if err != nil {
 			return f, err
 		}
@@ -189,7 +189,7 @@ func (a *Agents) removeDrifted(ctx context.Context, c agentContainers, action sa
 			return err
 		}
 	}
-	return a.engine.RemoveContainers(ctx, ids, true)
+	return a.engine.RemoveContainers(ctx, ids)
 }
 
 // prepareVolumes creates the sandbox's volumes. The home volume, and the folders in it that files are mounted in, are given to
@@ -274,7 +274,7 @@ func (a *Agents) remember(ctx context.Context, d *draft, own []engine.Container,
 		container *engine.Container
 		id, start *string
 	}{{c.sandbox, &s.Sandbox, &s.SandboxStart}, {c.sidecar, &s.Egress, &s.EgressStart}} {
-		rt, err := a.engine.Runtime(ctx, seen.container.ID)
+		rt, err := a.engine.Inspect(ctx, seen.container.ID)
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func (a *Agents) checkRuntime(ctx context.Context, runtime string) error {
 	if runtime == "" {
 		return nil
 	}
-	info, err := a.engine.Info(ctx)
+	info, err := a.engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (a *Agents) otherSidecars(ctx context.Context, own []engine.Container, agen
 		if name == "" || name == agent || o.Service != sandbox.EgressName(name) || !loom.IsRunning(o) {
 			continue
 		}
-		rt, err := a.engine.Runtime(ctx, o.ID)
+		rt, err := a.engine.Inspect(ctx, o.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -68,7 +68,7 @@ func (a *Agents) describe(ctx context.Context, c engine.Container, all []engine.
 		Container: c.Name, State: c.State, Image: c.Image,
 	}
 	if c.State == "running" {
-		rt, err := a.engine.Runtime(ctx, c.ID)
+		rt, err := a.engine.Inspect(ctx, c.ID)
 		if err != nil {
 			return s, err
 		}
@@ -80,7 +80,7 @@ func (a *Agents) describe(ctx context.Context, c engine.Container, all []engine.
 		if e.Project != c.Project || e.Service != sandbox.EgressName(s.Agent) {
 			continue
 		}
-		rt, err := a.engine.Runtime(ctx, e.ID)
+		rt, err := a.engine.Inspect(ctx, e.ID)
 		if err != nil {
 			return s, err
 		}

@@ -81,7 +81,7 @@ func (a *Agents) observe(
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range []*engine.Container{seen.sandbox, seen.sidecar} {
 		g.Go(func() error {
-			rt, err := a.engine.Runtime(gctx, c.ID)
+			rt, err := a.engine.Inspect(gctx, c.ID)
 			seen.starts[i] = rt.StartedAt
 			return err
 		})

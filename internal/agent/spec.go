@@ -35,7 +35,7 @@ func (d *draft) note(findings ...finding.Finding) { d.findings = append(d.findin
 // specify collects what the sandbox is made from.
 func (a *Agents) specify(ctx context.Context, d *draft) error {
 	t, name := d.target, d.wanted.policy.Agent
-	machine, err := engine.HostAddresses()
+	machine, err := host.This().Addresses()
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (a *Agents) specify(ctx context.Context, d *draft) error {
 		WorkTree:        host.RealPath(t.WorkTree),
 		Labels:          map[string]string{engine.LabelLoom: t.ID, engine.LabelRepo: t.Repository},
 		State:           filepath.Dir(a.statePath(t.Known.Project, name)),
-		IsolatedGateway: a.engine.IsolatedGateway(),
+		IsolatedGateway: a.engine.Features().IsolatedGateway,
 		Hint:            "docker loom agent allow --loom " + t.ID + AsFlag(name),
 		Machine:         machine, Services: services, Held: held(d.plan),
 	}
@@ -72,7 +72,7 @@ func (a *Agents) specifyUser(ctx context.Context, d *draft) error {
 	if err != nil {
 		return err
 	}
-	info, err := a.engine.Info(ctx)
+	info, err := a.engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (a *Agents) specifySocket(_ context.Context, d *draft) error {
 	if d.spec.DockerSocket == "" {
 		return nil
 	}
-	d.spec.DockerSocket = a.engine.SocketPath()
+	d.spec.DockerSocket = a.host.SocketPath()
 	socket, err := os.Stat(d.spec.DockerSocket)
 	if err != nil {
 		return fmt.Errorf("the engine's socket: %w", err)

@@ -94,7 +94,7 @@ func (a *Applier) removeSidecar(ctx context.Context, p *plan.Plan, own []engine.
 	if len(ids) == 0 || isMain(p) {
 		return nil
 	}
-	return a.Engine.RemoveContainers(ctx, ids, true)
+	return a.Engine.RemoveContainers(ctx, ids)
 }
 
 // keepSandboxes keeps Compose from taking sandboxes, which are in no file, for orphans.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -123,7 +123,7 @@ func (w *waiter) ask(ctx context.Context, p Probe) {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			if engine.Serves(ctx, addr, p.behind) {
+			if host.Serves(ctx, addr, p.behind) {
 				select {
 				case w.answers <- addr:
 				case <-ctx.Done():
@@ -249,9 +249,5 @@ func (w *waiter) slow(ctx context.Context) error {
 
 // dial is where a published port of the engine is reached from here.
 func (a *Applier) dial(p Probe) string {
-	host := p.HostIP
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = a.Engine.HostName()
-	}
-	return net.JoinHostPort(host, strconv.Itoa(p.Host))
+	return endpoint.Names{Host: a.Engine.HostName()}.Dial(p.HostIP, p.Host)
 }

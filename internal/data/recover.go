@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -92,7 +94,7 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 			copying = append(copying, o.ID)
 		}
 	}
-	if err := c.Engine.RemoveContainers(ctx, copying, true); err != nil {
+	if err := c.Engine.RemoveContainers(ctx, copying); err != nil {
 		return err
 	}
 	var volumes []string
@@ -102,7 +104,7 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 	if err := c.removeVolumes(ctx, volumes); err != nil {
 		return err
 	}
-	if err := c.Engine.RemoveContainers(ctx, []string{mark.ID}, true); err != nil {
+	if err := c.Engine.RemoveContainers(ctx, []string{mark.ID}); err != nil {
 		return err
 	}
 	if err := c.Engine.RemoveImages(ctx, []string{mark.ImageID}); err != nil {
@@ -114,15 +116,6 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 // removeVolumes removes volumes. It tries for 5 s, because the engine may still write to them for a client that has
 // gone.
 func (c *Copier) removeVolumes(ctx context.Context, names []string) error {
-	for tries := 0; ; tries++ {
-		err := c.Engine.RemoveVolumes(ctx, names)
-		if err == nil || tries == 50 {
-			return err
-		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
-		}
-	}
+	every := backoff.WithMaxRetries(backoff.NewConstantBackOff(100*time.Millisecond), 50)
+	return backoff.Retry(func() error { return c.Engine.RemoveVolumes(ctx, names) }, backoff.WithContext(every, ctx))
 }

@@ -104,7 +104,7 @@ func (x examination) checkEngine(ctx context.Context) []engine.Loom {
 		return nil
 	}
 	x.Docker.SocketConnected = true
-	info, err := x.engine.Info(ctx)
+	info, err := x.engine.Capabilities(ctx)
 	if err != nil {
 		x.error("engine", err.Error(), "")
 		return nil

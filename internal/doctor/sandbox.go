@@ -193,13 +193,13 @@ func (x examination) checkACLs(tree string) {
 }
 
 // checkConfinement looks at what the engine gives to agents' sandboxes.
-func (x examination) checkConfinement(info engine.Info) {
+func (x examination) checkConfinement(info engine.Capabilities) {
 	system, arch := runtime.GOOS, runtime.GOARCH
 	if x.looms.Process.Getenv(image.EgressVariable) != "" {
 		// Then another program is the proxy.
 		system, arch = info.Confines.OS, info.Confines.Arch
 	}
-	state, findings := confinement(info.Confines, x.engine.IsolatedGateway(), system, arch)
+	state, findings := confinement(info.Confines, x.engine.Features().IsolatedGateway, system, arch)
 	x.Sandbox = state
 	x.Findings = append(x.Findings, findings...)
 }

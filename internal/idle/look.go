@@ -25,10 +25,10 @@ type view struct {
 // look looks at the projects. log, where there is one, has told what happened since it began.
 func look(ctx context.Context, l *loom.Looms, projects []string, log []engine.Session) (*view, error) {
 	v := &view{at: time.Now(), running: map[string]bool{}, usage: map[string][]engine.Usage{}}
-	var sockets []engine.Socket
+	var sockets []host.Socket
 	var err error
 	if l.Engine.Local() {
-		if sockets, err = engine.Sockets(ctx); err != nil {
+		if sockets, err = host.Sockets(ctx); err != nil {
 			// Then connections cannot be seen, which is for the decision to weigh.
 			l.Teller.Debugf("sockets of this host: %v", err)
 		}

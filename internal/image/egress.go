@@ -75,7 +75,7 @@ func (s *Store) EgressRef() (string, error) {
 
 // importEgress makes the sidecar's image of this binary.
 func (s *Store) importEgress(ctx context.Context, ref string) error {
-	info, err := s.Engine.Info(ctx)
+	info, err := s.Engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (l *Looms) removeForeign(ctx context.Context, t *Target, foreign []engine.C
 		if t.Known != nil && c.Project == t.Known.Project {
 			continue
 		}
-		if err := l.Engine.RemoveContainers(ctx, []string{c.ID}, true); err != nil {
+		if err := l.Engine.RemoveContainers(ctx, []string{c.ID}); err != nil {
 			return err
 		}
 	}

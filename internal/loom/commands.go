@@ -243,8 +243,8 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 		if err != nil {
 			return since, err
 		}
-		if since.IsZero() || d.StartedAt.Before(since) {
-			since = d.StartedAt
+		if since.IsZero() || d.Started.Before(since) {
+			since = d.Started
 		}
 	}
 	return since, nil

@@ -126,7 +126,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if req.DryRun {
 		return r, nil
 	}
-	err = outside(own, t.Known, func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}, true) })
+	err = outside(own, t.Known, func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}) })
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,10 @@ package loom
 
 import (
 	"fmt"
-	"net"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/apply"
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
@@ -75,7 +72,7 @@ func (l *Looms) portOf(plan *Plan, p Port) Port {
 	p.Label = a.Label
 	p.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
 	if a.Protocol == "http" || a.Protocol == "https" {
-		p.URL = l.url(plan.ID, a.Protocol, p.HostIP, p.Published)
+		p.URL = l.names(plan.ID).URL(a.Protocol, p.HostIP, p.Published)
 	}
 	return p
 }
@@ -117,54 +114,31 @@ func (l *Looms) planned(p *Plan) []Port {
 
 func (l *Looms) port(id, service string, target, host int, protocol, ip string) Port {
 	p := Port{Service: service, Target: target, Published: host, Protocol: protocol, HostIP: ip}
-	if scheme := scheme(target, protocol); scheme != "" {
-		p.URL = l.url(id, scheme, ip, host)
+	if scheme := endpoint.Scheme(target, protocol); scheme != "" {
+		p.URL = l.names(id).URL(scheme, ip, host)
 	}
 	return p
 }
 
-// url is where a browser on this machine finds a host port.
-func (l *Looms) url(id, scheme, ip string, host int) string {
-	name := l.Engine.HostName()
-	switch {
-	case ip != "" && ip != "0.0.0.0" && ip != "::" && ip != "127.0.0.1":
-		name = ip
-	case l.Engine.Local() && id != Main:
-		// Browsers keep cookies by host name, not by port: on plain localhost all looms would share them.
-		name = strings.TrimPrefix(identity.HostLabel(id)+".localhost", ".")
+// names are the host names of a loom's published ports.
+func (l *Looms) names(id string) endpoint.Names {
+	n := endpoint.Names{Host: l.Engine.HostName()}
+	if l.Engine.Local() && id != Main {
+		n.Label = identity.HostLabel(id)
 	}
-	return fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
+	return n
 }
 
-func bracket(host string) string {
-	if slices.Contains([]byte(host), ':') {
-		return "[" + host + "]"
-	}
-	return host
-}
-
-// notWeb are container ports of well-known protocols that no browser speaks.
-var notWeb = map[int]bool{
-	21: true, 22: true, 25: true, 53: true, 110: true, 143: true, 389: true, 465: true, 587: true, 636: true,
-	993: true, 995: true, 1025: true, 1433: true, 1521: true, 1883: true, 2181: true, 3306: true, 4222: true, 5432: true, 5672: true,
-	6379: true, 7687: true, 9042: true, 9092: true, 11211: true, 26257: true, 27017: true, 50051: true,
-}
-
-// scheme guesses from the container port how a browser reaches it.
-func scheme(target int, protocol string) string {
-	switch {
-	case protocol != "tcp" && protocol != "" || notWeb[target]:
-		return ""
-	case target == 443 || target == 8443:
-		return "https"
-	}
-	return "http"
+// dial is where a published port of the engine is reached from here.
+func (l *Looms) dial(p Port) string {
+	return endpoint.Names{Host: l.Engine.HostName()}.Dial(p.HostIP, p.Published)
 }
 
 // silence notes that nobody answered on a port.
 func (r *Result) silence(silent apply.Probe, after time.Duration) {
 	for i, p := range r.Ports {
-		if p.Service == silent.Service && p.Target == silent.Target && p.Published == silent.Host && p.HostIP == silent.HostIP {
+		if p.Service == silent.Service && p.Target == silent.Target && p.Published == silent.Host &&
+			p.HostIP == silent.HostIP {
 			r.Ports[i].Silent, r.Ports[i].URL = true, ""
 		}
 	}
@@ -172,13 +146,4 @@ func (r *Result) silence(silent apply.Probe, after time.Duration) {
 		Level: finding.Warning, Subject: "service " + silent.Service,
 		Message: fmt.Sprintf("nobody answers on port %d (container port %d) after %s", silent.Host, silent.Target, after),
 	})
-}
-
-// dial is where a published port of the engine is reached from here.
-func (l *Looms) dial(p Port) string {
-	host := p.HostIP
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = l.Engine.HostName()
-	}
-	return net.JoinHostPort(host, strconv.Itoa(p.Published))
 }

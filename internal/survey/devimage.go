@@ -41,12 +41,12 @@ func (s *Surveyor) machine(ctx context.Context, d *DevContainer) error {
 	if d.Config.HostRequirements == nil {
 		return nil
 	}
-	info, err := s.Engine.Info(ctx)
+	info, err := s.Engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}
 	d.Host.CPUs, d.Host.Memory, d.Host.GPU = info.CPUs, info.Memory, info.GPU
-	d.Host.Storage = int64(info.Free) //nolint:gosec // bytes of a disk
+	d.Host.Storage = int64(s.Engine.Machine().FreeSpace(info.RootDir)) //nolint:gosec // bytes of a disk
 	return nil
 }
 

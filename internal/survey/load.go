@@ -13,7 +13,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
@@ -176,7 +175,7 @@ func (f *Facts) follow() {
 
 // confinement reads what confining the loom's services needs to know.
 func (s *Surveyor) confinement(f *Facts) (err error) {
-	if f.Host.Addresses, err = engine.HostAddresses(); err != nil {
+	if f.Host.Addresses, err = host.This().Addresses(); err != nil {
 		return err
 	}
 	f.Proxies = proxyVariables(f.Base.Project)

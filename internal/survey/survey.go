@@ -221,7 +221,7 @@ func (s *Surveyor) Observe(ctx context.Context, f *Facts) error {
 	if f.Engine.Networks, err = s.Engine.Networks(ctx, nil); err != nil {
 		return err
 	}
-	f.Engine.NamedContexts, f.Engine.IsolatedGateway = s.Engine.NamedContexts(), s.Engine.IsolatedGateway()
+	f.Engine.NamedContexts, f.Engine.IsolatedGateway = s.Engine.Features().NamedContexts, s.Engine.Features().IsolatedGateway
 	return nil
 }
 

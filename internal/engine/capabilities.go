@@ -11,16 +11,33 @@ import (
 	"github.com/docker/docker/api/types/versions"
 )
 
-// Info is what an engine says of itself and its host.
-type Info struct {
+// Capabilities is what an engine can do and what it has. It does not change while the engine runs.
+type Capabilities struct {
+	Features
+	ID         string
 	Version    string // as the engine gives it, which need not be a semantic version
 	APIVersion string // the newest it speaks
 	RootDir    string // where it keeps images and volumes, on its own host
 	Memory     int64  // of its host, bytes
 	CPUs       int
-	GPU        bool   // it can give containers a GPU
-	Free       uint64 // bytes free in RootDir, 0 where this process cannot see it
+	GPU        bool // it can give containers a GPU
 	Confines   Confines
+}
+
+// Features is what the API version tells, which was agreed with the engine: it costs no request.
+type Features struct {
+	// NamedContexts reports that the engine's BuildKit can put another image in the place of the one that a Dockerfile is
+	// FROM: Docker Engine 23 (API 1.42) and later.
+	NamedContexts bool
+	// IsolatedGateway reports that the engine's bridges can do without an address of the host: Engine 28 (API 1.48) and
+	// later.
+	IsolatedGateway bool
+}
+
+// Features returns what the API version tells.
+func (e *Engine) Features() Features {
+	atLeast := func(v string) bool { return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), v) }
+	return Features{NamedContexts: atLeast("1.42"), IsolatedGateway: atLeast("1.48")}
 }
 
 // Confines is what an engine can hold its containers to.
@@ -37,23 +54,27 @@ type Confines struct {
 	Runtime  string // the one that containers get unless they name another
 }
 
-// Info asks the engine for its version and its host's size.
-func (e *Engine) Info(ctx context.Context) (Info, error) {
+// Capabilities asks the engine once; an error is not kept.
+func (e *Engine) Capabilities(ctx context.Context) (Capabilities, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.capabilities != nil {
+		return *e.capabilities, nil
+	}
 	version, err := e.api.ServerVersion(ctx)
 	if err != nil {
-		return Info{}, fmt.Errorf("engine version: %w", err)
+		return Capabilities{}, fmt.Errorf("engine version: %w", err)
 	}
 	info, err := e.api.Info(ctx)
 	if err != nil {
-		return Info{}, fmt.Errorf("engine info: %w", err)
+		return Capabilities{}, fmt.Errorf("engine info: %w", err)
 	}
-	i := Info{Version: version.Version, APIVersion: version.APIVersion, RootDir: info.DockerRootDir, Memory: info.MemTotal, CPUs: info.NCPU}
-	_, i.GPU = info.Runtimes["nvidia"]
-	i.Confines = confines(info)
-	if e.Local() {
-		i.Free = free(i.RootDir)
+	_, gpu := info.Runtimes["nvidia"]
+	e.capabilities = &Capabilities{
+		Features: e.Features(), ID: info.ID, Version: version.Version, APIVersion: version.APIVersion,
+		RootDir: info.DockerRootDir, Memory: info.MemTotal, CPUs: info.NCPU, GPU: gpu, Confines: confines(info),
 	}
-	return i, nil
+	return *e.capabilities, nil
 }
 
 func confines(info system.Info) Confines {
@@ -93,16 +114,4 @@ func arch(kernel string) string {
 		return "386"
 	}
 	return kernel
-}
-
-// Context is the name of the Docker context.
-func (e *Engine) Context() string { return e.context }
-
-// Host is the engine's address, as in unix:///var/run/docker.sock.
-func (e *Engine) Host() string { return e.host }
-
-// NamedContexts reports whether the engine's BuildKit can put another image in the
-// place of one that a Dockerfile is FROM: Docker Engine 23 (API 1.42) and later.
-func (e *Engine) NamedContexts() bool {
-	return versions.GreaterThanOrEqualTo(e.api.ClientVersion(), "1.42")
 }

@@ -1,4 +1,4 @@
-package engine
+package host
 
 import (
 	"bufio"
@@ -13,6 +13,28 @@ import (
 	"strconv"
 	"strings"
 )
+
+// Socket is a TCP socket.
+type Socket struct {
+	Local, Remote netip.AddrPort
+	Listens       bool
+	Open          bool // established, or closed in the last minute (TIME-WAIT)
+}
+
+// ContainerSockets reads the sockets in the network namespace of a container's first process. It reports false if the
+// process cannot be seen, as with an engine in a virtual machine, or is another one: pids mean nothing across pid namespaces.
+func (*Host) ContainerSockets(pid int, id string) ([]Socket, bool) {
+	if pid <= 0 {
+		return nil, false
+	}
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	group, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+	if err != nil || !strings.Contains(string(group), id) {
+		return nil, false
+	}
+	list, err := readSockets(filepath.Join(dir, "net"))
+	return list, err == nil
+}
 
 // readSockets reads the kernel's tables in a /proc/…/net. Without IPv6 there is
 // no second one.

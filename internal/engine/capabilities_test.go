@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/docker/docker/api/types/system"
@@ -40,4 +41,31 @@ func TestWhatAnEngineHoldsItsContainersTo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { assert.DeepEqual(t, confines(c.info), c.want) })
 	}
+}
+
+func TestCapabilitiesAreAskedOnce(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	down := true
+	e := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked = append(asked, r.URL.Path); down {
+			refuse(w, 500, "boom")
+			return
+		}
+		switch r.URL.Path {
+		case "/version":
+			reply(w, map[string]any{"Version": "28.5.1", "ApiVersion": "1.51"})
+		case "/info":
+			reply(w, map[string]any{"ID": "x", "DockerRootDir": "/var/lib/docker", "NCPU": 4, "Runtimes": map[string]any{"nvidia": map[string]any{}}})
+		}
+	})
+	_, err := e.Capabilities(t.Context())
+	assert.ErrorContains(t, err, "boom")
+	down, asked = false, nil
+	for range 3 {
+		c, err := e.Capabilities(t.Context())
+		assert.NilError(t, err)
+		assert.Assert(t, c.Version == "28.5.1" && c.APIVersion == "1.51" && c.ID == "x" && c.CPUs == 4 && c.GPU && c.RootDir == "/var/lib/docker", "%+v", c)
+	}
+	assert.DeepEqual(t, asked, []string{"/version", "/info"})
 }

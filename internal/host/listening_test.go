@@ -1,4 +1,4 @@
-package engine
+package host
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func TestListenerOnAnyAddressTakesThePort(t *testing.T) {
 			t.Parallel()
 			_, port := listen(t, tc.network, tc.addr)
 			for _, ip := range []string{"", "0.0.0.0", "::", "[::]"} {
-				assert.Check(t, Listening(ip, "tcp", port), "asked for %q", ip)
+				assert.Check(t, This().Listening(ip, "tcp", port), "asked for %q", ip)
 			}
 		})
 	}
@@ -42,12 +42,12 @@ func TestListenerOnAnyAddressTakesThePort(t *testing.T) {
 func TestListenerTakesThePortOfItsOwnAddress(t *testing.T) {
 	t.Parallel()
 	_, port := listen(t, "tcp4", "127.0.0.1:0")
-	assert.Check(t, Listening("127.0.0.1", "tcp", port))
+	assert.Check(t, This().Listening("127.0.0.1", "tcp", port))
 	_, port = listen(t, "tcp4", "0.0.0.0:0")
-	assert.Check(t, Listening("127.0.0.1", "tcp", port), "a wildcard listener has every address")
+	assert.Check(t, This().Listening("127.0.0.1", "tcp", port), "a wildcard listener has every address")
 	_, port = listen(t, "tcp6", "[::1]:0")
-	assert.Check(t, Listening("::1", "tcp", port))
-	assert.Check(t, !Listening("127.0.0.1", "tcp", port), "a listener on ::1 is no listener on 127.0.0.1")
+	assert.Check(t, This().Listening("::1", "tcp", port))
+	assert.Check(t, !This().Listening("127.0.0.1", "tcp", port), "a listener on ::1 is no listener on 127.0.0.1")
 }
 
 func TestUDPListenerTakesTheUDPPort(t *testing.T) {
@@ -56,9 +56,9 @@ func TestUDPListenerTakesTheUDPPort(t *testing.T) {
 	assert.NilError(t, err)
 	t.Cleanup(func() { c.Close() })
 	port := c.LocalAddr().(*net.UDPAddr).Port
-	assert.Check(t, Listening("", "udp", port))
-	assert.Check(t, Listening("127.0.0.1", "udp", port))
-	assert.Check(t, !Listening("127.0.0.1", "sctp", port))
+	assert.Check(t, This().Listening("", "udp", port))
+	assert.Check(t, This().Listening("127.0.0.1", "udp", port))
+	assert.Check(t, !This().Listening("127.0.0.1", "sctp", port))
 }
 
 // Any one port may be in use by chance; ten in a row are not.
@@ -75,10 +75,10 @@ func TestFreePortIsNotTaken(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"tcp", "udp"} {
 		for _, ip := range []string{"", "127.0.0.1", "::"} {
-			assert.Check(t, somePort(func(p int) bool { return !Listening(ip, protocol, p) }), "%s %s", protocol, ip)
+			assert.Check(t, somePort(func(p int) bool { return !This().Listening(ip, protocol, p) }), "%s %s", protocol, ip)
 			// Asking must not itself take the port.
 			assert.Check(t, somePort(func(p int) bool {
-				first, second := Listening(ip, protocol, p), Listening(ip, protocol, p)
+				first, second := This().Listening(ip, protocol, p), This().Listening(ip, protocol, p)
 				return !first && !second
 			}))
 		}
@@ -89,12 +89,12 @@ func TestForeignAddressAndImpossiblePortAreNotTaken(t *testing.T) {
 	t.Parallel()
 	_, port := listen(t, "tcp", ":0")
 	for _, ip := range []string{"localhost", "no address", "192.0.2"} {
-		assert.Check(t, !Listening(ip, "tcp", port), ip)
+		assert.Check(t, !This().Listening(ip, "tcp", port), ip)
 	}
 	// 192.0.2.0/24 is for documentation: no host has it.
-	assert.Check(t, somePort(func(p int) bool { return !Listening("192.0.2.1", "tcp", p) }))
+	assert.Check(t, somePort(func(p int) bool { return !This().Listening("192.0.2.1", "tcp", p) }))
 	for _, p := range []int{0, -1, 65536} {
-		assert.Check(t, !Listening("", "tcp", p))
+		assert.Check(t, !This().Listening("", "tcp", p))
 	}
 }
 
@@ -190,7 +190,7 @@ func TestAnswersEndsWithItsContext(t *testing.T) {
 
 func TestRoutesHaveTheLoopbackAndNoDefault(t *testing.T) {
 	t.Parallel()
-	got, err := Routes()
+	got, err := This().Routes()
 	assert.NilError(t, err)
 	assert.Assert(t, slices.Contains(got, netip.MustParsePrefix("127.0.0.0/8")), "%v", got)
 	for _, p := range got {

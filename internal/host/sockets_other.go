@@ -1,6 +1,6 @@
 //go:build !linux
 
-package engine
+package host
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 )
 
 // Sockets lists the TCP sockets of this host.
-func Sockets(ctx context.Context) ([]Socket, error) {
+func (*Host) Sockets(ctx context.Context) ([]Socket, error) {
 	out, err := exec.CommandContext(ctx, "netstat", "-an").Output()
 	if err != nil {
 		return nil, fmt.Errorf("netstat -an: %w", err)
