@@ -77,7 +77,7 @@ func (v variant) source() stack.Source {
 		}
 		return out
 	}
-	return stack.Source{Dir: filepath.Join(v.dir, v.sub), Top: v.dir, Profiles: v.profiles, EnvFiles: abs(v.envFiles), Files: abs(v.files)}
+	return stack.Source{Dir: filepath.Join(v.dir, v.sub), Top: v.dir, Profiles: v.profiles, EnvFiles: abs(v.envFiles), Files: abs(v.files), Environ: os.Environ()}
 }
 
 var ours = stack.Ours{
@@ -237,7 +237,7 @@ func (k *loom) lease(h *host, in *overrides.Input) error {
 }
 
 func (k *loom) follows(m mutation) map[string]bool {
-	reads := stack.ReadsEnvFile(k.base.Project, k.found.DotEnv())
+	reads := k.base.ReadsDotEnv()
 	follow := map[string]bool{}
 	for _, v := range k.base.Variables {
 		follow[v.Name] = m.followAll || v.Ours() || v.Entangled == "" && len(reads) == 0

@@ -366,6 +366,7 @@ type Images struct {
 // Build builds the images of a loom's services; nothing is leased or written for it.
 func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryRun bool) (*Images, error) {
 	return l.images(ctx, t, Options{DryRun: true, Services: o.Services, images: !dryRun && !o.Print && !o.Check}, dryRun, func(ctx context.Context, p *Plan) ([]stack.Built, error) {
+		o.Builder = cmp.Or(o.Builder, l.Process.Getenv("BUILDX_BUILDER"))
 		list, err := l.Stack.Build(ctx, p.Project, o)
 		if d := p.dev; d != nil && d.installed != "" && (len(o.Services) == 0 || slices.Contains(o.Services, d.service)) {
 			// Planning has built it: all else is planned on what it says.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -87,7 +86,7 @@ func (p *Plan) fromMemory() ([]byte, error) {
 	if p.plain() {
 		edits = slices.Clone(p.dev.planned)
 	}
-	for _, name := range stack.ReadsEnvFile(p.base.Project, p.base.DotEnv()) {
+	for _, name := range p.base.ReadsDotEnv() {
 		if s, ok := p.Project.Services[name]; ok {
 			edits = append(edits, environ{service: name, values: s.Environment})
 		}

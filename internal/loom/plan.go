@@ -512,8 +512,7 @@ func (p *Plan) follows() {
 	if p.plain() {
 		return
 	}
-	reads := stack.ReadsEnvFile(p.base.Project, p.base.DotEnv())
-	slices.Sort(reads)
+	reads := p.base.ReadsDotEnv()
 	bases := map[string]string{}
 	for _, v := range p.base.Variables {
 		if _, seen := p.follow[v.Name]; seen {

@@ -174,5 +174,5 @@ func LoadDockerfile(ctx context.Context, f *Found, name string, base, target int
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Dockerfile, err)
 	}
-	return &Model{Found: f, Project: project}, nil
+	return &Model{Found: f, Project: project, base: base, target: target}, nil
 }

@@ -17,11 +17,6 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-func init() {
-	// docker compose registers this format in its command layer, which an embedder does not run.
-	dotenv.RegisterFormat("raw", rawEnv)
-}
-
 // Source says which project is meant, in the words of Compose's own flags.
 type Source struct {
 	// Dir is the folder in which the search begins, absolute.
@@ -34,6 +29,8 @@ type Source struct {
 	EnvFiles         []string
 	Profiles         []string
 	ProjectDirectory string
+	// Environ is the environment of the process that asks, NAME=value.
+	Environ []string
 	// Alone takes Dir for a project where there is no compose file: its one service comes from elsewhere, not from a
 	// Dockerfile.
 	Alone bool
@@ -74,6 +71,8 @@ type Found struct {
 	// envDir is where the .env is that has COMPOSE_FILE; empty: in Dir.
 	envDir   string
 	noDotEnv bool
+	// texts are those of Paths.
+	texts map[string]readFile
 }
 
 // ErrNoProject is returned where there is neither a compose file nor a Dockerfile.
@@ -83,37 +82,15 @@ var ErrNoProject = errors.New("no compose file and no Dockerfile")
 // Source.Dir upwards), leaving out what is Ours, and for a Dockerfile in Source.Dir or Source.Top where there
 // is no compose file.
 func Find(src Source, ours Ours) (*Found, error) {
-	f := &Found{Env: processEnv(ours), Dir: src.Dir}
-	// As Compose does, in the process's environment only: no .env can switch off itself or another.
-	if v, ok := os.LookupEnv(consts.ComposeDisableDefaultEnvFile); ok {
-		off, err := strconv.ParseBool(v)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", consts.ComposeDisableDefaultEnvFile, err)
-		}
-		f.noDotEnv = off
+	f := &Found{Env: types.Mapping{}, Dir: src.Dir}
+	if err := f.takeEnviron(src.Environ, ours); err != nil {
+		return nil, err
 	}
 	if _, ok := f.Env["PWD"]; !ok {
 		f.Env["PWD"] = src.Dir
 	}
-	var err error
-	if f.EnvFiles, err = absolute(src.EnvFiles, src.Dir); err != nil {
+	if err := f.takeNamed(src); err != nil {
 		return nil, err
-	}
-	if f.Paths, err = absolute(src.Files, src.Dir); err != nil {
-		return nil, err
-	}
-	f.Chosen = len(f.Paths) > 0
-	switch {
-	case src.ProjectDirectory != "":
-		f.Dir = src.ProjectDirectory
-		if !filepath.IsAbs(f.Dir) {
-			f.Dir = filepath.Join(src.Dir, f.Dir)
-		}
-		if info, err := os.Stat(f.Dir); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("project directory %s: no such folder", f.Dir)
-		}
-	case f.Chosen:
-		f.Dir = filepath.Dir(f.Paths[0])
 	}
 	if err := f.readEnv(ours); err != nil {
 		return nil, err
@@ -131,6 +108,10 @@ func Find(src Source, ours Ours) (*Found, error) {
 			f.envDir = f.Dir
 		}
 		f.Dir = filepath.Dir(f.Paths[0])
+	}
+	f.texts = map[string]readFile{}
+	for _, path := range f.Paths {
+		f.texts[path] = read(path)
 	}
 	// The second reading is Compose's: the project directory may be another than the one searched first.
 	if err := f.readEnv(ours); err != nil {
@@ -152,6 +133,31 @@ func Find(src Source, ours Ours) (*Found, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: %w", src.Dir, ErrNoProject)
+}
+
+// takeNamed takes the files and the project directory that the command line names.
+func (f *Found) takeNamed(src Source) error {
+	var err error
+	if f.EnvFiles, err = absolute(src.EnvFiles, src.Dir); err != nil {
+		return err
+	}
+	if f.Paths, err = absolute(src.Files, src.Dir); err != nil {
+		return err
+	}
+	f.Chosen = len(f.Paths) > 0
+	switch {
+	case src.ProjectDirectory != "":
+		f.Dir = src.ProjectDirectory
+		if !filepath.IsAbs(f.Dir) {
+			f.Dir = filepath.Join(src.Dir, f.Dir)
+		}
+		if info, err := os.Stat(f.Dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("project directory %s: no such folder", f.Dir)
+		}
+	case f.Chosen:
+		f.Dir = filepath.Dir(f.Paths[0])
+	}
+	return nil
 }
 
 // named takes the files of COMPOSE_FILE. Compose resolves them against its working folder, which for us is the
@@ -178,13 +184,21 @@ func (f *Found) named(src Source, ours Ours) error {
 	return nil
 }
 
-func processEnv(ours Ours) types.Mapping {
-	env := types.Mapping{}
-	for _, kv := range os.Environ() {
+// takeEnviron takes the variables of the process.
+func (f *Found) takeEnviron(environ []string, ours Ours) error {
+	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		setVariable(env, ours, name, value, true)
+		// As Compose does, in the process's environment only: no .env can switch off itself or another.
+		if name == consts.ComposeDisableDefaultEnvFile {
+			off, err := strconv.ParseBool(value)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			f.noDotEnv = off
+		}
+		setVariable(f.Env, ours, name, value, true)
 	}
-	return env
+	return nil
 }
 
 // readEnv merges the .env files into the environment, which already holds what comes first.

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -75,9 +74,6 @@ func (s *Stack) Build(ctx context.Context, p *types.Project, o BuildOptions) ([]
 		Services: o.Services, Deps: o.Deps, NoCache: o.NoCache, Pull: o.Pull, Push: o.Push,
 		Args: types.NewMappingWithEquals(o.Args), Builder: o.Builder, Provenance: o.Provenance, SBOM: o.SBOM,
 		Memory: o.Memory, Quiet: o.Quiet, Check: o.Check, Print: o.Print, Progress: buildProgress(), Attestations: true,
-	}
-	if options.Builder == "" {
-		options.Builder = os.Getenv("BUILDX_BUILDER")
 	}
 	if o.SSH != "" {
 		id, path, found := strings.Cut(o.SSH, "=")
