@@ -226,7 +226,7 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 	if err != nil {
 		return err
 	}
-	if err := l.Stack.DownFromFiles(ctx, project, req.Volumes, req.Timeout); err != nil {
+	if err := l.Stack.DownFromFiles(ctx, project, stack.DownOptions{Volumes: req.Volumes, Timeout: req.Timeout}); err != nil {
 		return err
 	}
 	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {

@@ -31,7 +31,7 @@ type Source struct {
 	ProjectDirectory string
 	// Environ is the environment of the process that asks, NAME=value.
 	Environ []string
-	// Alone takes Dir for a project where there is no compose file: its one service comes from elsewhere, not from a
+	// Alone takes Dir for a project although it has no compose file: its one service comes from elsewhere, not from a
 	// Dockerfile.
 	Alone bool
 }
@@ -44,7 +44,7 @@ type Ours struct {
 	// Override reports whether a file is an override that we generated.
 	Override func(path string) bool
 	// Variable gives the value that a variable is to have in the base load instead of the one found:
-	// drop true leaves the variable unset. Process says where it was found: in the process's
+	// drop true leaves the variable unset. Process says which it was found in: in the process's
 	// environment, or in a .env file.
 	Variable func(name, value string, process bool) (base string, drop bool)
 }
@@ -55,7 +55,7 @@ type Found struct {
 	Dir string
 	// Paths are the compose files in the order in which they merge, absolute; empty for a Dockerfile.
 	Paths []string
-	// Dockerfile is set where there is no compose file but a Dockerfile.
+	// Dockerfile is set if there is a Dockerfile and no compose file.
 	Dockerfile string
 	// Chosen is true if Paths were named (by --file or COMPOSE_FILE), not found by their default names.
 	Chosen bool
@@ -65,17 +65,17 @@ type Found struct {
 	EnvFiles []string
 	// Profiles are the active ones.
 	Profiles []string
-	// Fetch, where it is set, is asked before files are fetched from another machine: an error refuses.
+	// Fetch is asked before a file is fetched from another machine, if it is set: an error refuses.
 	Fetch func(reference string) error
 
-	// envDir is where the .env is that has COMPOSE_FILE; empty: in Dir.
+	// envDir is the folder of the .env that has COMPOSE_FILE, empty for Dir.
 	envDir   string
 	noDotEnv bool
 	// texts are those of Paths.
 	texts map[string]readFile
 }
 
-// ErrNoProject is returned where there is neither a compose file nor a Dockerfile.
+// ErrNoProject is returned if there is neither a compose file nor a Dockerfile.
 var ErrNoProject = errors.New("no compose file and no Dockerfile")
 
 // Find looks for a project as docker compose does (--file, then COMPOSE_FILE, then the default names from
@@ -117,12 +117,7 @@ func Find(src Source, ours Ours) (*Found, error) {
 	if err := f.readEnv(ours); err != nil {
 		return nil, err
 	}
-	f.Profiles = src.Profiles
-	if len(f.Profiles) == 0 {
-		for p := range strings.SplitSeq(f.Env[consts.ComposeProfiles], ",") {
-			f.Profiles = append(f.Profiles, strings.TrimSpace(p))
-		}
-	}
+	f.takeProfiles(src.Profiles)
 	if len(f.Paths) > 0 || src.Alone {
 		return f, nil
 	}
@@ -158,6 +153,16 @@ func (f *Found) takeNamed(src Source) error {
 		f.Dir = filepath.Dir(f.Paths[0])
 	}
 	return nil
+}
+
+func (f *Found) takeProfiles(named []string) {
+	f.Profiles = named
+	if len(named) > 0 {
+		return
+	}
+	for p := range strings.SplitSeq(f.Env[consts.ComposeProfiles], ",") {
+		f.Profiles = append(f.Profiles, strings.TrimSpace(p))
+	}
 }
 
 // named takes the files of COMPOSE_FILE. Compose resolves them against its working folder, which for us is the
@@ -220,7 +225,7 @@ func (f *Found) readEnv(ours Ours) error {
 		if ours.Cut != nil {
 			b = ours.Cut(b)
 		}
-		// All into one map, as Compose does: a later file's own lines beat an earlier file's where one refers to another.
+		// All into one map, as Compose does: a later file's own lines beat an earlier file's if one refers to another.
 		err = dotenv.ParseWithFormat(bytes.NewReader(b), file, read, func(name string) (string, bool) {
 			if v, ok := f.Env[name]; ok {
 				return v, true

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -50,8 +49,9 @@ func (e *MissingBaseError) Error() string {
 	if e.Where != "" {
 		where = " (" + e.Where + ")"
 	}
-	return fmt.Sprintf("%s%s has no base port: neither container.ports.%s in the settings nor a default in the compose file",
-		e.Name, where, strings.TrimPrefix(e.Name, PortPrefix))
+	name := strings.TrimPrefix(e.Name, PortPrefix)
+	return e.Name + where + " has no base port: neither container.ports." + name +
+		" in the settings nor a default in the compose file"
 }
 
 // FilesError says that Compose cannot make a project of the files.
@@ -107,8 +107,8 @@ func load(ctx context.Context, f *Found, name string, vars map[string]string, re
 }
 
 // Recompile compiles the project again under another name or other variables, from the bytes that Load read: it reads
-// none of the project's files and fetches nothing. The new Model has no edits. If the files name another file because of
-// the variables, the error is a [NotReadError]: such a project must be loaded again.
+// none of the project's files and fetches nothing. The new Model has no edits. If the files name another file because
+// of the variables, the error is a [NotReadError]: such a project must be loaded again.
 func (m *Model) Recompile(name string, vars map[string]string) (*Model, error) {
 	switch {
 	case m.Dockerfile != "":
@@ -245,7 +245,8 @@ func (c *compilation) options() []func(*loader.Options) {
 	}
 }
 
-// setName chooses the project's name as docker compose does: the one given, the environment's, the files', the folder's.
+// setName chooses the project's name as docker compose does: the one given, the environment's, the files', the
+// folder's.
 func (c *compilation) setName(o *loader.Options) {
 	fromEnv := c.Env[consts.ComposeProjectName]
 	if v, ok := c.vars[consts.ComposeProjectName]; ok {

@@ -231,7 +231,7 @@ func (f *files) into(path string, l level, within []string) {
 	f.follow(f.add(path), l, append(within[:len(within):len(within)], path))
 }
 
-// local is the path of a file that was referred to; one of another machine is where it was fetched to.
+// local is the path that a reference leads to: for a file of another machine, the path that it was fetched to.
 func (f *files) local(ref string, l level) string {
 	for _, r := range f.remotes {
 		if path, ok := r.paths[ref]; ok {
@@ -241,8 +241,8 @@ func (f *files) local(ref string, l level) string {
 	return absoluteIn(ref, l.dir)
 }
 
-// withoutVariables are the references with the variables resolved that lead from one to another. Compose's loader cannot
-// follow these without interpolation.
+// withoutVariables are the references with the variables resolved that lead from one to another. Compose's loader
+// cannot follow these without interpolation.
 func (f *files) withoutVariables() (*files, *strings.Replacer) {
 	var pairs []string
 	// The longest first: one may be part of another.

@@ -14,9 +14,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/utils"
 )
 
-// snapshot is a private folder in which files that were read are laid out again, each below the folder's root at its own
-// absolute path. Compose's loader reads included and extended files by itself: there it finds what was read, whatever is
-// in their place now. Relative paths lead to the same places as before only if whole paths are mirrored.
+// snapshot is a private folder in which files that were read are laid out again, each below the folder's root at its
+// own absolute path. Compose's loader reads included and extended files by itself: there it finds what was read,
+// whatever is in their place now. Relative paths lead to the same places as before only if whole paths are mirrored.
 type snapshot struct{ dir, root string }
 
 // above stands for folders above the root: a path may have more .. than it has folders, which lead nowhere at the real

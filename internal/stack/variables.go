@@ -27,16 +27,16 @@ type Variable struct {
 	Published string
 	// Elsewhere is true if the files use the variable in other places than this kind of port.
 	Elsewhere bool
-	// Entangled names the first of those places that is no host URL (localhost:${X} and the like): setting the variable
+	// Entangled names the first of those places that is not a host URL (localhost:${X} and the like): setting the variable
 	// would change what the service does, not only where the host finds it. Empty if there is none.
 	Entangled string
 }
 
-// Ours reports whether the variable is one of ours (ILOOM_PORT_…), which always follows the loom.
+// Ours reports whether the variable is an ILOOM_PORT_… variable, which always follows the loom.
 func (v Variable) Ours() bool { return strings.HasPrefix(v.Name, PortPrefix) }
 
-// findVariables compiles the files once more without interpolation, to see which variables stand in published ports, and
-// which in other places.
+// findVariables compiles the files once more without interpolation, to see which variables stand in published ports,
+// and which in other places.
 func (c *compilation) findVariables(ctx context.Context, m *Model) error {
 	if !c.dollars {
 		return nil
@@ -65,7 +65,7 @@ func (c *compilation) findVariables(ctx context.Context, m *Model) error {
 			}
 		}
 	}
-	// What an included .env gives another value than the project's is no base of ours.
+	// A variable to which an included .env gives another value than the project's has no base.
 	m.Variables = slices.DeleteFunc(vars, func(v Variable) bool { return !v.givesAny(m.Project) })
 	m.Uses = map[string]bool{}
 	for name := range uses {
@@ -163,7 +163,7 @@ func splitPublished(entry any) (published string, rest any) {
 	return "", entry
 }
 
-// splitOutsideBraces splits at sep where it stands neither in ${…} nor in […], so that a default (${A:-80}) and an IPv6
+// splitOutsideBraces splits at sep if it is neither in ${…} nor in […], so that a default (${A:-80}) and an IPv6
 // address stay whole.
 func splitOutsideBraces(s string, sep byte) []string {
 	var parts []string
@@ -190,8 +190,8 @@ var (
 )
 
 // portVariable returns the variable to set for a published part that is one variable and nothing else, with whatever
-// default: the first of a chain ${A:-${B:-80}} that has a value, else the outermost. A default that is no single port
-// (a range, or a whole mapping) is left to the literal in the override.
+// default: the first of a chain ${A:-${B:-80}} that has a value, otherwise the outermost. A default that is no single
+// port (a range, or a whole mapping) is left to the literal in the override.
 func portVariable(expr string, lookup template.Mapping) (string, bool) {
 	first := ""
 	for {
@@ -281,7 +281,7 @@ func usesOf(model map[string]any) map[string][]use {
 		switch v := v.(type) {
 		case map[string]any:
 			for _, k := range sortedKeys(v) {
-				// Compose does nothing with these; where an anchor brings one into a service it is seen there.
+				// Compose ignores these. If an anchor brings one into a service, it is seen there.
 				if path == "" && strings.HasPrefix(k, "x-") {
 					continue
 				}
