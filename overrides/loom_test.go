@@ -8,16 +8,17 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // host stands in for the registry and the engine: what looms were promised so far.
@@ -290,7 +291,8 @@ func (k *loom) removed() []overrides.File {
 	return []overrides.File{{Path: k.override.Path}, {Path: k.found.DotEnv(), Content: rest}}
 }
 
-// golden is the plan as a reader of the golden files sees it, without the folder it was made in.
+// golden is the plan as a reader of the golden files sees it, without the folder it was made in. It has the hashes by
+// which Compose decides what to recreate: if one changes, every loom that exists is recreated by its next up.
 func (k *loom) golden(dir string) string {
 	var b bytes.Buffer
 	for _, v := range k.env {
@@ -303,5 +305,52 @@ func (k *loom) golden(dir string) string {
 	if len(k.findings) > 0 {
 		b.WriteString("\n")
 	}
+	b.WriteString("\n# hashes\n")
+	project, err := k.project.WithServicesEnabled() // a copy
+	if err != nil {
+		return err.Error()
+	}
+	replaceInStrings(reflect.ValueOf(project), dir, "DIR")
+	all := hashes(project)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "%s: %.12s\n", name, all[name])
+	}
 	return strings.ReplaceAll(b.String(), dir, "DIR")
+}
+
+// replaceInStrings replaces a text in all strings of a value but the keys of maps.
+func replaceInStrings(v reflect.Value, from, to string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			replaceInStrings(v.Elem(), from, to)
+		}
+	case reflect.Interface:
+		if text, ok := v.Interface().(string); ok {
+			v.Set(reflect.ValueOf(strings.ReplaceAll(text, from, to)))
+		} else if !v.IsNil() {
+			replaceInStrings(v.Elem(), from, to)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				replaceInStrings(v.Field(i), from, to)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			replaceInStrings(v.Index(i), from, to)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			element := reflect.New(v.Type().Elem()).Elem()
+			element.Set(v.MapIndex(key))
+			replaceInStrings(element, from, to)
+			v.SetMapIndex(key, element)
+		}
+	case reflect.String:
+		if v.CanSet() {
+			v.SetString(strings.ReplaceAll(v.String(), from, to))
+		}
+	}
 }
