@@ -89,7 +89,7 @@ func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 	if err != nil {
 		return err
 	}
-	s := sidecar(project, c, forwards, prefixes(p.Entry.Subnets), overrides.Confined(project, share), machine)
+	s := sidecar(project, c, forwards, prefixes(p.Entry.Subnets), overrides.ClosedNetworks(project, share), machine)
 	guarded, err := p.guarded()
 	if err != nil {
 		return err
@@ -98,8 +98,8 @@ func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 		Sidecar: s, Port: egress.Port, Outer: egressOuter, Subnets: prefixes(p.Entry.Subnets)[egressOuter],
 		Labels:  map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
 		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, l.Engine.IsolatedGateway()) },
-		Share:   share, Tree: followed(p.WorkTree), Common: followed(commonDir(p.Target)), Guarded: guarded,
-		Proxies: proxies(project), Real: followed,
+		Share:   share, Tree: followed(p.WorkTree), Common: followed(commonDir(p.Target)), ReadOnly: guarded,
+		Proxies: proxies(project), ResolveLinks: followed,
 	}
 	if commonDir(p.Target) == "" {
 		in.Common = ""
@@ -197,7 +197,7 @@ func (p *Plan) ways(name string) []string {
 		if s.NetworkMode == "host" {
 			list = append(list, "is in the host's network")
 		}
-		list = append(list, overrides.Ways(s, p.outside)...)
+		list = append(list, overrides.HostAccess(s, p.outside)...)
 	}
 	for _, path := range p.open {
 		if path.Service == name {
@@ -226,7 +226,7 @@ func (p *Plan) leaves(name string) bool {
 	if p.confined() == nil {
 		return mode != "none"
 	}
-	return slices.ContainsFunc(p.open, func(path overrides.Path) bool { return path.Service == name && path.Network })
+	return slices.ContainsFunc(p.open, func(path overrides.OpenPath) bool { return path.Service == name && path.Network })
 }
 
 // writesGuarded are those of git's folders and the settings that a service can write: what is in them makes this machine do
@@ -293,7 +293,7 @@ func (l *Looms) dropSidecar(ctx context.Context, p *Plan) error {
 // each time one looks, so that none is held.
 func (p *Plan) held() []string {
 	tree := followed(p.WorkTree)
-	return slices.DeleteFunc(overrides.Held(p.Project, tree, followed), func(path string) bool {
+	return slices.DeleteFunc(overrides.MountedPaths(p.Project, tree, followed), func(path string) bool {
 		_, err := os.Lstat(path)
 		return err != nil || slices.Contains(strings.Split(path[len(tree):], string(filepath.Separator)), ".git")
 	})

@@ -52,7 +52,7 @@ type Plan struct {
 	obeyed   []string
 	settings *settings.Settings
 	// open are the ways that confinement leaves open.
-	open []overrides.Path
+	open []overrides.OpenPath
 	// namesakes are names of docker loom's own that the files have.
 	namesakes []string
 	// named are services to be there whatever the profiles say.

@@ -523,7 +523,7 @@ func (p *Plan) asked() *types.Project {
 	project := *p.Project
 	project.Services = maps.Clone(p.Project.Services)
 	for _, e := range p.Edits {
-		guard, ok := e.(overrides.Guard)
+		guard, ok := e.(overrides.ProtectMounts)
 		s, there := project.Services[guard.Service]
 		if !ok || !there {
 			continue
