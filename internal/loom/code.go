@@ -2,12 +2,6 @@ package loom
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"net/url"
-	"path/filepath"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/devbox"
@@ -19,8 +13,7 @@ type NoDevContainerError struct{ Loom string }
 // Error names the loom.
 func (e *NoDevContainerError) Error() string { return "loom " + e.Loom + " has no dev container" }
 
-// EditorURI is the address by which VS Code and its relatives open a loom's dev container. It has the host's folder as the
-// container's label has it, byte for byte: the editor looks for the container with that label.
+// EditorURI is the address by which VS Code and its relatives open the loom's dev container.
 func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return "", err
@@ -34,37 +27,12 @@ func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 		return "", err
 	}
 	for _, c := range own {
-		if folder := c.Labels[devcontainer.LabelLocalFolder]; folder != "" && !c.OneOff {
-			r, err := devbox.RemoteOf(ctx, c.Labels, l.Process.LookupEnv)
-			if err != nil {
-				return "", err
-			}
-			return editorURI(folder, c.Labels[devcontainer.LabelConfigFile], r.WorkspaceFolder)
+		if c.Labels[devcontainer.LabelLocalFolder] != "" && !c.OneOff {
+			return devbox.EditorURI(ctx, c.Labels, l.Process.LookupEnv)
 		}
 	}
 	if len(own) == 0 {
 		return "", &EmptyError{t.ID}
 	}
 	return "", &NoDevContainerError{t.ID}
-}
-
-// editorURI names the folder alone where the editor finds the configuration by itself, else both.
-func editorURI(folder, config, inside string) (string, error) {
-	if inside == "" {
-		return "", errors.New("the dev container's workspaceFolder is not known")
-	}
-	host := []byte(folder)
-	if rel, err := filepath.Rel(folder, config); config != "" && err == nil {
-		switch filepath.ToSlash(rel) {
-		case ".devcontainer/devcontainer.json", ".devcontainer.json":
-		default:
-			if host, err = json.Marshal(map[string]any{
-				"hostPath":   folder,
-				"configFile": map[string]any{"$mid": 1, "path": filepath.ToSlash(config), "scheme": "file"},
-			}); err != nil {
-				return "", fmt.Errorf("%s: %w", config, err)
-			}
-		}
-	}
-	return "vscode-remote://dev-container+" + hex.EncodeToString(host) + (&url.URL{Path: inside}).EscapedPath(), nil
 }

@@ -5,11 +5,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
-// Remembered lists the looms that the registry knows, of all repositories and engines, without asking an engine: their
+// Remembered lists the looms that the registry knows, of all repositories and engines. It asks no engine, so their
 // State is unknown. A damaged registry stays as it is.
 func (l *Looms) Remembered() ([]Listed, error) {
 	state, err := l.Registry.Peek()
@@ -24,15 +23,8 @@ func (l *Looms) Remembered() ([]Listed, error) {
 	return list, nil
 }
 
-func remembered(k *registry.Loom) Listed {
-	return Listed{
-		ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created,
-		State: "unknown", Known: true,
-	}
-}
-
-// ServicesInFiles lists the services of a loom, of this folder's without an id, as its files have them. Without files they
-// are those of its containers.
+// ServicesInFiles lists the services that the loom's files have, or if these cannot be read, those of its containers.
+// Without an id it is the folder's loom.
 func (l *Looms) ServicesInFiles(ctx context.Context, src stack.Source, id string) ([]string, error) {
 	t, err := l.Resolve(ctx, Where{ID: id, Source: src}, Reading)
 	if err != nil {

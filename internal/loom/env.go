@@ -12,20 +12,20 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// BasePrefix begins the names of the variables that tell the base of a port.
+// BasePrefix begins the names of the variables that hold the base of a port.
 const BasePrefix = "ILOOM_BASE_"
 
-// Env is what programs on the host are told of a loom.
+// Env describes a loom to programs on the host.
 type Env struct {
 	Loom string
 	Vars []overrides.Var
-	// Watch are the files that the variables follow from.
+	// Watch are the files that the variables come from.
 	Watch []string
 }
 
-// Env gives the variables of a loom that there is: those of its block in .env, the base of each ILOOM_PORT_ variable, and
-// PORT where the project has one web port. It leaves out what would mislead the next command in a shell that has them:
-// COMPOSE_FILE, which counts from a folder, and PORT where the files have a variable of that name for something else.
+// Env returns the variables of an existing loom: those of its block in .env, the base of each ILOOM_PORT_ variable,
+// and PORT if the project has one web port. It leaves out what would mislead the next command in a shell that exports
+// it: COMPOSE_FILE, which is relative to a folder, and PORT if the files use that variable.
 func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
@@ -45,7 +45,8 @@ func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 	}
 	vars = slices.DeleteFunc(vars, func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
 	vars = append(vars, bases(vars, leases)...)
-	if port, ok := l.web(p, leases); ok && !slices.ContainsFunc(vars, func(v overrides.Var) bool { return v.Name == "PORT" }) {
+	hasPort := slices.ContainsFunc(vars, func(v overrides.Var) bool { return v.Name == "PORT" })
+	if port, ok := l.web(p, leases); ok && !hasPort {
 		vars = append(vars, overrides.Var{Name: "PORT", Value: strconv.Itoa(port.Published)})
 	}
 	e := &Env{Loom: p.ID, Vars: vars, Watch: slices.Clone(p.Base.Paths)}
@@ -71,7 +72,7 @@ func plainVars(p *Plan, leases []ports.Lease) []overrides.Var {
 	})
 }
 
-// bases gives the base of each port variable of ours.
+// bases returns the base of each ILOOM_PORT_ variable.
 func bases(vars []overrides.Var, leases []ports.Lease) []overrides.Var {
 	var list []overrides.Var
 	for _, v := range vars {
@@ -90,8 +91,8 @@ func bases(vars []overrides.Var, leases []ports.Lease) []overrides.Var {
 	return list
 }
 
-// web is the project's one web port, unless the files have a variable PORT: a shell that exports ours would change what
-// that one gives at the next up.
+// web is the project's only web port, unless the files use a variable PORT: a shell that exports it would change the
+// files at the next up.
 func (l *Looms) web(p *Plan, leases []ports.Lease) (Port, bool) {
 	uses := p.Base.Uses["PORT"]
 	for _, v := range p.Base.Variables {
@@ -107,8 +108,8 @@ func (l *Looms) web(p *Plan, leases []ports.Lease) (Port, bool) {
 	return web[0], true
 }
 
-// webPorts are the ports that a browser may want, each host port once: only one of them where the project says which it
-// is, by capabilities.web.basePort in its settings (base, else 0) or by a service called web.
+// webPorts are the ports that a browser can reach, each host port once. If the project says which one is meant, it is
+// only that: by capabilities.web.basePort in its settings (base, 0 for none) or by a service called web.
 func webPorts(list []Port, base int, leases []ports.Lease) []Port {
 	var web []Port
 	for _, p := range list {
@@ -116,20 +117,22 @@ func webPorts(list []Port, base int, leases []ports.Lease) []Port {
 			web = append(web, p)
 		}
 	}
-	for _, says := range []func(Port) bool{
+	for _, isMeant := range []func(Port) bool{
 		func(p Port) bool {
-			return slices.ContainsFunc(leases, func(l ports.Lease) bool { return base != 0 && l.Base == base && l.Host == p.Published })
+			return slices.ContainsFunc(leases, func(l ports.Lease) bool {
+				return base != 0 && l.Base == base && l.Host == p.Published
+			})
 		},
 		func(p Port) bool { return p.Service == "web" },
 	} {
-		var only []Port
+		var meant []Port
 		for _, p := range web {
-			if says(p) {
-				only = append(only, p)
+			if isMeant(p) {
+				meant = append(meant, p)
 			}
 		}
-		if len(only) == 1 {
-			return only
+		if len(meant) == 1 {
+			return meant
 		}
 	}
 	return web

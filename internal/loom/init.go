@@ -21,37 +21,37 @@ import (
 // Setup is what a project publishes, and what its settings say of that.
 type Setup struct {
 	WorkTree string `json:"workTree"`
-	// Settings is the path of the settings file that init writes, which need not be there yet.
+	// Settings is the path of the settings file that init writes. It need not exist.
 	Settings string `json:"settings"`
 	// Files are the compose files, or the one Dockerfile; DevContainers every devcontainer.json.
 	Files         []string `json:"files"`
 	DevContainers []string `json:"devContainers"`
 	Ports         []Base   `json:"ports"`
-	// Written is true where the settings file was changed.
+	// Written reports that the settings file was changed.
 	Written bool `json:"written"`
 
-	content []byte // of the settings file; nil where there is none
+	content []byte // of the settings file; nil if there is none
 }
 
 // Base is one port that looms count from.
 type Base struct {
-	// Variable gives the port, as in ILOOM_PORT_WEB; "" where the files have a number.
+	// Variable is the variable of the port, as ILOOM_PORT_WEB; empty if the files have a number.
 	Variable string `json:"variable"`
-	// Service publishes its container port Target. They are empty where no published port uses the variable.
+	// Service publishes its container port Target. They are empty if no published port uses the variable.
 	Service  string `json:"service"`
 	Target   int    `json:"target"`
 	Protocol string `json:"protocol"`
-	// Default is what the files say, 0 where they say nothing.
+	// Default is what the files say, 0 if they say nothing.
 	Default int `json:"default"`
-	// Base is what the settings say. Until they do it is what init proposes: the default, else the container port.
+	// Base is what the settings say, otherwise what init proposes: the default or the container port.
 	Base int `json:"base"`
 	// State is one of the states below.
 	State State `json:"state"`
-	// Where uses a variable that gives no published port.
+	// Where is the place that uses a variable which is no published port.
 	Where string `json:"where,omitempty"`
 }
 
-// State tells what the settings have to do with a port.
+// State says what the settings have of a port.
 type State string
 
 const (
@@ -83,7 +83,10 @@ func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Setup{WorkTree: t.WorkTree, Settings: filepath.Join(t.WorkTree, ".iloom", "settings.json"), DevContainers: devContainers(t.WorkTree), Ports: []Base{}}
+	s := &Setup{
+		WorkTree: t.WorkTree, Settings: filepath.Join(t.WorkTree, ".iloom", "settings.json"),
+		DevContainers: devContainers(t.WorkTree), Ports: []Base{},
+	}
 	if s.content, err = settings.File(s.Settings); err != nil {
 		return nil, err
 	}
@@ -103,7 +106,7 @@ func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.survey(model, missing, set)
+	s.listPorts(model, missing, set)
 	for _, b := range s.Ports {
 		l.Teller.Debugf("port of %s: %s, %s, base %d", b.Service, cmp.Or(b.Variable, "a number"), b.State, b.Base)
 	}
@@ -113,7 +116,9 @@ func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
 // devContainers finds every devcontainer.json of a work tree, where the specification looks for them.
 func devContainers(dir string) []string {
 	list := []string{}
-	for _, pattern := range []string{".devcontainer/devcontainer.json", ".devcontainer.json", ".devcontainer/*/devcontainer.json"} {
+	for _, pattern := range []string{
+		".devcontainer/devcontainer.json", ".devcontainer.json", ".devcontainer/*/devcontainer.json",
+	} {
 		paths, _ := filepath.Glob(filepath.Join(survey.EscapeGlob(dir), filepath.FromSlash(pattern))) // the patterns are good
 		for _, path := range paths {
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
@@ -124,8 +129,7 @@ func devContainers(dir string) []string {
 	return list
 }
 
-// loadWithoutBases loads the project with something in the place of each base that is missing, and tells where those
-// variables are used.
+// loadWithoutBases loads the project with a stand-in for each missing base, and returns where their variables are used.
 func (l *Looms) loadWithoutBases(ctx context.Context, found *stack.Found) (*stack.Model, map[string]string, error) {
 	missing, vars := map[string]string{}, map[string]string{}
 	for {
@@ -135,7 +139,7 @@ func (l *Looms) loadWithoutBases(ctx context.Context, found *stack.Found) (*stac
 			return model, missing, err
 		}
 		missing[lack.Name] = lack.Where
-		// Different for each, and no port that a file has.
+		// A different number for each, which no file has as a port.
 		vars[lack.Name] = strconv.Itoa(len(missing))
 	}
 }
@@ -166,8 +170,8 @@ func webBase(set *settings.Settings) int {
 	return *set.Capabilities.Web.BasePort
 }
 
-// survey lists the ports of a loaded project: those that variables of ours give, then the others, then what is left over.
-func (s *Setup) survey(model *stack.Model, missing map[string]string, set *settings.Settings) {
+// listPorts lists the ports of a loaded project: those with an ILOOM_PORT_ variable, the others, then unused bases.
+func (s *Setup) listPorts(model *stack.Model, missing map[string]string, set *settings.Settings) {
 	named := map[string]bool{}
 	var others []Base
 	all := model.Project.AllServices()
@@ -177,7 +181,7 @@ func (s *Setup) survey(model *stack.Model, missing map[string]string, set *setti
 				continue
 			}
 			b := Base{Service: service, Target: int(p.Target), Protocol: cmp.Or(p.Protocol, "tcp"), State: Fixed}
-			// Of a range, the first.
+			// Of a range, the first port.
 			first, _, _ := strings.Cut(p.Published, "-")
 			b.Default, _ = strconv.Atoi(first) // Compose has checked it
 			for _, v := range model.Variables {
@@ -191,14 +195,14 @@ func (s *Setup) survey(model *stack.Model, missing map[string]string, set *setti
 				others = append(others, b)
 			case !named[b.Variable]:
 				named[b.Variable] = true
-				s.Ports = append(s.Ports, ofOurs(b, missing, set))
+				s.Ports = append(s.Ports, withBase(b, missing, set))
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		if !named[name] {
 			named[name] = true
-			s.Ports = append(s.Ports, ofOurs(Base{Variable: name, Where: missing[name]}, missing, set))
+			s.Ports = append(s.Ports, withBase(Base{Variable: name, Where: missing[name]}, missing, set))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(model.Uses)) {
@@ -215,8 +219,8 @@ func (s *Setup) survey(model *stack.Model, missing map[string]string, set *setti
 	s.unused(set, slices.Collect(maps.Keys(named))...)
 }
 
-// ofOurs completes a port that a variable of ours gives.
-func ofOurs(b Base, missing map[string]string, set *settings.Settings) Base {
+// withBase completes a port that has an ILOOM_PORT_ variable.
+func withBase(b Base, missing map[string]string, set *settings.Settings) Base {
 	if _, ok := missing[b.Variable]; ok {
 		b.Default = 0
 	}
@@ -228,7 +232,7 @@ func ofOurs(b Base, missing map[string]string, set *settings.Settings) Base {
 	return b
 }
 
-// propose is a base for a variable that has none: the container port, above the privileged ones, that no other has.
+// propose returns a base that no other port has: the container port, lifted above the privileged ones.
 func (s *Setup) propose(b Base, set *settings.Settings) int {
 	base := b.Target
 	switch {
@@ -243,17 +247,18 @@ func (s *Setup) propose(b Base, set *settings.Settings) int {
 	return base
 }
 
-// unused lists the bases in the settings that nothing uses.
+// unused adds the bases in the settings that no file uses.
 func (s *Setup) unused(set *settings.Settings, used ...string) {
 	for _, name := range slices.Sorted(maps.Keys(set.Container.Ports)) {
 		variable := stack.PortPrefix + name
-		if !slices.Contains(used, variable) && !slices.ContainsFunc(s.Ports, func(b Base) bool { return b.Variable == variable }) {
+		hasPort := slices.ContainsFunc(s.Ports, func(b Base) bool { return b.Variable == variable })
+		if !slices.Contains(used, variable) && !hasPort {
 			s.Ports = append(s.Ports, Base{Variable: variable, Base: set.Container.Ports[name], State: Unused})
 		}
 	}
 }
 
-// Choose puts a base into the place of the one proposed, or of the one that the settings have.
+// Choose replaces the proposed base of a port, or the base in the settings.
 func (s *Setup) Choose(name string, base int) error {
 	if base < 1 || base > 65535 {
 		return fmt.Errorf("%s: %d is no port (1–65535)", name, base)
@@ -270,7 +275,7 @@ func (s *Setup) Choose(name string, base int) error {
 	return fmt.Errorf("no compose file uses %s%s", stack.PortPrefix, name)
 }
 
-// Content is the settings file with every new base in it, and whether that differs from what it is now.
+// Content is the settings file with every new base in it. changed reports whether it differs from the file.
 func (s *Setup) Content() (content []byte, changed bool, err error) {
 	var changes []settings.Change
 	for _, b := range s.Ports {
@@ -287,7 +292,7 @@ func (s *Setup) Content() (content []byte, changed bool, err error) {
 	return content, !bytes.Equal(content, s.content), nil
 }
 
-// Write writes the settings file where it changes.
+// Write writes the settings file if it changes.
 func (s *Setup) Write() error {
 	content, changed, err := s.Content()
 	if err != nil || !changed {

@@ -28,14 +28,14 @@ func (l *Looms) Published(ctx context.Context, t *Target) ([]Port, error) {
 	return l.ports(t.ID, own), nil
 }
 
-// WebError says that no single port is meant that a browser reaches.
+// WebError says that the loom has no web port, or several.
 type WebError struct {
 	Loom string
-	// Asked is the service or port that was named, "" for none.
+	// Asked is the service or port that was named, empty for none.
 	Asked string
-	// Ports are those that a browser reaches: of all, or of what was asked.
+	// Ports are the web ports: all, or those of what was asked.
 	Ports []Port
-	// None is true where nothing of what was asked speaks HTTP; Ports are then all that do.
+	// None reports that what was asked has no web port. Ports are then all of the loom's.
 	None bool
 }
 
@@ -58,8 +58,8 @@ func (e *WebError) Error() string {
 	return fmt.Sprintf("%s has several web ports: %s", what, strings.Join(list, ", "))
 }
 
-// Web is the one port of a loom that a browser is meant to reach: of the service, or with the container or host port, that
-// is asked, else the project's one web port. Where there is none, or more than one, it is a *WebError.
+// Web finds the one web port of a loom: of the service, or with the container or host port, that is asked, otherwise
+// the project's only one. If there is none, or more than one, the error is a *WebError.
 func (l *Looms) Web(ctx context.Context, t *Target, asked string) (Port, error) {
 	list, err := l.Published(ctx, t)
 	if err != nil {
@@ -67,7 +67,7 @@ func (l *Looms) Web(ctx context.Context, t *Target, asked string) (Port, error) 
 	}
 	if asked == "" {
 		base := 0
-		// Only a preference: settings that cannot be read keep nobody from a loom that runs.
+		// The base is only a preference: a running loom opens without settings too.
 		if set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree}); err == nil {
 			base = webBase(set)
 		}
@@ -93,7 +93,7 @@ func (l *Looms) Web(ctx context.Context, t *Target, asked string) (Port, error) 
 	return Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: web}
 }
 
-// SilentError says that nobody answered on a port in time.
+// SilentError says that nothing answered on a port in time.
 type SilentError struct {
 	Loom    string
 	Port    Port
@@ -105,7 +105,7 @@ func (e *SilentError) Error() string {
 	return fmt.Sprintf("service %s: nobody answers at %s after %s", e.Port.Service, e.Port.URL, e.Timeout)
 }
 
-// Await returns when somebody answers on the port. waiting is called once where nobody does at first.
+// Await returns when a program answers on the port. waiting is called once if none does at first.
 func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Duration, waiting func()) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -133,7 +133,7 @@ func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Durat
 // AddressError says that a service does not publish a port.
 type AddressError struct {
 	Loom, Service, Port string
-	Published           []Port // what it does publish
+	Published           []Port // what the service does publish
 }
 
 // Error lists what the service publishes.
@@ -145,7 +145,8 @@ func (e *AddressError) Error() string {
 	if len(list) == 0 {
 		return fmt.Sprintf("service %s of loom %s publishes no port now", e.Service, e.Loom)
 	}
-	return fmt.Sprintf("service %s of loom %s does not publish %s, but %s", e.Service, e.Loom, e.Port, strings.Join(list, ", "))
+	return fmt.Sprintf("service %s of loom %s does not publish %s, but %s",
+		e.Service, e.Loom, e.Port, strings.Join(list, ", "))
 }
 
 // Address finds the host port of a service's container port, 80 or 80/udp.
@@ -178,7 +179,7 @@ func (l *Looms) Address(ctx context.Context, where Where, service, port string) 
 			return Port{}, err
 		}
 		if !slices.Contains(serviceNames(own), service) {
-			return Port{}, fmt.Errorf("no service %s in loom %s", service, t.ID)
+			return Port{}, &NoServiceError{Service: service, Loom: t.ID}
 		}
 	}
 	return Port{}, e

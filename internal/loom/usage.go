@@ -3,6 +3,7 @@ package loom
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
@@ -10,13 +11,14 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
-// Usage is what one running container of a loom uses. Sizes are in bytes; traffic is counted from the container's start.
+// Usage is what one running container of a loom uses. Sizes are in bytes; traffic is counted from the container's
+// start.
 type Usage struct {
 	Loom       string `json:"loom"`
 	Repository string `json:"repository"`
 	Service    string `json:"service"`
 	Container  string `json:"container"`
-	// CPU is the share of one CPU in percent, nil where it is not known yet.
+	// CPU is the share of one CPU in percent, nil until it is known.
 	CPU         *float64 `json:"cpuPercent"`
 	Memory      uint64   `json:"memory"`
 	MemoryLimit uint64   `json:"memoryLimit"`
@@ -30,16 +32,16 @@ type Usage struct {
 // Name addresses the loom from anywhere: shop/123.
 func (u Usage) Name() string { return registry.Name(u.Repository, u.Loom) }
 
-// Scope says which containers a reading takes: those of one loom and some of its services, of a repository, or all.
+// Scope says whose containers are read: those of one loom or some of its services, of a repository, or all.
 type Scope struct {
-	// Target is the one loom, Services those of it that are named.
+	// Target is the one loom, Services are its services that count; none for all.
 	Target   *Target
 	Services []string
-	// Repository is that whose looms are read where there is no Target; empty for all repositories.
+	// Repository is the one whose looms are read if there is no Target; empty for all repositories.
 	Repository string
 }
 
-// RepositoryOf is the path of the repository that a folder belongs to.
+// RepositoryOf is the path of the repository that has the folder.
 func (l *Looms) RepositoryOf(ctx context.Context, src stack.Source) (string, error) {
 	here, err := l.here(ctx, src)
 	if err != nil {
@@ -48,8 +50,8 @@ func (l *Looms) RepositoryOf(ctx context.Context, src stack.Source) (string, err
 	return here.Repository, nil
 }
 
-// Usage reads what the running containers in the scope use, sorted by loom and service. The meter's second reading is the
-// first that knows of CPU.
+// Usage reads what the running containers in the scope use, sorted by loom and service. Only the meter's second reading
+// has CPU.
 func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]Usage, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
@@ -73,24 +75,18 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 	}
 	rows := map[string]Usage{}
 	for _, c := range containers {
-		u := Usage{Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Service: c.Service, Container: c.Name}
+		u := Usage{
+			Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Service: c.Service, Container: c.Name,
+		}
 		if k := state.ByProject(c.Project); k != nil {
-			// Those of main that plain docker compose made have no labels of ours.
+			// The containers of a main that plain docker compose made have no labels of ours.
 			u.Loom, u.Repository = k.ID, k.Repository
 		}
-		switch {
-		case !IsRunning(c), u.Loom == "",
-			scope.Target == nil && scope.Repository != "" && u.Repository != scope.Repository,
-			len(scope.Services) > 0 && !slices.Contains(scope.Services, c.Service):
-			continue
+		if IsRunning(c) && u.Loom != "" && scope.has(u) {
+			rows[c.ID] = u
 		}
-		rows[c.ID] = u
 	}
-	ids := make([]string, 0, len(rows))
-	for id := range rows {
-		ids = append(ids, id)
-	}
-	readings, err := meter.Read(ctx, ids)
+	readings, err := meter.Read(ctx, slices.Collect(maps.Keys(rows)))
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +101,20 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 		list = append(list, u)
 	}
 	slices.SortFunc(list, func(a, b Usage) int {
-		return cmp.Or(cmp.Compare(a.Repository, b.Repository), natural(a.Loom, b.Loom), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Container, b.Container))
+		return cmp.Or(
+			cmp.Compare(a.Repository, b.Repository), natural(a.Loom, b.Loom),
+			cmp.Compare(a.Service, b.Service), cmp.Compare(a.Container, b.Container))
 	})
 	return list, nil
 }
 
-// IsRunning reports whether a container has processes, frozen ones too.
+// has reports whether a container counts. The engine was asked for those of Target alone.
+func (s Scope) has(u Usage) bool {
+	if s.Target == nil && s.Repository != "" && u.Repository != s.Repository {
+		return false
+	}
+	return len(s.Services) == 0 || slices.Contains(s.Services, u.Service)
+}
+
+// IsRunning reports whether a container has processes. Those of a paused one are frozen.
 func IsRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }

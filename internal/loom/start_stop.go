@@ -1,0 +1,102 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/engine"
+)
+
+// Stop stops the containers of a loom.
+func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) error {
+	if err := l.Engine.Check(ctx); err != nil {
+		return err
+	}
+	own, err := l.Containers(ctx, t.Known)
+	if err != nil {
+		return err
+	}
+	if c := keptRunning(own); c != nil {
+		return l.stopOthers(ctx, t, own, c, timeout)
+	}
+	if project := l.hooks(t, own); project != nil {
+		if err := l.Stack.Stop(ctx, t.Known.Project, project, timeout); err != nil {
+			return err
+		}
+	}
+	// By name, because from files Compose stops only what their profiles have.
+	if err := l.Stack.Stop(ctx, t.Known.Project, nil, timeout); err != nil {
+		return err
+	}
+	return outside(own, t.Known, func(c engine.Container) error { return l.Engine.Stop(ctx, c.ID, timeout) })
+}
+
+// keptRunning is the running dev container that devcontainer.json says not to stop, nil if there is none.
+func keptRunning(own []engine.Container) *engine.Container {
+	for i, c := range own {
+		if c.Labels[devcontainer.LabelLocalFolder] == "" || c.OneOff || c.State != "running" {
+			continue
+		}
+		entries, err := devcontainer.ParseMetadata(c.Labels[devcontainer.LabelMetadata])
+		action := ""
+		for _, e := range entries {
+			action = cmp.Or(e.ShutdownAction, action)
+		}
+		if err == nil && action == "none" {
+			return &own[i]
+		}
+	}
+	return nil
+}
+
+// stopOthers stops all but a dev container. If the dev container is a service of compose files, all of the project
+// keeps running.
+func (l *Looms) stopOthers(
+	ctx context.Context, t *Target, own []engine.Container, c *engine.Container, timeout time.Duration,
+) error {
+	l.Teller.Sayf("service %s keeps running, as shutdownAction in its devcontainer.json says; docker stop %s stops it",
+		c.Service, c.Name)
+	if c.Service != devcontainer.Service {
+		return nil
+	}
+	var others []string
+	for _, o := range own {
+		if o.Service != c.Service && o.Project == t.Known.Project {
+			others = append(others, o.Service)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return l.Stack.StopServices(ctx, t.Known.Project, others, timeout)
+}
+
+// EmptyError says that a loom has no containers.
+type EmptyError struct{ ID string }
+
+// Error names the loom.
+func (e *EmptyError) Error() string { return "loom " + e.ID + " has no containers" }
+
+// Start starts the stopped containers of a loom.
+func (l *Looms) Start(ctx context.Context, t *Target) error {
+	if err := l.Engine.Check(ctx); err != nil {
+		return err
+	}
+	own, err := l.Containers(ctx, t.Known)
+	if err != nil {
+		return err
+	}
+	if len(own) == 0 {
+		return &EmptyError{t.ID}
+	}
+	if err := outside(own, t.Known, func(c engine.Container) error { return l.Engine.Start(ctx, c.ID) }); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Project == t.Known.Project }) {
+		return nil
+	}
+	return l.Stack.Start(ctx, t.Known.Project)
+}
