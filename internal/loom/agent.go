@@ -18,6 +18,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/staging"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
@@ -155,7 +156,7 @@ func (l *Looms) equip(b *box, w *wish, req *AgentRequest) error {
 func (l *Looms) variables(w *wish, req *AgentRequest) ([]string, error) {
 	var env []string
 	if w.policy.Vault != "" {
-		variables, err := sandbox.VaultVariables(l.vaults(), w.policy.Vault)
+		variables, err := staging.VaultVariables(l.vaults(), w.policy.Vault)
 		if err != nil {
 			return nil, err
 		}

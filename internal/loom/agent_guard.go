@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 )
 
 // guardEvery is how often guarded files are looked at while a command runs. Looking is some twenty system calls.
 const guardEvery = 500 * time.Millisecond
 
 // unguarded reports whether a file that the sandbox guards was replaced on this host since the sandbox was started: it is
-// the agent's to write then ([sandbox.Guarded]).
-func (s boxState) unguarded() bool { return s.Stamp != sandbox.Stamp(s.Guard) }
+// the agent's to write then ([sandbox.ReadOnlyOverlays]).
+func (s boxState) unguarded() bool { return s.Stamp != sandbox.Fingerprint(s.Guard) }
 
 // guard stops the sandbox where a guarded file is replaced while a command runs in it, until end is called.
 func (l *Looms) guard(ctx context.Context, b *box) (end func()) {
@@ -56,7 +57,7 @@ func (l *Looms) tellAltered(t *Target) {
 		l.Teller.Sayf("warning: %v", firstLine(err))
 		return
 	}
-	found, err := sandbox.Altered(followed(t.Known.WorkTree), git)
+	found, err := gitview.FindAltered(followed(t.Known.WorkTree), git)
 	if err != nil {
 		l.Teller.Sayf("warning: %v", firstLine(err))
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
@@ -103,7 +105,7 @@ func (l *Looms) endSandboxes(ctx context.Context, t *Target, own []engine.Contai
 	if len(ids) > 0 && isDir(t.Known.WorkTree) {
 		git, err := guardedGit(t)
 		if err == nil && git != nil {
-			err = sandbox.UnprepareGit(git)
+			err = gitview.Unprepare(git)
 		}
 		if err != nil {
 			// It must still go down.
@@ -163,12 +165,12 @@ func (l *Looms) forgetSandboxes(ctx context.Context, t *Target) error {
 }
 
 // guardedGit is what sandboxes know of the git folders of a loom's work tree, nil without.
-func guardedGit(t *Target) (*sandbox.Git, error) {
+func guardedGit(t *Target) (*gitview.Repository, error) {
 	at, err := worktree.Points(t.Known.WorkTree)
 	if err != nil || at == nil {
 		return nil, err
 	}
-	git, _, err := sandbox.ReadGit(followed(t.Known.WorkTree), followed(at.CommonDir()), followed(at.GitDir()))
+	git, _, err := gitview.Read(followed(t.Known.WorkTree), followed(at.CommonDir()), followed(at.GitDir()))
 	return git, err
 }
 
@@ -209,7 +211,7 @@ func (l *Looms) takeRights(ctx context.Context, t *Target) error {
 		if err := l.giveBack(ctx, followed(t.Known.WorkTree), git); err != nil {
 			return err
 		}
-		if _, err := sandbox.Revoke(paths, uid); err != nil {
+		if _, err := acl.Revoke(paths, uid); err != nil {
 			return err
 		}
 	}
@@ -218,7 +220,7 @@ func (l *Looms) takeRights(ctx context.Context, t *Target) error {
 
 // giveBack gives what sandboxes made in a work tree to its owner, where the engine is the owner's own: there that is root of
 // the containers, and nobody else can do it.
-func (l *Looms) giveBack(ctx context.Context, workTree string, git *sandbox.Git) error {
+func (l *Looms) giveBack(ctx context.Context, workTree string, git *gitview.Repository) error {
 	info, err := l.Engine.Info(ctx)
 	if err != nil || !info.Confines.Rootless {
 		return err

@@ -18,7 +18,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -256,13 +258,13 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 	}
 	spec.UID, spec.GID = who.uid, who.gid
 	if t.Git != nil && t.Git.WorkTree != "" {
-		git, more, err := sandbox.ReadGit(tree, followed(t.Git.CommonDir), followed(t.Git.GitDir))
+		git, more, err := gitview.Read(tree, followed(t.Git.CommonDir), followed(t.Git.GitDir))
 		if err != nil {
 			return spec, agentUser{}, nil, err
 		}
 		spec.Git, findings = git, append(findings, more...)
 	}
-	spec.Held = plan.held()
+	spec.ServiceMounts = plan.held()
 	if w.policy.DockerSocket != "" {
 		spec.DockerSocket = l.Engine.SocketPath()
 		socket, err := os.Stat(spec.DockerSocket)
@@ -375,13 +377,13 @@ func (l *Looms) settleBox(ctx context.Context, t *Target, plan *Plan, w *wish, s
 		return nil, err
 	}
 	// Before the container starts: what is replaced from here on is seen.
-	guarded, err := sandbox.Guarded(spec)
+	guarded, err := sandbox.ReadOnlyOverlays(spec)
 	if err != nil {
 		return nil, err
 	}
-	stamp := sandbox.Stamp(guarded)
+	stamp := sandbox.Fingerprint(guarded)
 	action := sandbox.Decide(facts)
-	if facts.Unguarded && facts.Running {
+	if facts.LostMount && facts.Running {
 		l.Teller.Sayf("%s", "warning: the sandbox is made anew: "+replaced)
 	}
 	l.Teller.Debugf("sandbox %s: %+v", sandbox.ServiceName(spec.Agent), action)
@@ -449,7 +451,7 @@ func (l *Looms) boxFacts(ctx context.Context, own []engine.Container, project *t
 		}
 		f.Exists, f.Running, f.Hash, f.ID, f.StartedAt = true, isRunning(*inside), inside.Labels[sandbox.LabelSandbox], inside.ID, rt.StartedAt
 		f.Paused = inside.State == "paused"
-		f.Unguarded = was.Sandbox == inside.ID && was.SandboxStart == rt.StartedAt && was.unguarded()
+		f.LostMount = was.Sandbox == inside.ID && was.SandboxStart == rt.StartedAt && was.unguarded()
 	}
 	if outside != nil {
 		rt, err := l.Engine.Runtime(ctx, outside.ID)
@@ -596,7 +598,7 @@ func (l *Looms) remembers(ctx context.Context, t *Target, plan *Plan, w *wish, s
 		}
 		*c.id, *c.start = c.of.ID, rt.StartedAt
 	}
-	if info, err := os.Stat(spec.WorkTree); err == nil && sandbox.NeedsGrant(info, who.hostUID) {
+	if info, err := os.Stat(spec.WorkTree); err == nil && acl.NeedsGrant(info, who.hostUID) {
 		s.Owner = who.hostUID
 	}
 	access, err := sandbox.Access(spec, plan.serviceAccess(), nil)

@@ -16,7 +16,10 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
+	"github.com/docker-loom/docker-loom/internal/sandbox/staging"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
@@ -28,9 +31,9 @@ func (l *Looms) vaults() string { return filepath.Join(filepath.Dir(l.UserSettin
 func (l *Looms) stock(ctx context.Context, t *Target, w *wish, spec *sandbox.Spec, who agentUser) ([]string, error) {
 	var err error
 	if spec.Git != nil {
-		err = sandbox.PrepareGit(spec.WorkTree, spec.Git)
+		err = gitview.Prepare(spec.WorkTree, spec.Git)
 	} else {
-		err = sandbox.PrepareFolder(spec.WorkTree)
+		err = gitview.PrepareSettingsFolder(spec.WorkTree)
 	}
 	if err != nil {
 		return nil, err
@@ -110,7 +113,7 @@ func (l *Looms) stage(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 	if me := os.Getuid(); me > 0 && me != who.hostUID {
 		lent.hostUID, lent.hostGID = me, os.Getgid()
 	}
-	stock, err := sandbox.Stage(sandbox.Staging{
+	stock, err := staging.Write(staging.Request{
 		State: dir, Home: home, Vaults: l.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
 		UID: lent.hostUID, GID: lent.hostGID, InnerUID: spec.UID, InnerGID: spec.GID, Passwd: image[passwdFile], Group: image[groupFile], GitConfig: image[gitconfigFile],
 		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
@@ -120,11 +123,11 @@ func (l *Looms) stage(ctx context.Context, t *Target, w *wish, spec *sandbox.Spe
 	}
 	spec.Files, spec.Env = stock.Files, stock.Env
 	if lent != who {
-		var rights []sandbox.Right
+		var rights []acl.Right
 		for _, f := range stock.Files {
-			rights = append(rights, sandbox.Right{Path: f.Source, Write: f.Writable})
+			rights = append(rights, acl.Right{Path: f.Source, Write: f.Writable})
 		}
-		if _, err := sandbox.Grant(rights, who.hostUID); err != nil {
+		if _, err := acl.Grant(rights, who.hostUID); err != nil {
 			return err
 		}
 	}
@@ -152,10 +155,10 @@ func expanded(path, home string) string {
 // grant gives a user that is not the owner of the work tree the rights to it that a sandbox needs.
 func (l *Looms) grant(spec *sandbox.Spec, who agentUser) error {
 	info, err := os.Stat(spec.WorkTree)
-	if err != nil || !sandbox.NeedsGrant(info, who.hostUID) {
+	if err != nil || !acl.NeedsGrant(info, who.hostUID) {
 		return err
 	}
-	n, err := sandbox.Grant(sandbox.Rights(spec.WorkTree, spec.Git, spec.ReadOnly), who.hostUID)
+	n, err := acl.Grant(spec.Rights(), who.hostUID)
 	l.Teller.Debugf("rights for user %d: %d files and folders changed", who.hostUID, n)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -97,7 +98,7 @@ func (l *Looms) confine(f *facts, p *Plan, project *types.Project) error {
 	in := overrides.Confinement{
 		Sidecar: s, Port: egress.Port, Outer: egressOuter, Subnets: prefixes(p.Entry.Subnets)[egressOuter],
 		Labels:  map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository},
-		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, l.Engine.IsolatedGateway()) },
+		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, sandbox.Gateway(l.Engine.IsolatedGateway())) },
 		Share:   share, Tree: followed(p.WorkTree), Common: followed(commonDir(p.Target)), Guarded: guarded,
 		Proxies: proxies(project), Real: followed,
 	}
@@ -156,7 +157,7 @@ func (p *Plan) guarded() ([]string, error) {
 		// The project is in a folder of the work tree.
 		tree = followed(p.Git.WorkTree)
 	}
-	git, _, err := sandbox.ReadGit(tree, followed(p.Git.CommonDir), followed(p.Git.GitDir))
+	git, _, err := gitview.Read(tree, followed(p.Git.CommonDir), followed(p.Git.GitDir))
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +265,7 @@ func (p *Plan) makeRoom() error {
 	if p.confined() == nil {
 		return nil
 	}
-	return sandbox.PrepareFolder(followed(p.WorkTree))
+	return gitview.PrepareSettingsFolder(followed(p.WorkTree))
 }
 
 // dropSidecar removes what a confined loom had and this plan has no more, so that the services can publish their ports

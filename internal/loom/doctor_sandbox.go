@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -175,7 +176,7 @@ func listHealth(tree string, d *Diagnosis) {
 	if uid, _ := ownerOf(root); uid != 0 || d.Sandbox.Users == "rootless" {
 		return
 	}
-	if err := sandbox.HasLists(tree); err != nil {
+	if err := acl.CheckSupport(tree); err != nil {
 		d.find(finding.Warning, "sandbox", err.Error(), "give the work tree to another user than root")
 	}
 }
