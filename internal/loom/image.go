@@ -404,7 +404,7 @@ func (l *Looms) build(ctx context.Context, b *sandbox.Build, o BuildOptions) err
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range b.Sorted() {
+	for _, name := range b.FileNames() {
 		if err := os.WriteFile(filepath.Join(dir, name), b.Files[name], 0o644); err != nil {
 			return err
 		}
@@ -426,7 +426,7 @@ func (l *Looms) build(ctx context.Context, b *sandbox.Build, o BuildOptions) err
 	if err == nil || ctx.Err() != nil {
 		return errors.Join(ctx.Err(), err)
 	}
-	if step, ok := b.Blame(err.Error()); ok {
+	if step, ok := b.FailedStep(err.Error()); ok {
 		return &BuildStepError{Image: b.Name(), Step: step, Err: err}
 	}
 	return fmt.Errorf("image %s: %w", b.Name(), err)
@@ -627,7 +627,7 @@ func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string
 	if c.inside != nil && isRunning(*c.inside) {
 		if has, hasID, err := l.runsOn(ctx, c.ref, c.id, *c.inside); err != nil || hasID != "" {
 			if has != b.Tag {
-				findings = append(findings, finding.Finding{Level: finding.Info, Subject: "toolchain", Message: "the sandbox was made without what " + strings.Join(b.Sorted(), " and ") + " asks for now", Remedy: "stop the sandbox: it is then made anew"})
+				findings = append(findings, finding.Finding{Level: finding.Info, Subject: "toolchain", Message: "the sandbox was made without what " + strings.Join(b.FileNames(), " and ") + " asks for now", Remedy: "stop the sandbox: it is then made anew"})
 			}
 			return has, hasID, findings, err
 		}
@@ -637,7 +637,7 @@ func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string
 	case err != nil || have != "":
 		return b.Tag, have, nil, err
 	case !c.trusted:
-		f := withoutTools(c.ref, fmt.Errorf("an agent may have written %s, and a build has the whole network", strings.Join(b.Sorted(), " and ")))
+		f := withoutTools(c.ref, fmt.Errorf("an agent may have written %s, and a build has the whole network", strings.Join(b.FileNames(), " and ")))
 		f.Remedy = "look at what changed; --trust builds it when the sandbox is made"
 		return c.ref, c.id, []finding.Finding{f}, nil
 	case c.looking:
@@ -651,7 +651,7 @@ func (l *Looms) toolchainImage(ctx context.Context, c toolchain) (ref, id string
 		}
 		b.Args["BASE_IMAGE"] = from
 	}
-	l.Teller.Sayf("building image %s with what %s asks for, once", b.Tag, strings.Join(b.Sorted(), " and "))
+	l.Teller.Sayf("building image %s with what %s asks for, once", b.Tag, strings.Join(b.FileNames(), " and "))
 	if have, err = l.buildOnce(ctx, b, BuildOptions{}); err != nil {
 		if ctx.Err() != nil {
 			return "", "", nil, ctx.Err()

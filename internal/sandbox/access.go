@@ -61,7 +61,8 @@ type LimitsAccess struct {
 	PIDs   int64   `json:"pids"`
 }
 
-// Access lists what the agent of s can read, write and reach. Variables are the names of the variables that its commands get.
+// Access lists what the agent of s can read, write and reach. Variables are the names of the variables that its
+// commands get.
 func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, error) {
 	binds, err := s.binds()
 	if err != nil {

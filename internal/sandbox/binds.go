@@ -37,8 +37,8 @@ func (b bind) volume() types.ServiceVolumeConfig {
 // errMountedTwice is returned for two mounts with one target.
 var errMountedTwice = errors.New("mounted twice")
 
-// binds returns all mounts, sorted by the depth of their targets: the engine makes them in this order, so a mount inside
-// another one comes later.
+// binds returns all mounts, sorted by the depth of their targets: the engine makes them in this order, so a mount
+// inside another one comes later.
 func (s Spec) binds() ([]bind, error) {
 	settings := filepath.Join(s.WorkTree, ".iloom")
 	all := []bind{
@@ -132,8 +132,8 @@ func (s Spec) View() (*gitview.View, error) {
 	return s.Git.View(GitName(s.Agent), targets), nil
 }
 
-// Folders returns the folders below [Home] in which files are mounted, parents first. They must belong to the agent before
-// the container starts; otherwise the engine makes them, and they belong to root.
+// Folders returns the folders below [Home] in which files are mounted, parents first. They must belong to the agent
+// before the container starts; otherwise the engine makes them, and they belong to root.
 func Folders(s Spec) []string {
 	var all []string
 	for _, f := range s.Files {

@@ -23,9 +23,9 @@ import (
 // idleCommand is the sandbox's main process: it does nothing until it gets a signal to stop. Any shell can run it.
 const idleCommand = `trap 'exit 0' TERM INT; while :; do sleep 3600 & wait "$!"; done`
 
-// Compile returns the Compose project of a sandbox: two services, two networks and the volumes, named by [ServiceName],
-// [EgressName], [OuterName], [HomeName] and [GitName]. Both services have the label [LabelSandbox], the hash of the wanted
-// container.
+// Compile returns the Compose project of a sandbox: two services, two networks and the volumes, named by
+// [ServiceName], [EgressName], [OuterName], [HomeName] and [GitName]. Both services have the label [LabelSandbox],
+// the hash of the wanted container.
 func Compile(s Spec) (*types.Project, []finding.Finding, error) {
 	if err := s.check(); err != nil {
 		return nil, nil, err
@@ -204,8 +204,8 @@ func (s Spec) environment() types.MappingWithEquals {
 	return out
 }
 
-// NoProxy returns the variables, as NAME=value, with which programs reach the services without the proxy. Each command gets
-// the current ones: services come and go without the sandbox being recreated.
+// NoProxy returns the variables, as NAME=value, with which programs reach the services without the proxy. Each
+// command gets the current ones: services come and go without the sandbox being recreated.
 func NoProxy(services []string) []string {
 	all := slices.Concat([]string{"localhost", "127.0.0.1", "::1"}, slices.Sorted(slices.Values(services)))
 	list := strings.Join(slices.Compact(all), ",")
@@ -217,8 +217,8 @@ func stopGracePeriod() *types.Duration {
 	return &d
 }
 
-// agentHash returns the hash of the wanted agent container. Three things do not count, so that they end no command in it: the
-// sidecar's rules, the services of the loom (NO_PROXY), and unhashed mounts.
+// agentHash returns the hash of the wanted agent container. Three things do not count, so that they end no command in
+// it: the sidecar's rules, the services of the loom (NO_PROXY), and unhashed mounts.
 func (s Spec) agentHash(c types.ServiceConfig, mounts []bind, p *types.Project) string {
 	c.Environment = maps.Clone(c.Environment)
 	delete(c.Environment, "NO_PROXY")

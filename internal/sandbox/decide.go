@@ -52,9 +52,9 @@ type Action struct {
 // Nothing reports whether both containers are as wanted and checked.
 func (a Action) Nothing() bool { return a == Action{} }
 
-// Decide returns what must be done. Missing containers are created, stopped ones started, paused ones resumed, and those with
-// another hash recreated. A container that was not checked since its last start is checked. If only the sidecar is recreated,
-// the commands in the sandbox go on.
+// Decide returns what must be done. Missing containers are created, stopped ones started, paused ones resumed, and
+// those with another hash recreated. A container that was not checked since its last start is checked. If only the
+// sidecar is recreated, the commands in the sandbox go on.
 func Decide(f Facts) Action {
 	a := Action{
 		Sandbox: changeFor(f.Exists, f.Running, f.Paused, f.Hash == f.WantHash),

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// fileID identifies a file or folder whatever its name is. For a file the time of its last write is part of it: the inode
-// number of a removed file is given to the next one, so two replacements could bring the first number back.
+// fileID identifies a file or folder whatever its name is. For a file the time of its last write is part of it: the
+// inode number of a removed file is given to the next one, so two replacements could bring the first number back.
 func fileID(info os.FileInfo) string {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -129,7 +129,7 @@ func start(t *testing.T, workTree, common, dir string, change func(*sandbox.Spec
 		assert.NilError(t, err)
 		at := host(t, "/", "docker", "volume", "inspect", "-f", "{{.Mountpoint}}", name+"_"+view.Volume)
 		var said bytes.Buffer
-		code := egress.Main(t.Context(), []string{"view", at, string(links)}, os.Getenv, nil, &said, &said)
+		code := egress.Main(t.Context(), []string{"view", at, string(links)}, egress.Process{Getenv: os.Getenv, Stdout: &said, Stderr: &said})
 		assert.Equal(t, code, 0, said.String())
 	}
 	compose("up", "-d")

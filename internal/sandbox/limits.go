@@ -25,8 +25,8 @@ const (
 	maxPIDs   = 4 << 20
 )
 
-// ParseLimits parses limits from settings and variables. An empty string is the default. Memory is a number of bytes, or a
-// number with a unit.
+// ParseLimits parses limits from settings and variables. An empty string is the default. Memory is a number of bytes,
+// or a number with a unit.
 func ParseLimits(memory, cpus, pids string) (Limits, error) {
 	l := DefaultLimits()
 	if s := strings.TrimSpace(memory); s != "" {

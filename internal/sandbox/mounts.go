@@ -26,22 +26,27 @@ type Host struct {
 }
 
 // keyFolders are the folders of a home folder that hold keys. Single files in them may be mounted, folders may not.
-var keyFolders = []string{".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".password-store"}
+var keyFolders = []string{
+	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".password-store",
+}
 
 // systemFolders are the paths inside that are the sandbox's own or the kernel's.
 var systemFolders = []string{
-	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
+	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root",
+	"/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
 }
 
-// coversSystem reports whether a mount at p would cover a folder of the system, the agent's home folder or a folder above it.
+// coversSystem reports whether a mount at p would cover a folder of the system, the agent's home folder or a folder
+// above it.
 func coversSystem(p string) bool {
 	p = path.Clean(filepath.ToSlash(p))
-	return paths.Contains(p, Home) || slices.Contains(systemFolders, p) || p == "/opt" || p == "/srv" || p == "/mnt" || p == "/media"
+	return paths.Contains(p, Home) || slices.Contains(systemFolders, p) ||
+		slices.Contains([]string{"/opt", "/srv", "/mnt", "/media"}, p)
 }
 
-// CheckMounts checks the mounts that settings ask for, and returns them with their real sources. A source is absolute or in ~,
-// and has no "..". It is not the home folder, a folder of keys or a part of Host.Closed. A missing source is left out with a
-// warning. A target is absolute and covers nothing of the sandbox's own.
+// CheckMounts checks the mounts that settings ask for, and returns them with their real sources. A source is absolute
+// or in ~, and has no "..". It is not the home folder, a folder of keys or a part of Host.Closed. A missing source is
+// left out with a warning. A target is absolute and covers nothing of the sandbox's own.
 func CheckMounts(mounts []Mount, h Host) ([]Mount, []finding.Finding, error) {
 	var all []Mount
 	var found []finding.Finding
@@ -80,38 +85,45 @@ func checkSource(m Mount, h Host) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(real)
-	if err != nil {
-		return "", err
-	}
-	if !info.IsDir() && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s must be a file or a folder", real)
-	}
-	work, home := resolved(h.WorkTree), resolved(h.Home)
+	work := resolved(h.WorkTree)
 	fromTree := work != "" && (paths.Contains(work, source) || paths.Contains(filepath.Clean(h.WorkTree), source))
 	if fromTree && !paths.Contains(work, real) {
 		return "", fmt.Errorf("a link in the work tree leads to %s, and the agent can make links there", real)
 	}
-	if home != "" && paths.Contains(real, home) {
-		return "", fmt.Errorf("%s has your whole home folder in it", real)
-	}
-	if slices.Contains(systemFolders, real) || real == "/" || real == "/home" {
-		return "", fmt.Errorf("%s is a folder of the system", real)
-	}
-	for _, c := range h.Closed {
-		if c = resolved(c); c != "" && overlap(c, real) {
-			return "", fmt.Errorf("%s would show the agent %s", real, c)
-		}
-	}
-	if home != "" && info.IsDir() {
-		if err := checkKeyFolders(real, home); err != nil {
-			return "", err
-		}
+	if err := checkRealSource(real, h); err != nil {
+		return "", err
 	}
 	if work != "" && !m.ReadOnly && overlap(work, real) {
 		return "", fmt.Errorf("%s is part of the work tree, where some files must stay read-only", real)
 	}
 	return real, nil
+}
+
+// checkRealSource checks what a mount would show the agent.
+func checkRealSource(real string, h Host) error {
+	info, err := os.Stat(real)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s must be a file or a folder", real)
+	}
+	home := resolved(h.Home)
+	if home != "" && paths.Contains(real, home) {
+		return fmt.Errorf("%s has your whole home folder in it", real)
+	}
+	if slices.Contains(systemFolders, real) || real == "/" || real == "/home" {
+		return fmt.Errorf("%s is a folder of the system", real)
+	}
+	for _, c := range h.Closed {
+		if c = resolved(c); c != "" && overlap(c, real) {
+			return fmt.Errorf("%s would show the agent %s", real, c)
+		}
+	}
+	if home != "" && info.IsDir() {
+		return checkKeyFolders(real, home)
+	}
+	return nil
 }
 
 func absoluteSource(source, home string) (string, error) {

@@ -19,8 +19,9 @@ const (
 	GatewayInhibited Gateway = false
 )
 
-// Isolate makes n a network whose members reach each other and nothing else. An internal network is not enough: its bridge
-// has an address of the host, and members reach every listener of the host through it. Other driver options of n stay.
+// Isolate makes n a network whose members reach each other and nothing else. An internal network is not enough: its
+// bridge has an address of the host, and members reach every listener of the host through it. Other driver options of
+// n stay.
 func Isolate(n *types.NetworkConfig, gateway Gateway) {
 	n.Internal = true
 	no := false
@@ -58,8 +59,8 @@ const (
 	sidecarPIDs   = 128
 )
 
-// Sidecar returns a service that runs this binary as proxy and forwarder, with few rights: a user of its own, no capability, a
-// read-only root, no secret. The caller adds networks, ports and labels.
+// Sidecar returns a service that runs this binary as proxy and forwarder, with few rights: a user of its own, no
+// capability, a read-only root, no secret. The caller adds networks, ports and labels.
 func Sidecar(name, image string, cfg egress.Config) types.ServiceConfig {
 	text, err := json.Marshal(cfg)
 	if err != nil {
@@ -74,8 +75,8 @@ func Sidecar(name, image string, cfg egress.Config) types.ServiceConfig {
 	s.Tmpfs = types.StringList{"/run:mode=0700,size=1m,uid=65532,gid=65532,noexec"}
 	s.MemLimit, s.MemSwapLimit = sidecarMemory, sidecarMemory
 	s.PidsLimit = sidecarPIDs
-	// The sidecar is in two networks, and a new network namespace may inherit that the host forwards packets. A service that
-	// makes its own packets (Docker gives it NET_RAW) could then send them through.
+	// The sidecar is in two networks, and a new network namespace may inherit that the host forwards packets. A service
+	// that makes its own packets (Docker gives it NET_RAW) could then send them through.
 	s.Sysctls = types.Mapping{"net.ipv4.ip_forward": "0"}
 	s.Restart = types.RestartPolicyOnFailure
 	s.StopGracePeriod = stopGracePeriod()

@@ -11,10 +11,10 @@ import (
 
 // ReadOnlyOverlays returns the paths of the host that are read-only mounts inside a folder that the agent can write.
 //
-// Such a mount is lost when the host replaces the file or folder: git config, git push -u and git branch -u write a new
-// config and rename it. The kernel then removes the mount in the sandbox, and the agent can write the new file. Nothing
-// prevents that. So the caller compares [Fingerprint] before each command and while one runs, and recreates the sandbox. In
-// a linked work tree this is rare: config is in the common dir, which is read-only as a whole.
+// Such a mount is lost when the host replaces the file or folder: git config, git push -u and git branch -u write a
+// new config and rename it. The kernel then removes the mount in the sandbox, and the agent can write the new file.
+// Nothing prevents that. So the caller compares [Fingerprint] before each command and while one runs, and recreates
+// the sandbox. In a linked work tree this is rare: config is in the common dir, which is read-only as a whole.
 func ReadOnlyOverlays(s Spec) ([]string, error) {
 	binds, err := s.binds()
 	if err != nil {
@@ -46,8 +46,8 @@ func mountBelow(binds []bind, i int) *bind {
 	return found
 }
 
-// Fingerprint changes if one of the paths becomes another file or folder, or if a file is written. The content of folders
-// does not count.
+// Fingerprint changes if one of the paths becomes another file or folder, or if a file is written. The content of
+// folders does not count.
 func Fingerprint(paths []string) string {
 	h := sha256.New()
 	for _, p := range paths {

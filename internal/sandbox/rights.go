@@ -7,8 +7,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 )
 
-// Rights returns the rights on the host that the agent needs for its work tree and repository. A path that [Compile] mounts
-// read-only gets only the right to read, so that a lost mount gives nothing away.
+// Rights returns the rights on the host that the agent needs for its work tree and repository. A path that [Compile]
+// mounts read-only gets only the right to read, so that a lost mount gives nothing away.
 func (s Spec) Rights() []acl.Right {
 	tree, nested := treeRights(s.WorkTree, s.Git)
 	tree.Write = !s.ReadOnly

@@ -1,5 +1,6 @@
-// Package sandbox compiles the Compose services of a coding agent's sandbox from an agent's policy and the facts of a loom:
-// the sandbox itself and the sidecar that is its one way out, with their networks and volumes. It asks no engine.
+// Package sandbox compiles a coding agent's sandbox from the agent's policy and the facts of a loom: the Compose
+// services of the sandbox and of the sidecar that is its one way out, and the Dockerfiles of their images. It asks no
+// engine.
 package sandbox
 
 import (
@@ -128,12 +129,12 @@ func checkAgentName(name string) error {
 	return nil
 }
 
-// Address returns the sandbox's static address in its network, the one before the sidecar's. The proxy serves this address
-// alone: the loom's services are in the networks of all its agents, and each agent edits what they run.
+// Address returns the sandbox's static address in its network, the one before the sidecar's. The proxy serves this
+// address alone: the loom's services are in the networks of all its agents, and each agent edits what they run.
 func Address(subnet netip.Prefix) netip.Addr { return SidecarAddress(subnet).Prev() }
 
-// SidecarAddress returns the sidecar's static address in the sandbox's network, the last one. The engine gives out addresses
-// from the lower half ([addressPool]), so no service takes it while the sidecar is down.
+// SidecarAddress returns the sidecar's static address in the sandbox's network, the last one. The engine gives out
+// addresses from the lower half ([addressPool]), so no service takes it while the sidecar is down.
 func SidecarAddress(subnet netip.Prefix) netip.Addr {
 	a := subnet.Masked().Addr().As4()
 	for i := subnet.Bits(); i < 31; i++ {

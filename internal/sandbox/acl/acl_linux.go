@@ -22,14 +22,15 @@ const (
 	permAll   = 7
 )
 
-// Grant gives a user its rights by access control lists, as far as the owner has them. It returns the number of files and
-// folders that it changed.
+// Grant gives a user its rights by access control lists, as far as the owner has them. It returns the number of files
+// and folders that it changed.
 //
-//   - Folders give the entries to what is made in them later. They add the owner's entry too: otherwise an owner that is
-//     not root could not work on what the user makes.
+//   - Folders give the entries to what is made in them later. They add the owner's entry too: otherwise an owner that
+//     is not root could not work on what the user makes.
 //   - Other entries and what they allow stay. What is right already is not written, so a second run only reads.
 //   - Files of the user that we may not change are left alone.
-//   - Symbolic links are not followed, not even if one is swapped in while Grant runs. Other file systems are not entered.
+//   - Symbolic links are not followed, not even if one is swapped in while Grant runs. Other file systems are not
+//     entered.
 //
 // A file system without lists is an [UnsupportedError].
 func Grant(rights []Right, uid int) (int, error) {
@@ -45,7 +46,8 @@ func Grant(rights []Right, uid int) (int, error) {
 	return changed, nil
 }
 
-// CheckSupport returns an [UnsupportedError] if the file system of a path has no access control lists. It writes nothing.
+// CheckSupport returns an [UnsupportedError] if the file system of a path has no access control lists. It writes
+// nothing.
 func CheckSupport(path string) error {
 	_, err := unix.Lgetxattr(path, accessAttr, make([]byte, 512))
 	if errors.Is(err, unix.ENOTSUP) {
@@ -54,8 +56,8 @@ func CheckSupport(path string) error {
 	return nil
 }
 
-// Revoke removes the entries that [Grant] made for a user from the paths and from everything below. It leaves files of the
-// user that we may not change.
+// Revoke removes the entries that [Grant] made for a user from the paths and from everything below. It leaves files
+// of the user that we may not change.
 func Revoke(paths []string, uid int) (int, error) {
 	changed := 0
 	for _, p := range paths {
@@ -108,8 +110,8 @@ func (n *node) wrap(err error) error {
 	}
 }
 
-// grant gives the user what the owner may do, without write if the right is only to read. A reader needs no entry on a file
-// that everybody may read.
+// grant gives the user what the owner may do, without write if the right is only to read. A reader needs no entry on
+// a file that everybody may read.
 func (n *node) grant(uid uint32, write bool) (bool, error) {
 	access, err := n.readList(accessAttr)
 	if err != nil {
@@ -172,8 +174,8 @@ func (n *node) defaultUsers(uid uint32, write bool) []uint32 {
 	return []uint32{uid}
 }
 
-// revoke removes the user's entries. A list without named entries is written and not removed: the kernel then turns it into
-// the mode, while removing a list would leave its mask as the group's rights.
+// revoke removes the user's entries. A list without named entries is written and not removed: the kernel then turns
+// it into the mode, while removing a list would leave its mask as the group's rights.
 func (n *node) revoke(uid uint32) (bool, error) {
 	changed := false
 	access, err := n.readList(accessAttr)

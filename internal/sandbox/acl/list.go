@@ -89,8 +89,8 @@ func (l list) withoutUser(uid uint32) list {
 	return out.replaceMask()
 }
 
-// applyMask returns a copy in which the entries themselves are as small as the mask makes them. A larger mask then gives
-// nobody more.
+// applyMask returns a copy in which the entries themselves are as small as the mask makes them. A larger mask then
+// gives nobody more.
 func (l list) applyMask() list {
 	out := slices.Clone(l)
 	if m := out.find(tagMask, noID); m >= 0 {
@@ -103,8 +103,8 @@ func (l list) applyMask() list {
 	return out
 }
 
-// replaceMask sets the mask that limits nothing, and sorts the entries for the kernel. A list with a named user or group
-// must have a mask.
+// replaceMask sets the mask that limits nothing, and sorts the entries for the kernel. A list with a named user or
+// group must have a mask.
 func (l list) replaceMask() list {
 	l = slices.DeleteFunc(l, func(e entry) bool { return e.tag == tagMask })
 	if l.hasNamed() {

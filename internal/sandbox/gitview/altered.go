@@ -11,8 +11,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
-// FindAltered looks in the folders that an agent writes for two things that git on the host would follow. It reads folders
-// only and starts no process.
+// FindAltered looks in the folders that an agent writes for two things that git on the host would follow. It reads
+// folders only and starts no process.
 //
 //   - A symbolic link: the user's next commit or checkout writes a line into its target.
 //   - A git folder that git no longer accepts: git then looks for another one, which may be the agent's.

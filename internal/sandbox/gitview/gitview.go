@@ -1,19 +1,22 @@
-// Package gitview decides which files of a work tree's git repository a sandbox may write, and prepares them for its mounts.
+// Package gitview decides which files of a work tree's git repository a sandbox may write, and prepares them for its
+// mounts.
 //
 // An agent that can write a repository's configuration, its hooks or the files that lead git to them runs programs as
 // whoever calls git next on the host. So the writable paths are listed, and everything else is read-only.
 //
-// In a linked work tree the common dir is read-only as a whole. Writable are objects, refs, logs and the work tree's own
-// folder of worktrees/. A [View] stands at the common dir's path.
+// In a linked work tree the common dir is read-only as a whole. Writable are objects, refs, logs and the work tree's
+// own folder of worktrees/. A [View] stands at the common dir's path.
 //
-// A main checkout's git folder must be writable itself: git makes HEAD.lock and index.lock in it and renames them. It is a
-// mount of its own, so that it cannot be renamed, and so is every protected entry in it: a mountpoint can neither be renamed
-// nor removed. Missing entries are made first, empty, or the agent would make them. One of them, commondir, exists in no git
-// folder of a main checkout: it names the folder that git takes config and hooks from. An empty one makes git fail, so it
-// holds ".", the git folder itself. git 2.39 and 2.53 then do what they did (status, commit, branch, stash, rebase, gc, fsck,
-// repack, clone, fetch, push, submodule, worktree add, remove and prune, sparse-checkout, bisect). [Unprepare] removes it.
+// A main checkout's git folder must be writable itself: git makes HEAD.lock and index.lock in it and renames them. It
+// is a mount of its own, so that it cannot be renamed, and so is every protected entry in it: a mountpoint can
+// neither be renamed nor removed. Missing entries are made first, empty, or the agent would make them. One of them,
+// commondir, exists in no git folder of a main checkout: it names the folder that git takes config and hooks from. An
+// empty one makes git fail, so it holds ".", the git folder itself. git 2.39 and 2.53 then do what they did (status,
+// commit, branch, stash, rebase, gc, fsck, repack, clone, fetch, push, submodule, worktree add, remove and prune,
+// sparse-checkout, bisect). [Unprepare] removes it.
 //
-// A mountpoint's parent can be renamed. So every folder between the work tree and a protected path is mounted on itself.
+// A mountpoint's parent can be renamed. So every folder between the work tree and a protected path is mounted on
+// itself.
 package gitview
 
 import (
@@ -25,7 +28,8 @@ import (
 
 // Repository is the git repository of a work tree, as [Read] found it on the host.
 type Repository struct {
-	// Common is the git folder that all work trees share, Dir the one of this work tree. In a main checkout both are the same.
+	// Common is the git folder that all work trees share, Dir the one of this work tree. In a main checkout both are the
+	// same.
 	Common, Dir string
 	Main        bool
 	// DotGitFile reports that .git of the work tree is a file.
@@ -78,7 +82,8 @@ var protectedLinked = []entry{
 	{name: "commondir"}, {name: "gitdir"}, {name: "config.worktree"}, {name: "modules", isFolder: true},
 }
 
-// writtenByGit are the names in a main checkout's git folder that git replaces as it works: patterns of [filepath.Match].
+// writtenByGit are the names in a main checkout's git folder that git replaces as it works: patterns of
+// [filepath.Match].
 var writtenByGit = []string{
 	"HEAD", "ORIG_HEAD", "FETCH_HEAD", "*_HEAD", "MERGE_*", "SQUASH_MSG", "AUTO_MERGE", "BISECT_*", "*_EDITMSG",
 	"EDIT_DESCRIPTION", "NOTES_*", "index", "index.*", "next-index-*", "sharedindex.*", "packed-refs", "packed-refs.new",

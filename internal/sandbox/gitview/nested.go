@@ -38,8 +38,8 @@ func treesInside(workTree, common, dir string) ([]string, error) {
 	return foldersInside(workTree, trees)
 }
 
-// submodules returns the folders in the work tree with a .git of their own. It looks at the folders that a config in modules
-// names as its work tree, and at those of .gitmodules.
+// submodules returns the folders in the work tree with a .git of their own. It looks at the folders that a config in
+// modules names as its work tree, and at those of .gitmodules.
 func submodules(workTree, modules string) ([]string, error) {
 	candidates, err := moduleWorkTrees(modules)
 	if err != nil {
@@ -97,7 +97,8 @@ func moduleWorkTrees(modules string) ([]string, error) {
 	return all, err
 }
 
-// foldersInside returns those of the folders that exist inside workTree, sorted. A symbolic link on the way is an error.
+// foldersInside returns those of the folders that exist inside workTree, sorted. A symbolic link on the way is an
+// error.
 func foldersInside(workTree string, folders []string) ([]string, error) {
 	var all []string
 	for _, p := range folders {
@@ -136,8 +137,8 @@ func isFolderInside(workTree, p string) (bool, error) {
 	return true, nil
 }
 
-// configValues returns the values of a key in a file of git's configuration format, as git itself writes them. A file that
-// is missing or a link has none.
+// configValues returns the values of a key in a file of git's configuration format, as git itself writes them. A file
+// that is missing or a link has none.
 func configValues(file, key string) []string {
 	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
 		return nil

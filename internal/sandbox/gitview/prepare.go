@@ -55,7 +55,8 @@ func PrepareSettingsFolder(workTree string) error {
 		return fmt.Errorf("work tree: %w", err)
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s must be a folder, not %s: the agent could replace it", filepath.Join(workTree, ".iloom"), fileKind(info))
+		path := filepath.Join(workTree, ".iloom")
+		return fmt.Errorf("%s must be a folder, not %s: the agent could replace it", path, fileKind(info))
 	}
 	return nil
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/docker-loom/docker-loom/internal/sandbox/paths"
 )
 
-// Read reads the repository of a work tree, given the common dir and own git folder that git named. It starts no process and
-// writes nothing.
+// Read reads the repository of a work tree, given the common dir and own git folder that git named. It starts no
+// process and writes nothing.
 //
-// Paths that go through a symbolic link in the work tree or in the git folder are refused: an earlier agent could have made
-// the link, and its target would be mounted.
+// Paths that go through a symbolic link in the work tree or in the git folder are refused: an earlier agent could
+// have made the link, and its target would be mounted.
 func Read(workTree, common, dir string) (*Repository, []finding.Finding, error) {
 	r := &Repository{Common: common, Dir: dir, Main: common == dir}
 	for _, p := range []string{workTree, common, dir} {

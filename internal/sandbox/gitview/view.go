@@ -13,14 +13,14 @@ const commonTarget = "/var/lib/docker-loom/git"
 
 // expectedNames are names that git may give to files of a common dir later.
 var expectedNames = []string{
-	"config.worktree", "hooks", "info", "modules", "branches", "remotes", "shallow", "rr-cache", "lfs", "annex", "gc.pid", "HEAD",
-	"config",
+	"config.worktree", "hooks", "info", "modules", "branches", "remotes", "shallow", "rr-cache", "lfs", "annex",
+	"gc.pid", "HEAD", "config",
 }
 
-// View is the folder at the path of a linked work tree's common dir. git deletes refs under packed-refs.lock, which it makes
-// beside packed-refs; the common dir is read-only. So the sandbox has a folder of its own there, on a volume. It has a link
-// for each name of the common dir, which is mounted elsewhere; objects, refs, logs and worktrees are mounted on it. Nobody
-// else sees what the agent makes there.
+// View is the folder at the path of a linked work tree's common dir. git deletes refs under packed-refs.lock, which
+// it makes beside packed-refs; the common dir is read-only. So the sandbox has a folder of its own there, on a
+// volume. It has a link for each name of the common dir, which is mounted elsewhere; objects, refs, logs and
+// worktrees are mounted on it. Nobody else sees what the agent makes there.
 //
 // Links, not mounts: git replaces its files (config, HEAD, packed-refs), and a mount keeps the old one.
 type View struct {

@@ -49,7 +49,8 @@ func (w *writer) copyClaudeToken(dir *os.Root) error {
 	}
 	if token == nil {
 		w.warn("credentials claude", "no such file ~/.claude/.credentials.json",
-			"log in with claude on this host, or claude setup-token and --secret CLAUDE_CODE_OAUTH_TOKEN, or --secret ANTHROPIC_API_KEY")
+			"log in with claude on this host, or claude setup-token and --secret CLAUDE_CODE_OAUTH_TOKEN, "+
+				"or --secret ANTHROPIC_API_KEY")
 		return nil
 	}
 	newer, err := isNewerToken(token, dir)
@@ -59,8 +60,8 @@ func (w *writer) copyClaudeToken(dir *os.Root) error {
 	return w.replace(dir, claudeToken, token)
 }
 
-// copyClaudeConfig copies who the user is and that the first questions were answered, once. Projects, servers and history
-// are not copied.
+// copyClaudeConfig copies who the user is and that the first questions were answered, once. Projects, servers and
+// history are not copied.
 func (w *writer) copyClaudeConfig(dir *os.Root) error {
 	if _, err := dir.Lstat(claudeConfig); err == nil {
 		return nil
@@ -88,7 +89,8 @@ func (w *writer) copyClaudeConfig(dir *os.Root) error {
 	return w.replace(dir, claudeConfig, append(out, '\n'))
 }
 
-// isNewerToken reports whether the user's token must replace the sandbox's. The token that expires later was renewed last.
+// isNewerToken reports whether the user's token must replace the sandbox's. The token that expires later was renewed
+// last.
 func isNewerToken(token []byte, dir *os.Root) (bool, error) {
 	info, err := dir.Lstat(claudeToken)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFileSize {

@@ -27,7 +27,8 @@ func setPathOwner(root *os.Root, name string, uid, gid int) error {
 	return setOwner(info, uid, gid, func(uid, gid int) error { return root.Lchown(name, uid, gid) })
 }
 
-// setOwner changes nothing if the owner is right. A user who is the agent may not be able to set the group, and need not.
+// setOwner changes nothing if the owner is right. A user who is the agent may not be able to set the group, and need
+// not.
 func setOwner(info fs.FileInfo, uid, gid int, chown func(uid, gid int) error) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if ok && int(st.Uid) == uid && int(st.Gid) == gid {

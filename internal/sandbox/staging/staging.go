@@ -62,8 +62,8 @@ type writer struct {
 	wanted map[string]bool // names in homeFolder
 }
 
-// Write writes the files of a sandbox into its state folder, with the agent as owner. Changed files are written in place, so
-// that a sandbox that has them mounted sees the new text. Copies that are no longer asked for are removed.
+// Write writes the files of a sandbox into its state folder, with the agent as owner. Changed files are written in
+// place, so that a sandbox that has them mounted sees the new text. Copies that are no longer asked for are removed.
 func Write(req Request) (Result, error) {
 	if err := os.MkdirAll(req.State, 0o700); err != nil {
 		return Result{}, fmt.Errorf("state folder: %w", err)
@@ -75,7 +75,8 @@ func Write(req Request) (Result, error) {
 	defer root.Close()
 	w := &writer{Request: req, root: root, wanted: map[string]bool{}}
 	w.result.Env = map[string]string{}
-	for _, step := range []func() error{w.writeAccounts, w.copyVault, w.copyCredentials, w.writeGitConfig, w.removeUnwanted} {
+	steps := []func() error{w.writeAccounts, w.copyVault, w.copyCredentials, w.writeGitConfig, w.removeUnwanted}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return Result{}, err
 		}
@@ -110,7 +111,8 @@ func (w *writer) addHomeFile(rel string, text []byte) error {
 	return w.addFile(name, path.Join(sandbox.Home, rel), text, homeFileMode(rel))
 }
 
-// homeFileMode returns the mode of a file in the home folder. A file that may hold a key is the agent's alone: ssh insists.
+// homeFileMode returns the mode of a file in the home folder. A file that may hold a key is the agent's alone: ssh
+// insists.
 func homeFileMode(rel string) fs.FileMode {
 	if path.Dir(rel) == ".ssh" {
 		base := path.Base(rel)

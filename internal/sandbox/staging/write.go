@@ -44,8 +44,8 @@ func (w *writer) writeInPlace(name string, text []byte, mode fs.FileMode) error 
 	return errors.Join(f.Chmod(mode), setFileOwner(f, w.UID, w.GID))
 }
 
-// replace writes a file into a folder that the agent writes. The new file is made aside and renamed, so that nothing that
-// the agent put there is written to.
+// replace writes a file into a folder that the agent writes. The new file is made aside and renamed, so that nothing
+// that the agent put there is written to.
 func (w *writer) replace(dir *os.Root, name string, text []byte) error {
 	temp := fmt.Sprintf("%s.loom-%d", name, os.Getpid())
 	if err := dir.RemoveAll(temp); err != nil {
