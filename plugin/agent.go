@@ -20,7 +20,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
-	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/staging"
 )
 
 // agentOptions are the flags of agent.
@@ -207,7 +207,7 @@ func secrets(named, files []string) (map[string]string, error) {
 				continue
 			}
 			name, value, ok := strings.Cut(line, "=")
-			if !ok || !sandbox.VariableName(name) {
+			if !ok || !staging.IsVariableName(name) {
 				return nil, fmt.Errorf("%s: a line is not NAME=VALUE", path)
 			}
 			all[name] = value
@@ -215,7 +215,7 @@ func secrets(named, files []string) (map[string]string, error) {
 	}
 	for _, text := range named {
 		name, from, ok := strings.Cut(text, "=")
-		if !sandbox.VariableName(name) {
+		if !staging.IsVariableName(name) {
 			return nil, fmt.Errorf("--secret %s: %q is no name of a variable", name, name)
 		}
 		if !ok {

@@ -5,8 +5,8 @@ import (
 	"context"
 	"os"
 
-	"github.com/docker-loom/docker-loom/plugin"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/plugin"
 )
 
 // version is set by the linker.
@@ -15,7 +15,9 @@ var version = "dev"
 func main() {
 	// As a plugin the first argument is "loom", or one that asks for metadata.
 	if len(os.Args) > 1 && os.Args[1] == "egress" {
-		os.Exit(egress.Main(context.Background(), os.Args[2:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(egress.Main(context.Background(), os.Args[2:], egress.Process{
+			Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		}))
 	}
 	os.Exit(plugin.Main(version))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/staging"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
@@ -164,7 +165,7 @@ func (a *Agents) completeProcess(s *readySandbox, w *wanted, req *Request) error
 func (a *Agents) commandVariables(w *wanted, req *Request) ([]string, error) {
 	var env []string
 	if w.policy.Vault != "" {
-		variables, err := sandbox.VaultVariables(a.vaults(), w.policy.Vault)
+		variables, err := staging.VaultVariables(a.vaults(), w.policy.Vault)
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
@@ -76,7 +78,7 @@ func (a *Agents) End(ctx context.Context, t *loom.Target, own []engine.Container
 	if len(ids) > 0 && host.IsDir(t.Known.WorkTree) {
 		git, err := gitOf(t)
 		if err == nil && git != nil {
-			err = sandbox.UnprepareGit(git)
+			err = gitview.Unprepare(git)
 		}
 		if err != nil {
 			// It must still go down.
@@ -169,7 +171,7 @@ func (a *Agents) revokeRights(ctx context.Context, t *loom.Target) error {
 		if err := a.giveFilesToOwner(ctx, tree, git); err != nil {
 			return err
 		}
-		if _, err := sandbox.Revoke(paths, uid); err != nil {
+		if _, err := acl.Revoke(paths, uid); err != nil {
 			return err
 		}
 	}
@@ -194,7 +196,7 @@ func (a *Agents) grantedUIDs(project string) ([]int, error) {
 
 // giveFilesToOwner gives the files that sandboxes made in a work tree to its owner if the engine is rootless. There the owner
 // is root of the containers, and nobody else can do it.
-func (a *Agents) giveFilesToOwner(ctx context.Context, workTree string, git *sandbox.Git) error {
+func (a *Agents) giveFilesToOwner(ctx context.Context, workTree string, git *gitview.Repository) error {
 	info, err := a.engine.Capabilities(ctx)
 	if err != nil || !info.Confines.Rootless {
 		return err

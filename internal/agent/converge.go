@@ -14,6 +14,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
@@ -33,11 +34,11 @@ func (a *Agents) converge(ctx context.Context, d *draft) (*readySandbox, error) 
 		return nil, err
 	}
 	// Before the container starts: a file that is replaced from here on is seen.
-	guarded, err := sandbox.Guarded(d.spec)
+	guarded, err := sandbox.ReadOnlyOverlays(d.spec)
 	if err != nil {
 		return nil, err
 	}
-	state := sandboxState{GuardedFiles: guarded, GuardedStamp: sandbox.Stamp(guarded)}
+	state := sandboxState{GuardedFiles: guarded, GuardedStamp: sandbox.Fingerprint(guarded)}
 	action, err := a.act(ctx, d, project)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (a *Agents) act(ctx context.Context, d *draft, project *types.Project) (san
 		return sandbox.Action{}, err
 	}
 	action := sandbox.Decide(facts)
-	if facts.Unguarded && facts.Running {
+	if facts.LostMount && facts.Running {
 		a.sayf("%s", "warning: the sandbox is made anew: "+guardedFileReplaced)
 	}
 	if action.EndsCommands {
@@ -107,7 +108,7 @@ func (a *Agents) containerFacts(
 		f.Exists, f.Running, f.Paused = true, loom.IsRunning(*c.sandbox), c.sandbox.State == "paused"
 		f.Hash, f.ID, f.StartedAt = c.sandbox.Labels[sandbox.LabelSandbox], c.sandbox.ID, rt.StartedAt
 		sameRun := before.Sandbox == f.ID && before.SandboxStart == f.StartedAt
-		f.Unguarded = sameRun && before.guardedFilesChanged()
+		f.LostMount = sameRun && before.guardedFilesChanged()
 	}
 	if c.sidecar != nil {
 		rt, err := a.engine.Inspect(ctx, c.sidecar.ID)
@@ -280,7 +281,7 @@ func (a *Agents) remember(ctx context.Context, d *draft, own []engine.Container,
 		}
 		*seen.id, *seen.start = seen.container.ID, rt.StartedAt
 	}
-	if info, err := os.Stat(spec.WorkTree); err == nil && sandbox.NeedsGrant(info, d.user.hostUID) {
+	if info, err := os.Stat(spec.WorkTree); err == nil && acl.NeedsGrant(info, d.user.hostUID) {
 		s.GrantedUID = d.user.hostUID
 	}
 	access, err := sandbox.Access(spec, serviceAccess(d.plan), nil)

@@ -13,7 +13,10 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
+	"github.com/docker-loom/docker-loom/internal/sandbox/staging"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
@@ -22,9 +25,9 @@ import (
 func (a *Agents) copyFromHost(ctx context.Context, d *draft) error {
 	var err error
 	if d.spec.Git != nil {
-		err = sandbox.PrepareGit(d.spec.WorkTree, d.spec.Git)
+		err = gitview.Prepare(d.spec.WorkTree, d.spec.Git)
 	} else {
-		err = sandbox.PrepareFolder(d.spec.WorkTree)
+		err = gitview.PrepareSettingsFolder(d.spec.WorkTree)
 	}
 	if err != nil {
 		return err
@@ -95,7 +98,7 @@ func (a *Agents) stageCopies(ctx context.Context, d *draft, dir string) error {
 	if me.UID > 0 && me.UID != owner.hostUID {
 		owner.hostUID, owner.hostGID = me.UID, me.GID
 	}
-	staged, err := sandbox.Stage(sandbox.Staging{
+	staged, err := staging.Write(staging.Request{
 		State: dir, Home: me.Home, Vaults: a.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
 		UID: owner.hostUID, GID: owner.hostGID, InnerUID: spec.UID, InnerGID: spec.GID,
 		Passwd: files.Passwd, Group: files.Group, GitConfig: files.GitConfig,
@@ -106,11 +109,11 @@ func (a *Agents) stageCopies(ctx context.Context, d *draft, dir string) error {
 	}
 	spec.Files, spec.Env = staged.Files, staged.Env
 	if owner != d.user {
-		var rights []sandbox.Right
+		var rights []acl.Right
 		for _, f := range staged.Files {
-			rights = append(rights, sandbox.Right{Path: f.Source, Write: f.Writable})
+			rights = append(rights, acl.Right{Path: f.Source, Write: f.Writable})
 		}
-		if _, err := sandbox.Grant(rights, d.user.hostUID); err != nil {
+		if _, err := acl.Grant(rights, d.user.hostUID); err != nil {
 			return err
 		}
 	}
@@ -157,10 +160,10 @@ func expandHome(path, home string) string {
 // grantWorkTree gives a user that does not own the work tree the rights to it that a sandbox needs.
 func (a *Agents) grantWorkTree(d *draft) error {
 	info, err := os.Stat(d.spec.WorkTree)
-	if err != nil || !sandbox.NeedsGrant(info, d.user.hostUID) {
+	if err != nil || !acl.NeedsGrant(info, d.user.hostUID) {
 		return err
 	}
-	n, err := sandbox.Grant(sandbox.Rights(d.spec.WorkTree, d.spec.Git, d.spec.ReadOnly), d.user.hostUID)
+	n, err := acl.Grant(d.spec.Rights(), d.user.hostUID)
 	a.debugf("rights for user %d: %d files and folders changed", d.user.hostUID, n)
 	return err
 }

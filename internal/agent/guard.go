@@ -7,7 +7,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
-	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
@@ -56,7 +56,7 @@ func (a *Agents) tellAltered(t *loom.Target) {
 		a.sayf("warning: %v", tell.FirstLine(err))
 		return
 	}
-	found, err := sandbox.Altered(host.RealPath(t.Known.WorkTree), git)
+	found, err := gitview.FindAltered(host.RealPath(t.Known.WorkTree), git)
 	if err != nil {
 		a.sayf("warning: %v", tell.FirstLine(err))
 	}
@@ -66,11 +66,11 @@ func (a *Agents) tellAltered(t *loom.Target) {
 }
 
 // gitOf is what sandboxes know of the git folders of a loom's work tree, nil without git.
-func gitOf(t *loom.Target) (*sandbox.Git, error) {
+func gitOf(t *loom.Target) (*gitview.Repository, error) {
 	at, err := worktree.Points(t.Known.WorkTree)
 	if err != nil || at == nil {
 		return nil, err
 	}
-	git, _, err := sandbox.ReadGit(host.RealPath(t.Known.WorkTree), host.RealPath(at.CommonDir()), host.RealPath(at.GitDir()))
+	git, _, err := gitview.Read(host.RealPath(t.Known.WorkTree), host.RealPath(at.CommonDir()), host.RealPath(at.GitDir()))
 	return git, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
@@ -47,7 +48,7 @@ func (a *Agents) specify(ctx context.Context, d *draft) error {
 		State:           filepath.Dir(a.statePath(t.Known.Project, name)),
 		IsolatedGateway: a.engine.Features().IsolatedGateway,
 		Hint:            "docker loom agent allow --loom " + t.ID + AsFlag(name),
-		Machine:         machine, Services: services, Held: held(d.plan),
+		Machine:         machine, Services: services, ServiceMounts: held(d.plan),
 	}
 	for _, step := range []func(context.Context, *draft) error{
 		a.specifyUser, a.specifyGit, a.specifySocket, a.specifyImages, a.specifyNetworks,
@@ -87,7 +88,7 @@ func (a *Agents) specifyGit(_ context.Context, d *draft) error {
 	if at == nil || at.WorkTree == "" {
 		return nil
 	}
-	git, findings, err := sandbox.ReadGit(d.spec.WorkTree, host.RealPath(at.CommonDir), host.RealPath(at.GitDir))
+	git, findings, err := gitview.Read(d.spec.WorkTree, host.RealPath(at.CommonDir), host.RealPath(at.GitDir))
 	d.spec.Git = git
 	d.note(findings...)
 	return err

@@ -38,9 +38,9 @@ type sandboxState struct {
 }
 
 // guardedFilesChanged reports whether a guarded file was replaced on this host since the sandbox started. It is the agent's to
-// write then ([sandbox.Guarded]).
+// write then ([sandbox.ReadOnlyOverlays]).
 func (s sandboxState) guardedFilesChanged() bool {
-	return s.GuardedStamp != sandbox.Stamp(s.GuardedFiles)
+	return s.GuardedStamp != sandbox.Fingerprint(s.GuardedFiles)
 }
 
 // projectDir is the folder in which the sandboxes of a loom keep what they are made with.

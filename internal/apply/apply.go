@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -46,7 +47,7 @@ func (a *Applier) Files(ctx context.Context, p *plan.Plan, git *worktree.Reposit
 	}
 	if p.Confined() != nil {
 		// Services get the folder read-only: neither they nor the engine may make it.
-		if err := sandbox.PrepareFolder(p.RealWorkTree); err != nil {
+		if err := gitview.PrepareSettingsFolder(p.RealWorkTree); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -187,7 +188,7 @@ func (x examination) checkACLs(tree string) {
 	if uid, _ := host.OwnerOf(root); uid != 0 || x.Sandbox.Users == "rootless" {
 		return
 	}
-	if err := sandbox.HasLists(tree); err != nil {
+	if err := acl.CheckSupport(tree); err != nil {
 		x.find(finding.Warning, "sandbox", err.Error(), "give the work tree to another user than root")
 	}
 }

@@ -129,7 +129,7 @@ func recipeOf(b *sandbox.Build) Recipe {
 		Tag: b.Tag, Project: sandbox.AgentRepository, Service: "image",
 		Dockerfile: b.Dockerfile, Args: b.Args, Labels: b.Labels, Environment: types.Mapping{},
 		WriteContext: func(dir string) error {
-			for _, name := range b.Sorted() {
+			for _, name := range b.FileNames() {
 				if err := os.WriteFile(filepath.Join(dir, name), b.Files[name], 0o644); err != nil {
 					return err
 				}
@@ -137,7 +137,7 @@ func recipeOf(b *sandbox.Build) Recipe {
 			return nil
 		},
 		Explain: func(err error) error {
-			if step, ok := b.Blame(err.Error()); ok {
+			if step, ok := b.FailedStep(err.Error()); ok {
 				return &BuildStepError{Image: b.Name(), Step: step, Err: err}
 			}
 			return fmt.Errorf("image %s: %w", b.Name(), err)

@@ -52,7 +52,7 @@ func (s *Store) WithTools(ctx context.Context, t Toolchain) (ref, id string, fin
 			if has != b.Tag {
 				findings = append(findings, finding.Finding{
 					Level: finding.Info, Subject: "toolchain",
-					Message: "the sandbox was made without what " + strings.Join(b.Sorted(), " and ") + " asks for now",
+					Message: "the sandbox was made without what " + strings.Join(b.FileNames(), " and ") + " asks for now",
 					Remedy:  "stop the sandbox: it is then recreated",
 				})
 			}
@@ -64,7 +64,7 @@ func (s *Store) WithTools(ctx context.Context, t Toolchain) (ref, id string, fin
 	case err != nil || have != "":
 		return b.Tag, have, nil, err
 	case !t.Trusted:
-		f := withoutTools(t.Ref, fmt.Errorf("an agent may have written %s, and a build has the whole network", strings.Join(b.Sorted(), " and ")))
+		f := withoutTools(t.Ref, fmt.Errorf("an agent may have written %s, and a build has the whole network", strings.Join(b.FileNames(), " and ")))
 		f.Remedy = "look at what changed; --trust builds it when the sandbox is made"
 		return t.Ref, t.ID, []finding.Finding{f}, nil
 	case t.LookOnly:
@@ -85,7 +85,7 @@ func (s *Store) buildTools(
 		}
 		b.Args["BASE_IMAGE"] = from
 	}
-	s.Teller.Sayf("building image %s with what %s asks for, once", b.Tag, strings.Join(b.Sorted(), " and "))
+	s.Teller.Sayf("building image %s with what %s asks for, once", b.Tag, strings.Join(b.FileNames(), " and "))
 	id, err = s.Ensure(ctx, recipeOf(b), Options{})
 	if ctx.Err() != nil {
 		return "", "", nil, ctx.Err()

@@ -31,7 +31,7 @@ func (m *maker) confine() error {
 	in := overrides.Confinement{
 		Sidecar: m.sidecar(c), Port: egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
 		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
-		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, m.facts.Engine.IsolatedGateway) },
+		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, sandbox.Gateway(m.facts.Engine.IsolatedGateway)) },
 		Share:   share, Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,
 		Proxies: m.facts.Proxies, ResolveLinks: m.real,
 	}

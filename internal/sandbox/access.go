@@ -18,10 +18,10 @@ type AccessList struct {
 	Loom  string `json:"loom,omitempty"`
 	User  string `json:"user"`
 	Image string `json:"image"`
-	// Files are sorted by path: what holds for a path is the last one that it is in.
+	// Files are sorted by path. The last entry that a path is in decides about it.
 	Files   []FileAccess  `json:"files"`
 	Network NetworkAccess `json:"network"`
-	// Credentials are the presets, and Variables the names of what commands are given.
+	// Credentials are the presets, Variables the names of the variables that commands get.
 	Credentials  []string     `json:"credentials"`
 	Variables    []string     `json:"variables"`
 	Vault        string       `json:"vault,omitempty"`
@@ -30,38 +30,39 @@ type AccessList struct {
 	DockerSocket bool         `json:"dockerSocket"`
 }
 
-// FileAccess is a path that the agent sees.
+// FileAccess is a path that the agent can read.
 type FileAccess struct {
 	Path   string `json:"path"`
-	Source string `json:"source,omitempty"` // on the host, where it is another path
+	Source string `json:"source,omitempty"` // the path on the host, if it is another one
 	Access string `json:"access"`           // read or write
 	Kind   string `json:"kind"`             // worktree, git, home, settings, mount, staged, socket, memory
 }
 
-// NetworkAccess is what the agent reaches.
+// NetworkAccess is what the agent can reach.
 type NetworkAccess struct {
 	Mode     egress.Mode     `json:"mode"`
 	Hosts    []string        `json:"hosts"`
 	Services []ServiceAccess `json:"services"`
 }
 
-// ServiceAccess is a service of the loom that the agent reaches by its name, and what it reaches by way of it.
+// ServiceAccess is a service of the loom that the agent reaches by its name, and what the agent can do through it.
 type ServiceAccess struct {
 	Name string `json:"name"`
-	// Open says that it reaches the outside without the proxy: the agent then does too, by what that service runs or does.
+	// Open reports that the service reaches the outside without the proxy. Through it, so does the agent.
 	Open bool `json:"open"`
-	// Ways are what else the agent gets by way of it: rights on the host, folders outside the work tree, git's hooks.
+	// Ways are what else the agent gets through it: rights on the host, folders outside the work tree, git's hooks.
 	Ways []string `json:"ways,omitempty"`
 }
 
-// LimitsAccess are the limits that hold.
+// LimitsAccess are the limits of the sandbox.
 type LimitsAccess struct {
 	Memory int64   `json:"memory"`
 	CPUs   float64 `json:"cpus"`
 	PIDs   int64   `json:"pids"`
 }
 
-// Access lists what the agent of s can read, write and reach. Variables are the names of what its commands are given.
+// Access lists what the agent of s can read, write and reach. Variables are the names of the variables that its
+// commands get.
 func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, error) {
 	binds, err := s.binds()
 	if err != nil {
@@ -69,7 +70,7 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 	}
 	limits := s.Limits.orDefault()
 	a := AccessList{
-		Agent: s.agent(), Loom: s.Loom, User: fmt.Sprintf("%d:%d", s.UID, s.GID), Image: s.Image,
+		Agent: s.agentName(), Loom: s.Loom, User: fmt.Sprintf("%d:%d", s.UID, s.GID), Image: s.Image,
 		Network:     NetworkAccess{Mode: s.Egress, Hosts: []string{}, Services: []ServiceAccess{}},
 		Credentials: append([]string{}, s.Credentials...), Variables: append([]string{}, variables...), Vault: s.Vault,
 		Limits: LimitsAccess(limits), Runtime: s.Runtime, DockerSocket: s.DockerSocket != "",
@@ -81,7 +82,7 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 	a.Network.Services = append(a.Network.Services, services...)
 	slices.SortFunc(a.Network.Services, func(x, y ServiceAccess) int { return cmp.Compare(x.Name, y.Name) })
 	for _, b := range binds {
-		f := FileAccess{Path: b.target, Access: "write", Kind: s.kind(b)}
+		f := FileAccess{Path: b.target, Access: "write", Kind: s.fileKind(b)}
 		if b.readOnly {
 			f.Access = "read"
 		}
@@ -100,8 +101,8 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 	return a, nil
 }
 
-// kind says what a mount is there for.
-func (s Spec) kind(b bind) string {
+// fileKind returns the Kind of a mount in the list.
+func (s Spec) fileKind(b bind) string {
 	switch {
 	case b.target == Home:
 		return "home"
@@ -111,7 +112,7 @@ func (s Spec) kind(b bind) string {
 		return "settings"
 	case s.DockerSocket != "" && b.source == s.DockerSocket:
 		return "socket"
-	case slices.ContainsFunc(s.Files, func(f Staged) bool { return f.Target == b.target }):
+	case slices.ContainsFunc(s.Files, func(f StagedFile) bool { return f.Target == b.target }):
 		return "staged"
 	case slices.ContainsFunc(s.Mounts, func(m Mount) bool { return m.Target == b.target }):
 		return "mount"
@@ -122,7 +123,7 @@ func (s Spec) kind(b bind) string {
 	}
 }
 
-// Text is the whole list for people.
+// Text returns the whole list for people.
 func (a AccessList) Text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -173,7 +174,7 @@ func (a AccessList) Text() string {
 	return b.String()
 }
 
-// detail says what the agent reaches by way of a service.
+// detail returns what the agent reaches through a service, as the end of its line.
 func (s ServiceAccess) detail() string {
 	var more []string
 	if s.Open {
@@ -186,76 +187,90 @@ func (s ServiceAccess) detail() string {
 	return ": " + strings.Join(more, ", ")
 }
 
-// Lines are the three lines that `docker loom agent` prints before a command.
+// Lines returns the three lines that `docker loom agent` prints before a command.
 func (a AccessList) Lines() []string {
-	files := "files: "
-	var writes, gits []string
-	mounts := 0
+	return []string{a.filesLine(), a.networkLine(), a.credentialsLine()}
+}
+
+func (a AccessList) filesLine() string {
+	var writes, reads []string
+	mounts, commits := 0, false
 	for _, f := range a.Files {
-		switch {
-		case f.Kind == "worktree" && f.Access == "write":
-			writes = append(writes, f.Path)
-		case f.Kind == "worktree":
-			gits = append(gits, f.Path)
-		case f.Kind == "mount":
+		writable := f.Access == "write"
+		switch f.Kind {
+		case "worktree":
+			if writable {
+				writes = append(writes, f.Path)
+			} else {
+				reads = append(reads, f.Path)
+			}
+		case "mount":
 			mounts++
-			if f.Access == "write" {
+			if writable {
 				writes = append(writes, f.Path)
 			}
+		case "git":
+			commits = commits || writable
 		}
 	}
 	var parts []string
 	if len(writes) > 0 {
 		parts = append(parts, "writes "+strings.Join(writes, ", "))
 	}
-	if len(gits) > 0 {
-		parts = append(parts, "reads "+strings.Join(gits, ", "))
+	if len(reads) > 0 {
+		parts = append(parts, "reads "+strings.Join(reads, ", "))
 	}
-	if slices.ContainsFunc(a.Files, func(f FileAccess) bool { return f.Kind == "git" && f.Access == "write" }) {
+	if commits {
 		parts = append(parts, "commits to git, its configuration and hooks read-only")
 	}
 	if mounts > 0 {
 		parts = append(parts, plural(mounts, "mount"))
 	}
-	files += strings.Join(parts, "; ")
+	line := "files: " + strings.Join(parts, "; ")
 	if a.DockerSocket {
-		files += "; DOCKER SOCKET: root on this host"
+		line += "; DOCKER SOCKET: root on this host"
 	}
+	return line
+}
 
-	network := "network: "
+func (a AccessList) networkLine() string {
+	line := "network: "
 	switch a.Network.Mode {
 	case egress.None:
-		network += "no host"
+		line += "no host"
 	case egress.Open:
-		network += "every public host through the proxy"
+		line += "every public host through the proxy"
 	default:
-		network += plural(len(a.Network.Hosts), "rule") + " through the proxy"
+		line += plural(len(a.Network.Hosts), "rule") + " through the proxy"
 	}
-	var names, open []string
+	var names, details []string
 	for _, s := range a.Network.Services {
 		names = append(names, s.Name)
 		if d := s.detail(); d != "" {
-			open = append(open, s.Name+d)
+			details = append(details, s.Name+d)
 		}
 	}
 	if len(names) > 0 {
-		network += "; services " + strings.Join(names, ", ")
+		line += "; services " + strings.Join(names, ", ")
 	}
-	for _, o := range open {
-		network += "; by way of " + o
+	for _, d := range details {
+		line += "; by way of " + d
 	}
-
-	last := "credentials: " + orNone(a.Credentials)
-	if a.Vault != "" {
-		last += "; vault " + a.Vault
-	}
-	if len(a.Variables) > 0 {
-		last += "; " + plural(len(a.Variables), "variable")
-	}
-	return []string{files, network, last + "; limits " + a.Limits.String()}
+	return line
 }
 
-// String is as in "4GiB memory, 2 CPUs, 512 processes".
+func (a AccessList) credentialsLine() string {
+	line := "credentials: " + orNone(a.Credentials)
+	if a.Vault != "" {
+		line += "; vault " + a.Vault
+	}
+	if len(a.Variables) > 0 {
+		line += "; " + plural(len(a.Variables), "variable")
+	}
+	return line + "; limits " + a.Limits.String()
+}
+
+// String returns a text like "4GiB memory, 2 CPUs, 512 processes".
 func (l LimitsAccess) String() string {
 	cpus := "CPUs"
 	if l.CPUs == 1 {

@@ -4,12 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/netip"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,81 +20,66 @@ import (
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 )
 
-// idle is the sandbox's main process: it does nothing until it is told to stop. Any shell can run it.
-const idle = `trap 'exit 0' TERM INT; while :; do sleep 3600 & wait "$!"; done`
+// idleCommand is the sandbox's main process: it does nothing until it gets a signal to stop. Any shell can run it.
+const idleCommand = `trap 'exit 0' TERM INT; while :; do sleep 3600 & wait "$!"; done`
 
-// Compile makes the Compose project of a sandbox: the services, networks and volume that [ServiceName] and its relatives
-// name. Both services carry [LabelSandbox], the hash of what they are wanted to be.
+// Compile returns the Compose project of a sandbox: two services, two networks and the volumes, named by
+// [ServiceName], [EgressName], [OuterName], [HomeName] and [GitName]. Both services have the label [LabelSandbox],
+// the hash of the wanted container.
 func Compile(s Spec) (*types.Project, []finding.Finding, error) {
 	if err := s.check(); err != nil {
 		return nil, nil, err
 	}
-	name, sidecar, outer, home := ServiceName(s.Agent), EgressName(s.Agent), OuterName(s.Agent), HomeName(s.Agent)
 	mounts, err := s.binds()
 	if err != nil {
 		return nil, nil, err
 	}
-
-	box := s.service(name, sidecar)
-	for _, m := range mounts {
-		box.Volumes = append(box.Volumes, m.volume())
-	}
-	way := s.sidecar(sidecar, name, outer)
-
-	inner := types.NetworkConfig{Name: s.Project + "_" + name, Driver: "bridge", Labels: s.labels()}
-	inner.Ipam.Config = []*types.IPAMPool{addressPool(s.Subnet)}
-	Isolate(&inner, s.IsolatedGateway)
-	no := false
-	out := types.NetworkConfig{Name: s.Project + "_" + outer, Driver: "bridge", Labels: s.labels(), EnableIPv6: &no}
-	out.Ipam.Config = []*types.IPAMPool{{Subnet: s.OuterSubnet.String()}}
-
 	p := &types.Project{
 		Name:       s.Project,
 		WorkingDir: s.WorkTree,
-		Services:   types.Services{name: box, sidecar: way},
-		Networks:   types.Networks{name: inner, outer: out},
-		Volumes:    types.Volumes{home: {Name: s.Project + "_" + home, Labels: s.labels()}},
+		Services:   types.Services{},
+		Networks:   s.networks(),
+		Volumes:    s.volumes(),
 	}
-	if s.hasView() {
-		view := GitName(s.Agent)
-		p.Volumes[view] = types.VolumeConfig{Name: s.Project + "_" + view, Labels: s.labels()}
-	}
-	s.seal(p, name, sidecar, outer, mounts)
+	agentService, sidecar := s.agentService(mounts), s.sidecar()
+	agentService.Labels[LabelSandbox] = s.agentHash(agentService, mounts, p)
+	sidecar.Labels[LabelSandbox] = s.sidecarHash(sidecar, p)
+	p.Services[agentService.Name], p.Services[sidecar.Name] = agentService, sidecar
 	return p, s.findings(), nil
 }
 
-// check refuses what would be no sandbox.
+// check refuses a specification whose containers would not be a sandbox.
 func (s Spec) check() error {
 	for _, f := range []struct{ name, value string }{
 		{"project name", s.Project}, {"work tree", s.WorkTree}, {"image", s.Image}, {"image of the sidecar", s.EgressImage},
 	} {
 		if f.value == "" {
-			return fmt.Errorf("sandbox: no %s", f.name)
+			return fmt.Errorf("sandbox: the %s must not be empty", f.name)
 		}
 	}
 	if s.UID <= 0 || s.GID <= 0 {
-		return fmt.Errorf("sandbox: user %d:%d: an agent never runs as root", s.UID, s.GID)
+		return fmt.Errorf("sandbox: user %d:%d: an agent must not run as root", s.UID, s.GID)
 	}
 	switch s.Egress {
 	case egress.None, egress.Restricted, egress.Open:
 	default:
-		return fmt.Errorf("egress %q: allowed are none, restricted and open", s.Egress)
+		return fmt.Errorf("egress must be none, restricted or open, not %q", s.Egress)
 	}
 	if !filepath.IsAbs(s.WorkTree) || filepath.Clean(s.WorkTree) != s.WorkTree {
-		return fmt.Errorf("sandbox: work tree %q is no clean absolute path", s.WorkTree)
+		return fmt.Errorf("sandbox: work tree %q must be a clean absolute path", s.WorkTree)
 	}
 	for _, p := range []netip.Prefix{s.Subnet, s.OuterSubnet} {
 		if !p.IsValid() || !p.Addr().Is4() || p.Bits() > 28 {
-			return fmt.Errorf("sandbox: subnet %s: wanted is one of IPv4 with 16 addresses or more", p)
+			return fmt.Errorf("sandbox: subnet must be of IPv4 with at least 16 addresses, not %s", p)
 		}
 	}
 	if s.Subnet.Overlaps(s.OuterSubnet) {
 		return fmt.Errorf("sandbox: subnets %s and %s overlap", s.Subnet, s.OuterSubnet)
 	}
-	if covers(s.WorkTree) {
-		return fmt.Errorf("sandbox: work tree %s is a folder of the system, which the sandbox has its own of", s.WorkTree)
+	if coversSystem(s.WorkTree) {
+		return fmt.Errorf("sandbox: work tree %s is a folder of the system: it would cover the sandbox's own", s.WorkTree)
 	}
-	return checkAgent(s.Agent)
+	return checkAgentName(s.Agent)
 }
 
 func (s Spec) labels() types.Labels {
@@ -105,57 +88,85 @@ func (s Spec) labels() types.Labels {
 	return l
 }
 
-// service is the sandbox itself, without its mounts.
-func (s Spec) service(name, sidecar string) types.ServiceConfig {
+// networks returns the isolated network of the agent and the sidecar's network to the outside.
+func (s Spec) networks() types.Networks {
+	name, outerName := ServiceName(s.Agent), OuterName(s.Agent)
+	inner := types.NetworkConfig{Name: s.Project + "_" + name, Driver: "bridge", Labels: s.labels()}
+	inner.Ipam.Config = []*types.IPAMPool{addressPool(s.Subnet)}
+	Isolate(&inner, Gateway(s.IsolatedGateway))
+	no := false
+	outer := types.NetworkConfig{Name: s.Project + "_" + outerName, Driver: "bridge", Labels: s.labels(), EnableIPv6: &no}
+	outer.Ipam.Config = []*types.IPAMPool{{Subnet: s.OuterSubnet.String()}}
+	return types.Networks{name: inner, outerName: outer}
+}
+
+func (s Spec) volumes() types.Volumes {
+	names := []string{HomeName(s.Agent)}
+	if s.hasView() {
+		names = append(names, GitName(s.Agent))
+	}
+	all := types.Volumes{}
+	for _, name := range names {
+		all[name] = types.VolumeConfig{Name: s.Project + "_" + name, Labels: s.labels()}
+	}
+	return all
+}
+
+// agentService returns the service in which the agent's commands run.
+func (s Spec) agentService(mounts []bind) types.ServiceConfig {
+	name, sidecar := ServiceName(s.Agent), EgressName(s.Agent)
 	limits := s.Limits.orDefault()
 	yes := true
-	b := hardened(name, s.Image, strconv.Itoa(s.UID)+":"+strconv.Itoa(s.GID))
-	b.Init = &yes
-	b.Entrypoint = types.ShellCommand{"/bin/sh", "-c", idle}
-	b.Command = types.ShellCommand{}
-	b.StopSignal = "SIGTERM" // an image may say otherwise
-	b.StopGracePeriod = grace()
-	b.WorkingDir = s.WorkTree
-	b.Runtime = s.Runtime
-	b.Environment = s.environment(sidecar)
-	b.Tmpfs = types.StringList{
-		// Builds run what they put into /tmp. It counts as memory, so a quarter of that is its bound.
+	c := hardened(name, s.Image, strconv.Itoa(s.UID)+":"+strconv.Itoa(s.GID))
+	c.Init = &yes
+	c.Entrypoint = types.ShellCommand{"/bin/sh", "-c", idleCommand}
+	c.Command = types.ShellCommand{}
+	c.StopSignal = "SIGTERM" // an image may set another one
+	c.StopGracePeriod = stopGracePeriod()
+	c.WorkingDir = s.WorkTree
+	c.Runtime = s.Runtime
+	c.Environment = s.environment()
+	c.Tmpfs = types.StringList{
+		// Builds execute files in /tmp. Its files count as memory, so it may take a quarter of that.
 		fmt.Sprintf("/tmp:exec,mode=1777,size=%d", limits.Memory/4),
 		fmt.Sprintf("/run:mode=0755,size=16m,uid=%d,gid=%d", s.UID, s.GID),
 	}
-	b.MemLimit = types.UnitBytes(limits.Memory)
-	b.MemSwapLimit = b.MemLimit // memory and swap together: no swap
-	b.CPUS = float32(limits.CPUs)
-	b.PidsLimit = limits.PIDs
-	// The engine answers names of this network itself and asks another server for the rest; here nobody is asked.
-	b.DNS = types.StringList{"127.0.0.1"}
-	b.DNSSearch = types.StringList{"."}
-	// gVisor has no name server of the engine's.
-	b.ExtraHosts = types.HostsList{sidecar: {SidecarAddress(s.Subnet).String()}}
-	b.Networks = map[string]*types.ServiceNetworkConfig{name: {Ipv4Address: Address(s.Subnet).String()}}
-	b.DependsOn = types.DependsOnConfig{sidecar: {Condition: types.ServiceConditionStarted, Required: true}}
+	c.MemLimit = types.UnitBytes(limits.Memory)
+	c.MemSwapLimit = c.MemLimit // memory and swap together: no swap
+	c.CPUS = float32(limits.CPUs)
+	c.PidsLimit = limits.PIDs
+	// The engine itself answers the names of this network. It sends other names to this server, where nothing listens.
+	c.DNS = types.StringList{"127.0.0.1"}
+	c.DNSSearch = types.StringList{"."}
+	// gVisor cannot use the engine's name server.
+	c.ExtraHosts = types.HostsList{sidecar: {SidecarAddress(s.Subnet).String()}}
+	c.Networks = map[string]*types.ServiceNetworkConfig{name: {Ipv4Address: Address(s.Subnet).String()}}
+	c.DependsOn = types.DependsOnConfig{sidecar: {Condition: types.ServiceConditionStarted, Required: true}}
 	if s.DockerSocket != "" {
-		b.GroupAdd = []string{strconv.Itoa(s.SocketGID)}
+		c.GroupAdd = []string{strconv.Itoa(s.SocketGID)}
 	}
-	b.Labels = s.labels()
-	b.Labels[LabelAgent] = s.agent()
-	return b
+	c.Labels = s.labels()
+	c.Labels[LabelAgent] = s.agentName()
+	for _, m := range mounts {
+		c.Volumes = append(c.Volumes, m.volume())
+	}
+	return c
 }
 
-// sidecar is the service that is the way out.
-func (s Spec) sidecar(sidecar, inner, outer string) types.ServiceConfig {
-	e := Sidecar(sidecar, s.EgressImage, s.EgressConfig())
-	e.Networks = map[string]*types.ServiceNetworkConfig{
-		inner: {Ipv4Address: SidecarAddress(s.Subnet).String()},
-		// Its default route is the way out. Compose names networks by priority where there is no route to say it.
-		outer: {Priority: 1000},
+// sidecar returns the service that is the way out.
+func (s Spec) sidecar() types.ServiceConfig {
+	c := Sidecar(EgressName(s.Agent), s.EgressImage, s.EgressConfig())
+	c.Networks = map[string]*types.ServiceNetworkConfig{
+		ServiceName(s.Agent): {Ipv4Address: SidecarAddress(s.Subnet).String()},
+		// The default route must go out by this network. Compose decides that by priority.
+		OuterName(s.Agent): {Priority: 1000},
 	}
-	e.Labels = s.labels()
-	e.Labels[LabelAgent] = s.agent()
-	return e
+	c.Labels = s.labels()
+	c.Labels[LabelAgent] = s.agentName()
+	return c
 }
 
-// EgressConfig is the policy that the sidecar is started with.
+// EgressConfig returns the policy that the sidecar starts with.
 func (s Spec) EgressConfig() egress.Config {
 	return egress.Config{
 		Mode: s.Egress, Allow: s.Allow, Services: slices.Sorted(slices.Values(s.Services)), Hint: s.Hint,
@@ -164,20 +175,20 @@ func (s Spec) EgressConfig() egress.Config {
 	}
 }
 
-func (s Spec) agent() string {
+func (s Spec) agentName() string {
 	if s.Agent == "" {
 		return DefaultAgent
 	}
 	return s.Agent
 }
 
-// environment is that of the container itself, which every command has too.
-func (s Spec) environment(sidecar string) types.MappingWithEquals {
-	proxy := "http://" + net.JoinHostPort(sidecar, strconv.Itoa(egress.Port))
+// environment returns the container's environment, which every command has too.
+func (s Spec) environment() types.MappingWithEquals {
+	proxy := "http://" + net.JoinHostPort(EgressName(s.Agent), strconv.Itoa(egress.Port))
 	env := map[string]string{
 		"HOME": Home, "USER": "agent", "LOGNAME": "agent",
 		"HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy,
-		// Node obeys the variables above from 24 on, if it is told to.
+		// Without this variable Node (24 and later) ignores those above.
 		"NODE_USE_ENV_PROXY": "1",
 	}
 	maps.Copy(env, s.Env)
@@ -185,7 +196,7 @@ func (s Spec) environment(sidecar string) types.MappingWithEquals {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	// Compose adds those of the user's ~/.docker/config.json, with their passwords: these it shall not.
+	// Compose would add the proxies of the user's ~/.docker/config.json, with their passwords. A nil value prevents that.
 	out := types.MappingWithEquals{"ALL_PROXY": nil, "all_proxy": nil, "FTP_PROXY": nil, "ftp_proxy": nil}
 	for k, v := range env {
 		out[k] = &v
@@ -193,54 +204,52 @@ func (s Spec) environment(sidecar string) types.MappingWithEquals {
 	return out
 }
 
-// NoProxy are the variables, as NAME=value, that let the services be reached without the proxy. Each command is given them
-// as they are now: services come and go without the sandbox being made anew.
+// NoProxy returns the variables, as NAME=value, with which programs reach the services without the proxy. Each
+// command gets the current ones: services come and go without the sandbox being recreated.
 func NoProxy(services []string) []string {
 	all := slices.Concat([]string{"localhost", "127.0.0.1", "::1"}, slices.Sorted(slices.Values(services)))
 	list := strings.Join(slices.Compact(all), ",")
 	return []string{"NO_PROXY=" + list, "no_proxy=" + list}
 }
 
-func grace() *types.Duration {
+func stopGracePeriod() *types.Duration {
 	d := types.Duration(5 * time.Second)
 	return &d
 }
 
-// seal puts the hashes on the services. The sandbox's is of all that makes it what it is but for two things: what the
-// sidecar allows, so that a host allowed while it runs ends no command, and what changes with the loom while a command runs
-// (NO_PROXY, and git's files that nobody needs to be kept from, [Git.Others]).
-func (s Spec) seal(p *types.Project, name, sidecar, outer string, mounts []bind) {
-	box, way := p.Services[name], p.Services[sidecar]
-	hashed := box
-	hashed.Environment = maps.Clone(box.Environment)
-	delete(hashed.Environment, "NO_PROXY")
-	delete(hashed.Environment, "no_proxy")
-	hashed.Volumes = nil
+// agentHash returns the hash of the wanted agent container. Three things do not count, so that they end no command in
+// it: the sidecar's rules, the services of the loom (NO_PROXY), and unhashed mounts.
+func (s Spec) agentHash(c types.ServiceConfig, mounts []bind, p *types.Project) string {
+	c.Environment = maps.Clone(c.Environment)
+	delete(c.Environment, "NO_PROXY")
+	delete(c.Environment, "no_proxy")
+	c.Volumes = nil
 	for _, m := range mounts {
-		if !m.passing {
-			hashed.Volumes = append(hashed.Volumes, m.volume())
+		if !m.unhashed {
+			c.Volumes = append(c.Volumes, m.volume())
 		}
 	}
-	box.Labels[LabelSandbox] = hash(hashed, s.ImageID, p.Networks[name], p.Volumes)
-	// Services in the sidecar's configuration are only said in its denials.
-	cfg := s.EgressConfig()
-	cfg.Services = nil
-	hashed = way
-	hashed.Environment = nil
-	way.Labels[LabelSandbox] = hash(hashed, cfg, p.Networks[name], p.Networks[outer])
+	return hash(c, s.ImageID, p.Networks[ServiceName(s.Agent)], p.Volumes)
 }
 
-// hash is of the JSON of its arguments, whose maps are sorted.
+// sidecarHash returns the hash of the wanted sidecar. The services in its configuration only appear in denials.
+func (s Spec) sidecarHash(c types.ServiceConfig, p *types.Project) string {
+	cfg := s.EgressConfig()
+	cfg.Services = nil
+	c.Environment = nil
+	return hash(c, cfg, p.Networks[ServiceName(s.Agent)], p.Networks[OuterName(s.Agent)])
+}
+
+// hash returns a hash of the JSON of its arguments. JSON sorts the keys of maps.
 func hash(parts ...any) string {
 	h := sha256.New()
 	if err := json.NewEncoder(h).Encode(parts); err != nil {
-		// Compose's types are made to be written. What cannot be compared is never the same.
-		return ""
+		return "" // equal to no label; Compose's types can always be encoded
 	}
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
-// Hashes are the wanted hashes of sandbox and sidecar in a project of [Compile].
+// Hashes returns the wanted hashes of sandbox and sidecar from a project of [Compile].
 func Hashes(p *types.Project, agent string) (sandbox, sidecar string) {
 	return p.Services[ServiceName(agent)].Labels[LabelSandbox], p.Services[EgressName(agent)].Labels[LabelSandbox]
 }
@@ -248,11 +257,12 @@ func Hashes(p *types.Project, agent string) (sandbox, sidecar string) {
 // findings warn of what the policy gives away.
 func (s Spec) findings() []finding.Finding {
 	var fs []finding.Finding
-	subject := "agent " + s.agent()
+	subject := "agent " + s.agentName()
 	if s.DockerSocket != "" {
 		fs = append(fs, finding.Finding{
 			Level: finding.Warning, Subject: subject,
-			Message: "it reaches the engine's socket: that is root on this host, and no sandbox", Remedy: "remove container.agent.dockerAccess",
+			Message: "it reaches the engine's socket: that is root on this host, and not a sandbox",
+			Remedy:  "remove container.agent.dockerAccess",
 		})
 	}
 	if s.Egress == egress.Open {
@@ -261,112 +271,4 @@ func (s Spec) findings() []finding.Finding {
 		})
 	}
 	return fs
-}
-
-// bind is a mount of the sandbox.
-type bind struct {
-	source, target string
-	readOnly       bool
-	isVolume       bool // source is a volume's key
-	// passing marks what may come and go without making another sandbox of it.
-	passing bool
-}
-
-func (b bind) volume() types.ServiceVolumeConfig {
-	v := types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: b.source, Target: b.target, ReadOnly: b.readOnly}
-	if b.isVolume {
-		v.Type, v.Volume = types.VolumeTypeVolume, &types.ServiceVolumeVolume{NoCopy: true}
-		return v
-	}
-	// A source that is not there is an error, not an empty folder of root's.
-	v.Bind = &types.ServiceVolumeBind{CreateHostPath: false, Propagation: "rprivate"}
-	return v
-}
-
-// errTwice is returned for two mounts at one place.
-var errTwice = errors.New("mounted twice")
-
-// binds are all mounts in the order in which the engine makes them: by the depth of their targets, so that what lies on top
-// comes later.
-func (s Spec) binds() ([]bind, error) {
-	all := []bind{{source: s.WorkTree, target: s.WorkTree, readOnly: s.ReadOnly}}
-	all = append(all, bind{source: filepath.Join(s.WorkTree, ".iloom"), target: filepath.Join(s.WorkTree, ".iloom"), readOnly: true})
-	if s.Git != nil {
-		all = append(all, s.Git.binds(s.WorkTree, s.ReadOnly)...)
-	}
-	if s.hasView() {
-		all = append(all, bind{source: GitName(s.Agent), target: s.Git.Common, isVolume: true})
-	}
-	all = append(all, bind{source: HomeName(s.Agent), target: Home, isVolume: true})
-	for _, f := range s.Files {
-		all = append(all, bind{source: f.Source, target: f.Target, readOnly: !f.Writable})
-	}
-	for _, m := range s.Mounts {
-		all = append(all, bind{source: m.Source, target: m.Target, readOnly: m.ReadOnly})
-	}
-	if s.DockerSocket != "" {
-		all = append(all, bind{source: s.DockerSocket, target: "/var/run/docker.sock"})
-	}
-	all = append(all, s.held(all)...)
-	slices.SortStableFunc(all, func(a, b bind) int {
-		if d := depth(a.target) - depth(b.target); d != 0 {
-			return d
-		}
-		return strings.Compare(a.target, b.target)
-	})
-	for i := 1; i < len(all); i++ {
-		if a, b := all[i-1], all[i]; a.target == b.target {
-			if a.source != b.source || a.readOnly != b.readOnly {
-				return nil, fmt.Errorf("%s: %w, from %s and from %s", b.target, errTwice, a.source, b.source)
-			}
-			all = slices.Delete(all, i, i+1)
-			i--
-		}
-	}
-	return all, nil
-}
-
-// held are the mounts that hold what services mount of the work tree, each with the folders that it is in: a mountpoint
-// cannot be renamed, but its parent could. What is read-only already is held.
-func (s Spec) held(others []bind) []bind {
-	var all []bind
-	for _, path := range s.Held {
-		closed := slices.ContainsFunc(others, func(b bind) bool {
-			return b.readOnly && b.target != s.WorkTree && (b.target == path || inside(b.target, path))
-		})
-		if closed || !inside(s.WorkTree, path) {
-			continue
-		}
-		for _, at := range append(between(s.WorkTree, path), path) {
-			if !slices.ContainsFunc(slices.Concat(others, all), func(b bind) bool { return b.target == at }) {
-				all = append(all, bind{source: at, target: at, readOnly: s.ReadOnly})
-			}
-		}
-	}
-	return all
-}
-
-func depth(p string) int { return strings.Count(path.Clean(filepath.ToSlash(p)), "/") }
-
-// Folders are the folders below [Home] in which files are bound, parents first: they must be the agent's before the
-// container starts, or the engine makes them root's.
-func Folders(s Spec) []string {
-	var all []string
-	for _, f := range s.Files {
-		all = append(all, parents(f.Target)...)
-	}
-	for _, m := range s.Mounts {
-		all = append(all, parents(m.Target)...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// parents are the folders between [Home] and target.
-func parents(target string) []string {
-	var all []string
-	for dir := path.Dir(target); strings.HasPrefix(dir, Home+"/"); dir = path.Dir(dir) {
-		all = append(all, dir)
-	}
-	return all
 }

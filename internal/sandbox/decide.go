@@ -2,16 +2,16 @@ package sandbox
 
 // Facts are what is known of a sandbox's two containers.
 type Facts struct {
-	// Running is also true of a container that is paused, as the engine has it.
+	// Running is also true for a paused container, as in the engine's answer.
 	Exists, Running, Paused bool
-	// Hash is the container's label, WantHash that of the compiled service.
+	// Hash is the container's label, WantHash the label of the compiled service.
 	Hash, WantHash string
 	// ID and StartedAt are the container's.
 	ID, StartedAt string
-	// CheckedID and CheckedStart are those of the last self-check that found nothing.
+	// CheckedID and CheckedStart are those of the last self-check that passed.
 	CheckedID, CheckedStart string
-	// Unguarded says that a guarded path was replaced since the container started ([Guarded]).
-	Unguarded bool
+	// LostMount reports that a read-only mount was lost since the container started ([ReadOnlyOverlays]).
+	LostMount bool
 	Egress    EgressFacts
 }
 
@@ -19,61 +19,62 @@ type Facts struct {
 type EgressFacts struct {
 	Exists, Running, Paused bool
 	Hash, WantHash          string
-	// ID and StartedAt, and those of the last self-check: a sidecar that was started again has its rules of the beginning.
+	// A sidecar that was started again has lost the rules that were added since: it is checked again.
 	ID, StartedAt           string
 	CheckedID, CheckedStart string
 }
 
-// Do is what is to be done with one container.
-type Do string
+// Change is what must be done with one container.
+type Change string
 
 const (
-	// Keep leaves it as it is.
-	Keep Do = ""
-	// Create makes and starts it.
-	Create Do = "create"
-	// Start starts it.
-	Start Do = "start"
-	// Unpause lets it go on.
-	Unpause Do = "unpause"
-	// Recreate makes it anew; what runs in it ends.
-	Recreate Do = "recreate"
+	// Keep changes nothing.
+	Keep Change = ""
+	// Create makes and starts the container.
+	Create Change = "create"
+	// Start starts a stopped container.
+	Start Change = "start"
+	// Unpause resumes a paused container.
+	Unpause Change = "unpause"
+	// Recreate replaces the container; commands that run in it end.
+	Recreate Change = "recreate"
 )
 
-// Action is what brings a sandbox to the wanted state.
+// Action brings a sandbox to the wanted state.
 type Action struct {
-	Sandbox, Egress Do
-	// Check says that the self-check must pass before any command runs.
+	Sandbox, Egress Change
+	// Check reports that the self-check must pass before any command runs.
 	Check bool
-	// EndsCommands says that a running sandbox is made anew.
+	// EndsCommands reports that a running sandbox is recreated.
 	EndsCommands bool
 }
 
-// Nothing reports whether all is as wanted and checked.
+// Nothing reports whether both containers are as wanted and checked.
 func (a Action) Nothing() bool { return a == Action{} }
 
-// Decide says what is to be done: missing is created, stopped started, paused let go on, drifted made anew, and whatever was not checked as it
-// runs now is checked. A sidecar whose rules drifted is made anew alone; the commands in the sandbox go on.
+// Decide returns what must be done. Missing containers are created, stopped ones started, paused ones resumed, and
+// those with another hash recreated. A container that was not checked since its last start is checked. If only the
+// sidecar is recreated, the commands in the sandbox go on.
 func Decide(f Facts) Action {
 	a := Action{
-		Sandbox: step(f.Exists, f.Running, f.Paused, f.Hash == f.WantHash),
-		Egress:  step(f.Egress.Exists, f.Egress.Running, f.Egress.Paused, f.Egress.Hash == f.Egress.WantHash),
+		Sandbox: changeFor(f.Exists, f.Running, f.Paused, f.Hash == f.WantHash),
+		Egress:  changeFor(f.Egress.Exists, f.Egress.Running, f.Egress.Paused, f.Egress.Hash == f.Egress.WantHash),
 	}
-	if (a.Sandbox == Keep || a.Sandbox == Unpause) && f.Unguarded {
+	if (a.Sandbox == Keep || a.Sandbox == Unpause) && f.LostMount {
 		a.Sandbox = Recreate
 	}
 	a.EndsCommands = a.Sandbox == Recreate && f.Running
 	a.Check = a.Sandbox != Keep || a.Egress != Keep ||
-		!checked(f.ID, f.StartedAt, f.CheckedID, f.CheckedStart) ||
-		!checked(f.Egress.ID, f.Egress.StartedAt, f.Egress.CheckedID, f.Egress.CheckedStart)
+		!wasChecked(f.ID, f.StartedAt, f.CheckedID, f.CheckedStart) ||
+		!wasChecked(f.Egress.ID, f.Egress.StartedAt, f.Egress.CheckedID, f.Egress.CheckedStart)
 	return a
 }
 
-func step(exists, running, paused, same bool) Do {
+func changeFor(exists, running, paused, sameHash bool) Change {
 	switch {
 	case !exists:
 		return Create
-	case !same:
+	case !sameHash:
 		return Recreate
 	case !running:
 		return Start
@@ -84,7 +85,7 @@ func step(exists, running, paused, same bool) Do {
 	}
 }
 
-// checked compares with the record of a check; a container without an identity was never checked.
-func checked(id, started, checkedID, checkedStart string) bool {
+// wasChecked compares a container with the record of a check. A container without an id was never checked.
+func wasChecked(id, started, checkedID, checkedStart string) bool {
 	return id != "" && started != "" && id == checkedID && started == checkedStart
 }

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package sandbox
+package sandbox_test
 
 import (
 	"bytes"
@@ -18,7 +18,11 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
+	"github.com/docker-loom/docker-loom/internal/sandbox/staging"
 )
 
 // withGit is debian:bookworm-slim with this machine's git, which needs no library that the image has not.
@@ -42,7 +46,7 @@ var makeImage = sync.OnceValue(func() error {
 // box is a running sandbox.
 type box struct {
 	t    *testing.T
-	spec Spec
+	spec sandbox.Spec
 	id   string
 }
 
@@ -76,32 +80,32 @@ func subnet(a, b, c, d byte) netip.Prefix {
 }
 
 // start makes a sandbox as docker loom does: git's facts, what is missing, rights, files, containers.
-func start(t *testing.T, workTree, common, dir string, change func(*Spec)) *box {
+func start(t *testing.T, workTree, common, dir string, change func(*sandbox.Spec)) *box {
 	t.Helper()
 	assert.NilError(t, makeImage())
 	name := fmt.Sprintf("sandbox-test-%x", rand.Uint32())
 	// No two boxes have the same, and none is of the engine's own pool.
 	place := byte(places.Add(1))
-	s := Spec{
-		Policy:  Policy{Egress: egress.None, Image: withGit},
-		Project: name, WorkTree: workTree, UID: FixedID, GID: FixedID, Image: withGit, EgressImage: "none", State: t.TempDir(),
+	s := sandbox.Spec{
+		Policy:  sandbox.Policy{Egress: egress.None, Image: withGit},
+		Project: name, WorkTree: workTree, UID: sandbox.FixedID, GID: sandbox.FixedID, Image: withGit, EgressImage: "none", State: t.TempDir(),
 		Subnet: subnet(10, 240, place, 0), OuterSubnet: subnet(10, 241, place, 0), IsolatedGateway: engineHasIsolated(t),
 	}
 	if common != "" {
 		var err error
-		s.Git, _, err = ReadGit(workTree, common, dir)
+		s.Git, _, err = gitview.Read(workTree, common, dir)
 		assert.NilError(t, err)
 	}
 	if change != nil {
 		change(&s)
 	}
-	assert.NilError(t, PrepareGit(workTree, s.Git))
-	_, err := Grant(Rights(workTree, s.Git, s.ReadOnly), s.UID)
+	assert.NilError(t, gitview.Prepare(workTree, s.Git))
+	_, err := acl.Grant(s.Rights(), s.UID)
 	assert.NilError(t, err)
-	stock, err := Stage(Staging{State: s.State, UID: s.UID, GID: s.GID, UserName: "Agent", UserEmail: "agent@example.com"})
+	staged, err := staging.Write(staging.Request{State: s.State, UID: s.UID, GID: s.GID, UserName: "Agent", UserEmail: "agent@example.com"})
 	assert.NilError(t, err)
-	s.Files = append(s.Files, stock.Files...)
-	p, _, err := Compile(s)
+	s.Files = append(s.Files, staged.Files...)
+	p, _, err := sandbox.Compile(s)
 	assert.NilError(t, err)
 	text, err := p.MarshalYAML()
 	assert.NilError(t, err)
@@ -112,7 +116,7 @@ func start(t *testing.T, workTree, common, dir string, change func(*Spec)) *box 
 		assert.Check(t, err, "%s", out)
 	})
 	compose := func(args ...string) {
-		cmd := exec.CommandContext(t.Context(), "docker", append([]string{"compose", "-f", "-"}, append(args, "--no-deps", ServiceName(""))...)...)
+		cmd := exec.CommandContext(t.Context(), "docker", append([]string{"compose", "-f", "-"}, append(args, "--no-deps", sandbox.ServiceName(""))...)...)
 		cmd.Stdin = bytes.NewReader(text)
 		out, err := cmd.CombinedOutput()
 		assert.NilError(t, err, "%s\n%s", out, text)
@@ -125,11 +129,11 @@ func start(t *testing.T, workTree, common, dir string, change func(*Spec)) *box 
 		assert.NilError(t, err)
 		at := host(t, "/", "docker", "volume", "inspect", "-f", "{{.Mountpoint}}", name+"_"+view.Volume)
 		var said bytes.Buffer
-		code := egress.Main(t.Context(), []string{"view", at, string(links)}, os.Getenv, nil, &said, &said)
+		code := egress.Main(t.Context(), []string{"view", at, string(links)}, egress.Process{Getenv: os.Getenv, Stdout: &said, Stderr: &said})
 		assert.Equal(t, code, 0, said.String())
 	}
 	compose("up", "-d")
-	return &box{t, s, name + "-" + ServiceName("") + "-1"}
+	return &box{t, s, name + "-" + sandbox.ServiceName("") + "-1"}
 }
 
 func engineHasIsolated(t *testing.T) bool {
@@ -168,11 +172,11 @@ func project(t *testing.T) (main, linked, canary string) {
 	host(t, dir, "git", "init", "-q", "-b", "main", "lib")
 	host(t, dir+"/lib", "git", "commit", "-q", "--allow-empty", "-m", "lib")
 	host(t, dir, "git", "init", "-q", "-b", "main", "main")
-	write(t, main+"/a", "1\n", 0o644)
+	write(t, main+"/a", "1\n")
 	host(t, main, "git", "add", ".")
 	host(t, main, "git", "-c", "protocol.file.allow=always", "submodule", "add", "-q", dir+"/lib", "deep/er/lib")
 	host(t, main, "git", "commit", "-q", "-m", "one")
-	write(t, main+"/a", "2\n", 0o644)
+	write(t, main+"/a", "2\n")
 	host(t, main, "git", "commit", "-q", "-am", "two")
 	host(t, main, "git", "worktree", "add", "-q", linked, "-b", "feat")
 	host(t, linked, "git", "-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init")
@@ -261,21 +265,21 @@ func TestGitWorksInAMainCheckoutAndItsConfigurationIsOutOfReach(t *testing.T) {
 	assertNone(t, canary)
 	assert.Equal(t, host(t, main, "git", "config", "--list", "--local"), before)
 	// The user's own git is unharmed by what guards it.
-	write(t, main+"/u", "u", 0o644)
+	write(t, main+"/u", "u")
 	host(t, main, "git", "add", "u")
 	host(t, main, "git", "commit", "-q", "-m", "u")
 	host(t, main, "git", "worktree", "add", "-q", filepath.Dir(main)+"/third", "-b", "third")
 	host(t, main, "git", "gc", "-q")
 	host(t, main, "git", "fsck")
 	b.must("git log -1 third >/dev/null; echo z >>a; git commit -qam z")
-	assert.NilError(t, UnprepareGit(b.spec.Git))
+	assert.NilError(t, gitview.Unprepare(b.spec.Git))
 	assert.Equal(t, host(t, main, "git", "log", "-1", "--format=%s"), "z")
 }
 
 func TestAReadOnlyAgentReadsAndWritesNothing(t *testing.T) {
 	main, linked, _ := project(t)
 	for _, at := range []struct{ tree, dir string }{{linked, main + "/.git/worktrees/linked"}, {main, main + "/.git"}} {
-		b := start(t, at.tree, main+"/.git", at.dir, func(s *Spec) { s.ReadOnly = true })
+		b := start(t, at.tree, main+"/.git", at.dir, func(s *sandbox.Spec) { s.ReadOnly = true })
 		b.must("git log --oneline | grep -q two; git status >/dev/null; git diff HEAD~1 >/dev/null; cat a")
 		for _, script := range []string{"touch x", "echo x >>a", "git branch x", "git add -A && git commit -m x", "touch .git/x", "touch " + at.dir + "/x", "touch " + main + "/.git/objects/x", "touch .iloom/x"} {
 			b.refused(script)
@@ -285,7 +289,7 @@ func TestAReadOnlyAgentReadsAndWritesNothing(t *testing.T) {
 
 func TestTheContainerIsHardened(t *testing.T) {
 	dir := realTemp(t)
-	b := start(t, dir, "", "", func(s *Spec) { s.Limits = Limits{Memory: 256 << 20, CPUs: 1, PIDs: 64} })
+	b := start(t, dir, "", "", func(s *sandbox.Spec) { s.Limits = sandbox.Limits{Memory: 256 << 20, CPUs: 1, PIDs: 64} })
 	b.must("touch f; grep -q '^CapEff:.0000000000000000$' /proc/self/status; grep -q '^CapBnd:.0000000000000000$' /proc/self/status; grep -q '^NoNewPrivs:.1$' /proc/self/status; grep -q '^Seccomp:.2$' /proc/self/status")
 	b.must("cp /bin/true /tmp/t && /tmp/t; touch /run/x; test $(stat -c %a /tmp) = 1777; test \"$(whoami)\" = agent; test $HOME = /home/agent")
 	b.refused("touch /x")
@@ -305,4 +309,10 @@ func assertNone(t *testing.T, path string) {
 	t.Helper()
 	_, err := os.Lstat(path)
 	assert.Assert(t, os.IsNotExist(err), "%s: something ran", path)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	assert.NilError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	assert.NilError(t, os.WriteFile(path, []byte(text), 0o644))
 }

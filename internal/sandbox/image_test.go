@@ -103,11 +103,11 @@ func TestABuildErrorNamesItsStep(t *testing.T) {
 			"it is true: failed to solve: process " + strconv.Quote("/bin/sh -c "+c.failed) + " did not complete successfully: exit code: 1",
 			"executor failed running [/bin/sh -c " + c.failed + "]: exit code: 1",
 		} {
-			step, ok := c.build.Blame(message)
+			step, ok := c.build.FailedStep(message)
 			assert.Check(t, step == c.want && ok == (c.want != ""), "%s: %s", message, step)
 		}
 	}
-	_, ok := named.Blame("pull access denied for true")
+	_, ok := named.FailedStep("pull access denied for true")
 	assert.Assert(t, !ok)
 	for _, s := range append(Base().Steps, tools.Steps...) {
 		found := strings.Contains(Base().Dockerfile, s.Command) || strings.Contains(tools.Dockerfile, s.Command)

@@ -11,36 +11,42 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/sandbox/paths"
 )
 
-// Host is what of the user's machine no mount may show the agent.
+// Host is what [CheckMounts] must know of the user's machine.
 type Host struct {
 	// Home is the user's home folder.
 	Home string
 	// WorkTree is the agent's.
 	WorkTree string
-	// Closed are folders and files that are neither mounted nor in what is mounted: Docker's configuration, with looms'
-	// state in it, the engine's socket, docker loom's settings.
+	// Closed are folders and files that no mount may contain: Docker's configuration with the state of looms, the engine's
+	// socket, docker loom's settings.
 	Closed []string
 }
 
-// secret are the folders of a home folder that hold keys; nothing in them is mounted as a folder. Single files are.
-var secret = []string{".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".password-store"}
-
-// system are the paths inside that are the sandbox's own or the kernel's.
-var system = []string{
-	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
+// keyFolders are the folders of a home folder that hold keys. Single files in them may be mounted, folders may not.
+var keyFolders = []string{
+	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".password-store",
 }
 
-// covers reports whether a mount at p would cover a folder of the system, the agent's home folder or a folder above it.
-func covers(p string) bool {
+// systemFolders are the paths inside that are the sandbox's own or the kernel's.
+var systemFolders = []string{
+	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root",
+	"/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
+}
+
+// coversSystem reports whether a mount at p would cover a folder of the system, the agent's home folder or a folder
+// above it.
+func coversSystem(p string) bool {
 	p = path.Clean(filepath.ToSlash(p))
-	return p == Home || inside(p, Home) || slices.Contains(system, p) || p == "/opt" || p == "/srv" || p == "/mnt" || p == "/media"
+	return paths.Contains(p, Home) || slices.Contains(systemFolders, p) ||
+		slices.Contains([]string{"/opt", "/srv", "/mnt", "/media"}, p)
 }
 
-// CheckMounts checks the mounts that settings ask for, and returns them with their real sources. A source is absolute or in
-// ~, has no ".." and is neither a home folder as a whole nor a folder of keys nor anything of Host.Closed; what is missing
-// is left out with a warning. A target is absolute and covers nothing of the sandbox's own.
+// CheckMounts checks the mounts that settings ask for, and returns them with their real sources. A source is absolute
+// or in ~, and has no "..". It is not the home folder, a folder of keys or a part of Host.Closed. A missing source is
+// left out with a warning. A target is absolute and covers nothing of the sandbox's own.
 func CheckMounts(mounts []Mount, h Host) ([]Mount, []finding.Finding, error) {
 	var all []Mount
 	var found []finding.Finding
@@ -48,7 +54,8 @@ func CheckMounts(mounts []Mount, h Host) ([]Mount, []finding.Finding, error) {
 		source, err := checkSource(m, h)
 		if errors.Is(err, fs.ErrNotExist) {
 			found = append(found, finding.Finding{
-				Level: finding.Warning, Subject: "mount " + m.Source, Message: "it is not there, so the agent goes without it", Remedy: "container.agent.mounts",
+				Level: finding.Warning, Subject: "mount " + m.Source,
+				Message: "no such file or folder, so the agent does not get it", Remedy: "container.agent.mounts",
 			})
 			continue
 		}
@@ -64,65 +71,91 @@ func CheckMounts(mounts []Mount, h Host) ([]Mount, []finding.Finding, error) {
 	return all, found, nil
 }
 
-func dotdot(p string) bool {
+func hasDotDot(p string) bool {
 	return slices.Contains(strings.Split(filepath.ToSlash(p), "/"), "..")
 }
 
+// checkSource returns the real path of a mount's source.
 func checkSource(m Mount, h Host) (string, error) {
-	source := m.Source
-	if rest, ok := strings.CutPrefix(source, "~"); ok && (rest == "" || rest[0] == '/') {
-		if h.Home == "" {
-			return "", errors.New("no home folder is known")
-		}
-		source = filepath.Join(h.Home, rest)
-	}
-	switch {
-	case dotdot(m.Source):
-		return "", errors.New(`the source has ".." in it`)
-	case !filepath.IsAbs(source):
-		return "", errors.New("the source is neither absolute nor in ~")
+	source, err := absoluteSource(m.Source, h.Home)
+	if err != nil {
+		return "", err
 	}
 	real, err := filepath.EvalSymlinks(source)
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(real)
-	if err != nil {
+	work := resolved(h.WorkTree)
+	fromTree := work != "" && (paths.Contains(work, source) || paths.Contains(filepath.Clean(h.WorkTree), source))
+	if fromTree && !paths.Contains(work, real) {
+		return "", fmt.Errorf("a link in the work tree leads to %s, and the agent can make links there", real)
+	}
+	if err := checkRealSource(real, h); err != nil {
 		return "", err
 	}
-	if !info.IsDir() && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is neither a file nor a folder", real)
-	}
-	if work := resolved(h.WorkTree); work != "" && (inside(work, source) || inside(filepath.Clean(h.WorkTree), source)) && !inside(work, real) {
-		return "", fmt.Errorf("a link in the work tree leads to %s, and the agent can lay links there", real)
-	}
-	home := resolved(h.Home)
-	if home != "" && inside(real, home) {
-		return "", fmt.Errorf("%s has your whole home folder in it", real)
-	}
-	if slices.Contains(slices.Concat(system, []string{"/", "/home"}), real) {
-		return "", fmt.Errorf("%s is a folder of the system", real)
-	}
-	for _, c := range h.Closed {
-		if c = resolved(c); c != "" && (inside(c, real) || inside(real, c)) {
-			return "", fmt.Errorf("%s would show the agent %s", real, c)
-		}
-	}
-	for _, dir := range secret {
-		if home == "" || !info.IsDir() {
-			break
-		}
-		if c := resolved(filepath.Join(home, dir)); inside(c, real) || inside(real, c) {
-			return "", fmt.Errorf("%s would show the agent all keys in %s; name the one file that it needs", real, c)
-		}
-	}
-	if work := resolved(h.WorkTree); work != "" && !m.ReadOnly && (inside(real, work) || inside(work, real)) {
-		return "", fmt.Errorf("%s is of the work tree, parts of which are read-only", real)
+	if work != "" && !m.ReadOnly && overlap(work, real) {
+		return "", fmt.Errorf("%s is part of the work tree, where some files must stay read-only", real)
 	}
 	return real, nil
 }
 
-// resolved is p without symbolic links, as far as it is there.
+// checkRealSource checks what a mount would show the agent.
+func checkRealSource(real string, h Host) error {
+	info, err := os.Stat(real)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s must be a file or a folder", real)
+	}
+	home := resolved(h.Home)
+	if home != "" && paths.Contains(real, home) {
+		return fmt.Errorf("%s has your whole home folder in it", real)
+	}
+	if slices.Contains(systemFolders, real) || real == "/" || real == "/home" {
+		return fmt.Errorf("%s is a folder of the system", real)
+	}
+	for _, c := range h.Closed {
+		if c = resolved(c); c != "" && overlap(c, real) {
+			return fmt.Errorf("%s would show the agent %s", real, c)
+		}
+	}
+	if home != "" && info.IsDir() {
+		return checkKeyFolders(real, home)
+	}
+	return nil
+}
+
+func absoluteSource(source, home string) (string, error) {
+	if hasDotDot(source) {
+		return "", errors.New(`the source has ".." in it`)
+	}
+	if rest, ok := strings.CutPrefix(source, "~"); ok && (rest == "" || rest[0] == '/') {
+		if home == "" {
+			return "", errors.New("the home folder is not known")
+		}
+		source = filepath.Join(home, rest)
+	}
+	if !filepath.IsAbs(source) {
+		return "", errors.New("the source must be absolute or in ~")
+	}
+	return source, nil
+}
+
+// checkKeyFolders refuses a folder that has keys of the user in it.
+func checkKeyFolders(real, home string) error {
+	for _, dir := range keyFolders {
+		if c := resolved(filepath.Join(home, dir)); overlap(c, real) {
+			return fmt.Errorf("%s would show the agent all keys in %s; name the one file that it needs", real, c)
+		}
+	}
+	return nil
+}
+
+// overlap reports whether one of two paths is inside the other.
+func overlap(a, b string) bool { return paths.Contains(a, b) || paths.Contains(b, a) }
+
+// resolved returns p without symbolic links. A path that does not exist is only cleaned.
 func resolved(p string) string {
 	if p == "" {
 		return ""
@@ -133,28 +166,31 @@ func resolved(p string) string {
 	return filepath.Clean(p)
 }
 
+// errSandboxPath is returned for a target that the sandbox needs itself.
+var errSandboxPath = errors.New("the sandbox's own files are there")
+
 func checkTarget(target string, h Host) error {
 	switch {
 	case !path.IsAbs(target):
 		return errors.New("it is not absolute")
-	case dotdot(target):
+	case hasDotDot(target):
 		return errors.New(`it has ".." in it`)
 	}
 	t := path.Clean(target)
-	if covers(t) {
-		return errors.New("that is the sandbox's own")
+	if coversSystem(t) {
+		return errSandboxPath
 	}
 	for _, dir := range []string{"/dev", "/proc", "/sys", "/run", "/etc", "/var/run"} {
-		if inside(dir, t) {
-			return errors.New("that is the sandbox's own")
+		if paths.Contains(dir, t) {
+			return errSandboxPath
 		}
 	}
 	if h.WorkTree != "" {
-		if inside(t, h.WorkTree) {
+		if paths.Contains(t, h.WorkTree) {
 			return errors.New("it covers the work tree")
 		}
 		for _, name := range []string{".git", ".iloom"} {
-			if inside(filepath.Join(h.WorkTree, name), t) {
+			if paths.Contains(filepath.Join(h.WorkTree, name), t) {
 				return fmt.Errorf("it covers %s of the work tree", name)
 			}
 		}

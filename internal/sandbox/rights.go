@@ -1,83 +1,78 @@
 package sandbox
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
+
+	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 )
 
-// Right is what an agent that owns nothing is to be allowed in a folder or on a file, with all below it.
-type Right struct {
-	Path  string
-	Write bool // else only reading
-	// Except are paths below that other rights are about.
-	Except []string
+// Rights returns the rights on the host that the agent needs for its work tree and repository. A path that [Compile]
+// mounts read-only gets only the right to read, so that a lost mount gives nothing away.
+func (s Spec) Rights() []acl.Right {
+	tree, nested := treeRights(s.WorkTree, s.Git)
+	tree.Write = !s.ReadOnly
+	all := append([]acl.Right{tree}, nested...)
+	switch {
+	case s.Git == nil:
+		return all
+	case s.ReadOnly:
+		return append(all, acl.Right{Path: s.Git.Common})
+	case s.Git.Main:
+		return append(all, mainRights(s.Git)...)
+	default:
+		return append(all, linkedRights(s.Git)...)
+	}
 }
 
-// Rights are what an agent needs of a work tree and its repository: what [Compile] mounts read-only is only to be read, so
-// that a mount that went wrong gives nothing away.
-func Rights(workTree string, g *Git, readOnly bool) []Right {
-	settings := filepath.Join(workTree, ".iloom")
-	tree := Right{Path: workTree, Write: !readOnly, Except: []string{settings}}
-	all := []Right{{Path: settings}}
-	if g == nil {
-		return append([]Right{tree}, all...)
+// mainRights returns the rights for the git folder of a main checkout.
+func mainRights(git *gitview.Repository) []acl.Right {
+	common := acl.Right{Path: git.Common, Write: true, Except: git.ProtectedPaths()}
+	for _, name := range git.Others {
+		common.Except = append(common.Except, filepath.Join(git.Common, name))
 	}
-	tree.Except = append(tree.Except, filepath.Join(workTree, ".git"))
-	if g.File {
-		all = append(all, Right{Path: filepath.Join(workTree, ".git")})
-	}
-	for _, dir := range g.Submodules {
-		tree.Except = append(tree.Except, filepath.Join(dir, ".git"))
-		all = append(all, Right{Path: filepath.Join(dir, ".git")})
-	}
-	for _, dir := range g.Trees {
-		tree.Except = append(tree.Except, dir)
-		all = append(all, Right{Path: dir})
-	}
-	if readOnly {
-		return append([]Right{tree, {Path: g.Common}}, all...)
-	}
-	if g.Main {
-		common := Right{Path: g.Common, Write: true, Except: g.guardedPaths()}
-		for _, name := range g.Others {
-			common.Except = append(common.Except, filepath.Join(g.Common, name))
-		}
-		for _, p := range common.Except {
-			all = append(all, Right{Path: p})
-		}
-		return append([]Right{tree, common}, all...)
-	}
-	common := Right{Path: g.Common, Except: g.Writable()}
-	for _, p := range g.Writable() {
-		r := Right{Path: p, Write: true}
-		if p == g.Dir {
-			r.Except = g.guardedPaths()
+	return append([]acl.Right{common}, readRights(common.Except)...)
+}
+
+// linkedRights returns the rights for the git folders of a linked work tree.
+func linkedRights(git *gitview.Repository) []acl.Right {
+	all := []acl.Right{{Path: git.Common, Except: git.Writable()}}
+	for _, p := range git.Writable() {
+		r := acl.Right{Path: p, Write: true}
+		if p == git.Dir {
+			r.Except = git.ProtectedPaths()
 		}
 		all = append(all, r)
 	}
-	for _, p := range g.guardedPaths() {
-		all = append(all, Right{Path: p})
+	return append(all, readRights(git.ProtectedPaths())...)
+}
+
+// treeRights returns the right for a work tree, and the rights to read what is in it and stays read-only.
+func treeRights(workTree string, git *gitview.Repository) (tree acl.Right, nested []acl.Right) {
+	settings := filepath.Join(workTree, ".iloom")
+	tree = acl.Right{Path: workTree, Except: []string{settings}}
+	nested = []acl.Right{{Path: settings}}
+	if git == nil {
+		return tree, nested
 	}
-	return append([]Right{tree, common}, all...)
+	dotGit := filepath.Join(workTree, ".git")
+	tree.Except = append(tree.Except, dotGit)
+	if git.DotGitFile {
+		nested = append(nested, acl.Right{Path: dotGit})
+	}
+	var inside []string
+	for _, dir := range git.Submodules {
+		inside = append(inside, filepath.Join(dir, ".git"))
+	}
+	inside = append(inside, git.Trees...)
+	tree.Except = append(tree.Except, inside...)
+	return tree, append(nested, readRights(inside)...)
 }
 
-// NoACLError says that a file system keeps no access control lists, by which a fixed user could be let in.
-type NoACLError struct {
-	Path string
-	Err  error
-}
-
-// Error implements error.
-func (e *NoACLError) Error() string {
-	return fmt.Sprintf("%s: its file system keeps no access control lists: %v", e.Path, e.Err)
-}
-
-// Unwrap gives the system's error.
-func (e *NoACLError) Unwrap() error { return e.Err }
-
-// NeedsGrant reports whether an agent of the given uid and gid is to be let in by [Grant]: where the work tree is not its own.
-func NeedsGrant(info os.FileInfo, uid int) bool {
-	owner, ok := ownerOf(info)
-	return ok && owner != uid
+func readRights(paths []string) []acl.Right {
+	var all []acl.Right
+	for _, p := range paths {
+		all = append(all, acl.Right{Path: p})
+	}
+	return all
 }

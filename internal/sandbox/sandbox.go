@@ -1,7 +1,6 @@
-// Package sandbox says what a coding agent's sandbox is made of: from an agent's policy and the facts of a loom it compiles
-// two Compose services, the sandbox itself and the sidecar that is its one way out, with their networks and a volume. The
-// compiling is pure. What has to be written before ([Stage], [Grant], [PrepareGit]) or read ([ReadGit], [CheckMounts]) is
-// in files of its own. No engine is asked here.
+// Package sandbox compiles a coding agent's sandbox from the agent's policy and the facts of a loom: the Compose
+// services of the sandbox and of the sidecar that is its one way out, and the Dockerfiles of their images. It asks no
+// engine.
 package sandbox
 
 import (
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 	Home = "/home/agent"
 	// FixedID is the uid and gid of an agent whose work tree belongs to root.
 	FixedID = 61000
-	// DefaultAgent is the name of the agent that is meant where none is named.
+	// DefaultAgent is the name of the agent if none is given.
 	DefaultAgent = "agent"
 
 	// LabelAgent is the label of sandbox and sidecar that names the agent.
@@ -28,12 +28,12 @@ const (
 
 // Policy is what the user's settings and flags allow an agent.
 type Policy struct {
-	Agent string // its name
-	// Command is what runs where the user gives none.
+	Agent string // the agent's name
+	// Command runs if the user gives none.
 	Command []string
 	Image   string
 	Egress  egress.Mode
-	// Allow is the whole list of rules, the defaults included where they shall hold.
+	// Allow is the whole list of rules, with the defaults that apply.
 	Allow       []string
 	Credentials []string // presets
 	// Mounts are those of [CheckMounts], with resolved sources.
@@ -52,8 +52,8 @@ type Mount struct {
 	ReadOnly       bool
 }
 
-// Staged is a file or folder of the state folder that is bound into the sandbox.
-type Staged struct {
+// StagedFile is a file or folder of the state folder that is mounted into the sandbox.
+type StagedFile struct {
 	Source, Target string
 	Writable       bool
 }
@@ -64,42 +64,42 @@ type Spec struct {
 	Project string // Compose's project name
 	// Loom and Repository go into hints and the access list.
 	Loom, Repository string
-	// Labels are put on everything; they carry the loom's own.
+	// Labels are put on every object; they include the loom's own.
 	Labels map[string]string
 	// WorkTree is the folder, with symbolic links resolved.
 	WorkTree string
-	// Git is nil where there is no repository.
-	Git *Git
+	// Git is nil if the work tree has no repository.
+	Git *gitview.Repository
 	// UID and GID are the agent's, never 0.
 	UID, GID int
-	// Image is what the container is made of; ImageID is its ID, so that a new image under the name is drift.
+	// Image is the container's image; ImageID is its ID, so that a new image of the same name is drift.
 	Image, ImageID string
-	// EgressImage is the sidecar's.
+	// EgressImage is the sidecar's image.
 	EgressImage string
 	// State is the state folder.
 	State string
-	// Subnet is of the network that sandbox, sidecar and services share; OuterSubnet that of the sidecar's other one.
+	// Subnet is the network of sandbox, sidecar and services; OuterSubnet is the sidecar's other network.
 	Subnet, OuterSubnet netip.Prefix
-	// IsolatedGateway says that the engine's bridges can do without an address of the host ([Isolate]).
+	// IsolatedGateway reports that the engine can make bridges without an address of the host ([Isolate]).
 	IsolatedGateway bool
-	// Services are the loom's services, which are reached without the proxy.
+	// Services are the loom's services, which the agent reaches without the proxy.
 	Services []string
-	// Files are what [Stage] wrote.
-	Files []Staged
-	// Held are files and folders of the work tree that the loom's services mount. The agent writes to them, but cannot
-	// replace them: the engine would follow a link in their place the next time the service starts.
-	Held []string
-	// Env is of the container itself: no secrets here, `docker inspect` shows it.
+	// Files are the files that package staging wrote.
+	Files []StagedFile
+	// ServiceMounts are files and folders of the work tree that the loom's services mount. The agent writes to them, but
+	// must not replace them: the engine would follow a link in their place when the service starts again.
+	ServiceMounts []string
+	// Env is the container's own environment. It has no secrets: `docker inspect` shows it.
 	Env map[string]string
 	// SocketGID is the group of DockerSocket, which the agent joins.
 	SocketGID int
-	// Machine are the addresses of the machine that runs the engine; the proxy dials none of them.
+	// Machine are the addresses of the machine that runs the engine. The proxy connects to none of them.
 	Machine []netip.Addr
-	// Hint is the command that allows a host, which a denial shows with the host appended.
+	// Hint is the command that allows a host. A denial shows it with the host appended.
 	Hint string
 }
 
-// ServiceName is the Compose service of an agent's sandbox.
+// ServiceName returns the Compose service of an agent's sandbox.
 func ServiceName(agent string) string {
 	if agent == "" || agent == DefaultAgent {
 		return "loom-agent"
@@ -107,16 +107,16 @@ func ServiceName(agent string) string {
 	return "loom-agent-" + agent
 }
 
-// EgressName is the Compose service of an agent's sidecar.
+// EgressName returns the Compose service of an agent's sidecar.
 func EgressName(agent string) string { return ServiceName(agent) + "-egress" }
 
-// OuterName is the key of the sidecar's network to the outside.
+// OuterName returns the key of the sidecar's network to the outside.
 func OuterName(agent string) string { return ServiceName(agent) + "-out" }
 
-// HomeName is the key of the volume with the agent's home folder.
+// HomeName returns the key of the volume with the agent's home folder.
 func HomeName(agent string) string { return ServiceName(agent) + "-home" }
 
-// GitName is the key of the volume with the [View].
+// GitName returns the key of the volume with the [gitview.View].
 func GitName(agent string) string { return ServiceName(agent) + "-git" }
 
 // ServicesEgress is the Compose service of the sidecar through which a confined loom's services leave.
@@ -134,22 +134,22 @@ func IsKey(key string) bool {
 // NetworkName is the name on the engine of a network with this key.
 func NetworkName(project, key string) string { return project + "_" + key }
 
-// checkAgent refuses names whose sandbox would have the name of another one's sidecar or network.
-func checkAgent(name string) error {
-	for _, ours := range []string{"egress", "out", "home", "git"} {
-		if name == ours || strings.HasSuffix(name, "-"+ours) {
-			return fmt.Errorf("agent %q: names that end in -%s are those of a sandbox's own parts", name, ours)
+// checkAgentName refuses names whose sandbox would have the name of another agent's sidecar, network or volume.
+func checkAgentName(name string) error {
+	for _, reserved := range []string{"egress", "out", "home", "git"} {
+		if name == reserved || strings.HasSuffix(name, "-"+reserved) {
+			return fmt.Errorf("agent name %q must not end in -%s: parts of a sandbox are named so", name, reserved)
 		}
 	}
 	return nil
 }
 
-// Address is the sandbox's static address in its network, the one before the sidecar's: the proxy serves it alone. The loom's
-// services are on the networks of all its agents, and each agent edits what they run.
+// Address returns the sandbox's static address in its network, the one before the sidecar's. The proxy serves this
+// address alone: the loom's services are in the networks of all its agents, and each agent edits what they run.
 func Address(subnet netip.Prefix) netip.Addr { return SidecarAddress(subnet).Prev() }
 
-// SidecarAddress is the sidecar's static address in the sandbox's network, the last one: the engine gives out addresses
-// from the lower half ([addressPool]), so that no service takes it while the sidecar is down.
+// SidecarAddress returns the sidecar's static address in the sandbox's network, the last one. The engine gives out
+// addresses from the lower half ([addressPool]), so no service takes it while the sidecar is down.
 func SidecarAddress(subnet netip.Prefix) netip.Addr {
 	a := subnet.Masked().Addr().As4()
 	for i := subnet.Bits(); i < 31; i++ {

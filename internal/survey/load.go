@@ -16,7 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -186,7 +186,7 @@ func (s *Surveyor) confinement(f *Facts) (err error) {
 		// The project is in a folder of the work tree.
 		tree = host.RealPath(repo.WorkTree)
 	}
-	git, _, err := sandbox.ReadGit(tree, host.RealPath(repo.CommonDir), host.RealPath(repo.GitDir))
+	git, _, err := gitview.Read(tree, host.RealPath(repo.CommonDir), host.RealPath(repo.GitDir))
 	if err != nil {
 		return err
 	}

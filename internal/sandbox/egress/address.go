@@ -2,16 +2,21 @@ package egress
 
 import "net/netip"
 
-// class says how far an address is from the public internet.
+// class is what kind of network an address belongs to.
 type class int
 
 const (
-	public  class = iota
-	private       // of an organisation's or a machine's own networks: AllowPrivate can lift it
-	closed        // of the machine itself, of a cloud's metadata service, or no host's: only a rule of that very address lifts it
+	// public addresses are those of the internet.
+	public class = iota
+	// private addresses belong to an organisation's or a machine's own networks. AllowPrivate can allow them.
+	private
+	// closed addresses belong to the machine itself, to a cloud's metadata service, or to no host. Only a rule with the
+	// address itself allows one.
+	closed
 )
 
-// metadata are the services of clouds that hand out credentials, where no wider range covers them or AllowPrivate would lift that.
+// metadata are addresses of services of clouds that give out credentials. They are listed if no closed range covers
+// them.
 var metadata = map[netip.Addr]bool{
 	netip.MustParseAddr("169.254.169.254"): true,
 	netip.MustParseAddr("168.63.129.16"):   true, // Azure, in public space
@@ -22,7 +27,7 @@ var metadata = map[netip.Addr]bool{
 	netip.MustParseAddr("fd00:42::42"):     true, // Scaleway
 }
 
-// closed4 are the IPv4 ranges that are no host of the internet and no private network; the IANA special-purpose registry.
+// closed4 are the IPv4 ranges of IANA's special-purpose registry that are neither public nor private.
 var closed4 = prefixes(
 	"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
 	"198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
@@ -30,8 +35,8 @@ var closed4 = prefixes(
 
 var private4 = prefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 
-// Of IPv6 only global unicast addresses count as public, without what IANA set aside in it: Teredo and others in 2001::/23,
-// and documentation. 6to4 and NAT64 addresses count as the IPv4 address in them.
+// Only global unicast IPv6 addresses are public, without the ranges that IANA reserves in them: Teredo and others in
+// 2001::/23, and documentation. A 6to4 or NAT64 address counts as the IPv4 address in it.
 var (
 	global6   = netip.MustParsePrefix("2000::/3")
 	closed6   = prefixes("2001::/23", "2001:db8::/32", "3fff::/20")
@@ -40,7 +45,7 @@ var (
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")
 )
 
-// classify says what kind of address a is, with the reason for a refusal.
+// classify returns the class of an address and the reason for a refusal.
 func classify(a netip.Addr) (class, string) {
 	a = a.WithZone("").Unmap()
 	switch {
@@ -64,9 +69,9 @@ func classify(a netip.Addr) (class, string) {
 	b := a.As16()
 	switch {
 	case sixToFour.Contains(a):
-		return embedded(netip.AddrFrom4([4]byte(b[2:6])))
+		return classifyEmbedded(netip.AddrFrom4([4]byte(b[2:6])))
 	case nat64.Contains(a):
-		return embedded(netip.AddrFrom4([4]byte(b[12:16])))
+		return classifyEmbedded(netip.AddrFrom4([4]byte(b[12:16])))
 	case private6.Contains(a):
 		return private, "a private address"
 	case !global6.Contains(a):
@@ -80,8 +85,9 @@ func classify(a netip.Addr) (class, string) {
 	return public, ""
 }
 
-// embedded is never private: who means a private IPv4 address can name it.
-func embedded(a netip.Addr) (class, string) {
+// classifyEmbedded classifies an IPv4 address inside an IPv6 address. It is never private: a client can use the IPv4
+// address.
+func classifyEmbedded(a netip.Addr) (class, string) {
 	if c, why := classify(a); c != public {
 		return closed, why + " within an IPv6 address"
 	}

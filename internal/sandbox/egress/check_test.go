@@ -23,7 +23,7 @@ func TestProbesSeeWhatIsOpen(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	assert.NilError(t, err)
 	open := l.Addr().String()
-	tcp := func(target string) (string, error) { return connects(t.Context(), target) }
+	tcp := func(target string) (string, error) { return probeTCP(t.Context(), target) }
 	assert.Equal(t, run1(t, tcp, open), "takes a connection")
 	l.Close()
 	assert.Equal(t, run1(t, tcp, open), "refuses the connection, and so is reachable")
@@ -31,7 +31,7 @@ func TestProbesSeeWhatIsOpen(t *testing.T) {
 	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	assert.NilError(t, err)
 	silent := server.LocalAddr().String()
-	udp := func(target string) (string, error) { return answersDNS(t.Context(), target) }
+	udp := func(target string) (string, error) { return probeDNSServer(t.Context(), target) }
 	assert.Equal(t, run1(t, udp, silent), "")
 	server.Close()
 	assert.Equal(t, run1(t, udp, silent), "refuses the datagram, and so is reachable")
@@ -43,17 +43,17 @@ func TestProbesSeeWhatIsOpen(t *testing.T) {
 	defer resolver.Close()
 	address := resolver.RemoteAddr().String()
 	knows := func(name string) string {
-		seen, err := resolves(t.Context(), "udp", address, name)
+		seen, err := probeResolver(t.Context(), "udp", address, name)
 		assert.NilError(t, err)
 		return seen
 	}
 	assert.Assert(t, strings.Contains(knows("example.com"), "resolves it"))
 	assert.Equal(t, knows("example.org"), "")
 	assert.Equal(t, run1(t, udp, address), "answers a DNS query")
-	seen, err := resolves(t.Context(), "udp", silent, "example.com")
+	seen, err := probeResolver(t.Context(), "udp", silent, "example.com")
 	assert.NilError(t, err)
 	assert.Equal(t, seen, "")
-	q, err := question(".")
+	q, err := dnsQuery(".")
 	assert.NilError(t, err)
 	var m dnsmessage.Message
 	assert.NilError(t, m.Unpack(q))
@@ -65,11 +65,11 @@ func TestTheProxyOfACheckMustRefuse(t *testing.T) {
 	c := Check{Mode: Restricted, Unlisted: "unlisted.test"}
 	for mode, want := range map[string]bool{"restricted": true, "none": true, "open": false} {
 		f := start(t, Config{Mode: Mode(mode)}, nil)
-		seen, err := c.proxyAnswers(t.Context(), f.address)
+		seen, err := c.probeProxy(t.Context(), f.address)
 		assert.NilError(t, err)
 		assert.Equal(t, seen == "", want, "%s: %s", mode, seen)
 		open := Check{Mode: Open}
-		seen, err = open.proxyAnswers(t.Context(), f.address)
+		seen, err = open.probeProxy(t.Context(), f.address)
 		assert.NilError(t, err)
 		assert.Equal(t, seen, "")
 	}
@@ -84,7 +84,7 @@ func TestTheProxyOfACheckMustRefuse(t *testing.T) {
 			c.Close()
 		})
 	}()
-	seen, err := c.proxyAnswers(t.Context(), l.Addr().String())
+	seen, err := c.probeProxy(t.Context(), l.Addr().String())
 	assert.NilError(t, err)
 	assert.Assert(t, strings.Contains(seen, "does not refuse CONNECT unlisted.test:443"), seen)
 }
@@ -92,7 +92,7 @@ func TestTheProxyOfACheckMustRefuse(t *testing.T) {
 func TestACheckThatCannotRunIsNotGood(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"mode":"restricted","proxy":"127.0.0.1:1"}`, "null", "no JSON"} {
 		var stdout, stderr strings.Builder
-		code := Main(t.Context(), []string{"check"}, func(string) string { return "" }, strings.NewReader(text), &stdout, &stderr)
+		code := Main(t.Context(), []string{"check"}, Process{Getenv: noVariables, Stdin: strings.NewReader(text), Stdout: &stdout, Stderr: &stderr})
 		assert.Equal(t, code, 1, text)
 		assert.Equal(t, stdout.String(), "")
 		assert.Assert(t, stderr.String() != "")
@@ -101,7 +101,7 @@ func TestACheckThatCannotRunIsNotGood(t *testing.T) {
 
 // This machine is no sandbox: what listens on it is found.
 func TestACheckOutsideOfASandboxFindsSurprises(t *testing.T) {
-	n, err := thisNetwork()
+	n, err := readNamespace()
 	if err != nil {
 		t.Skip(err)
 	}
@@ -115,7 +115,7 @@ func TestACheckOutsideOfASandboxFindsSurprises(t *testing.T) {
 	})
 	assert.NilError(t, err)
 	var stdout, stderr strings.Builder
-	code := Main(t.Context(), []string{"check"}, func(string) string { return "" }, strings.NewReader(string(in)), &stdout, &stderr)
+	code := Main(t.Context(), []string{"check"}, Process{Getenv: noVariables, Stdin: strings.NewReader(string(in)), Stdout: &stdout, Stderr: &stderr})
 	assert.Equal(t, code, 1, stderr.String())
 	var r Report
 	assert.NilError(t, json.Unmarshal([]byte(stdout.String()), &r))
@@ -127,3 +127,5 @@ func TestACheckOutsideOfASandboxFindsSurprises(t *testing.T) {
 	}
 	assert.Assert(t, found, "%v", r.Surprises)
 }
+
+func noVariables(string) string { return "" }

@@ -10,23 +10,23 @@ import (
 	"strings"
 )
 
-func ids(owner string) (uid, gid int, err error) {
+func parseOwner(owner string) (uid, gid int, err error) {
 	u, g, ok := strings.Cut(owner, ":")
 	uid, err1 := strconv.Atoi(u)
 	gid, err2 := strconv.Atoi(g)
 	if !ok || err1 != nil || err2 != nil || uid < 0 || gid < 0 {
-		return 0, 0, fmt.Errorf("%q is no UID:GID", owner)
+		return 0, 0, fmt.Errorf("%q is not UID:GID", owner)
 	}
 	return uid, gid, nil
 }
 
-// theirs gives a home folder to an owner, and makes folders below it where they are missing. The owner may have put links
-// there meanwhile: none is followed out of the home folder.
-func theirs(owner, dir string, folders []string) error {
+// prepareHome gives a home folder to an owner, and makes missing folders below it. The owner may have put links
+// there: none is followed out of the home folder.
+func prepareHome(owner, dir string, folders []string) error {
 	if err := chown(owner, []string{dir}); err != nil {
 		return err
 	}
-	uid, gid, err := ids(owner)
+	uid, gid, err := parseOwner(owner)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func theirs(owner, dir string, folders []string) error {
 		at := ""
 		for _, name := range strings.Split(rel, string(filepath.Separator)) {
 			at = filepath.Join(at, name)
-			// A folder of keys is its owner's alone; ssh insists on it.
+			// ssh insists that a folder of keys is its owner's alone.
 			err := root.Mkdir(at, 0o700)
 			if errors.Is(err, fs.ErrExist) {
 				continue
@@ -59,13 +59,13 @@ func theirs(owner, dir string, folders []string) error {
 	return nil
 }
 
-// give gives what one user owns in each path and below to an owner, and leaves what is of others.
+// give gives the files of one user in each path and below to another owner. Files of other users stay.
 func give(user, to string, paths []string) error {
 	from, err := strconv.Atoi(user)
 	if err != nil {
-		return fmt.Errorf("%q is no UID", user)
+		return fmt.Errorf("%q is not a UID", user)
 	}
-	uid, gid, err := ids(to)
+	uid, gid, err := parseOwner(to)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func give(user, to string, paths []string) error {
 			if u, _ := owner(info); u != from {
 				return nil
 			}
-			// Links are given away themselves, and never followed.
+			// Links are never followed.
 			return os.Lchown(name, uid, gid)
 		})
 		if err != nil {
@@ -91,10 +91,10 @@ func give(user, to string, paths []string) error {
 	return nil
 }
 
-// chown gives each path with all below it to an owner. A path that has its owner already is left as it is: its own turn
-// comes last, so that one which was interrupted begins anew.
+// chown gives each path and everything below it to an owner. The path itself comes last: if it has the owner already,
+// an earlier run was complete, and nothing is done.
 func chown(to string, paths []string) error {
-	uid, gid, err := ids(to)
+	uid, gid, err := parseOwner(to)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func chown(to string, paths []string) error {
 		if u, g := owner(info); u == uid && g == gid {
 			continue
 		}
-		// Links are given away themselves, and never followed.
+		// Links are never followed.
 		err = filepath.WalkDir(path, func(name string, _ fs.DirEntry, err error) error {
 			if err != nil || name == path {
 				return err

@@ -1,6 +1,6 @@
-// Package egress is the one way out of a sandbox: an allowlisting proxy, the forwarders that keep published ports, the
-// control channel that adds hosts while it runs, and the check that proves that nothing else is open. It runs as process 1
-// of a sidecar whose image holds only this program's binary; see [Main].
+// Package egress is the one way out of a sandbox: an allowlisting proxy, the forwards that keep published ports, a
+// control channel that adds hosts, and the check that proves that nothing else is open. It runs as process 1 of a
+// sidecar whose image has only this program's binary; see [Main].
 package egress
 
 import (
@@ -12,70 +12,70 @@ import (
 	"time"
 )
 
-// Mode says how much of the outside the proxy lets through.
+// Mode is how much of the outside the proxy allows.
 type Mode string
 
 const (
 	// None refuses every request.
 	None Mode = "none"
-	// Restricted lets through what [Config].Allow lists.
+	// Restricted allows what [Config].Allow lists.
 	Restricted Mode = "restricted"
-	// Open lets every name through that resolves to a public address.
+	// Open allows every name that resolves to a public address.
 	Open Mode = "open"
 )
 
-// Port is where the proxy listens in its sidecar.
+// Port is the proxy's port in its sidecar.
 const Port = 3128
 
-// Names of the variables that hand a sidecar its [Config], and a check its [Check], as JSON.
+// Variables that hold a sidecar's [Config] and a [Check] as JSON.
 const (
 	ConfigVariable = "LOOM_EGRESS"
 	CheckVariable  = "LOOM_EGRESS_CHECK"
 )
 
-// Socket is the control channel's path in the sidecar: on a tmpfs that only the sidecar has, and on no network.
+// Socket is the path of the control channel, on a tmpfs that only the sidecar has.
 const Socket = "/run/egress.sock"
 
-// Config is what a sidecar is told at its start.
+// Config is the configuration that a sidecar starts with.
 type Config struct {
 	Mode Mode `json:"mode"`
-	// Allow is the whole list of [Rule]s: the proxy adds no defaults.
+	// Allow is the whole list of rules: the proxy adds no defaults.
 	Allow []string `json:"allow,omitempty"`
-	// AllowPrivate lists rules that are allowed as those of Allow, and whose names may resolve to private addresses
-	// (RFC 1918, ULA, CGNAT; never to loopback, link-local or metadata addresses).
+	// AllowPrivate lists more rules, whose names may also resolve to private addresses (RFC 1918, ULA, CGNAT; never to
+	// loopback, link-local or metadata addresses).
 	AllowPrivate []string `json:"allowPrivate,omitempty"`
-	// Closed are addresses that are never dialled though they are public: those of the machine that runs the sandbox.
+	// Closed are public addresses that the proxy does not connect to: those of the machine that runs the sandbox.
 	Closed []netip.Prefix `json:"closed,omitempty"`
-	// Clients are the subnets whose requests the proxy takes; none is every address. The forwarders are open to all.
+	// Clients are the subnets that the proxy serves. Without any it serves all. The forwards are open to all.
 	Clients []netip.Prefix `json:"clients,omitempty"`
-	// Forwards keep ports published that a service on an internal network cannot publish itself.
+	// Forwards publish ports that a service on an internal network cannot publish itself.
 	Forwards []Forward `json:"forwards,omitempty"`
-	// Services are the names that the client should reach without the proxy; a denial says so.
+	// Services are names that a client must reach without the proxy; a denial says so.
 	Services []string `json:"services,omitempty"`
-	// Hint is the command that allows a host, which a denial shows with the host appended: "docker loom agent allow".
+	// Hint is the command that allows a host, as "docker loom agent allow". A denial shows it with the host appended.
 	Hint string `json:"hint,omitempty"`
 }
 
-// Forward takes connections, or datagrams, on a port of the sidecar to a service.
+// Forward sends connections or datagrams from a port of the sidecar to a service.
 type Forward struct {
 	Listen   int    `json:"listen"`
 	Protocol string `json:"protocol,omitempty"` // tcp or udp; "" is tcp
-	Target   string `json:"target"`             // name:port, resolved at each connection
+	Target   string `json:"target"`             // name:port, resolved for each connection
 }
 
-// Verdict is what became of a request.
+// Verdict is the result of a request.
 type Verdict string
 
 const (
-	// Allowed marks what was let through.
+	// Allowed marks a request that was sent on.
 	Allowed Verdict = "allowed"
-	// Denied marks what the policy refused.
+	// Denied marks a request that the policy refused.
 	Denied Verdict = "denied"
-	// Failed marks what was allowed and did not come about: no such host, no connection.
+	// Failed marks an allowed request without a result: no such host, no connection.
 	Failed Verdict = "failed"
 )
 
-// Decision is one line of the sidecar's log on stdout, as JSON. It says nothing of paths, headers and bodies.
+// Decision is one line of the sidecar's log on stdout, as JSON. It has no paths, headers or bodies.
 type Decision struct {
 	Time    time.Time `json:"time"`
 	Source  string    `json:"source"` // address of the client
@@ -84,10 +84,10 @@ type Decision struct {
 	Port    int       `json:"port"`
 	Verdict Verdict   `json:"verdict"`
 	Reason  string    `json:"reason,omitempty"`
-	Address string    `json:"address,omitempty"` // the address that was dialled
+	Address string    `json:"address,omitempty"` // the address of the connection
 }
 
-// ParseConfig reads the JSON of a [Config] and checks it.
+// ParseConfig decodes and validates the JSON of a [Config].
 func ParseConfig(text string) (Config, error) {
 	var c Config
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
@@ -96,12 +96,12 @@ func ParseConfig(text string) (Config, error) {
 	return c, c.Validate()
 }
 
-// Validate says whether a sidecar can start with c.
+// Validate returns why a sidecar cannot start with c.
 func (c Config) Validate() error {
 	switch c.Mode {
 	case None, Restricted, Open:
 	default:
-		return fmt.Errorf("egress mode %q is none of none, restricted, open", c.Mode)
+		return fmt.Errorf("egress mode must be none, restricted or open, not %q", c.Mode)
 	}
 	for _, list := range [][]string{c.Allow, c.AllowPrivate} {
 		for _, s := range list {
@@ -120,21 +120,21 @@ func (c Config) Validate() error {
 
 func (f Forward) validate() error {
 	if f.Listen < 1 || f.Listen > 65535 {
-		return fmt.Errorf("%d is no port", f.Listen)
+		return fmt.Errorf("%d is not a port", f.Listen)
 	}
 	if f.Protocol == "" || f.Protocol == "tcp" {
 		if f.Listen == Port {
 			return fmt.Errorf("the proxy itself listens there")
 		}
 	} else if f.Protocol != "udp" {
-		return fmt.Errorf("protocol %q is neither tcp nor udp", f.Protocol)
+		return fmt.Errorf("protocol must be tcp or udp, not %q", f.Protocol)
 	}
 	host, port, err := net.SplitHostPort(f.Target)
 	if err != nil {
 		return err
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || host == "" {
-		return fmt.Errorf("target %q is no name:port", f.Target)
+		return fmt.Errorf("target must be name:port, not %q", f.Target)
 	}
 	return nil
 }

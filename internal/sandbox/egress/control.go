@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// order is what the control channel takes: hosts to allow, or nothing, which asks for the policy.
-type order struct {
+// controlRequest is a message on the control channel: hosts to allow, or none to ask for the policy.
+type controlRequest struct {
 	Allow []string `json:"allow,omitempty"`
 }
 
-// state is its answer: the policy that is in force now.
-type state struct {
+// controlAnswer is the answer: the current policy.
+type controlAnswer struct {
 	Policy Config `json:"policy"`
 	Error  string `json:"error,omitempty"`
 }
 
-// control answers orders on l until it is closed. Who can connect may change the policy: the socket is a file that only
-// the sidecar has.
-func control(l net.Listener, p *policy) error {
+// serveControl answers requests on l until it is closed. Whoever can connect may change the policy: the socket is a
+// file that only the sidecar has.
+func serveControl(l net.Listener, p *policy) error {
 	return accept(l, func(conn net.Conn) {
 		go func() {
 			defer conn.Close()
 			_ = conn.SetDeadline(time.Now().Add(headTime))
-			var o order
-			var answer state
+			var o controlRequest
+			var answer controlAnswer
 			err := json.NewDecoder(io.LimitReader(conn, 1<<20)).Decode(&o)
 			if err == nil {
 				err = p.add(o.Allow, nil)
@@ -38,21 +38,21 @@ func control(l net.Listener, p *policy) error {
 			if err != nil {
 				answer.Error = err.Error()
 			}
-			answer.Policy = p.inForce()
+			answer.Policy = p.current()
 			_ = json.NewEncoder(conn).Encode(answer)
 		}()
 	})
 }
 
-// ask gives an order to the sidecar that this process was started in.
-func ask(ctx context.Context, socket string, o order) (Config, error) {
+// sendControl sends a request to the proxy in the sidecar of this process.
+func sendControl(ctx context.Context, socket string, o controlRequest) (Config, error) {
 	conn, err := (&net.Dialer{Timeout: headTime}).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return Config{}, fmt.Errorf("the proxy is not running here: %w", err)
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(headTime))
-	var answer state
+	var answer controlAnswer
 	if err := json.NewEncoder(conn).Encode(o); err != nil {
 		return Config{}, err
 	}
@@ -65,7 +65,7 @@ func ask(ctx context.Context, socket string, o order) (Config, error) {
 	return answer.Policy, nil
 }
 
-// listenControl makes the socket, in place of one that a killed process left.
+// listenControl makes the socket. It replaces one that a killed process left.
 func listenControl(socket string) (net.Listener, error) {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err

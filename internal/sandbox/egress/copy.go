@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// splice copies both ways until both sides have ended. Each end of one direction is passed on: half-closed connections live.
-// There is no time limit: a tunnel may be silent for as long as both of its peers answer TCP's keep-alive.
+// splice copies in both directions until both have ended. If one ends, its end is passed on and the other goes on.
+// There is no time limit: a tunnel may be silent for as long as both peers answer TCP's keep-alive.
 func splice(a, b net.Conn) {
 	var wg sync.WaitGroup
-	wg.Go(func() { oneWay(a, b) })
-	wg.Go(func() { oneWay(b, a) })
+	wg.Go(func() { copyOneWay(a, b) })
+	wg.Go(func() { copyOneWay(b, a) })
 	wg.Wait()
 }
 
-func oneWay(to, from net.Conn) {
-	_, err := io.Copy(to, from) // between two TCP connections the kernel's splice
+func copyOneWay(to, from net.Conn) {
+	_, err := io.Copy(to, from) // between TCP connections the kernel copies
 	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil && half.CloseWrite() == nil {
 		return
 	}
@@ -27,41 +27,44 @@ func oneWay(to, from net.Conn) {
 	from.Close()
 }
 
-// body is a request's body on its way out.
-type body struct {
+// requestBody is the body of a request that is being sent to its host.
+type requestBody struct {
 	io.Reader
-	conn  net.Conn
-	whole atomic.Bool // it has been read to its end, and nobody reads from the connection
+	conn     net.Conn
+	complete atomic.Bool // read to its end; nobody reads from the connection any more
 }
 
-func (b *body) Read(p []byte) (int, error) {
+// isComplete reports whether the whole body was read. A nil body is complete.
+func (b *requestBody) isComplete() bool { return b == nil || b.complete.Load() }
+
+func (b *requestBody) Read(p []byte) (int, error) {
 	_ = b.conn.SetReadDeadline(time.Now().Add(bodyTime))
 	n, err := b.Reader.Read(p)
 	if err == io.EOF {
 		_ = b.conn.SetReadDeadline(time.Time{})
-		b.whole.Store(true)
+		b.complete.Store(true)
 	}
 	return n, err
 }
 
-// Close leaves the request's own body, which would read on to its end.
-func (b *body) Close() error { return nil }
+// Close does not close the request's own body, which would be read to its end.
+func (b *requestBody) Close() error { return nil }
 
-// rolling gives every write its own deadline.
-type rolling struct{ net.Conn }
+// deadlineWriter gives every write its own deadline.
+type deadlineWriter struct{ net.Conn }
 
-func (r rolling) Write(p []byte) (int, error) {
+func (r deadlineWriter) Write(p []byte) (int, error) {
 	_ = r.SetWriteDeadline(time.Now().Add(bodyTime))
 	return r.Conn.Write(p)
 }
 
-// flushing sends what is buffered before it waits for more, so that a stream arrives as it is made.
-type flushing struct {
+// flushingReader flushes w before each read, so that a stream arrives part by part.
+type flushingReader struct {
 	io.Reader
 	w *bufio.Writer
 }
 
-func (f flushing) Read(p []byte) (int, error) {
+func (f flushingReader) Read(p []byte) (int, error) {
 	if err := f.w.Flush(); err != nil {
 		return 0, err
 	}

@@ -2,8 +2,8 @@ package egress
 
 import "slices"
 
-// defaults are the hosts that work on most projects needs. Each can be read from, and several written to: what an agent may
-// not carry out of the sandbox is not a question of this list alone (docs/guide/sandbox.md).
+// defaults are the hosts that work on most projects needs. Several of them take uploads: this list alone does not
+// keep an agent from carrying data out of the sandbox (docs/guide/sandbox.md).
 var defaults = []string{
 	// Model APIs.
 	"api.anthropic.com", "console.anthropic.com", "platform.claude.com", "claude.ai", "claude.com",
@@ -17,7 +17,8 @@ var defaults = []string{
 	"github-releases.githubusercontent.com", "github-cloud.githubusercontent.com", "media.githubusercontent.com",
 	"gitlab.com", "bitbucket.org", "api.bitbucket.org", "codeberg.org", "git.sr.ht",
 	// npm, yarn, Node, Deno, Bun.
-	"registry.npmjs.org", "registry.yarnpkg.com", "repo.yarnpkg.com", "nodejs.org", "jsr.io", "npm.jsr.io", "deno.land", "bun.sh",
+	"registry.npmjs.org", "registry.yarnpkg.com", "repo.yarnpkg.com", "nodejs.org",
+	"jsr.io", "npm.jsr.io", "deno.land", "bun.sh",
 	// Python.
 	"pypi.org", "files.pythonhosted.org", "conda.anaconda.org", "repo.anaconda.com", "astral.sh",
 	// Go.
@@ -40,5 +41,6 @@ var defaults = []string{
 	"mise.jdx.dev", "mise-versions.jdx.dev", "mise.run",
 }
 
-// Defaults gives the rules that a policy starts with: model APIs, git hosts, package registries, mirrors of operating systems.
+// Defaults returns the rules that a policy starts with: model APIs, git hosts, package registries, mirrors of
+// operating systems.
 func Defaults() []string { return slices.Clone(defaults) }

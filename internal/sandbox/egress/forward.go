@@ -14,12 +14,12 @@ import (
 
 const (
 	maxForwarded = 1024            // connections, and sessions of datagrams, of one forward
-	sessionTime  = 2 * time.Minute // without a datagram either way
+	sessionTime  = 2 * time.Minute // without a datagram in either direction
 )
 
-// absolute keeps the name of a target from being completed from a search list: a service that is down must not become a
-// host of the same name elsewhere.
-func absolute(target string) string {
+// absoluteTarget ends the name of a target with a dot, so that no search domain is appended: a service that is down
+// must not become a host of the same name elsewhere.
+func absoluteTarget(target string) string {
 	host, port, err := net.SplitHostPort(target)
 	if _, ip := netip.ParseAddr(host); err != nil || ip == nil {
 		return target
@@ -27,14 +27,15 @@ func absolute(target string) string {
 	return net.JoinHostPort(strings.TrimSuffix(host, ".")+".", port)
 }
 
-// inside is what forwards dial with: clients' networks only, where there are such. A service can be called like a host of the
-// internet, or like an address: where no container has the name, the engine's resolver would ask others for it.
-func (x *proxy) inside(c Config) *net.Dialer {
+// serviceDialer returns the dialer of the forwards. If the proxy has Clients, it connects to their networks only: a
+// service can have the name of a host of the internet, and the engine's resolver asks others for a name that no
+// container has.
+func (x *proxy) serviceDialer(c Config) *net.Dialer {
 	d := x.dialer
 	if len(c.Clients) > 0 {
 		d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			a, err := netip.ParseAddrPort(address)
-			if err == nil && !x.policy.client(a.Addr()) {
+			if err == nil && !x.policy.isClient(a.Addr()) {
 				err = &refusedError{a.Addr().Unmap(), "not on the services' networks"}
 			}
 			return err
@@ -43,7 +44,7 @@ func (x *proxy) inside(c Config) *net.Dialer {
 	return &d
 }
 
-// forwardTCP takes each connection of l to target, which is resolved each time, until l is closed.
+// forwardTCP forwards the connections of l to target until l is closed. target is resolved for each connection.
 func forwardTCP(ctx context.Context, l net.Listener, target string, dialer *net.Dialer) error {
 	slots := make(chan struct{}, maxForwarded)
 	return accept(l, func(conn net.Conn) {
@@ -56,9 +57,9 @@ func forwardTCP(ctx context.Context, l net.Listener, target string, dialer *net.
 		go func() {
 			defer func() { <-slots }()
 			defer conn.Close()
-			to, err := dialer.DialContext(ctx, "tcp", absolute(target))
+			to, err := dialer.DialContext(ctx, "tcp", absoluteTarget(target))
 			if err != nil {
-				reset(conn) // as a port behind which nobody listens
+				reset(conn) // as if nobody listened here
 				return
 			}
 			defer to.Close()
@@ -74,14 +75,11 @@ func reset(conn net.Conn) {
 	conn.Close()
 }
 
-// forwardUDP gives each sender a socket of its own towards target, so that answers find back, until conn is closed.
+// forwardUDP gives each client a socket of its own to target, so that answers find the client, until conn is closed.
 func forwardUDP(ctx context.Context, conn *net.UDPConn, target string, dialer *net.Dialer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var (
-		mu       sync.Mutex
-		sessions = map[netip.AddrPort]net.Conn{} // nil while its target is looked up; what comes meanwhile is lost, as datagrams may be
-	)
+	f := &udpForward{conn: conn, target: absoluteTarget(target), dialer: dialer, sessions: map[netip.AddrPort]net.Conn{}}
 	buf := make([]byte, 64<<10)
 	for {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
@@ -90,31 +88,13 @@ func forwardUDP(ctx context.Context, conn *net.UDPConn, target string, dialer *n
 		} else if err != nil {
 			continue
 		}
-		mu.Lock()
-		to, known := sessions[from]
-		if !known && len(sessions) < maxForwarded {
-			sessions[from] = nil
-			go func(first []byte) {
-				defer func() {
-					mu.Lock()
-					defer mu.Unlock()
-					delete(sessions, from)
-				}()
-				to, err := dialer.DialContext(ctx, "udp", absolute(target))
-				if err != nil {
-					return
-				}
-				defer context.AfterFunc(ctx, func() { to.Close() })()
-				defer to.Close()
-				mu.Lock()
-				sessions[from] = to
-				mu.Unlock()
-				_ = to.SetReadDeadline(time.Now().Add(sessionTime))
-				_, _ = to.Write(first)
-				answers(conn, to, from)
-			}(bytes.Clone(buf[:n]))
+		f.mu.Lock()
+		to, known := f.sessions[from]
+		if !known && len(f.sessions) < maxForwarded {
+			f.sessions[from] = nil
+			go f.session(ctx, from, bytes.Clone(buf[:n]))
 		}
-		mu.Unlock()
+		f.mu.Unlock()
 		if to != nil {
 			_ = to.SetReadDeadline(time.Now().Add(sessionTime))
 			_, _ = to.Write(buf[:n])
@@ -122,8 +102,42 @@ func forwardUDP(ctx context.Context, conn *net.UDPConn, target string, dialer *n
 	}
 }
 
-// answers takes datagrams back until none has come for a while, or nobody listens at the target any more.
-func answers(conn *net.UDPConn, to net.Conn, from netip.AddrPort) {
+// udpForward is a forward of datagrams.
+type udpForward struct {
+	conn   *net.UDPConn
+	target string
+	dialer *net.Dialer
+
+	mu sync.Mutex
+	// sessions are the sockets to target by client. One is nil while the target is looked up: what arrives meanwhile is
+	// lost, as datagrams may be.
+	sessions map[netip.AddrPort]net.Conn
+}
+
+// session sends the first datagram of a client and returns the answers, until there are no more.
+func (f *udpForward) session(ctx context.Context, from netip.AddrPort, first []byte) {
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.sessions, from)
+	}()
+	to, err := f.dialer.DialContext(ctx, "udp", f.target)
+	if err != nil {
+		return
+	}
+	defer context.AfterFunc(ctx, func() { to.Close() })()
+	defer to.Close()
+	f.mu.Lock()
+	f.sessions[from] = to
+	f.mu.Unlock()
+	_ = to.SetReadDeadline(time.Now().Add(sessionTime))
+	_, _ = to.Write(first)
+	forwardAnswers(f.conn, to, from)
+}
+
+// forwardAnswers sends datagrams back to a client until sessionTime has passed without one, or the target stops
+// listening.
+func forwardAnswers(conn *net.UDPConn, to net.Conn, from netip.AddrPort) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := to.Read(buf)

@@ -116,7 +116,7 @@ func TestDatagramsFindBackToTheirSenders(t *testing.T) {
 
 func TestNamesOfTargetsAreNotCompleted(t *testing.T) {
 	for target, want := range map[string]string{"web:80": "web.:80", "web.:80": "web.:80", "10.0.0.1:80": "10.0.0.1:80", "[::1]:80": "[::1]:80"} {
-		assert.Equal(t, absolute(target), want)
+		assert.Equal(t, absoluteTarget(target), want)
 	}
 }
 
@@ -125,16 +125,15 @@ func TestAWrongConfigurationDoesNotStart(t *testing.T) {
 		"":                                      "configuration",
 		"{}":                                    "mode",
 		`{"mode":"closed"}`:                     "mode",
-		`{"mode":"restricted","allow":["a b"]}`: "no host name",
+		`{"mode":"restricted","allow":["a b"]}`: "not a host name",
 		`{"mode":"none","forwards":[{"listen":3128,"target":"web:80"}]}`:                 "the proxy itself",
-		`{"mode":"none","forwards":[{"listen":0,"target":"web:80"}]}`:                    "no port",
+		`{"mode":"none","forwards":[{"listen":0,"target":"web:80"}]}`:                    "not a port",
 		`{"mode":"none","forwards":[{"listen":80,"target":"web"}]}`:                      "port",
-		`{"mode":"none","forwards":[{"listen":80,"protocol":"sctp","target":"web:80"}]}`: "neither tcp nor udp",
+		`{"mode":"none","forwards":[{"listen":80,"protocol":"sctp","target":"web:80"}]}`: "must be tcp or udp",
 	} {
 		var stdout, stderr strings.Builder
-		code := Main(t.Context(), []string{"serve"}, func(name string) string {
-			return map[string]string{ConfigVariable: config}[name]
-		}, strings.NewReader(""), &stdout, &stderr)
+		getenv := func(name string) string { return map[string]string{ConfigVariable: config}[name] }
+		code := Main(t.Context(), []string{"serve"}, Process{Getenv: getenv, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr})
 		assert.Equal(t, code, 1)
 		assert.Assert(t, strings.Contains(stderr.String(), want), "%s: %s", config, stderr.String())
 	}
@@ -165,19 +164,19 @@ func TestChownGivesAllBelowAndFollowsNoLink(t *testing.T) {
 	assert.Assert(t, is(outside, 0))
 	assert.Assert(t, is(dir, 0))
 	folders := []string{filepath.Join(home, "b"), filepath.Join(home, "b", "c")}
-	assert.NilError(t, theirs("61000:61000", home, folders))
+	assert.NilError(t, prepareHome("61000:61000", home, folders))
 	for _, p := range folders {
 		assert.Assert(t, is(p, 61000), p)
 	}
-	assert.ErrorContains(t, theirs("61000:61000", home, []string{filepath.Join(home, "up", "x")}), "escapes")
-	assert.ErrorContains(t, theirs("61000:61000", home, []string{outside}), "is not below")
+	assert.ErrorContains(t, prepareHome("61000:61000", home, []string{filepath.Join(home, "up", "x")}), "escapes")
+	assert.ErrorContains(t, prepareHome("61000:61000", home, []string{outside}), "is not below")
 	assert.NilError(t, os.Lchown(filepath.Join(home, "b"), 4711, 4711))
 	assert.NilError(t, give("61000", "0:0", []string{home}))
 	for _, p := range []string{home, filepath.Join(home, "link"), filepath.Join(home, "b", "c")} {
 		assert.Assert(t, is(p, 0), p)
 	}
 	assert.Assert(t, is(filepath.Join(home, "b"), 4711), "what is another's stays")
-	assert.ErrorContains(t, give("agent", "0:0", []string{home}), "no UID")
+	assert.ErrorContains(t, give("agent", "0:0", []string{home}), "not a UID")
 	assert.ErrorContains(t, chown("agent", []string{home}), "UID:GID")
 	assert.ErrorContains(t, chown("1:1", []string{home + "x"}), "no such file")
 }
@@ -191,7 +190,7 @@ func TestForwardsLeadToTheServicesNetworksOnly(t *testing.T) {
 		c := Config{Mode: None, Clients: []netip.Prefix{netip.MustParsePrefix(clients)}}
 		p, err := newPolicy(c)
 		assert.NilError(t, err)
-		conn, err := newProxy(p, io.Discard, nil).inside(c).DialContext(t.Context(), "tcp", l.Addr().String())
+		conn, err := newProxy(p, io.Discard, nil).serviceDialer(c).DialContext(t.Context(), "tcp", l.Addr().String())
 		assert.Equal(t, err == nil, reached, clients)
 		if reached {
 			conn.Close()

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// maxHead is the most that the request line and the headers of a request may take.
+// maxHead is the largest size of a request line with its headers.
 const maxHead = 32 << 10
 
 var errHeadTooLong = errors.New("the headers are longer than 32 KB")
 
-// head is what decides about a request: its line, and the Host header, which net/http drops where the line has a URL.
+// head is the part of a request that decides about it. net/http drops the Host header if the request line has a URL.
 type head struct {
 	method, target string
 	hosts          []string // values of Host headers
 }
 
-// peekHead waits for a whole head, leaving it in the reader, whose buffer is maxHead long.
+// peekHead waits for a whole head and leaves it in the reader, whose buffer is maxHead long.
 func peekHead(br *bufio.Reader) ([]byte, error) {
 	for want := 1; ; {
 		if _, err := br.Peek(want); err != nil {
@@ -41,8 +41,8 @@ func peekHead(br *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// parseHead is strict, so that no two programs can read one head in two ways: lines end in CRLF, none is folded, names
-// are tokens, and what frames the body is said once.
+// parseHead is strict, so that no two programs read one head in two ways: lines end in CRLF, none is folded, names are
+// tokens, and the length of the body is said once.
 func parseHead(b []byte) (head, error) {
 	lines := strings.Split(strings.TrimSuffix(string(b), "\r\n\r\n"), "\r\n")
 	for _, l := range lines {
@@ -50,48 +50,78 @@ func parseHead(b []byte) (head, error) {
 			return head{}, errors.New("a line has a control character")
 		}
 	}
-	parts := strings.Split(lines[0], " ")
-	if len(parts) != 3 || !token(parts[0]) || parts[1] == "" || parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0" {
-		return head{}, errors.New("the request line is not that of HTTP/1.1")
+	h, version, err := parseRequestLine(lines[0])
+	if err != nil {
+		return head{}, err
 	}
-	for i := range len(parts[1]) {
-		if c := parts[1][i]; c <= ' ' || c >= 0x7f {
-			return head{}, errors.New("the request's target has a character that must be escaped")
-		}
-	}
-	h := head{method: parts[0], target: parts[1]}
-	var lengths, encodings []string
+	var f framing
 	for _, l := range lines[1:] {
 		name, value, ok := strings.Cut(l, ":")
 		value = strings.Trim(value, " \t")
-		if !ok || !token(name) || !httpguts.ValidHeaderFieldValue(value) {
+		if !ok || !isToken(name) || !httpguts.ValidHeaderFieldValue(value) {
 			return head{}, errors.New("a header line is not well-formed")
 		}
 		switch strings.ToLower(name) {
 		case "host":
 			h.hosts = append(h.hosts, value)
 		case "content-length":
-			lengths = append(lengths, value)
+			f.lengths = append(f.lengths, value)
 		case "transfer-encoding":
-			encodings = append(encodings, strings.ToLower(value))
+			f.encodings = append(f.encodings, strings.ToLower(value))
 		}
 	}
 	switch {
 	case len(h.hosts) > 1:
 		return head{}, errors.New("there is more than one Host header")
-	case len(h.hosts) == 0 && parts[2] != "HTTP/1.0":
+	case len(h.hosts) == 0 && version != http10:
 		return head{}, errors.New("there is no Host header")
-	case len(lengths) > 1, len(encodings) > 1, len(lengths) > 0 && len(encodings) > 0,
-		len(encodings) > 0 && (encodings[0] != "chunked" || parts[2] == "HTTP/1.0"),
-		len(lengths) > 0 && (lengths[0] == "" || strings.Trim(lengths[0], "0123456789") != ""):
+	case !f.isClear(version):
 		return head{}, errors.New("the length of the body is not clear")
-	case h.method == "CONNECT" && len(lengths)+len(encodings) > 0 && !slices.Equal(lengths, []string{"0"}):
+	case h.method == "CONNECT" && f.hasBody():
 		return head{}, errors.New("a CONNECT has no body")
 	}
 	return h, nil
 }
 
-// authority reads host:port; without a port it has the default, 0 being none.
+const (
+	http10 = "HTTP/1.0"
+	http11 = "HTTP/1.1"
+)
+
+func parseRequestLine(line string) (h head, version string, err error) {
+	parts := strings.Split(line, " ")
+	if len(parts) != 3 || !isToken(parts[0]) || parts[1] == "" || parts[2] != http11 && parts[2] != http10 {
+		return head{}, "", errors.New("the request line is not that of HTTP/1.1")
+	}
+	for i := range len(parts[1]) {
+		if c := parts[1][i]; c <= ' ' || c >= 0x7f {
+			return head{}, "", errors.New("the request's target has a character that must be escaped")
+		}
+	}
+	return head{method: parts[0], target: parts[1]}, parts[2], nil
+}
+
+// framing are the values of the headers that say how long the body is.
+type framing struct{ lengths, encodings []string }
+
+// isClear reports whether every program finds the same end of the body.
+func (f framing) isClear(version string) bool {
+	switch {
+	case len(f.lengths)+len(f.encodings) > 1:
+		return false
+	case len(f.encodings) > 0:
+		return f.encodings[0] == "chunked" && version != http10
+	case len(f.lengths) > 0:
+		return f.lengths[0] != "" && strings.Trim(f.lengths[0], "0123456789") == ""
+	}
+	return true
+}
+
+func (f framing) hasBody() bool {
+	return len(f.lengths)+len(f.encodings) > 0 && !slices.Equal(f.lengths, []string{"0"})
+}
+
+// authority parses host:port. Without a port it returns the default; a default of 0 is an error.
 func authority(s string, defaultPort int) (Host, int, error) {
 	host, port := s, defaultPort
 	if bare := strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]"); bare {
@@ -99,7 +129,7 @@ func authority(s string, defaultPort int) (Host, int, error) {
 	} else if strings.Contains(s, ":") {
 		h, p, err := net.SplitHostPort(s)
 		if err != nil {
-			return Host{}, 0, fmt.Errorf("%q is no host:port", s)
+			return Host{}, 0, fmt.Errorf("%q is not host:port", s)
 		}
 		if port, err = parsePort(p); err != nil {
 			return Host{}, 0, err
@@ -110,7 +140,7 @@ func authority(s string, defaultPort int) (Host, int, error) {
 		return Host{}, 0, fmt.Errorf("%q has no port", s)
 	}
 	if strings.HasPrefix(s, "[") != strings.Contains(host, ":") {
-		return Host{}, 0, fmt.Errorf("%q is no host:port", s)
+		return Host{}, 0, fmt.Errorf("%q is not host:port", s)
 	}
 	h, err := ParseHost(host)
 	if err != nil {
@@ -119,7 +149,7 @@ func authority(s string, defaultPort int) (Host, int, error) {
 	return h, port, nil
 }
 
-// destination says whom a request is for, and that its Host header says so too.
+// destination returns the host and port of a request to the proxy. Its Host header must be the same.
 func (h head) destination() (Host, int, error) {
 	var (
 		host        Host
@@ -150,23 +180,23 @@ func (h head) destination() (Host, int, error) {
 	if err != nil {
 		return Host{}, 0, err
 	}
-	return host, port, h.sameHost(host, port, defaultPort)
+	return host, port, h.checkHostHeader(host, port, defaultPort)
 }
 
-// within says that a request in a tunnel is for the host that the tunnel was asked for.
-func (h head) within(host Host, port int) error {
+// checkInTunnel checks that a request in a tunnel is for the tunnel's host.
+func (h head) checkInTunnel(host Host, port int) error {
 	switch {
 	case h.method == "CONNECT":
-		return errors.New("there is no CONNECT within a tunnel")
+		return errors.New("a tunnel must not have a CONNECT in it")
 	case !strings.HasPrefix(h.target, "/") && h.target != "*":
-		return errors.New("a request within a tunnel has a path, not a URL")
+		return errors.New("a request within a tunnel must have a path, not a URL")
 	case len(h.hosts) == 0:
 		return errors.New("there is no Host header")
 	}
-	return h.sameHost(host, port, 80)
+	return h.checkHostHeader(host, port, 80)
 }
 
-func (h head) sameHost(host Host, port, defaultPort int) error {
+func (h head) checkHostHeader(host Host, port, defaultPort int) error {
 	for _, value := range h.hosts {
 		if a, p, err := authority(value, defaultPort); err != nil || a != host || p != port {
 			return fmt.Errorf("the Host header is not %s", net.JoinHostPort(host.String(), fmt.Sprint(port)))
@@ -175,7 +205,7 @@ func (h head) sameHost(host Host, port, defaultPort int) error {
 	return nil
 }
 
-func token(s string) bool {
+func isToken(s string) bool {
 	for i := range len(s) {
 		if !httpguts.IsTokenRune(rune(s[i])) {
 			return false

@@ -10,80 +10,87 @@ import (
 	"strings"
 )
 
-// socketVariable moves the control channel in tests.
+// socketVariable is the path of the control socket in tests.
 const socketVariable = "LOOM_EGRESS_SOCKET"
 
-// usage is for whoever looks into a sidecar; users have `docker loom agent`.
+// usage is shown in a sidecar only. Users have `docker loom agent`.
 const usage = `usage: docker-loom egress COMMAND, in the sidecar of a sandbox
 
   serve             the proxy and the forwarders, as ` + ConfigVariable + ` says
   ready             exit code 0 if serve takes connections
-  allow HOST...     allow hosts from now on, until the sidecar is made anew
+  allow HOST...     allow hosts from now on, until the sidecar is recreated
   policy            the policy in force, as JSON
   check             prove that the network is closed, as the Check on stdin or in ` + CheckVariable + ` says
-  give UID OWNER:GROUP PATH...   give what is UID's in PATH and below to OWNER
-  home UID:GID HOME [FOLDER...]   give HOME away, and the folders in it, made where they are missing
-  view DIR LINKS    make DIR a folder of the symbolic links that LINKS, a JSON object, says
+  give UID OWNER:GROUP PATH...   give the files of UID in PATH and below to OWNER
+  home UID:GID HOME [FOLDER...]   give HOME and the folders in it to UID:GID, and make missing ones
+  view DIR LINKS    make DIR a folder of symbolic links: LINKS is a JSON object of names and targets
   several commands are separated by --
 `
 
-// errUsage asks for the usage and exit code 2.
-var errUsage = errors.New("wrong use")
+// errUsage is answered with the usage and exit code 2.
+var errUsage = errors.New("wrong usage")
 
-// Main runs `docker-loom egress ARGS` and returns the exit code: 0, 1 on an error or where a check finds a surprise, 2 on wrong use.
-func Main(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := run(ctx, args, env, stdin, stdout, stderr)
+// Process is what a command takes from the process that it runs in.
+type Process struct {
+	Getenv         func(string) string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Main runs `docker-loom egress ARGS` and returns the exit code: 0, 1 for an error or a check that did not pass, 2
+// for wrong usage.
+func Main(ctx context.Context, args []string, p Process) int {
+	err := p.runAll(ctx, args)
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprint(stderr, usage)
+		fmt.Fprint(p.Stderr, usage)
 		return 2
 	default:
-		fmt.Fprintln(stderr, "docker-loom egress:", err)
+		fmt.Fprintln(p.Stderr, "docker-loom egress:", err)
 		return 1
 	}
 }
 
-func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		return errUsage
-	}
-	socket := env(socketVariable)
-	if socket == "" {
-		socket = Socket
-	}
-	if i := slices.Index(args, "--"); i >= 0 {
-		if err := run(ctx, args[:i], env, stdin, stdout, stderr); err != nil {
+// runAll runs the commands that are separated by --, until one fails.
+func (p Process) runAll(ctx context.Context, args []string) error {
+	for {
+		i := slices.Index(args, "--")
+		if i < 0 {
+			return p.run(ctx, args)
+		}
+		if err := p.run(ctx, args[:i]); err != nil {
 			return err
 		}
 		args = args[i+1:]
-		return run(ctx, args, env, stdin, stdout, stderr)
+	}
+}
+
+func (p Process) run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	socket := p.Getenv(socketVariable)
+	if socket == "" {
+		socket = Socket
 	}
 	command, args := args[0], args[1:]
 	switch {
 	case command == "serve" && len(args) == 0:
-		c, err := ParseConfig(env(ConfigVariable))
-		if err != nil {
-			return err
-		}
-		return serve(ctx, c, socket, stdout, stderr)
+		return p.serve(ctx, socket)
 	case command == "ready" && len(args) == 0:
-		_, err := ask(ctx, socket, order{})
+		_, err := sendControl(ctx, socket, controlRequest{})
 		return err
 	case command == "allow" && len(args) > 0:
-		_, err := ask(ctx, socket, order{Allow: args})
+		_, err := sendControl(ctx, socket, controlRequest{Allow: args})
 		return err
 	case command == "policy" && len(args) == 0:
-		c, err := ask(ctx, socket, order{})
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(stdout).Encode(c)
+		return p.printPolicy(ctx, socket)
 	case command == "check" && len(args) == 0:
-		return check(ctx, env(CheckVariable), stdin, stdout)
+		return p.check(ctx)
 	case command == "home" && len(args) > 1:
-		return theirs(args[0], args[1], args[2:])
+		return prepareHome(args[0], args[1], args[2:])
 	case command == "give" && len(args) > 2:
 		return give(args[0], args[1], args[2:])
 	case command == "view" && len(args) == 2:
@@ -92,21 +99,37 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 	return errUsage
 }
 
-// check writes a report, and is an error where it is not good.
-func check(ctx context.Context, text string, stdin io.Reader, stdout io.Writer) error {
-	var source io.Reader = strings.NewReader(text)
-	if text == "" {
-		source = stdin
+func (p Process) serve(ctx context.Context, socket string) error {
+	c, err := ParseConfig(p.Getenv(ConfigVariable))
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c, socket, p)
+}
+
+func (p Process) printPolicy(ctx context.Context, socket string) error {
+	c, err := sendControl(ctx, socket, controlRequest{})
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(p.Stdout).Encode(c)
+}
+
+// check writes a report. A report that is not good is an error.
+func (p Process) check(ctx context.Context) error {
+	source := p.Stdin
+	if text := p.Getenv(CheckVariable); text != "" {
+		source = strings.NewReader(text)
 	}
 	var c Check
 	if err := json.NewDecoder(source).Decode(&c); err != nil {
-		return fmt.Errorf("what to check: %w", err)
+		return fmt.Errorf("the check's input: %w", err)
 	}
 	report, err := c.Run(ctx)
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(stdout).Encode(report); err != nil {
+	if err := json.NewEncoder(p.Stdout).Encode(report); err != nil {
 		return err
 	}
 	if !report.OK {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// owner is whom a file belongs to, -1 where that is not to be had.
+// owner returns the owner of a file, -1 if it is not known.
 func owner(info fs.FileInfo) (uid, gid int) {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// releasePages unmaps the binary's pages that its start touched, most of which a sidecar never needs again: they were for
-// initializing all that docker-loom is. What is needed is mapped again from the page cache when it is used.
+// releasePages releases the pages of the binary that its start touched. A sidecar needs few of them again: the rest
+// initialised other parts of docker-loom. The kernel maps a page again when it is used.
 func releasePages() {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
@@ -22,7 +22,7 @@ func releasePages() {
 	}
 	for line := range strings.Lines(string(maps)) {
 		f := strings.Fields(line)
-		// Only what cannot be written: that has no content but the file's.
+		// Only read-only pages: their content is the file's.
 		if len(f) < 6 || f[5] != binary || f[1] != "r-xp" && f[1] != "r--p" {
 			continue
 		}

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answersPing is about an ICMP echo, which needs no privilege where the engine's ping_group_range allows it. Where even
-// that is not possible, nothing can come back.
-func answersPing(_ context.Context, address string) (string, error) {
+// probePing sends an ICMP echo, which needs no privilege if the engine's ping_group_range allows it. If a socket
+// cannot be made, nothing can come back.
+func probePing(_ context.Context, address string) (string, error) {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return "", err

@@ -7,6 +7,6 @@ import (
 	"errors"
 )
 
-func answersPing(context.Context, string) (string, error) {
+func probePing(context.Context, string) (string, error) {
 	return "", errors.New("a check runs in a Linux container")
 }

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Closed gives what [Config].Closed has to say of a machine with these addresses: only those that would count as public.
-// A sidecar has no IPv6, whose addresses change by the day.
+// Closed returns the [Config].Closed of a machine with these addresses: the public ones, the others are closed
+// anyway. A sidecar has no IPv6, so the machine's IPv6 addresses, which change often, are left out.
 func Closed(machine []netip.Addr) []netip.Prefix {
 	var list []netip.Prefix
 	for _, a := range machine {
@@ -22,7 +22,7 @@ func Closed(machine []netip.Addr) []netip.Prefix {
 	return slices.Compact(list)
 }
 
-// policy is the Config in force. Hosts can be added while it is used; nothing that was decided is remembered.
+// policy is the current Config. Hosts can be added while it is used. No decision is cached.
 type policy struct {
 	mu             sync.RWMutex
 	config         Config
@@ -41,46 +41,47 @@ func newPolicy(c Config) (*policy, error) {
 	return p, nil
 }
 
-// add takes all of the rules or none.
+// add adds all of the rules. If one is wrong, it adds none.
 func (p *policy) add(allow, private []string) error {
-	read := func(list []string) ([]Rule, error) {
-		var rules []Rule
-		for _, s := range list {
-			r, err := ParseRule(s)
-			if err != nil {
-				return nil, err
-			}
-			rules = append(rules, r)
-		}
-		return rules, nil
-	}
-	a, err := read(allow)
+	a, err := parseRules(allow)
 	if err != nil {
 		return err
 	}
-	b, err := read(private)
+	b, err := parseRules(private)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range a {
-		if !slices.Contains(p.allow, r) {
-			p.allow = append(p.allow, r)
-			p.config.Allow = append(p.config.Allow, r.String())
-		}
-	}
-	for _, r := range b {
-		if !slices.Contains(p.private, r) {
-			p.private = append(p.private, r)
-			p.config.AllowPrivate = append(p.config.AllowPrivate, r.String())
-		}
-	}
+	addRules(&p.allow, &p.config.Allow, a)
+	addRules(&p.private, &p.config.AllowPrivate, b)
 	return nil
 }
 
-// inForce is a copy of what holds now.
-func (p *policy) inForce() Config {
+func parseRules(list []string) ([]Rule, error) {
+	var rules []Rule
+	for _, s := range list {
+		r, err := ParseRule(s)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}
+
+// addRules adds the rules that are new, and their texts.
+func addRules(rules *[]Rule, texts *[]string, more []Rule) {
+	for _, r := range more {
+		if !slices.Contains(*rules, r) {
+			*rules = append(*rules, r)
+			*texts = append(*texts, r.String())
+		}
+	}
+}
+
+// current returns a copy of the Config with the rules that were added.
+func (p *policy) current() Config {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	c := p.config
@@ -88,12 +89,12 @@ func (p *policy) inForce() Config {
 	return c
 }
 
-// ruling is what the policy says of a host and a port, before any address is known.
+// ruling is the policy's answer for a host and a port, before any address is known.
 type ruling struct {
 	allowed bool
 	reason  string // of a denial
 	private bool   // the name may have a private address
-	raw     bool   // a tunnel may carry what is neither TLS nor HTTP
+	raw     bool   // a tunnel may carry protocols other than TLS and HTTP
 }
 
 func (p *policy) rule(h Host, port int) ruling {
@@ -115,7 +116,7 @@ func (p *policy) rule(h Host, port int) ruling {
 	if p.config.Mode == Open && !h.Address.IsValid() {
 		r.allowed, r.raw = true, true
 	}
-	// What browsers and package managers speak on these two is known, and looked at.
+	// On these two ports browsers and package managers use TLS and HTTP, which are checked.
 	r.raw = r.raw && port != 80 && port != 443
 	switch {
 	case r.allowed:
@@ -129,17 +130,17 @@ func (p *policy) rule(h Host, port int) ruling {
 	return r
 }
 
-// refusedError says that a host is allowed and the address that was to be dialled is not.
+// refusedError is returned for an allowed host whose address is not allowed.
 type refusedError struct {
 	address netip.Addr
 	reason  string
 }
 
-// Error names the address and what it is.
+// Error implements error.
 func (e *refusedError) Error() string { return fmt.Sprintf("%s is %s", e.address, e.reason) }
 
-// dial decides about the very address that is about to be dialled for a host that is allowed.
-func (p *policy) dial(a netip.AddrPort, r ruling) error {
+// checkAddress checks the address that is about to be connected to for an allowed host.
+func (p *policy) checkAddress(a netip.AddrPort, r ruling) error {
 	addr := a.Addr().WithZone("").Unmap()
 	kind, why := classify(addr)
 	if slices.ContainsFunc(p.config.Closed, func(n netip.Prefix) bool { return n.Contains(addr) }) {
@@ -158,13 +159,14 @@ func (p *policy) dial(a netip.AddrPort, r ruling) error {
 	return &refusedError{addr, why}
 }
 
-// client says whether the proxy takes requests from an address.
-func (p *policy) client(a netip.Addr) bool {
+// isClient reports whether the proxy serves an address.
+func (p *policy) isClient(a netip.Addr) bool {
 	a = a.WithZone("").Unmap()
-	return len(p.config.Clients) == 0 || slices.ContainsFunc(p.config.Clients, func(n netip.Prefix) bool { return n.Contains(a) })
+	return len(p.config.Clients) == 0 ||
+		slices.ContainsFunc(p.config.Clients, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
-// denial is the body of a refusal: it names the host, why, and what allows it.
+// denial returns the body of a refusal: the host, the reason, and the command that allows it.
 func (p *policy) denial(h Host, port int, reason string) string {
 	target := h.String()
 	if port != 80 && port != 443 || h.Address.Is6() {

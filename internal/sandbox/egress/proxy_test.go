@@ -311,7 +311,7 @@ func TestPrivateNamesOfTheCompany(t *testing.T) {
 	corp, other := p.rule(Host{Name: "git.corp.test"}, 443), p.rule(Host{Name: "other.test"}, 443)
 	assert.Assert(t, corp.allowed && corp.private)
 	assert.Assert(t, !other.allowed)
-	dial := func(address string, r ruling) bool { return p.dial(netip.MustParseAddrPort(address), r) == nil }
+	dial := func(address string, r ruling) bool { return p.checkAddress(netip.MustParseAddrPort(address), r) == nil }
 	assert.Assert(t, dial("10.1.2.3:443", corp))
 	assert.Assert(t, dial("[fd12::1]:443", corp))
 	assert.Assert(t, !dial("127.0.0.1:443", corp))
@@ -607,13 +607,13 @@ func TestAHostAllowedWhileRunningCountsAtOnce(t *testing.T) {
 	l, err := listenControl(socket)
 	assert.NilError(t, err)
 	t.Cleanup(func() { l.Close() })
-	go func() { _ = control(l, f.policy) }()
+	go func() { _ = serveControl(l, f.policy) }()
 	env := func(name string) string {
 		return map[string]string{socketVariable: socket}[name]
 	}
 	main := func(args ...string) (int, string, string) {
 		var stdout, stderr strings.Builder
-		code := Main(t.Context(), args, env, strings.NewReader(""), &stdout, &stderr)
+		code := Main(t.Context(), args, Process{Getenv: env, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr})
 		return code, stdout.String(), stderr.String()
 	}
 
@@ -652,7 +652,7 @@ func TestOnlyClientsAreServed(t *testing.T) {
 }
 
 func TestTheProxyIsNotLedToItself(t *testing.T) {
-	own := ownAddresses(Config{Forwards: []Forward{{Listen: 8080}}})
+	own := isOwnListener(Config{Forwards: []Forward{{Listen: 8080}}})
 	assert.Assert(t, own(netip.MustParseAddrPort("127.0.0.1:3128")))
 	assert.Assert(t, own(netip.MustParseAddrPort("127.0.0.1:8080")))
 	assert.Assert(t, !own(netip.MustParseAddrPort("127.0.0.1:8081")))
@@ -748,7 +748,7 @@ func FuzzParseHead(f *testing.F) {
 }
 
 func TestAHeadThatDoesNotComeEndsTheConnection(t *testing.T) {
-	f := start(t, Config{Mode: Open}, nil, func(x *proxy) { x.head = time.Millisecond })
+	f := start(t, Config{Mode: Open}, nil, func(x *proxy) { x.headTime = time.Millisecond })
 	conn, err := net.Dial("tcp", f.address)
 	assert.NilError(t, err)
 	defer conn.Close()

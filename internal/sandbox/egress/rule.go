@@ -11,16 +11,16 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Rule is one entry of the allowlist: a name, every name below one ("*.example.com"), or an IP address written out; with a
-// port, else 80 and 443.
+// Rule is an entry of the allowlist: a name, every name below one ("*.example.com"), or an IP address. Without a port
+// it is for 80 and 443.
 type Rule struct {
-	Host    string     // normalised; without the "*." of a suffix; "" for an address
-	Suffix  bool       // every name below Host, not Host itself
-	Address netip.Addr // of an IP rule
+	Host    string     // normalised, without the "*." of a suffix; "" for an address
+	Suffix  bool       // matches every name below Host, not Host itself
+	Address netip.Addr // valid for an address
 	Port    int        // 0 is 80 and 443
 }
 
-// ParseRule reads "example.com", "*.example.com", "example.com:8443", "192.0.2.7", "[2001:db8::1]:443".
+// ParseRule parses "example.com", "*.example.com", "example.com:8443", "192.0.2.7" or "[2001:db8::1]:443".
 func ParseRule(s string) (Rule, error) {
 	wrong := func(why string) (Rule, error) { return Rule{}, fmt.Errorf("host %q: %s", s, why) }
 	var r Rule
@@ -43,7 +43,7 @@ func ParseRule(s string) (Rule, error) {
 	} else if strings.Contains(text, ":") {
 		h, p, err := net.SplitHostPort(text)
 		if err != nil {
-			return wrong("it is no name, no name:port and no address")
+			return wrong("it must be a name, name:port or an address")
 		}
 		host = h
 		if r.Port, err = parsePort(p); err != nil {
@@ -72,7 +72,7 @@ func ParseRule(s string) (Rule, error) {
 	return r, nil
 }
 
-// String gives the rule as it is written in settings.
+// String returns the rule as settings spell it.
 func (r Rule) String() string {
 	host := r.Host
 	if r.Suffix {
@@ -87,7 +87,7 @@ func (r Rule) String() string {
 	return net.JoinHostPort(host, strconv.Itoa(r.Port))
 }
 
-// Matches says whether the rule lists this port of h.
+// Matches reports whether the rule allows this port of h.
 func (r Rule) Matches(h Host, port int) bool {
 	if r.Port != port && (r.Port != 0 || port != 80 && port != 443) {
 		return false
@@ -101,13 +101,13 @@ func (r Rule) Matches(h Host, port int) bool {
 	return h.Name == r.Host
 }
 
-// Host is the host of a request or of a rule in its one normal form: a name or an address.
+// Host is the normalised host of a request or of a rule: a name or an address.
 type Host struct {
 	Name    string
 	Address netip.Addr
 }
 
-// String gives the name or the address.
+// String returns the name or the address.
 func (h Host) String() string {
 	if h.Address.IsValid() {
 		return h.Address.String()
@@ -115,12 +115,12 @@ func (h Host) String() string {
 	return h.Name
 }
 
-// ParseHost normalises a name (case, a final dot, letters beyond ASCII) or an address. Forms of an IPv4 address that are
-// not the usual four numbers (0x7f.1, 2130706433, 0177.0.0.1) are refused: resolvers do not agree on what they mean.
+// ParseHost normalises a name (case, a final dot, letters beyond ASCII) or an address. An IPv4 address must have four
+// decimal numbers: resolvers do not agree on the meaning of 0x7f.1, 2130706433 or 0177.0.0.1.
 func ParseHost(s string) (Host, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		if a.Zone() != "" {
-			return Host{}, errors.New("an address with a zone is none of the internet")
+			return Host{}, errors.New("an address with a zone is not of the internet")
 		}
 		return Host{Address: a.Unmap()}, nil
 	}
@@ -128,10 +128,10 @@ func ParseHost(s string) (Host, error) {
 	if name == "" {
 		return Host{}, errors.New("it is empty")
 	}
-	if !plain(name) {
+	if !hasHostCharacters(name) {
 		ascii, err := idna.Lookup.ToASCII(name)
 		if err != nil {
-			return Host{}, fmt.Errorf("it is no host name: %w", err)
+			return Host{}, fmt.Errorf("it is not a host name: %w", err)
 		}
 		name = ascii
 	}
@@ -141,18 +141,18 @@ func ParseHost(s string) (Host, error) {
 	}
 	labels := strings.Split(name, ".")
 	for _, l := range labels {
-		if l == "" || len(l) > 63 || strings.HasPrefix(l, "-") || strings.HasSuffix(l, "-") || !plain(l) {
-			return Host{}, errors.New("it is no host name")
+		if l == "" || len(l) > 63 || strings.HasPrefix(l, "-") || strings.HasSuffix(l, "-") || !hasHostCharacters(l) {
+			return Host{}, errors.New("it is not a host name")
 		}
-		// A label that does not decode is refused, so that what we compare is what any resolver asks for.
+		// A label that does not decode is refused: resolvers could ask for another name than the one that we compare.
 		if strings.HasPrefix(l, "xn--") {
 			if _, err := idna.Lookup.ToUnicode(l); err != nil {
-				return Host{}, fmt.Errorf("it is no host name: %w", err)
+				return Host{}, fmt.Errorf("it is not a host name: %w", err)
 			}
 		}
 	}
-	// As browsers do it: a name whose last label is a number is a way to write an address.
-	if last := labels[len(labels)-1]; numeric(last) {
+	// As in browsers, a name whose last label is a number is an address.
+	if last := labels[len(labels)-1]; isNumber(last) {
 		return Host{}, errors.New("it is an unusual form of an IPv4 address")
 	}
 	return Host{Name: name}, nil
@@ -161,13 +161,13 @@ func ParseHost(s string) (Host, error) {
 func parsePort(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != s {
-		return 0, fmt.Errorf("%q is no port", s)
+		return 0, fmt.Errorf("%q is not a port", s)
 	}
 	return n, nil
 }
 
-// plain is about the characters that names of hosts have; underscores are met in practice.
-func plain(s string) bool {
+// hasHostCharacters reports whether s has only characters of host names. Underscores occur in practice.
+func hasHostCharacters(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
@@ -178,7 +178,7 @@ func plain(s string) bool {
 	return true
 }
 
-func numeric(label string) bool {
+func isNumber(label string) bool {
 	if rest, ok := strings.CutPrefix(label, "0x"); ok {
 		return strings.Trim(rest, "0123456789abcdef") == ""
 	}

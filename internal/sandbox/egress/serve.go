@@ -16,75 +16,39 @@ import (
 	"syscall"
 )
 
-// memoryLimit keeps the heap within the 64 MB that a sidecar has, beside the binary's own pages.
+// memoryLimit keeps the heap within the 64 MB of a sidecar, beside the binary's own pages.
 const memoryLimit = 40 << 20
 
-// serve runs the proxy, the forwarders and the control channel until SIGTERM or SIGINT, at which it ends at once: what is
-// open then has no time to end, and a sandbox without its proxy has no way out.
-func serve(ctx context.Context, c Config, socket string, log, ready io.Writer) error {
+// serve runs the proxy, the forwards and the control channel until SIGTERM or SIGINT. It then ends at once, with what
+// is open: a sandbox without its proxy has no way out.
+func serve(ctx context.Context, c Config, socket string, process Process) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	debug.SetMemoryLimit(memoryLimit)
 	debug.SetGCPercent(50)
 
-	if forwarding() {
+	if forwardsPackets() {
 		return errors.New("this container forwards packets from one of its networks to the other (net.ipv4.ip_forward)")
 	}
 	p, err := newPolicy(c)
 	if err != nil {
 		return err
 	}
-	x := newProxy(p, log, nil)
-	x.own = ownAddresses(c)
-	ended := make(chan error)
-	start := func(what string, run func() error, closer io.Closer) {
-		context.AfterFunc(ctx, func() { closer.Close() })
-		go func() {
-			err := run()
-			select {
-			case ended <- fmt.Errorf("%s: %w", what, err):
-			case <-ctx.Done():
-			}
-		}()
-	}
-
-	inside := x.inside(c)
-	// All is bound before anything is served: a sidecar that lacks a port is none.
-	for _, f := range c.Forwards {
-		address := ":" + strconv.Itoa(f.Listen)
-		if f.Protocol == "udp" {
-			conn, err := net.ListenUDP("udp", &net.UDPAddr{Port: f.Listen})
-			if err != nil {
-				return err
-			}
-			start("forward "+address+"/udp", func() error { return forwardUDP(ctx, conn, f.Target, inside) }, conn)
-			continue
-		}
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return err
-		}
-		start("forward "+address, func() error { return forwardTCP(ctx, l, f.Target, inside) }, l)
-	}
-	l, err := net.Listen("tcp", ":"+strconv.Itoa(Port))
-	if err != nil {
+	x := newProxy(p, process.Stdout, nil)
+	x.isOwnListener = isOwnListener(c)
+	s := &servers{ctx: ctx, ended: make(chan error)}
+	if err := s.start(c, x, socket); err != nil {
 		return err
 	}
-	start("proxy", func() error { return x.listen(ctx, l) }, l)
-	unix, err := listenControl(socket)
-	if err != nil {
-		return err
-	}
-	start("control", func() error { return control(unix, p) }, unix)
 
-	// What the start of the whole program took.
+	// The start of the whole program took more memory than serving does.
 	debug.FreeOSMemory()
 	releasePages()
-	fmt.Fprintln(ready, "docker-loom egress: ready")
+	fmt.Fprintln(process.Stderr, "docker-loom egress: ready")
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-ended:
+	case err := <-s.ended:
 		if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 			return nil
 		}
@@ -92,8 +56,58 @@ func serve(ctx context.Context, c Config, socket string, log, ready io.Writer) e
 	}
 }
 
-// ownAddresses says whether an address is a listener of this process, so that the proxy is not led to itself.
-func ownAddresses(c Config) func(netip.AddrPort) bool {
+// servers are the listeners of a sidecar. They close when ctx ends.
+type servers struct {
+	ctx   context.Context
+	ended chan error // the first server that ended by itself
+}
+
+// start listens on all ports. If one cannot be had, the sidecar does not start.
+func (s *servers) start(c Config, x *proxy, socket string) error {
+	dialer := x.serviceDialer(c)
+	for _, f := range c.Forwards {
+		address := ":" + strconv.Itoa(f.Listen)
+		if f.Protocol == "udp" {
+			conn, err := net.ListenUDP("udp", &net.UDPAddr{Port: f.Listen})
+			if err != nil {
+				return err
+			}
+			s.run("forward "+address+"/udp", conn, func() error { return forwardUDP(s.ctx, conn, f.Target, dialer) })
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		s.run("forward "+address, l, func() error { return forwardTCP(s.ctx, l, f.Target, dialer) })
+	}
+	l, err := net.Listen("tcp", ":"+strconv.Itoa(Port))
+	if err != nil {
+		return err
+	}
+	s.run("proxy", l, func() error { return x.listen(s.ctx, l) })
+	unix, err := listenControl(socket)
+	if err != nil {
+		return err
+	}
+	s.run("control", unix, func() error { return serveControl(unix, x.policy) })
+	return nil
+}
+
+func (s *servers) run(name string, listener io.Closer, serve func() error) {
+	context.AfterFunc(s.ctx, func() { listener.Close() })
+	go func() {
+		err := serve()
+		select {
+		case s.ended <- fmt.Errorf("%s: %w", name, err):
+		case <-s.ctx.Done():
+		}
+	}()
+}
+
+// isOwnListener returns a function that reports whether an address is a listener of this process: the proxy must not
+// connect to itself.
+func isOwnListener(c Config) func(netip.AddrPort) bool {
 	ports := []int{Port}
 	for _, f := range c.Forwards {
 		ports = append(ports, f.Listen)
@@ -106,7 +120,7 @@ func ownAddresses(c Config) func(netip.AddrPort) bool {
 		if addr.IsLoopback() || addr.IsUnspecified() {
 			return true
 		}
-		// Asked each time: networks are joined while this runs.
+		// The container may join networks while it runs.
 		own, err := net.InterfaceAddrs()
 		return err != nil || slices.ContainsFunc(own, func(n net.Addr) bool {
 			p, err := netip.ParsePrefix(n.String())
@@ -115,9 +129,9 @@ func ownAddresses(c Config) func(netip.AddrPort) bool {
 	}
 }
 
-// forwarding says whether the kernel would pass packets on between the networks of a sidecar, past the proxy. Outside of a
-// container, as in tests, there is no such wall.
-func forwarding() bool {
+// forwardsPackets reports whether the kernel would pass packets between the networks of a sidecar, past the proxy. It
+// is false outside of a container, as in tests.
+func forwardsPackets() bool {
 	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
 	return os.Getpid() == 1 && (err != nil || strings.TrimSpace(string(b)) != "0")
 }

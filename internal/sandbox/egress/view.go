@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// view makes dir a folder of symbolic links, as the JSON object text says of their names, and takes away what else is in
-// it. Everybody may make files there, and replace none that is another's: the links are ours.
+// view makes dir a folder of symbolic links and removes everything else in it. text is a JSON object of names and
+// targets. All users may make files in dir, but not replace the links, which belong to root.
 func view(dir, text string) error {
 	var links map[string]string
 	if err := json.Unmarshal([]byte(text), &links); err != nil {
@@ -20,18 +20,18 @@ func view(dir, text string) error {
 		return err
 	}
 	defer root.Close()
-	was, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range was {
+	for _, e := range entries {
 		if err := root.RemoveAll(e.Name()); err != nil {
 			return err
 		}
 	}
 	for name, to := range links {
 		if name != filepath.Base(name) {
-			return fmt.Errorf("%q is no name", name)
+			return fmt.Errorf("%q is not a name", name)
 		}
 		if err := root.Symlink(to, name); err != nil {
 			return err

@@ -43,7 +43,9 @@ func TestSeveralCommandsRunInTheirOrderAndEndWithTheFirstError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var said strings.Builder
-	run := func(args ...string) int { return Main(t.Context(), args, os.Getenv, nil, &said, &said) }
+	run := func(args ...string) int {
+		return Main(t.Context(), args, Process{Getenv: os.Getenv, Stdout: &said, Stderr: &said})
+	}
 	assert.Equal(t, run("view", dir, `{"a": "/a"}`, "--", "view", dir, `{"b": "/b"}`), 0, said.String())
 	_, err := os.Lstat(filepath.Join(dir, "b"))
 	assert.NilError(t, err)

@@ -9,5 +9,7 @@ import (
 )
 
 func main() {
-	os.Exit(egress.Main(context.Background(), os.Args[2:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(egress.Main(context.Background(), os.Args[2:], egress.Process{
+		Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	}))
 }

@@ -1,0 +1,26 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/golden"
+)
+
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	services := []ServiceAccess{{Name: "web", Open: true, Ways: []string{"writes /srv/uploads"}}, {Name: "db"}}
+	for name, s := range map[string]Spec{"linked": linkedSpec(), "main": mainSpec()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, err := Access(s, services, []string{"GH_TOKEN"})
+			assert.NilError(t, err)
+			golden.Assert(t, a.Text()+"\n"+strings.Join(a.Lines(), "\n")+"\n", name+"-access.txt")
+			text, err := json.MarshalIndent(a, "", "  ")
+			assert.NilError(t, err)
+			golden.Assert(t, string(text)+"\n", name+"-access.json")
+		})
+	}
+}

@@ -1,0 +1,61 @@
+package staging
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+)
+
+// sshRefusal is what git prints in place of ssh.
+const sshRefusal = "docker loom: ssh does not leave the sandbox. " +
+	"Use the repository's https address, with its host allowed: docker loom agent allow HOST"
+
+// sshCommand runs ssh if there is a configuration for it: a ProxyCommand in a vault's file is the only way out.
+const sshCommand = `f() { test -e ~/.ssh/config && exec ssh "$@"; echo "` + sshRefusal + `" >&2; exit 255; }; f`
+
+// credentialHelper only reads: the helper store would also write the file.
+const credentialHelper = `!f() { test "$1" != get || git credential-store --file=` + gitCredentials + ` get; }; f`
+
+// writeGitConfig writes the image's own system configuration with what the agent's git needs. The repository's own
+// configuration overrides it.
+func (w *writer) writeGitConfig() error {
+	var b bytes.Buffer
+	b.Write(w.GitConfig)
+	if n := b.Len(); n > 0 && w.GitConfig[n-1] != '\n' {
+		b.WriteByte('\n')
+	}
+	b.WriteString("# docker loom: below is what the sandbox adds\n")
+	// The files are not the agent's own, and no other user is here whose repository git could be tricked into using.
+	b.WriteString("[safe]\n\tdirectory = *\n")
+	if w.UserName != "" || w.UserEmail != "" {
+		b.WriteString("[user]\n")
+		if w.UserName != "" {
+			b.WriteString("\tname = " + quoteGitValue(w.UserName) + "\n")
+		}
+		if w.UserEmail != "" {
+			b.WriteString("\temail = " + quoteGitValue(w.UserEmail) + "\n")
+		}
+	}
+	// It would lock the repository for the user, and has not the rights for all of it.
+	b.WriteString("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n")
+	// git would write a new branch's upstream into the repository's configuration, and a push would ask for it.
+	b.WriteString("[branch]\n\tautoSetupMerge = false\n[push]\n\tdefault = current\n")
+	if w.wanted[path.Join(homeFolder, strings.TrimPrefix(gitCredentials, sandbox.Home+"/"))] {
+		b.WriteString("[credential]\n\thelper = " + quoteGitValue(credentialHelper) + "\n")
+	}
+	b.WriteString("[core]\n\tsshCommand = " + quoteGitValue(sshCommand) + "\n[ssh]\n\tvariant = ssh\n")
+	for _, host := range slices.Compact(slices.Sorted(slices.Values(w.GitHosts))) {
+		fmt.Fprintf(&b, "[url %s]\n\tinsteadOf = %s\n\tinsteadOf = %s\n",
+			quoteGitValue("https://"+host+"/"), quoteGitValue("git@"+host+":"), quoteGitValue("ssh://git@"+host+"/"))
+	}
+	return w.addFile("gitconfig", "/etc/gitconfig", b.Bytes(), 0o644)
+}
+
+// quoteGitValue quotes a value for git's configuration.
+func quoteGitValue(v string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", "", "\x00", "").Replace(v) + `"`
+}
