@@ -177,7 +177,7 @@ func (m *Merged) MarshalJSON() ([]byte, error) {
 	if err != nil || m.document == nil {
 		return data, err
 	}
-	merged, err := jsonc.Parse("merged configuration", data)
+	merged, err := parse("merged configuration", data)
 	if err != nil {
 		return nil, err
 	}

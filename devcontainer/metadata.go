@@ -47,7 +47,7 @@ func ParseMetadata(label string) ([]Metadata, error) {
 	if strings.TrimSpace(label) == "" {
 		return nil, nil
 	}
-	n, err := jsonc.Parse(LabelMetadata, []byte(label))
+	n, err := parse(LabelMetadata, []byte(label))
 	if err != nil {
 		return nil, err
 	}
@@ -80,16 +80,16 @@ func Label(entries []Metadata) string {
 
 func decodeMetadata(n *jsonc.Node, loose bool) (Metadata, error) {
 	if n.Kind != '{' {
-		return Metadata{}, n.Errorf("%s is no object", n.Show())
+		return Metadata{}, asError(n.Errorf("%s is no object", n.Show()))
 	}
 	d := &decoder{loose: loose}
 	m := d.metadata(n)
-	return m, d.Err
+	return m, asError(d.Err)
 }
 
 // UnmarshalJSON reads one entry, comments and all.
 func (m *Metadata) UnmarshalJSON(data []byte) error {
-	n, err := jsonc.Parse("metadata", data)
+	n, err := parse("metadata", data)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (m Metadata) node() (*jsonc.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := jsonc.Parse(LabelMetadata, data)
+	now, err := parse(LabelMetadata, data)
 	if err != nil || m.written == nil {
 		return now, err
 	}
@@ -166,7 +166,7 @@ func (c Command) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads any of the three forms.
 func (c *Command) UnmarshalJSON(data []byte) error {
-	n, err := jsonc.Parse("command", data)
+	n, err := parse("command", data)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (c *Command) UnmarshalJSON(data []byte) error {
 	if cmd := d.command(n); cmd != nil {
 		*c = *cmd
 	}
-	return d.Err
+	return asError(d.Err)
 }
 
 // errNoTarget says what is wrong with a mount.
@@ -232,13 +232,13 @@ func (m Mount) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a string or an object.
 func (m *Mount) UnmarshalJSON(data []byte) error {
-	n, err := jsonc.Parse("mount", data)
+	n, err := parse("mount", data)
 	if err != nil {
 		return err
 	}
 	d := &decoder{loose: true}
 	*m = d.mount(n)
-	return d.Err
+	return asError(d.Err)
 }
 
 // String is m as docker run --mount takes it.

@@ -12,14 +12,14 @@ import (
 func Read(p Place) (*Config, error) {
 	n, err := jsonc.Read(p.Path)
 	if err != nil {
-		return nil, err
+		return nil, asError(err)
 	}
 	return fromDocument(p, n)
 }
 
 func fromDocument(p Place, n *jsonc.Node) (*Config, error) {
 	if n.Kind != '{' {
-		return nil, n.Errorf("%s is no object", n.Show())
+		return nil, asError(n.Errorf("%s is no object", n.Show()))
 	}
 	n, err := modern(n)
 	if err != nil {
@@ -33,7 +33,7 @@ func decodeConfig(p Place, n, read *jsonc.Node, loose bool) (*Config, error) {
 	d := &decoder{known: true, loose: loose}
 	c := d.config(n)
 	if d.Err != nil {
-		return nil, d.Err
+		return nil, asError(d.Err)
 	}
 	c.Path, c.Workspace, c.Raw = p.Path, p.Workspace, n.JSON()
 	c.document, c.read = n, read
@@ -59,7 +59,7 @@ func modern(n *jsonc.Node) (*jsonc.Node, error) {
 	d.Array(vscode.Get("extensions"), "strings")
 	d.Object(vscode.Get("settings"))
 	if d.Err != nil {
-		return nil, d.Err
+		return nil, asError(d.Err)
 	}
 	if custom == nil {
 		custom = n.Object("customizations")

@@ -58,7 +58,7 @@ func (v Vars) text(n *jsonc.Node) (string, error) {
 	s := replace(n.Text, func(name string, args []string) (string, bool) {
 		value, ok := v.local(name, args)
 		if !ok && (name == "env" || name == "localEnv") && err == nil {
-			err = n.Errorf("${%s} names no variable", name)
+			err = asError(n.Errorf("${%s} names no variable", name))
 		}
 		return value, ok
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
@@ -43,7 +44,7 @@ type agentWhere struct{ loom, agent string }
 
 func (o *agentWhere) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.loom, "loom", "", "The loom, in place of ID")
-	flags.StringVar(&o.agent, "as", "", "Name of the agent (default: "+loom.DefaultAgent+")")
+	flags.StringVar(&o.agent, "as", "", "Name of the agent (default: "+agent.DefaultName+")")
 }
 
 func newAgentCommand(env *environment) *cobra.Command {
@@ -72,7 +73,7 @@ The exit code is the command's; 125 where docker loom could not run it.`,
 	flags := cmd.Flags()
 	o.env = opts.NewListOpts(opts.ValidateEnv)
 	flags.StringVar(&o.loom, "loom", "", "The loom, in place of ID")
-	flags.StringVar(&o.agent, "as", "", "Name of the agent (default: "+loom.DefaultAgent+")")
+	flags.StringVar(&o.agent, "as", "", "Name of the agent (default: "+agent.DefaultName+")")
 	flags.StringVar(&o.image, "image", "", "Image of the sandbox")
 	flags.StringVar(&o.egress, "egress", "", "What the agent reaches: none, restricted or open")
 	flags.StringVar(&o.services, "services-egress", "", "How the loom's services reach the outside: restricted or open")
@@ -158,7 +159,7 @@ func runAgent(cmd *cobra.Command, env *environment, o *agentOptions, args []stri
 	if err := o.check(); err != nil {
 		return usageError{cmd, err}
 	}
-	req := loom.AgentRequest{
+	req := agent.Request{
 		Agent: o.agent, Image: o.image, Egress: o.egress, ServicesEgress: o.services, Vault: o.vault, Trust: o.trust, Quiet: o.quiet,
 		Process: engine.Process{Cmd: command, Detach: o.detach, Dir: o.dir, Env: o.env.GetSlice()},
 	}
@@ -173,7 +174,7 @@ func runAgent(cmd *cobra.Command, env *environment, o *agentOptions, args []stri
 }
 
 func (o *agentOptions) check() error {
-	if o.agent != "" && !loom.AgentName(o.agent) {
+	if o.agent != "" && !agent.IsName(o.agent) {
 		return fmt.Errorf("--as %s: a name is of lower-case letters, digits, - and _", o.agent)
 	}
 	if o.egress != "" && !slices.Contains([]string{"none", "restricted", "open"}, o.egress) {
@@ -240,7 +241,7 @@ func secrets(named, files []string) (map[string]string, error) {
 }
 
 // runAgent runs the command with the process's own streams, and ends with its exit code.
-func (o *execOptions) runAgent(ctx context.Context, env *environment, id string, req loom.AgentRequest) error {
+func (o *execOptions) runAgent(ctx context.Context, env *environment, id string, req agent.Request) error {
 	var args []string
 	if id != "" {
 		args = []string{id}
@@ -265,7 +266,7 @@ func (o *execOptions) runAgent(ctx context.Context, env *environment, id string,
 		return ctx
 	}
 	named := len(p.Cmd) > 0
-	code, err := l.Agent(ctx, &req)
+	code, err := agent.New(l).Run(ctx, &req)
 	stop()
 	if err == nil && code == notFound && !named {
 		fmt.Fprintln(env.docker.Err(), "hint: where the image lacks it, --image or container.agent.image names another image, container.agent.command another command")
@@ -276,7 +277,7 @@ func (o *execOptions) runAgent(ctx context.Context, env *environment, id string,
 // notFound is the exit code of a command that is not there.
 const notFound = 127
 
-func printAccess(ctx context.Context, env *environment, format, id string, req loom.AgentRequest) error {
+func printAccess(ctx context.Context, env *environment, format, id string, req agent.Request) error {
 	var args []string
 	if id != "" {
 		args = []string{id}
@@ -286,7 +287,7 @@ func printAccess(ctx context.Context, env *environment, format, id string, req l
 		return err
 	}
 	req.Where = where
-	access, err := l.AgentAccess(ctx, &req)
+	access, err := agent.New(l).Access(ctx, &req)
 	if err != nil {
 		return err
 	}
@@ -296,13 +297,13 @@ func printAccess(ctx context.Context, env *environment, format, id string, req l
 // agentHint is the next step for an error of agent.
 func agentHint(err error) string {
 	var (
-		remote  *loom.RemoteSandboxError
-		main    *loom.MainServicesError
-		runtime *loom.RuntimeError
-		none    *loom.NoSandboxError
-		unknown *loom.UnknownAgentError
-		gone    *loom.GoneError
-		leak    *loom.LeakError
+		remote  *agent.RemoteSandboxError
+		main    *agent.MainServicesError
+		runtime *agent.RuntimeError
+		none    *agent.NoSandboxError
+		unknown *agent.UnknownAgentError
+		gone    *agent.GoneError
+		leak    *agent.LeakError
 		service *loom.SandboxServiceError
 	)
 	switch {
@@ -314,7 +315,7 @@ func agentHint(err error) string {
 		return "docker loom prune ends what is left of the loom"
 	case errors.As(err, &runtime):
 		return "install it for the engine, or choose another with container.agent.runtime"
-	case errors.As(err, &none) && none.Agent != loom.DefaultAgent:
+	case errors.As(err, &none) && none.Agent != agent.DefaultName:
 		return "docker loom agent " + none.Loom + " --as " + none.Agent + " starts it"
 	case errors.As(err, &none):
 		return "docker loom agent " + none.Loom + " starts it"
@@ -341,7 +342,7 @@ func newAgentListCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := l.Agents(cmd.Context())
+			list, err := agent.New(l).List(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -353,7 +354,7 @@ func newAgentListCommand(env *environment) *cobra.Command {
 }
 
 // agentContext prints sandboxes as docker's own lists are printed.
-func agentContext(w io.Writer, format string, list []loom.Sandbox) error {
+func agentContext(w io.Writer, format string, list []agent.Sandbox) error {
 	switch format {
 	case "", formatter.TableFormatKey:
 		rows := [][]string{{"LOOM", "AGENT", "STATE", "IMAGE", "EGRESS", "SINCE"}}
@@ -385,7 +386,12 @@ func newAgentStopCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			stopped, err := l.StopAgent(cmd.Context(), where, at.agent, all)
+			agents := agent.New(l)
+			stop := func() ([]agent.Sandbox, error) { return agents.Stop(cmd.Context(), where, at.agent) }
+			if all {
+				stop = func() ([]agent.Sandbox, error) { return agents.StopAll(cmd.Context(), where) }
+			}
+			stopped, err := stop()
 			if err != nil {
 				return err
 			}
@@ -446,7 +452,7 @@ func runAgentLog(cmd *cobra.Command, env *environment, o *agentLogOptions, args 
 	if err != nil {
 		return err
 	}
-	req := loom.AgentLogRequest{Where: where, Agent: o.agent, Follow: o.follow, Denied: o.denied, Tail: o.tail}
+	req := agent.LogRequest{Where: where, Agent: o.agent, Follow: o.follow, Denied: o.denied, Tail: o.tail}
 	out := env.docker.Out()
 	switch {
 	case o.format == "" || o.format == formatter.TableFormatKey:
@@ -454,7 +460,7 @@ func runAgentLog(cmd *cobra.Command, env *environment, o *agentLogOptions, args 
 			fmt.Fprintf(out, "%-20s  %-8s  %-44s  %s\n", cells[0], cells[1], cells[2], cells[3])
 		}
 		first := true
-		return l.AgentLog(cmd.Context(), req, func(d loom.EgressDecision) error {
+		return agent.New(l).Log(cmd.Context(), req, func(d agent.Decision) error {
 			if first {
 				row("TIME", "VERDICT", "HOST", "REASON")
 				first = false
@@ -463,16 +469,16 @@ func runAgentLog(cmd *cobra.Command, env *environment, o *agentLogOptions, args 
 			return nil
 		})
 	case o.format == formatter.JSONFormatKey && !o.follow:
-		list := []loom.EgressDecision{}
-		err := l.AgentLog(cmd.Context(), req, func(d loom.EgressDecision) error { list = append(list, d); return nil })
+		list := []agent.Decision{}
+		err := agent.New(l).Log(cmd.Context(), req, func(d agent.Decision) error { list = append(list, d); return nil })
 		if err != nil {
 			return err
 		}
 		return write(out, o.format, list, nil)
 	case o.format == formatter.JSONFormatKey:
-		return l.AgentLog(cmd.Context(), req, func(d loom.EgressDecision) error { return jsonLine(out, d) })
+		return agent.New(l).Log(cmd.Context(), req, func(d agent.Decision) error { return jsonLine(out, d) })
 	}
-	return l.AgentLog(cmd.Context(), req, func(d loom.EgressDecision) error { return write(out, o.format, d, nil) })
+	return agent.New(l).Log(cmd.Context(), req, func(d agent.Decision) error { return write(out, o.format, d, nil) })
 }
 
 type agentAllowOptions struct {
@@ -481,7 +487,7 @@ type agentAllowOptions struct {
 	format string
 }
 
-func tellAllowed(w io.Writer, a *loom.Allowed) {
+func tellAllowed(w io.Writer, a *agent.Allowed) {
 	switch {
 	case a.Written:
 		fmt.Fprintln(w, a.Settings+": written")
@@ -511,7 +517,7 @@ address, with a port or for 80 and 443.`,
 			if err != nil {
 				return err
 			}
-			a, err := l.AllowHosts(cmd.Context(), loom.AllowRequest{Where: where, Agent: o.agent, Hosts: args, Save: o.save})
+			a, err := agent.New(l).Allow(cmd.Context(), agent.AllowRequest{Where: where, Agent: o.agent, Hosts: args, Save: o.save})
 			if err != nil {
 				return err
 			}

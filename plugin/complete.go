@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/idle"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
@@ -311,7 +313,7 @@ func (c completion) agents() []string {
 	if err != nil {
 		return nil
 	}
-	names, err := l.AgentNames(c.env.signals, where.Source)
+	names, err := agent.New(l).Names(c.env.signals, where.Source)
 	if err != nil {
 		return nil
 	}
@@ -326,7 +328,7 @@ func (c completion) hosts(cmd *cobra.Command) []string {
 			return nil, err
 		}
 		where.ID = cmd.Flag("loom").Value.String()
-		return l.DeniedHosts(ctx, where, cmd.Flag("as").Value.String())
+		return agent.New(l).DeniedHosts(ctx, where, cmd.Flag("as").Value.String())
 	})
 	return hosts
 }
@@ -341,7 +343,7 @@ var fixed = map[string][]string{
 	"editor":   {"code", "code-insiders", "cursor", "windsurf"},
 	"worktree": {"true", "auto\tonly if another loom works in this folder"},
 	"signal":   {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGKILL", "SIGUSR1", "SIGUSR2"},
-	"ignore":   loom.Sources,
+	"ignore":   idle.Sources,
 	"tail":     {"all", "10", "100"},
 
 	"egress": {"none", "restricted", "open"}, "services-egress": {"restricted", "open"},
@@ -404,7 +406,7 @@ func (c completion) flag(command, name string) cobra.CompletionFunc {
 			list = c.agents()
 		case "vault":
 			if l, err := c.looms(false); err == nil {
-				list = l.VaultNames()
+				list = agent.New(l).VaultNames()
 			}
 		case "env", "secret":
 			// Variables that are passed on as they are.

@@ -13,8 +13,9 @@ import (
 	"github.com/docker/cli/cli-plugins/manager"
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
+	"github.com/docker-loom/docker-loom/internal/doctor"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 func newDoctorCommand(env *environment) *cobra.Command {
@@ -36,7 +37,7 @@ func runDoctor(ctx context.Context, env *environment, format string, args []stri
 	if err != nil {
 		return err
 	}
-	d := l.Doctor(ctx, where, append(env.plugins(), gitFindings(ctx)...))
+	d := doctor.Examine(ctx, l, agent.New(l), where, append(env.plugins(), gitFindings(ctx)...))
 	if err := write(env.docker.Out(), format, d, func(w io.Writer) { tellDiagnosis(w, d) }); err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func runDoctor(ctx context.Context, env *environment, format string, args []stri
 	return nil
 }
 
-func tellDiagnosis(w io.Writer, d *loom.Diagnosis) {
+func tellDiagnosis(w io.Writer, d *doctor.Diagnosis) {
 	if d.Docker.SocketConnected {
 		fmt.Fprintf(w, "engine %s (API %s) at %s, context %s; compose %s inside docker loom\n", d.Docker.Version, d.Docker.APIVersion, d.Docker.Host, d.Docker.Context, d.Docker.Compose)
 		if text := d.Sandbox.String(); text != "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
@@ -35,7 +36,7 @@ func (o *execOptions) flags(flags *pflag.FlagSet) {
 	o.env = opts.NewListOpts(opts.ValidateEnv)
 	flags.StringVar(&o.service, "service", "", "Run it in this service (default: the dev container, or the one service that can be meant)")
 	flags.IntVar(&o.index, "index", 0, "Index of the container if service has multiple replicas")
-	flags.StringVar(&o.agent, "agent", "", "Run it in the sandbox of this agent, as it runs (the default one is called "+loom.DefaultAgent+")")
+	flags.StringVar(&o.agent, "agent", "", "Run it in the sandbox of this agent, as it runs (the default one is called "+agent.DefaultName+")")
 	flags.StringVarP(&o.user, "user", "u", "", `Username or UID (format: "<name|uid>[:<group|gid>]")`)
 	flags.StringVarP(&o.dir, "workdir", "w", "", "Working directory inside the container")
 	flags.VarP(&o.env, "env", "e", "Set environment variables")
@@ -170,7 +171,7 @@ func (o *execOptions) inSandbox(ctx context.Context, env *environment, req loom.
 	if len(words) > 0 {
 		id = words[0]
 	}
-	return o.runAgent(ctx, env, id, loom.AgentRequest{Agent: o.agent, AsItIs: true, Quiet: true, Process: p})
+	return o.runAgent(ctx, env, id, agent.Request{Agent: o.agent, AsItIs: true, Quiet: true, Process: p})
 }
 
 // streams joins the command to the process's own streams.

@@ -15,6 +15,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
@@ -46,7 +47,7 @@ func hint(err error) string {
 		set         *settings.Error
 		shared      *loom.SharedDataError
 		orphan      *loom.OrphanError
-		powers      *loom.PowersError
+		powers      *loom.AccessError
 		branchTaken *worktree.BranchTakenError
 		branchThere *worktree.BranchThereError
 		folderTaken *worktree.FolderTakenError
@@ -61,11 +62,11 @@ func hint(err error) string {
 		hasData     *data.HasDataError
 		noSpace     *data.SpaceError
 		install     *loom.FeatureError
-		noImage     *loom.NoImageError
-		way         *loom.EgressImageError
-		imageStep   *loom.BuildStepError
-		unmade      *loom.UnknownImageError
-		imageUsed   *loom.ImageInUseError
+		noImage     *image.NoImageError
+		way         *image.EgressImageError
+		imageStep   *image.BuildStepError
+		unmade      *image.UnknownImageError
+		imageUsed   *image.ImageInUseError
 		fetch       *features.FetchError
 		digest      *features.DigestError
 	)
@@ -77,7 +78,7 @@ func hint(err error) string {
 	case errors.As(err, &noImage):
 		return fmt.Sprintf("docker pull %s brings it; docker loom image build NAME makes one", noImage.Ref)
 	case errors.As(err, &way):
-		return "set " + loom.EgressVariable + " to an image, for the engine's platform, whose entrypoint is docker-loom egress"
+		return "set " + image.EgressVariable + " to an image, for the engine's platform, whose entrypoint is docker-loom egress"
 	case errors.As(err, &imageStep):
 		return "the builder's last lines say why; with --progress plain it shows all that was printed"
 	case errors.As(err, &unmade):

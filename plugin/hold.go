@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/idle"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
@@ -61,7 +62,7 @@ func runHold(ctx context.Context, env *environment, o holdOptions, args []string
 		return err
 	}
 	if o.release {
-		held, err := l.Release(ctx, t)
+		held, err := idle.Release(ctx, l, t)
 		if err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func runHold(ctx context.Context, env *environment, o holdOptions, args []string
 		how = "until " + until.Format(time.DateTime)
 		doc.HeldUntil = &until
 	}
-	if err := l.Hold(ctx, t, until); err != nil {
+	if err := idle.Hold(ctx, l, t, until); err != nil {
 		return err
 	}
 	return write(env.docker.Out(), o.format, doc, func(w io.Writer) { fmt.Fprintf(w, "loom %s held %s\n", t.ID, how) })

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -34,7 +35,7 @@ the built-in one.`,
 }
 
 type imageBuildOptions struct {
-	loom.BuildImageRequest
+	image.BuildRequest
 	quiet, dryRun bool
 	format        string
 }
@@ -88,11 +89,11 @@ func runImageBuild(ctx context.Context, env *environment, o imageBuildOptions) e
 	if o.dryRun {
 		return printImage(ctx, env, l, o)
 	}
-	image, err := l.BuildImage(ctx, o.BuildImageRequest)
+	made, err := l.Images().BuildNamed(ctx, o.BuildRequest)
 	if err != nil {
 		return err
 	}
-	return write(env.docker.Out(), o.format, image, func(w io.Writer) { fmt.Fprintf(w, "image %s built: %s\n", image.Name, image.Image) })
+	return write(env.docker.Out(), o.format, made, func(w io.Writer) { fmt.Fprintf(w, "image %s built: %s\n", made.Name, made.Image) })
 }
 
 // imagePlan is how an image would be built.
@@ -107,7 +108,7 @@ func printImage(ctx context.Context, env *environment, l *loom.Looms, o imageBui
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	b, err := l.PlanImage(ctx, o.BuildImageRequest)
+	b, err := l.Images().PlanNamed(ctx, o.BuildRequest)
 	if err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func runImageList(ctx context.Context, env *environment, o imageListOptions) err
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	list, err := l.ListImages(ctx)
+	list, err := l.Images().List(ctx)
 	if err != nil {
 		return err
 	}
@@ -165,16 +166,16 @@ func runImageList(ctx context.Context, env *environment, o imageListOptions) err
 	case o.format == "" || o.format == formatter.TableFormatKey:
 		o.format = "table {{.Image}}\t{{.ID}}\t{{.From}}\t{{.Created}}\t{{.Size}}"
 	}
-	return writeRows(env.docker.Out(), o.format, list, func(i loom.AgentImage) formatter.SubContext { return newImageRow(i) })
+	return writeRows(env.docker.Out(), o.format, list, func(i image.Image) formatter.SubContext { return newImageRow(i) })
 }
 
 // imageRow is one image for the formatter: its methods are the template's fields.
 type imageRow struct {
 	formatter.HeaderContext
-	i loom.AgentImage
+	i image.Image
 }
 
-func newImageRow(i loom.AgentImage) *imageRow {
+func newImageRow(i image.Image) *imageRow {
 	r := &imageRow{i: i}
 	r.Header = formatter.SubHeaderContext{
 		"Image": "IMAGE", "Reference": "REFERENCE", "ID": "ID", "From": "FROM", "Created": "CREATED", "Size": "SIZE",
@@ -244,7 +245,7 @@ func runImageRm(ctx context.Context, env *environment, o imageRmOptions, names [
 	if err != nil {
 		return err
 	}
-	removed, err := l.RemoveImages(ctx, names, o.dryRun)
+	removed, err := l.Images().Remove(ctx, image.RemoveRequest{Names: names, DryRun: o.dryRun})
 	if err != nil {
 		return err
 	}

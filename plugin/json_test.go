@@ -10,7 +10,10 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
+	"github.com/docker-loom/docker-loom/internal/doctor"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -22,9 +25,9 @@ var documents = map[string]any{
 	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": topDocument{}, "Container processes": topContainer{},
 	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": moved{}, "Acted": loom.Acted{}, "Hold": heldLoom{},
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
-	"Agent image": loom.AgentImage{}, "Image plan": imagePlan{},
-	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": loom.Diagnosis{}, "Engine state": loom.DockerState{}, "Sandbox state": loom.SandboxState{},
-	"Sandbox": loom.Sandbox{}, "Decision": loom.EgressDecision{}, "Allowed": loom.Allowed{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
+	"Agent image": image.Image{}, "Image plan": imagePlan{},
+	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": doctor.Diagnosis{}, "Engine state": doctor.DockerState{}, "Sandbox state": doctor.SandboxState{},
+	"Sandbox": agent.Sandbox{}, "Decision": agent.Decision{}, "Allowed": agent.Allowed{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
 	"Network access": sandbox.NetworkAccess{}, "Service access": sandbox.ServiceAccess{}, "Limits": sandbox.LimitsAccess{},
 	"Version": versions{}, "Engine version": engineVersion{},
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/idle"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
@@ -64,7 +65,7 @@ func runList(ctx context.Context, env *environment, o listOptions) error {
 		return err
 	}
 	if err == nil && wantsActivity(o.format) {
-		if err := l.Observe(ctx, list); err != nil {
+		if err := idle.Observe(ctx, l, list); err != nil {
 			return err
 		}
 	}

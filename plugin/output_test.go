@@ -12,6 +12,7 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/doctor"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
@@ -164,8 +165,8 @@ func TestOnlyFindingsThatNeedSomethingAreShown(t *testing.T) {
 
 func TestADiagnosisIsTold(t *testing.T) {
 	t.Parallel()
-	d := &loom.Diagnosis{Docker: loom.DockerState{SocketConnected: true, Version: "28.5.1", APIVersion: "1.51", Host: "unix:///x", Context: "default", Compose: "2.40.3"}}
+	d := &doctor.Diagnosis{Docker: doctor.DockerState{SocketConnected: true, Version: "28.5.1", APIVersion: "1.51", Host: "unix:///x", Context: "default", Compose: "2.40.3"}}
 	assert.Equal(t, printed(func(w io.Writer) { tellDiagnosis(w, d) }), "engine 28.5.1 (API 1.51) at unix:///x, context default; compose 2.40.3 inside docker loom\nnothing to report\n")
-	d = &loom.Diagnosis{Findings: []finding.Finding{{Level: finding.Error, Subject: "engine", Message: "is away"}}}
+	d = &doctor.Diagnosis{Findings: []finding.Finding{{Level: finding.Error, Subject: "engine", Message: "is away"}}}
 	assert.Equal(t, printed(func(w io.Writer) { tellDiagnosis(w, d) }), "error: engine: is away\n")
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
@@ -229,6 +230,7 @@ func (env *environment) loomsOn(e *engine.Engine) (*loom.Looms, error) {
 		teller.Question = env.ask
 	}
 	l.Teller = teller
+	l.Companions = []loom.Companion{agent.New(l)}
 	if cache, err := os.UserCacheDir(); err == nil {
 		l.Cache = filepath.Join(cache, "docker-loom")
 	}

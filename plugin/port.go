@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 )
 
 type portOptions struct {
@@ -60,10 +61,6 @@ func runPort(ctx context.Context, env *environment, cmd *cobra.Command, o portOp
 		return err
 	}
 	return write(env.docker.Out(), o.format, p, func(w io.Writer) {
-		host := p.HostIP
-		if host == "" {
-			host = "0.0.0.0"
-		}
-		fmt.Fprintln(w, net.JoinHostPort(host, strconv.Itoa(p.Published)))
+		fmt.Fprintln(w, endpoint.Published(p.HostIP, p.Published))
 	})
 }

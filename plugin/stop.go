@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/idle"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
@@ -100,8 +101,8 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 		return usageError{cmd, errors.New("--watch takes no --dry-run")}
 	}
 	for _, source := range o.ignore {
-		if !slices.Contains(loom.Sources, source) {
-			return usageError{cmd, fmt.Errorf("--ignore %s: it is %s", source, strings.Join(loom.Sources, ", "))}
+		if !slices.Contains(idle.Sources, source) {
+			return usageError{cmd, fmt.Errorf("--ignore %s: it is %s", source, strings.Join(idle.Sources, ", "))}
 		}
 	}
 	return nil
@@ -120,7 +121,7 @@ func runStopIdle(ctx context.Context, env *environment, o stopOptions, args []st
 	}
 	// To look for idle looms is no use of them.
 	l.Unnoticed = true
-	req := loom.IdleRequest{After: o.idle, Ignore: o.ignore, Timeout: time.Duration(o.timeout) * time.Second, DryRun: o.dryRun}
+	req := idle.Request{After: o.idle, Ignore: o.ignore, Timeout: time.Duration(o.timeout) * time.Second, DryRun: o.dryRun}
 	targets := func() ([]*loom.Target, error) {
 		where, err := env.where(nil)
 		if err != nil {
@@ -135,20 +136,21 @@ func runStopIdle(ctx context.Context, env *environment, o stopOptions, args []st
 		return l.FindEach(ctx, where.Source, args, loom.Ending)
 	}
 	if o.watch {
-		return l.WatchIdle(ctx, o.interval, targets, req, func(verdicts []loom.Verdict, err error) {
+		told := func(verdicts []idle.Verdict, err error) {
 			if err == nil {
 				err = tellIdle(env, o, verdicts)
 			}
 			if err != nil {
 				fmt.Fprintln(env.docker.Err(), "warning: "+err.Error())
 			}
-		})
+		}
+		return idle.Watcher{Looms: l, Interval: o.interval, Targets: targets, Tell: told}.Watch(ctx, req)
 	}
 	list, err := targets()
 	if err != nil {
 		return err
 	}
-	verdicts, err := l.StopIdle(ctx, list, req)
+	verdicts, err := idle.Stop(ctx, l, list, req)
 	if err != nil {
 		return err
 	}
@@ -159,7 +161,7 @@ func runStopIdle(ctx context.Context, env *environment, o stopOptions, args []st
 }
 
 // tellIdle tells what was stopped and, unless it watches, why the others were not.
-func tellIdle(env *environment, o stopOptions, verdicts []loom.Verdict) error {
+func tellIdle(env *environment, o stopOptions, verdicts []idle.Verdict) error {
 	doc := []moved{}
 	var errs []error
 	for _, v := range verdicts {

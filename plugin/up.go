@@ -242,7 +242,7 @@ func runUp(ctx context.Context, env *environment, o upOptions, tree loom.TreeOpt
 		openPorts(ctx, env, result.Ports)
 	}
 	if o.foreground {
-		return follow(ctx, env, l, plan.Target)
+		return follow(ctx, env, l, loom.Where{ID: plan.ID, Source: where.Source})
 	}
 	if !o.create.quiet && o.create.format == "" {
 		env.tellNext(result)
@@ -266,11 +266,11 @@ func waitTimeout(flag time.Duration) (time.Duration, error) {
 }
 
 // follow shows the logs until the first Ctrl-C, which stops the loom; the second kills it.
-func follow(ctx context.Context, env *environment, l *loom.Looms, t *loom.Target) error {
+func follow(ctx context.Context, env *environment, l *loom.Looms, where loom.Where) error {
 	again := make(chan os.Signal, 2)
 	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(again)
-	known, err := l.Resolve(ctx, loom.Where{ID: t.ID, Source: t.Source}, loom.Reading)
+	known, err := l.Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (env *environment) engineVersion(ctx context.Context) (*engineVersion, erro
 	if err := e.Check(ctx); err != nil {
 		return nil, err
 	}
-	info, err := e.Info(ctx)
+	info, err := e.Capabilities(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/idle"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
@@ -78,7 +79,7 @@ func watchChanges(ctx context.Context, env *environment, l *loom.Looms, format s
 			return err
 		}
 		if err == nil && wantsActivity(format) {
-			if err := l.Observe(ctx, list); err != nil {
+			if err := idle.Observe(ctx, l, list); err != nil {
 				return err
 			}
 		}

@@ -86,12 +86,12 @@ func (c *Copier) checkSpace(ctx context.Context, project *types.Project, cp *Cop
 			need += uint64(max(sizes[p.From], 0))
 		}
 	}
-	info, err := c.Engine.Info(ctx)
+	info, err := c.Engine.Capabilities(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if info.Free > 0 && need > info.Free {
-		return nil, &SpaceError{Need: need, Free: info.Free, Dir: info.RootDir}
+	if free := c.Engine.Machine().FreeSpace(info.RootDir); free > 0 && need > free {
+		return nil, &SpaceError{Need: need, Free: free, Dir: info.RootDir}
 	}
 	return sizes, nil
 }
@@ -131,11 +131,11 @@ func (r *running) copyAll(ctx context.Context) error {
 	for _, w := range r.writers {
 		r.step("Container "+w.Name, "Running", stack.Done)
 	}
-	if err := r.Engine.RemoveContainers(ctx, []string{from, to}, true); err != nil {
+	if err := r.Engine.RemoveContainers(ctx, []string{from, to}); err != nil {
 		return err
 	}
 	// Without the mark the volumes are the loom's. This is the moment at which the copy is done.
-	return r.Engine.RemoveContainers(ctx, []string{mark}, true)
+	return r.Engine.RemoveContainers(ctx, []string{mark})
 }
 
 // Where the two containers have the volumes mounted.
@@ -178,7 +178,7 @@ func (r *running) copyVolume(ctx context.Context, from, to, name string, p Pair)
 	r.step(id, text(0), stack.Working)
 	var shownAt time.Time
 	var copied int64
-	err := r.Engine.CopyTree(ctx, from, fromDir+name, to, toDir, func(n int64) {
+	err := r.Engine.CopyTree(ctx, engine.Folder{Container: from, Path: fromDir + name}, engine.Folder{Container: to, Path: toDir}, func(n int64) {
 		copied = n
 		if now := time.Now(); now.Sub(shownAt) > time.Second {
 			if !shownAt.IsZero() {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -14,7 +16,7 @@ import (
 // The labels of the mark: a container that is never started. As long as it exists, the volumes of its project are not
 // complete. It is on the engine, and so outlives this process and the registry.
 const (
-	labelCopy    = "ai.iloom.copy"         // the source's project
+	LabelCopy    = "ai.iloom.copy"         // the source's project
 	labelVolumes = "ai.iloom.copy.volumes" // JSON: names of the volumes that are being written
 	labelHalted  = "ai.iloom.copy.halted"  // JSON of haltedWriters
 )
@@ -33,17 +35,17 @@ func (r *running) createMark(ctx context.Context, suffix string, h haltedWriters
 	return r.Engine.CreateShelf(ctx, r.copy.Project+suffix, r.image, map[string]string{
 		stack.LabelProject: r.copy.Project, stack.LabelOneOff: "True",
 		engine.LabelLoom: r.copy.Loom, engine.LabelRepo: r.copy.Repository,
-		labelCopy: r.copy.SourceProject, labelVolumes: string(names), labelHalted: string(halted),
+		LabelCopy: r.copy.SourceProject, labelVolumes: string(names), labelHalted: string(halted),
 	}, nil)
 }
 
 // marks lists the marks of copies into the project and out of it. They are under way, or a killed process left them.
 func (c *Copier) marks(ctx context.Context, project string) (into, outOf []engine.Container, err error) {
-	all, err := c.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{labelCopy: ""}})
+	all, err := c.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{LabelCopy: ""}})
 	for _, mark := range all {
 		if mark.Project == project {
 			into = append(into, mark)
-		} else if mark.Labels[labelCopy] == project {
+		} else if mark.Labels[LabelCopy] == project {
 			outOf = append(outOf, mark)
 		}
 	}
@@ -92,7 +94,7 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 			copying = append(copying, o.ID)
 		}
 	}
-	if err := c.Engine.RemoveContainers(ctx, copying, true); err != nil {
+	if err := c.Engine.RemoveContainers(ctx, copying); err != nil {
 		return err
 	}
 	var volumes []string
@@ -102,7 +104,7 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 	if err := c.removeVolumes(ctx, volumes); err != nil {
 		return err
 	}
-	if err := c.Engine.RemoveContainers(ctx, []string{mark.ID}, true); err != nil {
+	if err := c.Engine.RemoveContainers(ctx, []string{mark.ID}); err != nil {
 		return err
 	}
 	if err := c.Engine.RemoveImages(ctx, []string{mark.ImageID}); err != nil {
@@ -114,15 +116,6 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 // removeVolumes removes volumes. It tries for 5 s, because the engine may still write to them for a client that has
 // gone.
 func (c *Copier) removeVolumes(ctx context.Context, names []string) error {
-	for tries := 0; ; tries++ {
-		err := c.Engine.RemoveVolumes(ctx, names)
-		if err == nil || tries == 50 {
-			return err
-		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
-		}
-	}
+	every := backoff.WithMaxRetries(backoff.NewConstantBackOff(100*time.Millisecond), 50)
+	return backoff.Retry(func() error { return c.Engine.RemoveVolumes(ctx, names) }, backoff.WithContext(every, ctx))
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/containerd/errdefs"
+
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -40,13 +42,13 @@ func (r *running) haltWriters(ctx context.Context) (mark string, err error) {
 		return "", err
 	}
 	if mark != "" {
-		if err := r.Engine.RemoveContainers(ctx, []string{mark}, true); err != nil {
+		if err := r.Engine.RemoveContainers(ctx, []string{mark}); err != nil {
 			return "", err
 		}
 	}
 	for _, w := range r.writers {
 		r.step("Container "+w.Name, "Stopping", stack.Working)
-		if err := r.Engine.StopContainer(ctx, w.ID); err != nil {
+		if err := r.Engine.Stop(ctx, w.ID, 0); err != nil {
 			return "", fmt.Errorf("container %s: %w", w.Name, err)
 		}
 		r.step("Container "+w.Name, "Stopped", stack.Working)
@@ -84,7 +86,9 @@ func (c *Copier) resumeFor(ctx context.Context, mark engine.Container) error {
 		errs = append(errs, c.Engine.Unpause(ctx, id))
 	}
 	for _, id := range h.Stopped {
-		errs = append(errs, c.Engine.StartContainer(ctx, id))
+		if err := c.Engine.Start(ctx, id); !errdefs.IsNotFound(err) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -119,8 +123,12 @@ func (c *Copier) healthInterrupted(ctx context.Context, project string) (bool, e
 		if container.Health != "unhealthy" {
 			continue
 		}
-		if interrupted, err := c.Engine.HealthInterrupted(ctx, container.ID); interrupted || err != nil {
-			return interrupted, err
+		now, err := c.Engine.Inspect(ctx, container.ID)
+		if err != nil && !errdefs.IsNotFound(err) {
+			return false, err
+		}
+		if now.ProbeDue {
+			return true, nil
 		}
 	}
 	return false, nil

@@ -31,7 +31,7 @@ func IsDevContainer(c engine.Container) bool {
 // Enter completes a command that will run in the dev container: the user, the folder and the environment that
 // devcontainer.json says, where the command leaves them open. Only remoteUser gets what its login shell sets.
 func (b *Box) Enter(ctx context.Context, p *engine.Process) error {
-	rt, err := b.Engine.Runtime(ctx, b.ID)
+	rt, err := b.Engine.Inspect(ctx, b.ID)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (b *Box) Enter(ctx context.Context, p *engine.Process) error {
 }
 
 // session returns the session of remoteUser: the remembered one, otherwise a new one with a probed environment.
-func (b *Box) session(ctx context.Context, rt engine.Runtime, remote Remote) (*session, error) {
+func (b *Box) session(ctx context.Context, rt engine.Detail, remote Remote) (*session, error) {
 	known := b.recall(rt, remote.User, remote.Probe, remote.WorkspaceFolder)
 	if known != nil && known.Probed {
 		return known, nil

@@ -28,7 +28,7 @@ func (b *Box) ForgetEnvironment() {
 
 // recall returns the remembered session of this start of the container, nil if there is none for this user, probe and
 // folder.
-func (b *Box) recall(rt engine.Runtime, user, probe, folder string) *session {
+func (b *Box) recall(rt engine.Detail, user, probe, folder string) *session {
 	s := b.readSession()
 	if s == nil || s.StartedAt != rt.StartedAt || s.User != user || s.Folder != folder || s.Probed && s.Probe != probe {
 		return nil

@@ -52,7 +52,7 @@ func (e *HookError) Error() string {
 // /etc/environment and /etc/profile are prepared once, as other tools do it. If all hooks have run, RunHooks asks the
 // engine only for the container's times. Errors are a [*HookError], the context's, or the engine's.
 func (b *Box) RunHooks(ctx context.Context, req HookRequest) error {
-	rt, err := b.Engine.Runtime(ctx, b.ID)
+	rt, err := b.Engine.Inspect(ctx, b.ID)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (b *Box) RunHooks(ctx context.Context, req HookRequest) error {
 		}
 	}
 	due := slices.DeleteFunc(
-		devcontainer.Lifecycle(req.Merged, user.markers, rt.Created, rt.StartedAt),
+		devcontainer.Lifecycle(req.Merged, user.markers, rt.CreatedAt, rt.StartedAt),
 		func(h devcontainer.Hook) bool { return req.NoWait && h.Late || req.SkipAttach && h.Marker == "" })
 	if slices.ContainsFunc(due, func(h devcontainer.Hook) bool { return len(h.Commands) > 0 }) {
 		if err := b.probe(ctx, &s, probe, user.shell); err != nil {
@@ -103,7 +103,7 @@ mkdir -p $d || exit
 
 // patchLoginFiles runs patchScript as root. If the container does not allow that, login shells keep their own
 // environment.
-func (b *Box) patchLoginFiles(ctx context.Context, rt engine.Runtime) error {
+func (b *Box) patchLoginFiles(ctx context.Context, rt engine.Detail) error {
 	_, why, code, err := b.Engine.ExecOutput(ctx, b.ID, engine.Process{
 		Cmd: []string{"/bin/sh", "-c", patchScript, "sh", devcontainer.EtcEnvironment(rt.Env)}, User: "root", Dir: "/",
 	})

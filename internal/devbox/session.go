@@ -51,7 +51,7 @@ shift 2
 for m; do echo "$m=$(cat "$h/.devcontainer/$m" 2>/dev/null)"; done`
 
 // askUser asks the container about a user.
-func (b *Box) askUser(ctx context.Context, rt engine.Runtime, user, folder string) (session, userState, error) {
+func (b *Box) askUser(ctx context.Context, rt engine.Detail, user, folder string) (session, userState, error) {
 	cmd := append([]string{"/bin/sh", "-c", userScript, "sh", rt.Env["HOME"], folder}, devcontainer.MarkerFiles...)
 	out, why, code, err := b.Engine.ExecOutput(ctx, b.ID, engine.Process{Cmd: cmd, User: user, Dir: "/"})
 	if err == nil && code != 0 {

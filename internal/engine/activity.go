@@ -2,23 +2,17 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/events"
-	"github.com/docker/docker/api/types/filters"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/docker-loom/docker-loom/internal/host"
 )
 
 // Usage is what one look at a running container tells of who uses it.
@@ -36,8 +30,8 @@ type Usage struct {
 }
 
 // Look looks at the running ones among a loom's containers. sockets are those of
-// this host, as Sockets gives them. One that ended meanwhile is left out.
-func (e *Engine) Look(ctx context.Context, own []Container, sockets []Socket) ([]Usage, error) {
+// this host, as [host.Host.Sockets] gives them. One that ended meanwhile is left out.
+func (e *Engine) Look(ctx context.Context, own []Container, sockets []host.Socket) ([]Usage, error) {
 	var inside []netip.Addr
 	for _, c := range own {
 		inside = append(inside, c.Addresses...)
@@ -64,7 +58,7 @@ func (e *Engine) Look(ctx context.Context, own []Container, sockets []Socket) ([
 	return out, nil
 }
 
-func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, sockets []Socket) (*Usage, error) {
+func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, sockets []host.Socket) (*Usage, error) {
 	r, err := e.api.ContainerInspect(ctx, c.ID)
 	if cerrdefs.IsNotFound(err) {
 		return nil, nil
@@ -96,13 +90,14 @@ func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, soc
 	if len(tcp) == 0 {
 		return u, nil
 	}
-	var theirs []Socket
+	var theirs []host.Socket
 	readable := false
-	if e.Local() {
-		theirs, readable = socketsOf(r.State.Pid, c.ID)
+	machine := e.Machine()
+	if machine != nil {
+		theirs, readable = machine.ContainerSockets(r.State.Pid, c.ID)
 	}
 	u.Connected = reached(tcp, sockets, theirs, inside)
-	u.Unseen = !e.Local() || !readable && !forwarded(tcp, sockets)
+	u.Unseen = machine == nil || !readable && !forwarded(tcp, sockets)
 	return u, nil
 }
 
@@ -122,19 +117,12 @@ func probeCommand(c *container.Config) string {
 	return strings.Join(h.Test[1:], " ")
 }
 
-// Socket is a TCP socket.
-type Socket struct {
-	Local, Remote netip.AddrPort
-	Listens       bool
-	Open          bool // established, or closed in the last minute (TIME-WAIT)
-}
-
 // reached tells whether somebody outside is, or was a minute ago, connected to a
 // published port: by the host's sockets, of the engine's proxy or of a client
 // here, or by the container's own, whose peer is then no container of the loom.
 // The proxy and masqueraded clients come with the network's gateway.
-func reached(ports []Published, host, own []Socket, inside []netip.Addr) bool {
-	for _, s := range host {
+func reached(ports []Published, here, own []host.Socket, inside []netip.Addr) bool {
+	for _, s := range here {
 		if !s.Open {
 			continue
 		}
@@ -164,117 +152,11 @@ func reached(ports []Published, host, own []Socket, inside []netip.Addr) bool {
 // of the ports, so that the host's sockets show them: Docker's proxy does, for
 // clients that come over loopback at least, and so do Docker Desktop and a
 // rootless engine, for all.
-func forwarded(ports []Published, host []Socket) bool {
+func forwarded(ports []Published, here []host.Socket) bool {
 	for _, p := range ports {
-		if !slices.ContainsFunc(host, func(s Socket) bool { return s.Listens && int(s.Local.Port()) == p.Host }) {
+		if !slices.ContainsFunc(here, func(s host.Socket) bool { return s.Listens && int(s.Local.Port()) == p.Host }) {
 			return false
 		}
 	}
 	return true
-}
-
-// socketsOf reads the sockets in the network namespace of a container's process.
-// It says false where the process is not to be seen, as with an engine in a
-// virtual machine, or is another one: pids mean nothing across pid namespaces.
-func socketsOf(pid int, id string) ([]Socket, bool) {
-	if pid <= 0 {
-		return nil, false
-	}
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	group, err := os.ReadFile(filepath.Join(dir, "cgroup"))
-	if err != nil || !strings.Contains(string(group), id) {
-		return nil, false
-	}
-	list, err := readSockets(filepath.Join(dir, "net"))
-	return list, err == nil
-}
-
-// Session is something that an exec or an attached terminal did.
-type Session struct {
-	Container string
-	Action    string // exec_start, exec_die, attach, detach, or the container's own die
-	Command   string // of exec_start
-	Exec      string // the exec's ID
-	Time      time.Time
-}
-
-var sessionActions = []string{"exec_start", "exec_die", "attach", "detach", "die"}
-
-func sessionOptions(since, until string) events.ListOptions {
-	args := filters.NewArgs(filters.Arg("type", "container"), filters.Arg("label", labelProject))
-	for _, action := range sessionActions {
-		args.Add("event", action)
-	}
-	return events.ListOptions{Since: since, Until: until, Filters: args}
-}
-
-// Sessions tells what the engine remembers of the sessions in Compose's
-// containers, oldest first. It remembers its last 256 events of any kind.
-func (e *Engine) Sessions(ctx context.Context) ([]Session, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	now := time.Now()
-	messages, errs := e.api.Events(ctx, sessionOptions("1", fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond())))
-	var out []Session
-	for {
-		select {
-		case m := <-messages:
-			out = append(out, session(m)...)
-		case err := <-errs:
-			if errors.Is(err, io.EOF) {
-				return out, nil
-			}
-			return nil, fmt.Errorf("events: %w", err)
-		}
-	}
-}
-
-// SessionLog collects what happens to sessions from now on.
-type SessionLog struct {
-	mu   sync.Mutex
-	list []Session
-	err  error
-}
-
-// Listen collects sessions until ctx ends or the engine goes away.
-func (e *Engine) Listen(ctx context.Context) *SessionLog {
-	log := &SessionLog{}
-	messages, errs := e.api.Events(ctx, sessionOptions("", ""))
-	go func() {
-		for {
-			select {
-			case m := <-messages:
-				log.mu.Lock()
-				log.list = append(log.list, session(m)...)
-				log.mu.Unlock()
-			case err := <-errs:
-				log.mu.Lock()
-				log.err = fmt.Errorf("events: %w", err)
-				log.mu.Unlock()
-				return
-			}
-		}
-	}()
-	return log
-}
-
-// Take gives what was collected since the last time. The error says that
-// nothing is collected any more.
-func (s *SessionLog) Take() ([]Session, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := s.list
-	s.list = nil
-	return list, s.err
-}
-
-func session(m events.Message) []Session {
-	action, command, _ := strings.Cut(string(m.Action), ": ")
-	if !slices.Contains(sessionActions, action) {
-		return nil
-	}
-	return []Session{{
-		Container: m.Actor.ID, Action: action, Command: command, Exec: m.Actor.Attributes["execID"],
-		Time: time.Unix(0, m.TimeNano),
-	}}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"gotest.tools/v3/assert"
 )
 
@@ -131,60 +130,4 @@ func TestContainersErrorNamesTheProject(t *testing.T) {
 	_, err := e.Containers(t.Context(), Filter{Project: "shop"})
 	assert.ErrorContains(t, err, "containers of project shop: ")
 	assert.ErrorContains(t, err, "boom")
-}
-
-func TestInspectTellsWhatTheListDoesNot(t *testing.T) {
-	t.Parallel()
-	e := fake(t, func(w http.ResponseWriter, r *http.Request) {
-		assert.Check(t, r.URL.Path == "/containers/x/json", r.URL.Path)
-		w.Write([]byte(`{"Id":"x","Name":"/shop-db-1","Image":"sha256:1","Created":"2024-05-01T10:00:00.5Z",
- "State":{"Status":"running","StartedAt":"2024-05-01T10:00:01Z","FinishedAt":"0001-01-01T00:00:00Z",
-  "Health":{"Status":"unhealthy","Log":[{"Output":"old"},{"Output":"no route\n"}]}},
- "RestartCount":2,
- "HostConfig":{"RestartPolicy":{"Name":"on-failure","MaximumRetryCount":3},"PortBindings":{"5432/tcp":[{"HostIp":"","HostPort":"5455"}]}},
- "Config":{"Image":"postgres","Tty":true,"Healthcheck":{"Test":["CMD","pg_isready"]},"Labels":{"com.docker.compose.project":"shop"}},
- "NetworkSettings":{"Ports":{"5432/tcp":[{"HostIp":"0.0.0.0","HostPort":"5455"},{"HostIp":"::","HostPort":"5455"}],"80/tcp":null},"Networks":{"n":{}}},
- "Mounts":[{"Type":"volume","Name":"shop_data"},{"Type":"bind","Source":"/src"}]}`))
-	})
-	d, err := e.Inspect(t.Context(), "x")
-	assert.NilError(t, err)
-	assert.Equal(t, d.Name, "shop-db-1")
-	assert.Equal(t, d.Project, "shop")
-	assert.Equal(t, d.Health, "unhealthy")
-	assert.Equal(t, d.HealthOutput, "no route")
-	assert.Equal(t, d.Restart, "on-failure")
-	assert.Equal(t, d.RestartMax, 3)
-	assert.Equal(t, d.RestartCount, 2)
-	assert.Assert(t, d.HasHealthcheck && d.TTY)
-	assert.Equal(t, d.StartedAt.Unix(), int64(1714557601))
-	assert.Assert(t, d.FinishedAt.IsZero())
-	assert.DeepEqual(t, d.Published, []Published{{Target: 5432, Protocol: "tcp", Host: 5455}})
-	assert.DeepEqual(t, d.Bindings, []Binding{{Protocol: "tcp", Port: 5455, Container: "shop-db-1", Project: "shop", State: "running"}})
-	assert.Equal(t, len(d.AnonymousVolumes), 0)
-}
-
-func TestInspectSeesAHealthcheckSwitchedOff(t *testing.T) {
-	t.Parallel()
-	for config, want := range map[string]bool{
-		`{}`:                                false,
-		`{"Healthcheck":{}}`:                false,
-		`{"Healthcheck":{"Test":["NONE"]}}`: false,
-		`{"Healthcheck":{"Test":["CMD","true"]}}`: true,
-	} {
-		e := fake(t, func(w http.ResponseWriter, r *http.Request) {
-			w.Write([]byte(`{"Id":"x","Config":` + config + `}`))
-		})
-		d, err := e.Inspect(t.Context(), "x")
-		assert.NilError(t, err)
-		assert.Check(t, d.HasHealthcheck == want, config)
-		assert.Check(t, d.Restart == "no")
-	}
-}
-
-func TestInspectOfAMissingContainerIsNotFound(t *testing.T) {
-	t.Parallel()
-	e := fake(t, func(w http.ResponseWriter, r *http.Request) { refuse(w, 404, "No such container: x") })
-	_, err := e.Inspect(t.Context(), "x")
-	assert.Assert(t, cerrdefs.IsNotFound(err))
-	assert.ErrorContains(t, err, "container x: ")
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,21 +16,6 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 )
-
-// ImportEmpty makes an image without a name and without a file in it, for
-// containers that are never started, and returns its ID. A copy of data needs no
-// program: the engine itself reads and writes volumes that are mounted in one.
-func (e *Engine) ImportEmpty(ctx context.Context) (string, error) {
-	var empty bytes.Buffer
-	if err := tar.NewWriter(&empty).Close(); err != nil {
-		return "", err
-	}
-	id, err := e.load(ctx, &empty, nil)
-	if err != nil {
-		return "", fmt.Errorf("empty image: %w", err)
-	}
-	return id, nil
-}
 
 // Mount is a volume in a container, or a folder of the host by its absolute path.
 type Mount struct {
@@ -56,17 +40,19 @@ func (e *Engine) CreateShelf(ctx context.Context, name, image string, labels map
 	return r.ID, nil
 }
 
-// CopyTree copies the folder from of a container to the folder of the same name
-// in the folder into of another, with owners, modes, times and links; the folder itself gets
-// the owner and mode of the other too. Sparse files are filled, sockets left out,
-// and of extended attributes only capabilities are kept. Neither container need
-// run, but they must be two: the engine locks one that it reads. progress gets the bytes copied so far.
-func (e *Engine) CopyTree(ctx context.Context, source, from, target, into string, progress func(bytes int64)) error {
+// Folder is a folder in a container.
+type Folder struct{ Container, Path string }
+
+// CopyTree copies a folder into a folder of another container, under its own name, with owners, modes, times and links; the
+// folder itself gets the owner and mode of the other too. Sparse files are filled, sockets left out, and of extended
+// attributes only capabilities are kept. Neither container need run, but they must be two: the engine locks one that it
+// reads. progress gets the bytes copied so far.
+func (e *Engine) CopyTree(ctx context.Context, from, into Folder, progress func(bytes int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, _, err := e.api.CopyFromContainer(ctx, source, from)
+	r, _, err := e.api.CopyFromContainer(ctx, from.Container, from.Path)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path.Base(from), err)
+		return fmt.Errorf("read %s: %w", path.Base(from.Path), err)
 	}
 	defer r.Close()
 	// The engine ends the stream in the middle where it cannot go on, and would
@@ -89,7 +75,7 @@ func (e *Engine) CopyTree(ctx context.Context, source, from, target, into string
 		}
 		return io.EOF
 	}}
-	if err := e.api.CopyToContainer(ctx, target, into, counted, container.CopyToContainerOptions{}); err != nil {
+	if err := e.api.CopyToContainer(ctx, into.Container, into.Path, counted, container.CopyToContainerOptions{}); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
@@ -166,20 +152,6 @@ func (e *Engine) Unpause(ctx context.Context, id string) error {
 	return fmt.Errorf("unpause container %s: %w", id, err)
 }
 
-// StopContainer stops a container in its own time.
-func (e *Engine) StopContainer(ctx context.Context, id string) error {
-	return e.api.ContainerStop(ctx, id, container.StopOptions{})
-}
-
-// StartContainer starts a container. One that is gone is no error, nor is one
-// that runs.
-func (e *Engine) StartContainer(ctx context.Context, id string) error {
-	if err := e.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil && !cerrdefs.IsNotFound(err) {
-		return fmt.Errorf("start container %s: %w", id, err)
-	}
-	return nil
-}
-
 // VolumeSizes gives the bytes in volumes, as far as the engine knows them.
 func (e *Engine) VolumeSizes(ctx context.Context) (map[string]int64, error) {
 	usage, err := e.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
@@ -193,25 +165,4 @@ func (e *Engine) VolumeSizes(ctx context.Context) (map[string]int64, error) {
 		}
 	}
 	return sizes, nil
-}
-
-// HealthInterrupted tells whether a container is unhealthy only because it was
-// paused: the engine calls it so then, and until the next probe after that, though
-// no probe has failed so often.
-func (e *Engine) HealthInterrupted(ctx context.Context, id string) (bool, error) {
-	r, err := e.api.ContainerInspect(ctx, id)
-	if cerrdefs.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("container %s: %w", id, err)
-	}
-	if r.ContainerJSONBase == nil || r.State == nil || r.State.Health == nil || r.Config == nil || r.Config.Healthcheck == nil {
-		return false, nil
-	}
-	retries := r.Config.Healthcheck.Retries
-	if retries == 0 {
-		retries = 3
-	}
-	return r.State.Running && !r.State.Paused && r.State.Health.Status == container.Unhealthy && r.State.Health.FailingStreak < retries, nil
 }

@@ -13,9 +13,12 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/client"
+
+	"github.com/docker-loom/docker-loom/internal/host"
 )
 
 // patience is how long Check waits for an answer.
@@ -27,12 +30,18 @@ const inspects = 16
 // Engine is one Docker engine, reached through one Docker context. Its methods
 // may be called at the same time.
 type Engine struct {
+	imageStore
+	networkStore
+	sessions
 	api     client.APIClient
 	context string
 	host    string
 
 	patience time.Duration
 	silent   error
+
+	mu           sync.Mutex
+	capabilities *Capabilities // nil until asked for
 }
 
 // Option changes how New describes an engine.
@@ -64,7 +73,10 @@ func Silent(err error) Option {
 // New describes the engine behind api; context is the Docker context's name,
 // for messages. It sends nothing.
 func New(api client.APIClient, context string, opts ...Option) *Engine {
-	e := &Engine{api: api, context: context, host: api.DaemonHost(), patience: patience}
+	e := &Engine{
+		imageStore: imageStore{api}, networkStore: networkStore{api}, sessions: sessions{api},
+		api: api, context: context, host: api.DaemonHost(), patience: patience,
+	}
 	for _, opt := range opts {
 		opt(e)
 	}
@@ -153,6 +165,15 @@ func (e *Engine) Local() bool {
 	return false
 }
 
+// Machine is this host if the engine is local, nil if it is remote: then nothing is known of the ports, routes and
+// addresses beside its containers'.
+func (e *Engine) Machine() *host.Host {
+	if !e.Local() {
+		return nil
+	}
+	return host.This()
+}
+
 // Space names the space in which host ports are unique: "local" for every
 // local engine, since those share this host's ports, else the remote engine's
 // own ID.
@@ -182,4 +203,19 @@ func (e *Engine) HostName() string {
 		return "localhost"
 	}
 	return u.Hostname()
+}
+
+// Context is the name of the Docker context.
+func (e *Engine) Context() string { return e.context }
+
+// Host is the engine's address, as in unix:///var/run/docker.sock.
+func (e *Engine) Host() string { return e.host }
+
+// SocketPath is the path of a local engine's socket on this host, "" where it is reached in another way.
+func (e *Engine) SocketPath() string {
+	path, ok := strings.CutPrefix(e.host, "unix://")
+	if !ok {
+		return ""
+	}
+	return path
 }

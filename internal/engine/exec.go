@@ -11,10 +11,10 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/docker/cli/cli/streams"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -336,13 +336,8 @@ func (x *execution) resize(t *Terminal) (stop func()) {
 	changed := sizeChanges(ctx, t.Out)
 	go func() {
 		// The engine answers an attach before the command has its terminal.
-		for pause := 10 * time.Millisecond; x.tellSize(ctx) != nil && pause < time.Second; pause *= 2 {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return
-			}
-		}
+		until := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxElapsedTime(time.Second))
+		_ = backoff.Retry(func() error { return x.tellSize(ctx) }, backoff.WithContext(until, ctx))
 		for {
 			select {
 			case <-changed:
@@ -384,36 +379,4 @@ func detachKeys(keys string) []byte {
 		return b
 	}
 	return []byte{16, 17}
-}
-
-// Runtime is what a container was given to run with.
-type Runtime struct {
-	// Env is the container's environment, of its image and its own.
-	Env map[string]string
-	// User is the container's own, "" for root.
-	User string
-	// Created and StartedAt are the two times as the engine writes them; other tools compare the text.
-	Created, StartedAt string
-	Running            bool
-	Labels             map[string]string
-}
-
-// Runtime tells it in one request.
-func (e *Engine) Runtime(ctx context.Context, id string) (Runtime, error) {
-	c, err := e.api.ContainerInspect(ctx, id)
-	if err != nil {
-		return Runtime{}, fmt.Errorf("container %.12s: %w", id, err)
-	}
-	r := Runtime{Env: map[string]string{}, Created: c.Created}
-	if c.State != nil {
-		r.StartedAt, r.Running = c.State.StartedAt, c.State.Running
-	}
-	if c.Config != nil {
-		r.User, r.Labels = c.Config.User, c.Config.Labels
-		for _, kv := range c.Config.Env {
-			k, v, _ := strings.Cut(kv, "=")
-			r.Env[k] = v
-		}
-	}
-	return r, nil
 }

@@ -49,7 +49,7 @@ func TestExecPassesExitCodeStreamsUserFolderAndEnvironment(t *testing.T) {
 	p := newProject(t)
 	id := p.start("web", idles)
 	notFound := 127
-	if _, err := p.e.Info(t.Context()); err == nil && versions.LessThan(api.ClientVersion(), "1.42") {
+	if _, err := p.e.Capabilities(t.Context()); err == nil && versions.LessThan(api.ClientVersion(), "1.42") {
 		notFound = 126 // as engine 20.10 has it
 	}
 	for _, c := range []struct {

@@ -3,26 +3,24 @@ package engine
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 )
 
 // ImportProgram makes an image, without a name, with one program in it and
 // nothing else, and returns its ID. changes are lines of a Dockerfile.
-func (e *Engine) ImportProgram(ctx context.Context, path string, program io.Reader, size int64, changes []string) (string, error) {
+func (s imageStore) ImportProgram(ctx context.Context, path string, program io.Reader, size int64, changes []string) (string, error) {
 	pr, pw := io.Pipe()
 	go func() { pw.CloseWithError(writeProgram(pw, path, program, size)) }()
 	defer pr.Close()
-	return e.load(ctx, pr, changes)
+	return s.load(ctx, pr, changes)
 }
 
 func writeProgram(w io.Writer, path string, program io.Reader, size int64) error {
@@ -38,8 +36,8 @@ func writeProgram(w io.Writer, path string, program io.Reader, size int64) error
 }
 
 // load imports an archive as an image without a name.
-func (e *Engine) load(ctx context.Context, archive io.Reader, changes []string) (string, error) {
-	r, err := e.api.ImageImport(ctx, image.ImportSource{Source: archive, SourceName: "-"}, "", image.ImportOptions{Message: "docker loom", Changes: changes})
+func (s imageStore) load(ctx context.Context, archive io.Reader, changes []string) (string, error) {
+	r, err := s.api.ImageImport(ctx, image.ImportSource{Source: archive, SourceName: "-"}, "", image.ImportOptions{Message: "docker loom", Changes: changes})
 	if err != nil {
 		return "", err
 	}
@@ -60,20 +58,17 @@ func (e *Engine) load(ctx context.Context, archive io.Reader, changes []string) 
 	return "", errors.Join(errors.New("the engine gave no ID"), lines.Err())
 }
 
-// MadeFrom names the containers of any state and project that were made from an
-// image, sorted.
-func (e *Engine) MadeFrom(ctx context.Context, id string) ([]string, error) {
-	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("ancestor", id))})
+// ImportEmpty makes an image without a name and without a file in it, for
+// containers that are never started, and returns its ID. A copy of data needs no
+// program: the engine itself reads and writes volumes that are mounted in one.
+func (s imageStore) ImportEmpty(ctx context.Context) (string, error) {
+	var empty bytes.Buffer
+	if err := tar.NewWriter(&empty).Close(); err != nil {
+		return "", err
+	}
+	id, err := s.load(ctx, &empty, nil)
 	if err != nil {
-		return nil, fmt.Errorf("containers of image %s: %w", id, err)
+		return "", fmt.Errorf("empty image: %w", err)
 	}
-	var names []string
-	for _, s := range list {
-		// An image made from this one counts as its ancestor too, and keeps what it needs of it.
-		if s.ImageID == id {
-			names = append(names, fromSummary(s).Name)
-		}
-	}
-	slices.Sort(names)
-	return names, nil
+	return id, nil
 }

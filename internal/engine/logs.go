@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -56,4 +57,36 @@ func lastLines(s string, n int) []string {
 		lines[i] = strings.TrimSuffix(l, "\r")
 	}
 	return lines
+}
+
+// LogOptions chooses lines of a container's log.
+type LogOptions struct {
+	Tail   string // how many of the last lines, or "all"
+	Follow bool   // go on until the context ends
+}
+
+// Lines calls f for each line that a container writes to stdout, until f returns an error or the log ends.
+func (e *Engine) Lines(ctx context.Context, id string, o LogOptions, f func(line []byte) error) error {
+	r, err := e.api.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, Tail: o.Tail, Follow: o.Follow})
+	if err != nil {
+		return fmt.Errorf("logs of container %.12s: %w", id, err)
+	}
+	defer r.Close()
+	pr, pw := io.Pipe()
+	go func() {
+		_, err := stdcopy.StdCopy(pw, io.Discard, r)
+		pw.CloseWithError(err)
+	}()
+	defer pr.Close()
+	lines := bufio.NewScanner(pr)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if err := f(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("logs of container %.12s: %w", id, err)
+	}
+	return nil
 }

@@ -49,36 +49,6 @@ func TestLabelledNetworksAndVolumesAreComposesOnly(t *testing.T) {
 	assert.Equal(t, vs[0].CreatedAt.Unix(), int64(1714557601))
 }
 
-func TestAnonymousVolumesAreLabelledOrUnlabelledIDs(t *testing.T) {
-	t.Parallel()
-	var (
-		engine23 = strings.Repeat("a", 64)
-		engine20 = strings.Repeat("b", 64)
-		named    = strings.Repeat("c", 64)
-		gone     = strings.Repeat("d", 64)
-	)
-	e := fake(t, func(w http.ResponseWriter, r *http.Request) {
-		switch strings.TrimPrefix(r.URL.Path, "/volumes/") {
-		case "/containers/1/json":
-			w.Write([]byte(`{"Id":"1","Mounts":[{"Type":"volume","Name":"` + engine23 + `"},{"Type":"volume","Name":"p_data"},{"Type":"bind","Source":"/x"},
- {"Type":"volume","Name":"` + engine20 + `"},{"Type":"volume","Name":"` + named + `"},{"Type":"volume","Name":"` + gone + `"}]}`))
-		case engine23:
-			w.Write([]byte(`{"Name":"` + engine23 + `","Labels":{"com.docker.volume.anonymous":""}}`))
-		case engine20:
-			w.Write([]byte(`{"Name":"` + engine20 + `","Labels":null}`))
-		case named:
-			w.Write([]byte(`{"Name":"` + named + `","Labels":{"com.docker.compose.volume":"data"}}`))
-		case gone:
-			refuse(w, 404, "no such volume")
-		default:
-			t.Errorf("unexpected request %s", r.URL.Path)
-		}
-	})
-	d, err := e.Inspect(t.Context(), "1")
-	assert.NilError(t, err)
-	assert.DeepEqual(t, d.AnonymousVolumes, []string{engine23, engine20})
-}
-
 func TestImagesLeaveOutTheTagOfUntagged(t *testing.T) {
 	t.Parallel()
 	e := fake(t, func(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +81,7 @@ func TestRemovalToleratesTheMissingAndGoesOnAfterAnError(t *testing.T) {
 	})
 	for kind, remove := range map[string]func([]string) error{
 		"volume":    func(n []string) error { return e.RemoveVolumes(t.Context(), n) },
-		"container": func(n []string) error { return e.RemoveContainers(t.Context(), n, false) },
+		"container": func(n []string) error { return e.RemoveContainers(t.Context(), n) },
 	} {
 		asked = nil
 		err := remove([]string{"gone", "used", "last"})
@@ -134,7 +104,7 @@ func TestRemovalWaitsForOneAlreadyInProgress(t *testing.T) {
 		}
 		refuse(w, 409, "removal of container x is already in progress")
 	})
-	assert.NilError(t, e.RemoveContainers(t.Context(), []string{"x"}, true))
+	assert.NilError(t, e.RemoveContainers(t.Context(), []string{"x"}))
 	assert.Assert(t, waited)
 }
 

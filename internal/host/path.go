@@ -1,31 +1,14 @@
 package host
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// IsDir reports whether the path is a folder, or a link to one.
-func IsDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-// IsFile reports whether the path is a regular file, or a link to one.
-func IsFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
-// IsLink reports whether the path itself is a symbolic link.
-func IsLink(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
-}
-
-// Follow resolves the symbolic links of a path as far as it exists.
-func Follow(path string) string {
+// RealPath follows the symbolic links of a path as far as it exists.
+func RealPath(path string) string {
 	rest := ""
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
 		if to, err := filepath.EvalSymlinks(at); err == nil {
@@ -38,8 +21,33 @@ func Follow(path string) string {
 	}
 }
 
-// Below reports whether the path is the folder or in it. Links are not followed.
-func Below(path, dir string) bool {
+// IsBelow reports whether the path is the folder or in it.
+func IsBelow(path, dir string) bool {
 	rel, err := filepath.Rel(dir, path)
 	return err == nil && filepath.IsLocal(rel)
+}
+
+// IsDir reports whether the path is a folder.
+func IsDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// IsGone reports whether a folder that was there is no more. A folder that only another user may look into is not gone, and
+// "" is an unknown folder.
+func IsGone(path string) bool {
+	info, err := os.Stat(path)
+	return path != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir())
+}
+
+// IsFile reports whether the path is a regular file, or a link to one.
+func IsFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// IsLink reports whether the path itself is a symbolic link.
+func IsLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
 // FolderTakenError says that the folder has a dev container already, of another loom. Editors find a dev container by its
@@ -23,26 +24,20 @@ func (e *FolderTakenError) Error() string {
 	return fmt.Sprintf("the dev container of %s is loom %s's, and a folder has one only", e.Folder, e.Other)
 }
 
-// meet looks at the dev containers that there are for the folder. One of another loom refuses this one. One that another
-// tool made (the reference CLI, VS Code) is adopted as it is where nothing of ours was there before, and for main, which
-// is what such a tool makes; meet then does all that is left of up and returns a plan. Else it was made from the plain
-// files in place of ours, and makes room.
-func (l *Looms) meet(ctx context.Context, t *Target, d *dev, req UpRequest) (*Plan, *Result, error) {
-	there, err := l.Engine.Labelled(ctx, d.read.IDLabels())
+// adopt looks at the dev containers that the folder has already. One of another loom refuses this one. One that another
+// tool made (the reference CLI, VS Code) is adopted as it is if nothing of ours was there before, and for main, which
+// is what such a tool makes; adopt then does all that is left of up and returns a plan. Otherwise it was made from the
+// plain files in place of ours, and is removed.
+func (l *Looms) adopt(ctx context.Context, d *draft, req UpRequest) (*Plan, *Result, error) {
+	t, dev := d.facts.Target, d.facts.Dev
+	if dev == nil {
+		return nil, nil, nil
+	}
+	foreign, err := foreignDevContainers(d)
 	if err != nil {
 		return nil, nil, err
 	}
-	var theirs []engine.Container
-	for _, c := range there {
-		switch id, repo := c.Labels[engine.LabelLoom], c.Labels[engine.LabelRepo]; {
-		case c.OneOff:
-		case id == "":
-			theirs = append(theirs, c)
-		case id != t.ID || repo != t.Repository:
-			return nil, nil, &FolderTakenError{Folder: d.place.Workspace, Other: id}
-		}
-	}
-	if len(theirs) == 0 {
+	if len(foreign) == 0 {
 		if t.Known != nil && t.Known.Adopted != nil {
 			// It is gone: from here on the loom is as any other.
 			t.Known.Adopted = nil
@@ -55,89 +50,119 @@ func (l *Looms) meet(ctx context.Context, t *Target, d *dev, req UpRequest) (*Pl
 	ours := t.Known != nil && t.Known.Adopted == nil && t.ID != Main
 	if !ours && !req.ForceRecreate {
 		if req.DryRun {
-			t.Notes = append(t.Notes, adopting(theirs[0]))
+			t.Notes = append(t.Notes, adopting(foreign[0]))
 			return nil, nil, nil
 		}
-		return l.adopt(ctx, t, d, theirs[0], req)
+		return l.takeOver(ctx, d, foreign[0], req)
 	}
 	if req.DryRun {
 		return nil, nil, nil
 	}
-	return nil, nil, l.makeRoom(ctx, t, theirs)
+	return nil, nil, l.removeForeign(ctx, t, foreign)
+}
+
+// foreignDevContainers are the dev containers of the folder that another tool made.
+func foreignDevContainers(d *draft) ([]engine.Container, error) {
+	t, dev := d.facts.Target, d.facts.Dev
+	labels := dev.Read.IDLabels()
+	var foreign []engine.Container
+	for _, c := range d.facts.Engine.Containers {
+		if c.OneOff || !survey.HasLabels(c, labels) {
+			continue
+		}
+		switch id, repo := c.Labels[engine.LabelLoom], c.Labels[engine.LabelRepo]; {
+		case id == "":
+			foreign = append(foreign, c)
+		case id != t.ID || repo != t.Repository:
+			return nil, &FolderTakenError{Folder: dev.Place.Workspace, Other: id}
+		}
+	}
+	return foreign, nil
 }
 
 func adopting(c engine.Container) string {
 	return "container " + c.Name + " was made by another tool and is used as it is; --force-recreate makes it anew"
 }
 
-// makeRoom takes away what another tool made in place of the loom's dev container. What is in the loom's own project is
-// left to Compose, which sees that it is not as planned.
-func (l *Looms) makeRoom(ctx context.Context, t *Target, theirs []engine.Container) error {
-	for _, c := range theirs {
-		l.Teller.Sayf("container %s was made by another tool from the plain files, without this loom's ports and volumes: made anew", c.Name)
+// removeForeign removes what another tool made in place of the loom's dev container. What is in the loom's own project
+// is left to Compose, which sees that it is not as planned.
+func (l *Looms) removeForeign(ctx context.Context, t *Target, foreign []engine.Container) error {
+	for _, c := range foreign {
+		l.Teller.Sayf("container %s was made by another tool from the plain files, without this loom's ports and volumes: recreated", c.Name)
 		if t.Known != nil && c.Project == t.Known.Project {
 			continue
 		}
-		if err := l.Engine.RemoveContainers(ctx, []string{c.ID}, true); err != nil {
+		if err := l.Engine.RemoveContainers(ctx, []string{c.ID}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// adopt makes a container that another tool made the loom's, and starts it and what belongs to it.
-func (l *Looms) adopt(ctx context.Context, t *Target, d *dev, c engine.Container, req UpRequest) (*Plan, *Result, error) {
-	space, err := l.Engine.Space(ctx)
+// takeOver makes a container that another tool made the loom's, and starts it and what belongs to it.
+func (l *Looms) takeOver(ctx context.Context, d *draft, c engine.Container, req UpRequest) (*Plan, *Result, error) {
+	t := d.facts.Target
+	k, err := adoptedEntry(d, c, req.Config)
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := l.Registry.Update(ctx, func(state *registry.State) error { state.Put(*k); return nil }); err != nil {
+		return nil, nil, err
+	}
+	t.Known = k.Clone()
+	p := entryPlan(t)
+	for _, note := range append(t.Notes, adopting(c)) {
+		l.Teller.Sayf("%s", note)
+	}
+	filesOnly := req.CreateOnly || req.FilesOnly
+	if !filesOnly {
+		if err := l.startAll(ctx, k); err != nil {
+			return p, nil, l.unfinished(ctx, p, err)
+		}
+	}
+	own, err := l.Containers(ctx, k)
+	if err != nil {
+		return p, nil, err
+	}
+	if !filesOnly {
+		if err := l.devHooks(ctx, d.facts.Dev, nil, own, req); err != nil {
+			return p, nil, l.unfinished(ctx, p, err)
+		}
+	}
+	return p, &Result{
+		Loom: t.ID, Project: k.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(t.ID, own),
+		Findings: []finding.Finding{},
+	}, nil
+}
+
+// adoptedEntry is the registry's entry of a loom whose dev container another tool made.
+func adoptedEntry(d *draft, c engine.Container, config string) (*registry.Loom, error) {
+	t, dev := d.facts.Target, d.facts.Dev
 	k := registry.Loom{ID: t.ID, Repository: t.Repository, Created: time.Now().UTC().Truncate(time.Second)}
 	if t.Known != nil {
 		k = *t.Known
 	}
-	k.WorkTree, k.Dir, k.Space, k.Adopted = t.WorkTree, d.place.Workspace, space, d.read.IDLabels()
+	k.WorkTree, k.Dir, k.Space, k.Adopted = t.WorkTree, dev.Place.Workspace, d.facts.Space, dev.Read.IDLabels()
 	if dir := c.Labels[stack.LabelWorkingDir]; dir != "" {
 		k.Dir = dir
 	}
-	k.DevContainer = req.Config
-	if k.Project = c.Project; k.Project == "" {
-		// Nothing bears this name yet; a loom has one all the same.
-		k.Project = stack.DefaultName(d.place.Workspace)
-		if t.ID != Main {
-			if k.Project, err = identity.ProjectName("", t.Repository, t.ID, false); err != nil {
-				return nil, nil, err
-			}
-		}
+	k.DevContainer = config
+	if k.Project = c.Project; k.Project != "" {
+		return &k, nil
 	}
-	if err := l.Registry.Update(ctx, func(state *registry.State) error { state.Put(k); return nil }); err != nil {
-		return nil, nil, err
+	// Nothing bears this name yet; a loom has one all the same.
+	k.Project = stack.DefaultName(dev.Place.Workspace)
+	if t.ID == Main {
+		return &k, nil
 	}
-	t.Known = copyOf(&k)
-	p := entryPlan(t)
-	p.Notes = append(p.Notes, adopting(c))
-	if !req.CreateOnly && !req.FilesOnly {
-		if err := l.startAll(ctx, &k); err != nil {
-			return p, nil, l.unfinished(ctx, p, err)
-		}
-	}
-	for _, note := range p.Notes {
-		l.Teller.Sayf("%s", note)
-	}
-	own, err := l.containers(ctx, &k)
-	if err != nil {
-		return p, nil, err
-	}
-	if !req.CreateOnly && !req.FilesOnly {
-		if err := l.devHooks(ctx, d, own, req); err != nil {
-			return p, nil, l.unfinished(ctx, p, err)
-		}
-	}
-	return p, &Result{Loom: t.ID, Project: k.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(t.ID, own), Findings: []finding.Finding{}}, nil
+	var err error
+	k.Project, err = identity.ProjectName("", t.Repository, t.ID, false)
+	return &k, err
 }
 
 // startAll starts what there is of a loom and does not run.
 func (l *Looms) startAll(ctx context.Context, k *registry.Loom) error {
-	own, err := l.containers(ctx, k)
+	own, err := l.Containers(ctx, k)
 	if err != nil {
 		return err
 	}
@@ -157,8 +182,8 @@ func (l *Looms) startAll(ctx context.Context, k *registry.Loom) error {
 	return nil
 }
 
-// containers lists what a loom has: the containers of its project, and an adopted one, which need not be of any.
-func (l *Looms) containers(ctx context.Context, k *registry.Loom) ([]engine.Container, error) {
+// Containers lists what a loom has: the containers of its project, and an adopted one, which need not be of any.
+func (l *Looms) Containers(ctx context.Context, k *registry.Loom) ([]engine.Container, error) {
 	own, err := l.Engine.Containers(ctx, engine.Filter{Project: k.Project})
 	if err != nil || k.Adopted == nil {
 		return own, err

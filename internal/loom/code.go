@@ -22,7 +22,7 @@ func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return "", err
 	}

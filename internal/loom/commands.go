@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // Services lists the names of a loom's services, sorted: those that have containers, and those of the files as far as
@@ -42,7 +43,7 @@ func (l *Looms) own(ctx context.Context, t *Target) ([]engine.Container, error) 
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	return l.containers(ctx, t.Known)
+	return l.Containers(ctx, t.Known)
 }
 
 // Acted is what a command did something to.
@@ -119,7 +120,7 @@ func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, 
 func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		l.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, firstLine(err))
+		l.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, tell.FirstLine(err))
 		return nil
 	}
 	hooks := false
@@ -139,7 +140,7 @@ func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container
 
 // Kill sends a signal to the running containers of the services, of all where none is named.
 func (l *Looms) Kill(ctx context.Context, t *Target, services []string, signal string, dryRun bool) (*Acted, error) {
-	a, _, err := l.act(ctx, t, services, "running", isRunning)
+	a, _, err := l.act(ctx, t, services, "running", IsRunning)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +171,7 @@ func (l *Looms) Pause(ctx context.Context, t *Target, services []string, resume,
 
 // Top lists the processes in the running containers of the services, of all where none is named.
 func (l *Looms) Top(ctx context.Context, t *Target, services []string) ([]stack.Processes, error) {
-	a, _, err := l.act(ctx, t, services, "running", isRunning)
+	a, _, err := l.act(ctx, t, services, "running", IsRunning)
 	if err != nil {
 		return nil, err
 	}
@@ -242,8 +243,8 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 		if err != nil {
 			return since, err
 		}
-		if since.IsZero() || d.StartedAt.Before(since) {
-			since = d.StartedAt
+		if since.IsZero() || d.Started.Before(since) {
+			since = d.Started
 		}
 	}
 	return since, nil
@@ -260,7 +261,7 @@ func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container)
 	var shown []string
 	quiet := false
 	for _, c := range own {
-		if s, ok := project.Services[c.Service]; isAside(c) || ok && s.Attach != nil && !*s.Attach {
+		if s, ok := project.Services[c.Service]; l.isNoService(c) || ok && s.Attach != nil && !*s.Attach {
 			quiet = true
 			continue
 		}
@@ -272,24 +273,6 @@ func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container)
 	return shown
 }
 
-// enable switches on the profiles of the services that the user named.
-func (p *Plan) enable(model *stack.Model) error {
-	for _, name := range p.named {
-		if _, ok := model.Project.AllServices()[name]; !ok {
-			return &NoServiceError{Service: name, Loom: p.ID}
-		}
-	}
-	if len(p.named) == 0 {
-		return nil
-	}
-	project, err := model.Project.WithServicesEnabled(p.named...)
-	if err != nil {
-		return err
-	}
-	model.Project = project
-	return nil
-}
-
 // Images are the images that a command built or pulled, or with a dry run would.
 type Images struct {
 	Loom    string        `json:"loom"`
@@ -299,11 +282,16 @@ type Images struct {
 
 // Build builds the images of a loom's services; nothing is leased or written for it.
 func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryRun bool) (*Images, error) {
-	return l.images(ctx, t, Options{DryRun: true, Services: o.Services, images: !dryRun && !o.Print && !o.Check}, dryRun, func(ctx context.Context, p *Plan) ([]stack.Built, error) {
-		list, err := l.Stack.Build(ctx, p.Project, o)
-		if d := p.dev; d != nil && d.installed != "" && (len(o.Services) == 0 || slices.Contains(o.Services, d.service)) {
-			// Planning has built it: all else is planned on what it says.
-			list = append(list, stack.Built{Service: d.service, Image: d.installed})
+	plan := l.prepared
+	if dryRun || o.Print || o.Check {
+		plan = l.shown
+	}
+	return l.images(ctx, t, imagesRequest{Options{Services: o.Services}, plan, dryRun}, func(ctx context.Context, d *draft) ([]stack.Built, error) {
+		list, err := l.Stack.Build(ctx, d.Project, o)
+		dev := d.facts.Dev
+		if dev != nil && dev.Installed.Info.ID != "" && (len(o.Services) == 0 || slices.Contains(o.Services, dev.Service)) {
+			// It was built before the plan: all else is planned on what it says.
+			list = append(list, stack.Built{Service: dev.Service, Image: dev.Installed.Ref})
 		}
 		return list, err
 	})
@@ -311,27 +299,36 @@ func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryR
 
 // Pull pulls the images of a loom's services; nothing is leased or written for it.
 func (l *Looms) Pull(ctx context.Context, t *Target, o stack.PullOptions, dryRun bool) (*Images, error) {
-	return l.images(ctx, t, Options{DryRun: true, Services: o.Services}, dryRun, func(ctx context.Context, p *Plan) ([]stack.Built, error) {
-		return l.Stack.Pull(ctx, p.Project, o)
+	return l.images(ctx, t, imagesRequest{Options{Services: o.Services}, l.shown, dryRun}, func(ctx context.Context, d *draft) ([]stack.Built, error) {
+		return l.Stack.Pull(ctx, d.Project, o)
 	})
 }
 
-func (l *Looms) images(ctx context.Context, t *Target, o Options, dryRun bool, do func(context.Context, *Plan) ([]stack.Built, error)) (*Images, error) {
+// imagesRequest says how the plan of a command about images is made.
+type imagesRequest struct {
+	options Options
+	plan    func(context.Context, *Target, Options) (*draft, error)
+	dryRun  bool
+}
+
+func (l *Looms) images(
+	ctx context.Context, t *Target, req imagesRequest, do func(context.Context, *draft) ([]stack.Built, error),
+) (*Images, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	plan, err := l.Plan(ctx, t, o)
+	d, err := req.plan(ctx, t, req.options)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuse(ctx, plan); err != nil {
+	if err := l.refuse(d); err != nil {
 		return nil, err
 	}
-	if ctx, err = l.changing(ctx, dryRun); err != nil {
+	if ctx, err = l.changing(ctx, req.dryRun); err != nil {
 		return nil, err
 	}
-	list, err := do(ctx, plan)
-	return &Images{Loom: t.ID, Project: plan.Entry.Project, Images: list}, err
+	list, err := do(ctx, d)
+	return &Images{Loom: t.ID, Project: d.Entry.Project, Images: list}, err
 }
 
 // Run runs a one-off container of a service, and returns its exit code. The loom's files are written and what the
@@ -350,7 +347,7 @@ func (l *Looms) Run(ctx context.Context, t *Target, o stack.RunOptions) (int, er
 // readyToRun prepares a one-off container while no other command works on the loom: of two that start the same
 // dependencies, one would fail. The container itself runs without the lock, for as long as it likes.
 func (l *Looms) readyToRun(ctx context.Context, t *Target, o stack.RunOptions) (*Plan, error) {
-	release, err := l.alone(ctx, t)
+	release, err := l.LockTarget(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -358,31 +355,21 @@ func (l *Looms) readyToRun(ctx context.Context, t *Target, o stack.RunOptions) (
 	if t.Known == nil {
 		return nil, &UnknownError{t.Name()}
 	}
-	plan, err := l.Plan(ctx, t, Options{Services: []string{o.Service}})
+	d, err := l.prepared(ctx, t, Options{Services: []string{o.Service}})
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuse(ctx, plan); err != nil {
+	if err := l.refuse(d); err != nil {
 		return nil, err
 	}
-	if err := l.write(ctx, plan); err != nil {
+	if err := l.lease(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := l.applier().Files(ctx, d.Plan, t.Git, owner(t)); err != nil {
 		return nil, err
 	}
 	if o.NoDeps {
-		return plan, nil
+		return d.Plan, nil
 	}
-	return plan, l.Stack.StartDependencies(ctx, plan.Project, o)
-}
-
-// refuse stops where the files of a loom that others write ask for more of the host than up has accepted. Unlike up it
-// accepts nothing.
-func (l *Looms) refuse(ctx context.Context, p *Plan) error {
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
-		return err
-	}
-	if added := judge(&p.Entry, state.Looms, p.powers); len(added) > 0 {
-		return &PowersError{ID: p.ID, Loom: p.Name(), Added: added}
-	}
-	return nil
+	return d.Plan, l.Stack.StartDependencies(ctx, d.Project, o)
 }

@@ -3,41 +3,43 @@ package loom
 import (
 	"fmt"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
 // debugFacts tells what a plan is made from.
-func (l *Looms) debugFacts(t *Target, f *facts) {
+func (l *Looms) debugFacts(f *survey.Facts) {
 	if !l.Teller.Verbose() {
 		return
 	}
-	for _, path := range f.settings.Files {
+	for _, path := range f.Settings.Files {
 		l.Teller.Debugf("settings: %s", path)
 	}
-	for _, path := range f.found.Paths {
+	for _, path := range f.Found.Paths {
 		l.Teller.Debugf("compose file: %s", path)
 	}
-	if f.found.Dockerfile != "" {
-		l.Teller.Debugf("no compose file; %s", f.found.Dockerfile)
+	if f.Found.Dockerfile != "" {
+		l.Teller.Debugf("no compose file; %s", f.Found.Dockerfile)
 	}
 	switch {
-	case f.env == nil:
-		l.Teller.Debugf("%s: not there", f.found.DotEnv())
-	case len(f.vars) > 0:
-		l.Teller.Debugf("%s: read without its block, which has %d variables", f.found.DotEnv(), len(f.vars))
+	case f.DotEnv == nil:
+		l.Teller.Debugf("%s: not there", f.Found.DotEnv())
+	case len(f.Block) > 0:
+		l.Teller.Debugf("%s: read without its block, which has %d variables", f.Found.DotEnv(), len(f.Block))
 	default:
-		l.Teller.Debugf("%s: read", f.found.DotEnv())
+		l.Teller.Debugf("%s: read", f.Found.DotEnv())
 	}
-	for _, path := range f.found.EnvFiles {
+	for _, path := range f.Found.EnvFiles {
 		l.Teller.Debugf("env file: %s", path)
 	}
-	if profiles := strings.Join(f.found.Profiles, ", "); profiles != "" {
+	if profiles := strings.Join(f.Found.Profiles, ", "); profiles != "" {
 		l.Teller.Debugf("profiles: %s", profiles)
 	}
 	known := "is new"
-	if t.Known != nil {
-		known = fmt.Sprintf("is in the registry: project %s, offset %d, %d leases", t.Known.Project, t.Known.Offset, len(t.Known.Ports))
+	if f.Target.Known != nil {
+		known = fmt.Sprintf("is in the registry: project %s, offset %d, %d leases", f.Target.Known.Project, f.Target.Known.Offset, len(f.Target.Known.Ports))
 	}
-	l.Teller.Debugf("loom %s %s; the registry has %d looms; lease space %s", t.ID, known, len(f.state.Looms), f.space)
+	l.Teller.Debugf("loom %s %s; the registry has %d looms; lease space %s", f.Target.ID, known, len(f.State.Looms), f.Space)
 }
 
 // debugPlan tells what was decided.
@@ -46,14 +48,14 @@ func (l *Looms) debugPlan(p *Plan) {
 		return
 	}
 	l.Teller.Debugf("project %s in %s, services: %s", p.Entry.Project, p.Entry.Dir, strings.Join(p.Project.ServiceNames(), ", "))
-	for _, v := range p.base.Variables {
+	for _, v := range p.Base.Variables {
 		moves := "moves with the loom"
-		if !p.follow[v.Name] {
+		if !p.Base.Moves[v.Name] {
 			moves = "keeps its value"
 		}
 		l.Teller.Debugf("variable %s gives port %s of service %s and %s", v.Name, v.Published, v.Service, moves)
 	}
-	if p.plain() {
+	if p.IsPlain() {
 		l.Teller.Debugf("main is as docker compose up would make it: no lease, no edit, no file")
 	}
 	for _, lease := range p.Entry.Ports {

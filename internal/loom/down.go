@@ -2,7 +2,6 @@ package loom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,8 +13,11 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -55,7 +57,7 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 		return nil, err
 	}
 	if !req.DryRun {
-		release, err := l.alone(ctx, t)
+		release, err := l.LockTarget(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +92,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 		}
 	}
 	byProject := map[string]string{stack.LabelProject: project}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}
@@ -124,25 +126,26 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if req.DryRun {
 		return r, nil
 	}
-	err = outside(own, t.Known, func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}, true) })
+	err = outside(own, t.Known, func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}) })
 	if err != nil {
 		return nil, err
 	}
-	if err := l.endSandboxes(ctx, t, own); err != nil {
+	err = l.tellCompanions(func(c Companion) error {
+		if err := c.End(ctx, t, own); err != nil || !req.Volumes {
+			return err
+		}
+		return c.Forget(ctx, t)
+	})
+	if err != nil {
 		return nil, err
 	}
-	if req.Volumes {
-		if err := l.forgetSandboxes(ctx, t); err != nil {
-			return nil, err
-		}
-	}
-	if t.ID == Main && isDir(t.WorkTree) {
+	if t.ID == Main && host.IsDir(t.WorkTree) {
 		return r, l.downMain(ctx, t, req)
 	}
-	if err := l.takeBack(ctx, own); err != nil {
+	if err := l.applier().TakeImagesBack(ctx, own); err != nil {
 		return nil, err
 	}
-	own = slices.DeleteFunc(own, isSandbox)
+	own = slices.DeleteFunc(own, l.isCompanion)
 	if there, err := l.anything(ctx, project, own); err != nil {
 		return nil, err
 	} else if there {
@@ -158,7 +161,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	}
 	if t.Known.Confined != nil {
 		// Made for the services' read-only view of it; one with settings in it stays.
-		_ = os.Remove(filepath.Join(t.WorkTree, settingsFolder))
+		_ = os.Remove(filepath.Join(t.WorkTree, survey.SettingsFolder))
 	}
 	return r, nil
 }
@@ -200,7 +203,7 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 // unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone, since
 // all its work trees share the file.
 func unexclude(ctx context.Context, t *Target) error {
-	if !isDir(t.Repository) {
+	if !host.IsDir(t.Repository) {
 		return nil
 	}
 	repo, err := worktree.Find(ctx, t.Repository)
@@ -216,14 +219,14 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	if ends {
 		if err := unexclude(ctx, t); err != nil {
 			// A repository that git cannot read must not keep its leases for ever.
-			l.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, firstLine(err))
+			l.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, tell.FirstLine(err))
 		}
 	}
 	if ends {
 		l.unattend(t)
 	}
-	if ends && t.Known.Sandboxed && isDir(t.Known.WorkTree) {
-		if err := l.keepWritten(t.Known); err != nil {
+	if ends && t.Known.Sandboxed && host.IsDir(t.Known.WorkTree) {
+		if err := l.Registry.KeepWritten(t.Known); err != nil {
 			return err
 		}
 	}
@@ -245,7 +248,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 // is touched, whatever the registry says.
 func (l *Looms) generated(t *Target) []overrides.File {
 	dir := t.Known.Dir
-	if dir == "" || !isDir(dir) {
+	if dir == "" || !host.IsDir(dir) {
 		return nil
 	}
 	var files []overrides.File
@@ -284,7 +287,7 @@ func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *t
 	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
-		l.Teller.Sayf("%s cannot be loaded (%v): its pre_stop hooks do not run", t.Known.Dir, firstLine(err))
+		l.Teller.Sayf("%s cannot be loaded (%v): its pre_stop hooks do not run", t.Known.Dir, tell.FirstLine(err))
 		return nil
 	}
 	if len(project.Services) == 0 {
@@ -296,34 +299,6 @@ func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *t
 		}
 	}
 	return nil
-}
-
-// loadOnly loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks.
-func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error) {
-	if t.Source.Dir == "" {
-		// The current folder's project would be taken for it.
-		return nil, errors.New("its folder is not known")
-	}
-	f, err := l.read(ctx, t, Options{lenient: true})
-	if err != nil {
-		return nil, err
-	}
-	p := entryPlan(t)
-	if f.dev != nil && t.ID == Main {
-		p.Entry.Project = f.dev.derived
-	}
-	if err := l.load(ctx, f, p); err != nil {
-		return nil, err
-	}
-	if f.dev != nil && f.dev.config.Kind != devcontainer.KindCompose {
-		f.dev.outline().Apply(p.base.Project)
-	}
-	return p.base.Finish(f.found.Paths, p.customLabels())
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }
 
 // Everywhere lists all looms of all repositories on this engine.
@@ -341,7 +316,7 @@ func (l *Looms) Everywhere(ctx context.Context, src stack.Source) ([]*Target, er
 		if k.Space != space {
 			continue
 		}
-		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k), Source: src}
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Source: src}
 		if err := l.moveTo(ctx, t, k.WorkTree); err != nil {
 			l.Teller.Debugf("%s: %v", t.Name(), err)
 		}

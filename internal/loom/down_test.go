@@ -169,7 +169,7 @@ func TestUpOfALoomThatWasEndedMeanwhileLeasesAnew(t *testing.T) {
 	_, err := w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{Volumes: true})
 	assert.NilError(t, err)
 	w.Know(registry.Loom{ID: "x", Repository: "/other", Project: "q", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 8203}}})
-	assert.NilError(t, w.looms.refresh(t.Context(), target))
+	assert.NilError(t, w.looms.Refresh(t.Context(), target))
 	p, err := w.looms.Plan(t.Context(), target, Options{})
 	assert.NilError(t, err)
 	assert.DeepEqual(t, hostPorts(p), []int{5123, 9203})

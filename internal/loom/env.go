@@ -39,9 +39,9 @@ func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 		return nil, err
 	}
 	vars, leases := slices.Clone(p.Env), p.Entry.Ports
-	if p.plain() {
-		leases = p.active(overrides.Ports(p.base.Project))
-		vars = append([]overrides.Var{{Name: "ILOOM_LOOM", Value: p.ID}}, p.plainVars(leases)...)
+	if p.IsPlain() {
+		leases = p.ActiveLeases()
+		vars = append([]overrides.Var{{Name: "ILOOM_LOOM", Value: p.ID}}, plainVars(p, leases)...)
 	}
 	vars = slices.DeleteFunc(vars, func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
 	vars = append(vars, bases(vars, leases)...)
@@ -49,21 +49,21 @@ func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 	if port, ok := l.web(p, leases); ok && !hasPort {
 		vars = append(vars, overrides.Var{Name: "PORT", Value: strconv.Itoa(port.Published)})
 	}
-	e := &Env{Loom: p.ID, Vars: vars, Watch: slices.Clone(p.base.Paths)}
-	if p.base.Dockerfile != "" {
-		e.Watch = append(e.Watch, p.base.Dockerfile)
+	e := &Env{Loom: p.ID, Vars: vars, Watch: slices.Clone(p.Base.Paths)}
+	if p.Base.Dockerfile != "" {
+		e.Watch = append(e.Watch, p.Base.Dockerfile)
 	}
 	for _, f := range p.Files {
 		e.Watch = append(e.Watch, f.Path)
 	}
-	e.Watch = append(e.Watch, p.settings.Files...)
+	e.Watch = append(e.Watch, p.Settings.Files...)
 	return e, nil
 }
 
 // plainVars names main's ports as another loom's are named.
-func (p *Plan) plainVars(leases []ports.Lease) []overrides.Var {
-	return overrides.PortVars(p.base.Project, leases, func(service string, port types.ServicePortConfig) string {
-		for _, v := range p.base.Variables {
+func plainVars(p *Plan, leases []ports.Lease) []overrides.Var {
+	return overrides.PortVars(p.Base.Project, leases, func(service string, port types.ServicePortConfig) string {
+		for _, v := range p.Base.Variables {
 			if v.Ours() && v.Gives(service, port) {
 				return v.Name
 			}
@@ -94,14 +94,14 @@ func bases(vars []overrides.Var, leases []ports.Lease) []overrides.Var {
 // web is the project's only web port, unless the files use a variable PORT: a shell that exports it would change the
 // files at the next up.
 func (l *Looms) web(p *Plan, leases []ports.Lease) (Port, bool) {
-	uses := p.base.Uses["PORT"]
-	for _, v := range p.base.Variables {
+	uses := p.Base.Uses["PORT"]
+	for _, v := range p.Base.Variables {
 		uses = uses || v.Name == "PORT"
 	}
 	if uses {
 		return Port{}, false
 	}
-	web := webPorts(l.leased(p), webBase(p.settings), leases)
+	web := webPorts(l.planned(p), webBase(p.Settings), leases)
 	if len(web) != 1 {
 		return Port{}, false
 	}

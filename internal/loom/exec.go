@@ -71,14 +71,6 @@ func (e *SandboxServiceError) Error() string {
 	return "service " + e.Service + " is the sandbox of an agent"
 }
 
-// NoServiceError says that a loom has no service of this name.
-type NoServiceError struct{ Service, Loom string }
-
-// Error names both.
-func (e *NoServiceError) Error() string {
-	return fmt.Sprintf("no service %s in loom %s", e.Service, e.Loom)
-}
-
 // Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
 // project's files: the containers have all it needs. Errors are [engine.ErrDetached] or a [*NotRunError].
 func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
@@ -104,7 +96,7 @@ func (l *Looms) exec(ctx context.Context, req ExecRequest) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if isSandbox(c) {
+	if sandbox.IsSandbox(c.Labels) {
 		return 0, &SandboxServiceError{
 			Service: c.Service, Agent: c.Labels[sandbox.LabelAgent], Loom: c.Labels[engine.LabelLoom],
 		}
@@ -128,7 +120,7 @@ func (l *Looms) findContainers(
 ) (t *Target, own []engine.Container, rest []string, err error) {
 	observe := func(ctx context.Context, t *Target) ([]string, error) {
 		var err error
-		own, err = l.containers(ctx, t.Known)
+		own, err = l.Containers(ctx, t.Known)
 		return serviceNames(own), err
 	}
 	q := Query{Source: req.Source, Words: req.Words, Purpose: Reading, Services: observe, Quick: true}
@@ -170,7 +162,7 @@ func (l *Looms) chooseContainer(
 	t *Target, own []engine.Container, service string, index int,
 ) (engine.Container, error) {
 	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool {
-		return c.OneOff || service == "" && isAside(c)
+		return c.OneOff || service == "" && l.isNoService(c)
 	})
 	if len(own) == 0 {
 		return engine.Container{}, &EmptyError{t.ID}

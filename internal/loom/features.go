@@ -11,7 +11,7 @@ import (
 	"github.com/moby/sys/atomicwriter"
 
 	"github.com/docker-loom/docker-loom/devcontainer/features"
-	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
 // FeatureList is the features of a dev container, in the order of their installation.
@@ -49,18 +49,20 @@ func (l *Looms) Features(ctx context.Context, req FeaturesRequest) (*FeatureList
 	if err != nil {
 		return nil, err
 	}
-	set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree})
+	if err := l.readState(ctx, t); err != nil {
+		return nil, err
+	}
+	f, err := l.surveyor().Begin(ctx, t, t.State, survey.Options{Config: req.Config})
 	if err != nil {
 		return nil, err
 	}
-	d, err := findDev(t, set, req.Config)
-	if err != nil {
-		return nil, err
+	if f.DevErr != nil {
+		return nil, f.DevErr
 	}
-	if d == nil {
+	if f.Dev == nil {
 		return nil, &NoDevContainerError{t.Name()}
 	}
-	c := d.config
+	c := f.Dev.Config
 	path := features.LockPath(c.Path)
 	have, err := features.ReadLock(path)
 	if err != nil {

@@ -117,7 +117,7 @@ func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, er
 func (l *Looms) resolve(ctx context.Context, q Query, id string, purpose Purpose) (*Target, error) {
 	where := Where{ID: id, Source: q.Source}
 	if q.Quick && purpose == Reading {
-		if t := l.registered(ctx, where); t != nil {
+		if t := l.Registered(ctx, where); t != nil {
 			return t, nil
 		}
 	}
@@ -188,6 +188,7 @@ func (l *Looms) FindAll(ctx context.Context, src stack.Source) ([]*Target, error
 
 // Resolve finds the loom with this id, or the folder's loom if there is no id.
 func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Target, error) {
+	stamp := l.Registry.Stamp()
 	state, err := l.promises(ctx)
 	if err != nil {
 		return nil, err
@@ -196,6 +197,7 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 	if err != nil {
 		return nil, err
 	}
+	t.State, t.Stamp = state, stamp
 	if where.ID == "" {
 		err = l.chooseID(state, t, purpose)
 	} else {
@@ -204,7 +206,7 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 	if err != nil {
 		return nil, err
 	}
-	if t.Known = copyOf(state.Find(t.Repository, t.ID)); t.Known == nil {
+	if t.Known = state.Find(t.Repository, t.ID).Clone(); t.Known == nil {
 		if t.Known, err = l.recover(ctx, state, t); err != nil && purpose != Making {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
 // Setup is what a project publishes, and what its settings say of that.
@@ -89,7 +90,7 @@ func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
 	if s.content, err = settings.File(s.Settings); err != nil {
 		return nil, err
 	}
-	found, err := stack.Find(t.Source, l.ours(state, t))
+	found, err := stack.Find(t.Source, l.surveyor().Ours(state, t))
 	switch {
 	case errors.Is(err, stack.ErrNoProject) && len(s.DevContainers) > 0:
 		s.Files = []string{}
@@ -118,7 +119,7 @@ func devContainers(dir string) []string {
 	for _, pattern := range []string{
 		".devcontainer/devcontainer.json", ".devcontainer.json", ".devcontainer/*/devcontainer.json",
 	} {
-		paths, _ := filepath.Glob(filepath.Join(escapeGlob(dir), filepath.FromSlash(pattern))) // the patterns are good
+		paths, _ := filepath.Glob(filepath.Join(survey.EscapeGlob(dir), filepath.FromSlash(pattern))) // the patterns are good
 		for _, path := range paths {
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 				list = append(list, path)

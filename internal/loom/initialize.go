@@ -10,7 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
 // InitializeError says that the initializeCommand failed: nothing else was done.
@@ -22,30 +22,28 @@ func (e *InitializeError) Error() string { return "initializeCommand: " + e.Err.
 // Unwrap gives the cause.
 func (e *InitializeError) Unwrap() error { return e.Err }
 
-// devFor reads the devcontainer.json of the loom's folder, nil where there is none, and runs its initializeCommand, but
-// not in a dry run. That comes before anything else is looked at: it may write what the project is made from.
-func (l *Looms) devFor(ctx context.Context, t *Target, o Options) (*dev, error) {
-	set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree})
-	if err != nil || !set.Container.Enabled {
-		return nil, err // where looms are switched off, the plan says so
+// initialize runs the initializeCommand of the devcontainer.json, and reports whether there is one. That comes before
+// anything else is looked at: it may write what the project is made from.
+func (l *Looms) initialize(ctx context.Context, d *draft) (bool, error) {
+	dev, t := d.facts.Dev, d.facts.Target
+	if dev == nil || dev.Config.InitializeCommand == nil {
+		return false, nil
 	}
-	d, err := findDev(t, set, o.Config)
-	if err != nil || d == nil || d.config.InitializeCommand == nil || o.DryRun {
-		return d, err
-	}
-	c := *d.config.InitializeCommand
+	c := *dev.Config.InitializeCommand
 	entry := &registry.Loom{ID: t.ID, Repository: t.Repository}
 	if t.Known != nil {
-		entry = t.Known
+		entry = t.Known.Clone()
 	}
-	if err := l.permit(ctx, entry, []string{runsOnHost(c)}, o.Trust); err != nil {
-		return nil, err
+	entry.WorkTree = t.WorkTree
+	entry.Inherit(d.facts.State, d.facts.Written)
+	if err := l.ask(entry, d.facts.State, []string{trust.RunsOnHost(c)}, d.options.Trust); err != nil {
+		return false, err
 	}
-	l.Teller.Sayf("%s", "running the initializeCommand of "+d.place.Path)
-	if err := runHere(ctx, c, d.place.Workspace, l.Teller.Stream()); err != nil {
-		return nil, &InitializeError{err}
+	l.Teller.Sayf("running the initializeCommand of %s", dev.Place.Path)
+	if err := runHere(ctx, c, dev.Place.Workspace, l.Teller.Stream()); err != nil {
+		return false, &InitializeError{err}
 	}
-	return d, nil
+	return true, nil
 }
 
 // runHere runs a command on this machine, with its output on w. Commands that are parallel all end before the first

@@ -3,7 +3,6 @@ package loom
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -35,37 +33,41 @@ func (l *Looms) Invocation(ctx context.Context, t *Target) (*Invocation, error) 
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	plan, err := l.Plan(ctx, t, Options{DryRun: true})
+	d, err := l.facts(ctx, t, Options{DryRun: true})
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuse(ctx, plan); err != nil {
+	d.choices.FromMemory = true
+	if err := l.decide(ctx, d); err != nil {
 		return nil, err
 	}
-	found := plan.base.Found
-	i := &Invocation{
-		Project: plan.Entry.Project, Dir: found.Dir, Files: found.Paths, EnvFiles: found.EnvFiles,
-		Profiles: slices.DeleteFunc(slices.Clone(found.Profiles), func(p string) bool { return p == "" }),
-		Env:      environment(os.Environ(), found.Env, plan.Env),
+	if err := l.refuse(d); err != nil {
+		return nil, err
 	}
-	if own := filepath.Join(found.Dir, overrides.EnvFile); len(i.EnvFiles) == 0 && found.DotEnv() != own {
+	base := d.Base
+	i := &Invocation{
+		Project: d.Entry.Project, Dir: base.Dir, Files: base.Paths, EnvFiles: base.EnvFiles,
+		Profiles: slices.DeleteFunc(slices.Clone(base.Profiles), func(p string) bool { return p == "" }),
+		Env:      environment(l.Process.Environ, base.Env, d.Env),
+	}
+	if own := filepath.Join(base.Dir, overrides.EnvFile); len(i.EnvFiles) == 0 && base.DotEnv != own {
 		// With files named Compose does not look there for itself.
-		for _, path := range []string{found.DotEnv(), own} {
+		for _, path := range []string{base.DotEnv, own} {
 			if _, err := os.Stat(path); err == nil {
 				i.EnvFiles = append(i.EnvFiles, path)
 			}
 		}
 	}
-	if plan.plain() && plan.dev == nil && len(found.Paths) > 0 {
+	if d.IsPlain() && d.Dev == nil && len(base.Paths) > 0 {
 		return i, nil
 	}
 	current, written := true, ""
-	for _, f := range plan.Files {
+	for _, f := range d.Files {
 		switch {
 		case f.Content == nil:
 		case !overrides.Current(f):
 			current = false
-		case bytes.Equal(f.Content, plan.Override):
+		case bytes.Equal(f.Content, d.Override):
 			written = f.Path
 		}
 	}
@@ -73,45 +75,9 @@ func (l *Looms) Invocation(ctx context.Context, t *Target) (*Invocation, error) 
 		i.Files = append(slices.Clone(i.Files), written)
 		return i, nil
 	}
-	i.Override, err = plan.fromMemory()
-	return i, err
+	i.Override = d.Memory
+	return i, nil
 }
-
-// fromMemory is an override that gives the loom as planned whatever files are on the disk; where there are no base files
-// it is the whole project.
-func (p *Plan) fromMemory() ([]byte, error) {
-	if len(p.base.Paths) == 0 {
-		return overrides.Whole(p.Project, p.Name())
-	}
-	edits := slices.Clone(p.Edits)
-	if p.plain() {
-		edits = slices.Clone(p.dev.planned)
-	}
-	for _, name := range stack.ReadsEnvFile(p.base.Project, p.base.DotEnv()) {
-		if s, ok := p.Project.Services[name]; ok {
-			edits = append(edits, environ{service: name, values: s.Environment})
-		}
-	}
-	return overrides.Render(p.Project, p.Name(), edits)
-}
-
-// environ is an edit that gives a service its whole environment: what it reads through env_file may be another loom's.
-type environ struct {
-	service string
-	values  types.MappingWithEquals
-}
-
-// Apply does nothing: the project has its environment.
-func (e environ) Apply(*types.Project) {}
-
-// Render writes the environment in place of the one that the files give.
-func (e environ) Render(d *overrides.Document) {
-	d.Set(e.values, "!override", "services", e.service, "environment")
-	d.Reset("services", e.service, "env_file")
-}
-
-// String names the service.
-func (e environ) String() string { return fmt.Sprintf("service %s: environment", e.service) }
 
 // environment is the process's environment as the loom's base project was loaded with it, and the loom's variables on
 // top: what a shell has of another loom, or of this one, must not count twice. Files and project are chosen by flags.

@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -28,15 +31,15 @@ func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (
 	}
 	for _, e := range looms {
 		if e.ID != t.ID || e.Repo != t.Repository {
-			t.foreign = append(t.foreign, e.Project)
+			t.Foreign = append(t.Foreign, e.Project)
 			continue
 		}
-		if other := byProject(state, e.Project); other != nil {
+		if other := state.ByProject(e.Project); other != nil {
 			continue
 		}
 		l.Teller.Debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
 		k := fromLabels(e)
-		k.Space, t.recovered = space, true
+		k.Space, t.Recovered = space, true
 		return k, nil
 	}
 	return nil, nil
@@ -73,7 +76,7 @@ func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.S
 		}
 		for _, e := range looms {
 			// Where the repository is not here, the loom is another user's or machine's, and in their registry.
-			if e.ID == "" || !isDir(e.Repo) || state.Find(e.Repo, e.ID) != nil {
+			if e.ID == "" || !host.IsDir(e.Repo) || state.Find(e.Repo, e.ID) != nil {
 				continue
 			}
 			k := fromLabels(e)
@@ -94,10 +97,10 @@ func fromLabels(e engine.Loom) *registry.Loom {
 	// Only --offset gives main one.
 	k.Pinned = e.ID == Main && e.Offset > 0
 	for _, c := range e.Containers {
-		if isSandbox(c) {
+		if sandbox.IsSandbox(c.Labels) {
 			k.Sandboxed = true
 		}
-		if c.Service == egressService {
+		if c.Service == plan.EgressService {
 			// Until the next agent command says how: the services of a loom with a sandbox must not come up open.
 			k.Confined = &registry.Confined{Mode: string(egress.None)}
 		}
@@ -114,13 +117,4 @@ func fromLabels(e engine.Loom) *registry.Loom {
 		k.Files = id == k.ID || overrides.GeneratedFor(filepath.Join(k.Dir, overrides.OverrideFile)) == k.Name()
 	}
 	return k
-}
-
-func byProject(state *registry.State, project string) *registry.Loom {
-	for _, k := range state.Looms {
-		if k.Project == project {
-			return k
-		}
-	}
-	return nil
 }

@@ -36,7 +36,8 @@ type Listed struct {
 	Running    int `json:"-"`
 	Containers int `json:"-"`
 
-	known bool // the registry has the loom
+	// Known reports that the registry has the loom.
+	Known bool `json:"-"`
 }
 
 // Name addresses the loom from anywhere: shop/123.
@@ -70,7 +71,7 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		item, e := remembered(k), onEngine[k.Project]
 		if k.ID == Main || k.Adopted != nil {
 			// Their containers may be made by other tools, and then have no labels of ours.
-			if e.Containers, err = l.containers(ctx, k); err != nil {
+			if e.Containers, err = l.Containers(ctx, k); err != nil {
 				return nil, err
 			}
 		}
@@ -92,7 +93,7 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 func remembered(k *registry.Loom) Listed {
 	item := Listed{
 		ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created,
-		State: "unknown", Ports: leasedPorts(k), Held: k.Held(time.Now()), known: true,
+		State: "unknown", Ports: leasedPorts(k), Held: k.Held(time.Now()), Known: true,
 	}
 	if item.Held && !k.Hold.Until.IsZero() {
 		item.HeldUntil = &k.Hold.Until
@@ -218,7 +219,7 @@ func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return nil, err
 	}

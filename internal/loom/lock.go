@@ -30,27 +30,26 @@ func (l *Looms) lock(ctx context.Context, targets ...*Target) (release func(), e
 	return release, nil
 }
 
-// alone locks a loom, and reads its registry entry as the last command left it.
-func (l *Looms) alone(ctx context.Context, t *Target) (release func(), err error) {
+// LockTarget locks a loom, and reads its registry entry as the last command left it.
+func (l *Looms) LockTarget(ctx context.Context, t *Target) (release func(), err error) {
 	if release, err = l.lock(ctx, t); err != nil {
 		return nil, err
 	}
-	if err := l.refresh(ctx, t); err != nil {
+	if err := l.Refresh(ctx, t); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
 }
 
-// refresh reads the loom's registry entry again: another command may have held the lock meanwhile.
-func (l *Looms) refresh(ctx context.Context, t *Target) error {
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
+// Refresh reads the loom's registry entry again: another command may have held the lock meanwhile.
+func (l *Looms) Refresh(ctx context.Context, t *Target) error {
+	if err := l.readState(ctx, t); err != nil {
 		return err
 	}
-	if now := state.Find(t.Repository, t.ID); now != nil || !t.recovered {
+	if now := t.State.Find(t.Repository, t.ID); now != nil || !t.Recovered {
 		// A loom without an entry was ended: its leases may be another loom's by now.
-		t.Known, t.recovered = copyOf(now), false
+		t.Known, t.Recovered = now.Clone(), false
 	}
 	return nil
 }

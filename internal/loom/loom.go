@@ -4,8 +4,6 @@
 package loom
 
 import (
-	"os"
-	"slices"
 	"sync"
 
 	"github.com/docker-loom/docker-loom/devcontainer/features"
@@ -13,8 +11,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
-	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
 // Looms carries out the commands on one engine with one registry.
@@ -30,6 +28,8 @@ type Looms struct {
 	Cache string
 	// Version is that of the plugin; it is put on containers.
 	Version string
+	// Companions live beside the services of looms.
+	Companions []Companion
 	// Teller speaks with the user.
 	Teller tell.Teller
 	// Process is what the command takes from its process.
@@ -51,41 +51,4 @@ type Where struct {
 }
 
 // Target is the loom that a command acts on.
-type Target struct {
-	ID         string
-	Repository string // path of the main work tree, or the project folder without git
-	WorkTree   string
-	// Source is where its project is looked for.
-	Source stack.Source
-	// Git is the repository as seen from the work tree, nil without git.
-	Git *worktree.Repository
-	// Known is the registry's entry, nil for a loom that is new to it.
-	Known *registry.Loom
-	// Notes tell how the work tree was chosen where that may surprise.
-	Notes []string
-
-	// recovered says that Known is made of labels: the registry does not know the loom.
-	recovered bool
-	// foreign are the projects of other looms on the engine, of other users' registries too, where the loom is new.
-	foreign []string
-	// making is the work tree that up would make for the loom; only a dry run has it. The plan is then that of the folder
-	// that up was run in.
-	making *worktree.Addition
-}
-
-// Name is how the loom is called in messages: shop/123.
-func (t *Target) Name() string { return registry.Name(t.Repository, t.ID) }
-
-func copyOf(k *registry.Loom) *registry.Loom {
-	if k == nil {
-		return nil
-	}
-	c := *k
-	c.Ports = slices.Clone(k.Ports)
-	return &c
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
+type Target = survey.Target

@@ -24,7 +24,7 @@ func (l *Looms) Merged(ctx context.Context) ([]Prunable, error) {
 		if k.Space != space || k.ID == Main || !host.IsDir(k.WorkTree) {
 			continue
 		}
-		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: copyOf(k)}
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone()}
 		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree}
 		why, err := l.mergedReason(ctx, t)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
@@ -111,7 +112,7 @@ func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Durat
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if engine.Answers(limited, l.dial(p)) {
+		if host.Answers(limited, l.dial(p)) {
 			return nil
 		}
 		if waiting != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
-// registered is Resolve for the common case: the folder is in a work tree of the registry, and that is where it was.
+// Registered is Resolve for the common case: the folder is in a work tree of the registry, and that is where it was.
 // It starts no git process, which takes as long as a command in a container. In all other cases it returns nil.
-func (l *Looms) registered(ctx context.Context, where Where) *Target {
+func (l *Looms) Registered(ctx context.Context, where Where) *Target {
 	state, err := l.Registry.Read(ctx)
 	if err != nil || state.Fresh {
 		return nil
@@ -34,7 +34,7 @@ func (l *Looms) registered(ctx context.Context, where Where) *Target {
 	if err != nil {
 		return nil
 	}
-	if t.Known = copyOf(state.Find(repository, t.ID)); t.Known == nil {
+	if t.Known = state.Find(repository, t.ID).Clone(); t.Known == nil {
 		return nil
 	}
 	return t

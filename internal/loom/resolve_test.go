@@ -22,7 +22,7 @@ import (
 func (w *testWorld) resolved(where Where, purpose Purpose) string {
 	w.T.Helper()
 	target, err := w.looms.Resolve(w.T.Context(), where, purpose)
-	if quick := w.looms.registered(w.T.Context(), where); quick != nil {
+	if quick := w.looms.Registered(w.T.Context(), where); quick != nil {
 		slow, err := w.looms.Resolve(w.T.Context(), where, Reading)
 		assert.NilError(w.T, err)
 		assert.Equal(w.T, quick.Name(), slow.Name())
@@ -102,7 +102,7 @@ func TestARegisteredWorkTreeIsFoundWithoutGit(t *testing.T) {
 		{"shop", "8", ""},
 	} {
 		got := ""
-		if found := w.looms.registered(t.Context(), in(w.Path(tc.dir), tc.id)); found != nil {
+		if found := w.looms.Registered(t.Context(), in(w.Path(tc.dir), tc.id)); found != nil {
 			got = found.Known.Project
 		}
 		assert.Check(t, got == tc.want, "%s %s: %s", tc.dir, tc.id, got)

@@ -77,7 +77,7 @@ func (l *Looms) Rm(ctx context.Context, t *Target, req RmRequest) (*Removal, err
 		return nil, err
 	}
 	if !req.DryRun {
-		release, err := l.alone(ctx, t)
+		release, err := l.LockTarget(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -312,6 +312,6 @@ func (r *remover) removeTree(ctx context.Context) error {
 	if err := r.repo.Remove(ctx, r.path, r.req.Branch); err != nil {
 		return err
 	}
-	r.forgetWritten(r.path)
+	r.Registry.ForgetWritten(r.path)
 	return nil
 }

@@ -15,7 +15,7 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (l *Looms) Start(ctx context.Context, t *Target) error {
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.containers(ctx, t.Known)
+	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func TestNamesOfSandboxesAreClaims(t *testing.T) {
 
 func TestWhatIsAskedForHidesNothingFromATerminal(t *testing.T) {
 	t.Parallel()
-	err := &PowersError{Loom: "shop/1", Added: []string{"service web reads /x\x1b[2K\r  + service db reads /y", "plain"}}
+	err := &AccessError{Loom: "shop/1", Added: []string{"service web reads /x\x1b[2K\r  + service db reads /y", "plain"}}
 	assert.Equal(t, err.Error(), "the files of loom shop/1 ask for more of this machine than was accepted:\n"+
 		`  + "service web reads /x\x1b[2K\r  + service db reads /y"`+"\n  + plain")
 }

@@ -27,13 +27,13 @@ func TestAWorkTreeThatASandboxWroteStaysDistrusted(t *testing.T) {
 	assert.Assert(t, beside.Sandboxed)
 	assert.DeepEqual(t, judge(beside, nil, []string{"a", "b"}), []string{"b"})
 
-	assert.NilError(t, l.keepWritten(was))
+	assert.NilError(t, l.Registry.KeepWritten(was))
 	again := of("1")
 	l.inherit(again, &registry.State{})
 	assert.Assert(t, again.Sandboxed)
 	assert.DeepEqual(t, judge(again, nil, []string{"a", "b"}), []string{"b"})
 
-	l.forgetWritten(tree)
+	l.Registry.ForgetWritten(tree)
 	again = of("1")
 	l.inherit(again, &registry.State{})
 	assert.Assert(t, !again.Sandboxed)

@@ -57,7 +57,7 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 		return nil, err
 	}
 	for _, name := range scope.Services {
-		if _, _, err := l.act(ctx, scope.Target, []string{name}, "running", isRunning); err != nil {
+		if _, _, err := l.act(ctx, scope.Target, []string{name}, "running", IsRunning); err != nil {
 			return nil, err
 		}
 	}
@@ -78,11 +78,11 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 		u := Usage{
 			Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Service: c.Service, Container: c.Name,
 		}
-		if k := byProject(state, c.Project); k != nil {
+		if k := state.ByProject(c.Project); k != nil {
 			// The containers of a main that plain docker compose made have no labels of ours.
 			u.Loom, u.Repository = k.ID, k.Repository
 		}
-		if isRunning(c) && u.Loom != "" && scope.has(u) {
+		if IsRunning(c) && u.Loom != "" && scope.has(u) {
 			rows[c.ID] = u
 		}
 	}
@@ -116,5 +116,5 @@ func (s Scope) has(u Usage) bool {
 	return len(s.Services) == 0 || slices.Contains(s.Services, u.Service)
 }
 
-// isRunning reports whether a container has processes. Those of a paused one are frozen.
-func isRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }
+// IsRunning reports whether a container has processes. Those of a paused one are frozen.
+func IsRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }

@@ -138,7 +138,7 @@ func (m *treeMaker) run(ctx context.Context) error {
 		return m.assign(ctx, a.Path)
 	}
 	if m.dryRun {
-		t.making, t.Notes = a, []string{"would make " + describe(a), "the plan is that of " + t.WorkTree}
+		t.Making, t.Notes = a, []string{"would make " + describe(a), "the plan is that of " + t.WorkTree}
 		return nil
 	}
 	m.Teller.Sayf("%s", "making "+describe(a))

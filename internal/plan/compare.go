@@ -10,6 +10,9 @@ import (
 
 // compare holds the plan against what runs.
 func (m *maker) compare() error {
+	if !m.choices.Compare {
+		return nil
+	}
 	m.Recreated = m.whyRecreated()
 	own := m.facts.Engine.Project(m.Entry.Project)
 	var seen []stack.Seen

@@ -32,11 +32,8 @@ func (m *maker) confine() error {
 		Sidecar: m.sidecar(c), Port: egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
 		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
 		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, m.facts.Engine.IsolatedGateway) },
-		Share:   share, Tree: m.real(m.WorkTree), Guarded: m.facts.Guarded,
+		Share:   share, Tree: m.RealWorkTree, Common: m.CommonDir, Guarded: m.facts.Guarded,
 		Proxies: m.facts.Proxies, Real: m.real,
-	}
-	if common := m.facts.Target.CommonDir(); common != "" {
-		in.Common = m.real(common)
 	}
 	if m.facts.Dev != nil {
 		in.Dev = m.facts.Dev.Service

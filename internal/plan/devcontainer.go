@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
@@ -29,7 +30,7 @@ func (m *maker) develop() error {
 		return nil
 	}
 	m.findMissingImages()
-	m.Dev = &DevContainer{Service: d.Service, Path: d.Place.Path, NameInFiles: d.Base.NameInFiles}
+	m.Dev = &DevContainer{Service: d.Service, Path: d.Place.Path, IDLabels: d.Read.IDLabels(), NameInFiles: d.Base.NameInFiles}
 	if d.Base.NameInFiles != "" && d.Container != nil {
 		m.Dev.LentImage = d.Container.ImageID
 	}
@@ -82,6 +83,8 @@ func (m *maker) extend(project *types.Project) error {
 		m.Findings = append(m.Findings, findings...)
 	}
 	m.compiled, m.Dev.Compiled = compiled, compiled
+	c := devcontainer.ReadConfiguration(m.facts.Dev.Config, m.facts.Dev.Workspace, compiled.Merged)
+	m.Dev.Configuration = &c
 	m.devEdits = devEdits(m.facts.Dev.Service, compiled, project)
 	overrides.Apply(project, m.devEdits)
 	return nil
@@ -120,7 +123,7 @@ func (m *maker) finishDev() error {
 		return nil
 	}
 	s.CustomLabels = maps.Clone(s.CustomLabels)
-	s.CustomLabels[engine.LabelDevContainer] = m.devLabel().Label()
+	s.CustomLabels[engine.LabelDevContainer] = m.devLabel().String()
 	if d.Base.NameInFiles != "" {
 		s.CustomLabels[LabelImage] = d.Base.NameInFiles
 	}
@@ -132,26 +135,11 @@ func (m *maker) finishDev() error {
 	return nil
 }
 
-// DevLabel is what a container's label of ours says of a dev container beside its other labels.
-type DevLabel struct {
-	RemoteUser      string `json:"remoteUser,omitempty"`
-	WorkspaceFolder string `json:"workspaceFolder,omitempty"`
-	// Said has a hash of what each key of the devcontainer.json said, so that a change can be named.
-	Said map[string]string `json:"said,omitempty"`
-}
-
-// Label is the label's value.
-func (l DevLabel) Label() string {
-	b, err := json.Marshal(l)
-	if err != nil {
-		panic(err) // strings
-	}
-	return string(b)
-}
-
-func (m *maker) devLabel() DevLabel {
-	return DevLabel{
-		RemoteUser: m.compiled.RemoteUser, WorkspaceFolder: m.compiled.WorkspaceFolder, Said: m.facts.Dev.SaidHashes(),
+// devLabel is what the dev container's label says.
+func (m *maker) devLabel() devbox.Label {
+	return devbox.Label{
+		RemoteUser: m.compiled.RemoteUser, WorkspaceFolder: m.compiled.WorkspaceFolder,
+		KeyHashes: m.facts.Dev.KeyHashes(),
 	}
 }
 
@@ -170,11 +158,11 @@ func (m *maker) whyRecreated() string {
 	if err != nil || have.Labels[stack.LabelConfigHash] == hash && !d.Base.Outdated {
 		return ""
 	}
-	var was DevLabel
+	var was devbox.Label
 	if text := have.Labels[engine.LabelDevContainer]; text == "" || json.Unmarshal([]byte(text), &was) != nil {
 		return "its files have changed"
 	}
-	return whatChanged(d, was.Said, m.devLabel().Said)
+	return whatChanged(d, was.KeyHashes, m.devLabel().KeyHashes)
 }
 
 // whatChanged names the keys that say something else now.
@@ -235,4 +223,13 @@ func (d *DevContainer) PortAttributes(service string, target int) devcontainer.P
 		name = service
 	}
 	return d.Compiled.Merged.Attributes(name, target, "")
+}
+
+// ReadConfiguration is what the reference CLI's read-configuration prints of the plan's dev container, nil if there is
+// none.
+func (p *Plan) ReadConfiguration() *devcontainer.Configuration {
+	if p.Dev == nil {
+		return nil
+	}
+	return p.Dev.Configuration
 }

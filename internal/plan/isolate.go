@@ -15,7 +15,6 @@ import (
 
 // isolate plans the edits, the block and the files.
 func (m *maker) isolate() error {
-	m.keepBase()
 	m.model = m.base
 	if !m.IsPlain() {
 		if err := m.edit(); err != nil {
@@ -56,11 +55,10 @@ func (m *maker) isolate() error {
 // keepBase puts the project as the files say it into the plan.
 func (m *maker) keepBase() {
 	found := m.facts.Found
-	moves := m.Base.Moves
 	m.Base = Base{
 		Project: m.base.Project, Dir: found.Dir, Dockerfile: found.Dockerfile, Paths: found.Paths, DotEnv: found.DotEnv(),
 		EnvFiles: found.EnvFiles, Profiles: found.Profiles, Env: found.Env,
-		Variables: m.base.Variables, Uses: m.base.Uses, Moves: moves,
+		Variables: m.base.Variables, Uses: m.base.Uses, Moves: map[string]bool{},
 	}
 }
 

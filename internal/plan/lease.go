@@ -170,24 +170,24 @@ func (m *maker) entryChanged() bool {
 }
 
 // isActive reports whether no profile disables the port's service.
-func (m *maker) isActive(port ports.Port) bool {
-	_, ok := m.base.Project.Services[port.Service]
+func (p *Plan) isActive(port ports.Port) bool {
+	_, ok := p.Base.Project.Services[port.Service]
 	return ok
 }
 
 // ActiveLeases are the leases in use: those of ports that the files still have, of services that no profile disables.
 // main has its base ports without a lease.
-func (m *maker) ActiveLeases() []ports.Lease {
+func (p *Plan) ActiveLeases() []ports.Lease {
 	var leases []ports.Lease
-	for _, port := range m.WantedPorts {
-		if !m.isActive(port) {
+	for _, port := range p.WantedPorts {
+		if !p.isActive(port) {
 			continue
 		}
-		if m.IsPlain() {
+		if p.IsPlain() {
 			leases = append(leases, ports.Lease{
 				IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: port.Count, Host: port.Base,
 			})
-		} else if lease, ok := ports.Find(m.Entry.Ports, port); ok {
+		} else if lease, ok := ports.Find(p.Entry.Ports, port); ok {
 			leases = append(leases, lease)
 		}
 	}

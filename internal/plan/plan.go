@@ -33,6 +33,8 @@ type Choices struct {
 	SidecarImage string
 	// Version is the plugin's; it is put on containers.
 	Version string
+	// Compare asks to hold the plan against what runs.
+	Compare bool
 	// FromMemory asks for an override that gives the loom as planned whatever files are on the disk.
 	FromMemory bool
 }
@@ -40,6 +42,9 @@ type Choices struct {
 // Plan is what up does, before anything is done.
 type Plan struct {
 	ID, Repository, WorkTree string
+	// RealWorkTree is the work tree's path with its links followed; CommonDir is the repository's git folder likewise, ""
+	// without git.
+	RealWorkTree, CommonDir string
 	// Notes tell how the work tree was chosen if that may surprise.
 	Notes []string
 	// Entry is what the registry holds or will hold. Leases says that it has to be written.
@@ -95,9 +100,12 @@ type Base struct {
 
 // DevContainer is the dev container as planned.
 type DevContainer struct {
-	// Service is its service, Path its devcontainer.json.
+	// Service is its service, Path its devcontainer.json. IDLabels are those by which tools find it.
 	Service, Path string
+	IDLabels      map[string]string
 	Compiled      *devcontainer.Compiled
+	// Configuration is what the reference CLI's read-configuration prints.
+	Configuration *devcontainer.Configuration
 	// NameInFiles is the tag that the files give its image, if the loom's has another; LentImage is the image that may
 	// have that tag now.
 	NameInFiles, LentImage string
@@ -155,7 +163,12 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 	if m.base, err = copyModel(f.Base); err != nil {
 		return nil, err
 	}
+	m.keepBase()
 	m.Entry.Project = m.base.Project.Name
+	m.RealWorkTree = m.real(t.WorkTree)
+	if common := t.CommonDir(); common != "" {
+		m.CommonDir = m.real(common)
+	}
 	for _, step := range []func() error{
 		m.develop, m.refuseSharedData, m.moveVariables, m.lease, m.isolate, m.listAccess, m.compare,
 	} {

@@ -102,7 +102,6 @@ func (m *maker) otherInFolder() string {
 // moveVariables decides which variables may be set so that the rest of the files follow, and keeps their bases: a
 // shell may hand us a value of our own later. A finding tells why another may not.
 func (m *maker) moveVariables() error {
-	m.Base.Moves = map[string]bool{}
 	if m.IsPlain() {
 		return nil
 	}

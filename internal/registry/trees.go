@@ -22,7 +22,7 @@ type WrittenTree struct {
 
 // treeFile is beside the registry, so that it is there if that is lost.
 func (r *Registry) treeFile(tree string) string {
-	real := host.Follow(tree)
+	real := host.RealPath(tree)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s", len(real), real))
 	return filepath.Join(r.SandboxDir(".trees"), hex.EncodeToString(sum[:])[:32]+".json")
 }

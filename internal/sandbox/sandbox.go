@@ -119,6 +119,21 @@ func HomeName(agent string) string { return ServiceName(agent) + "-home" }
 // GitName is the key of the volume with the [View].
 func GitName(agent string) string { return ServiceName(agent) + "-git" }
 
+// ServicesEgress is the Compose service of the sidecar through which a confined loom's services leave.
+const ServicesEgress = "loom-egress"
+
+// IsSandbox reports whether a container with these labels is an agent's sandbox or its sidecar.
+func IsSandbox(labels map[string]string) bool { return labels[LabelAgent] != "" }
+
+// IsKey reports whether a network or volume with this key is an agent's.
+func IsKey(key string) bool {
+	ours := ServiceName(DefaultAgent)
+	return key == ours || strings.HasPrefix(key, ours+"-")
+}
+
+// NetworkName is the name on the engine of a network with this key.
+func NetworkName(project, key string) string { return project + "_" + key }
+
 // checkAgent refuses names whose sandbox would have the name of another one's sidecar or network.
 func checkAgent(name string) error {
 	for _, ours := range []string{"egress", "out", "home", "git"} {

@@ -290,5 +290,5 @@ func Wrong(src Sources, cause error, keys ...any) error {
 	if n == nil {
 		return cause
 	}
-	return n.Errorf("%w", cause)
+	return asError(n.Errorf("%w", cause))
 }

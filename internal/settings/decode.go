@@ -38,7 +38,7 @@ func decodeSettings(top *jsonc.Node) (*Settings, error) {
 	d.texts(top.Lookup("protectedBranches"), &s.ProtectedBranches)
 	d.texts(top.Lookup("copyGitIgnoredPatterns"), &s.CopyGitIgnoredPatterns)
 	if d.Err != nil {
-		return nil, d.Err
+		return nil, asError(d.Err)
 	}
 	if top.Lookup("protectedBranches") == nil {
 		for _, b := range []string{s.MainBranch, "main", "master", "develop"} {

@@ -92,7 +92,20 @@ type Web struct {
 const DefaultBasePort = 3000
 
 // Error says what is wrong in a settings file, and where.
-type Error = jsonc.Error
+type Error jsonc.Error
+
+func (e *Error) Error() string { return (*jsonc.Error)(e).Error() }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// asError makes an error of jsonc an *Error: each kind of file has a next step of its own.
+func asError(err error) error {
+	if e, ok := errors.AsType[*jsonc.Error](err); ok {
+		return (*Error)(e)
+	}
+	return err
+}
 
 // Read returns the settings of the files in src. The work tree's .iloom/settings.local.json is stronger than its
 // .iloom/settings.json, and that is stronger than the user's file: objects are merged key by key, anything else is
@@ -120,7 +133,7 @@ func (src Sources) merged() (top *jsonc.Node, files []string, err error) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, asError(err)
 		}
 		files = append(files, path)
 		top = jsonc.Merge(top, n)

@@ -51,7 +51,7 @@ func File(path string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return data, err
+	return data, asError(err)
 }
 
 // Change sets one value of a settings file.
@@ -59,5 +59,6 @@ type Change = jsonc.Change
 
 // Edit returns the bytes of the settings file at path with the changes made; see [jsonc.Edit].
 func Edit(path string, data []byte, changes ...Change) ([]byte, error) {
-	return jsonc.Edit(path, data, changes...)
+	edited, err := jsonc.Edit(path, data, changes...)
+	return edited, asError(err)
 }

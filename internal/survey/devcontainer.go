@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -61,6 +61,9 @@ type DevContainer struct {
 	// Install makes it, nil without features.
 	Install *features.Build
 
+	// Platform is that of its images, "" for the engine's.
+	Platform string
+
 	vars devcontainer.Vars
 }
 
@@ -80,6 +83,8 @@ type DevImage struct {
 	NameInFiles string
 	// BuiltRef is the tag that a build of the image gives it, if a step of the plan goes on top; else empty.
 	BuiltRef string
+	// Provided says that the image was pulled or built by this command.
+	Provided bool
 }
 
 // findDev reads the devcontainer.json of a folder: the one that was chosen, else the one that the settings name, else
@@ -138,12 +143,13 @@ func gitOf(repo *worktree.Repository, workspace string) (devcontainer.Git, error
 		return g, nil
 	}
 	g.Common = repo.CommonDir
-	text, err := os.ReadFile(filepath.Join(repo.WorkTree, ".git"))
+	dotGit := filepath.Join(repo.WorkTree, ".git")
+	content, err := os.ReadFile(dotGit)
 	if err != nil {
 		return g, err
 	}
-	g.Pointer = strings.TrimSpace(strings.TrimPrefix(string(text), "gitdir:"))
-	return g, nil
+	g.Pointer, err = gitfile.Written(dotGit, content)
+	return g, err
 }
 
 // findProject finds the Compose project of the folder: the one that the devcontainer.json names, else the one that is
@@ -270,4 +276,21 @@ func (d *DevContainer) featureMetadata() (raw, replaced []devcontainer.Metadata,
 		replaced = append(replaced, r)
 	}
 	return slices.Clip(raw), replaced, nil
+}
+
+// Outline is the service of an image or Dockerfile dev container without what its image says: enough to take it down,
+// when the image need not be there any more.
+func (d *DevContainer) Outline() overrides.Edit {
+	e := overrides.AddService{Service: types.ServiceConfig{Name: d.Service}, Volumes: types.Volumes{}}
+	if d.Config.Kind == devcontainer.KindDockerfile {
+		e.Service.Build = &types.BuildConfig{Context: d.Config.BuildContext()}
+	}
+	for _, m := range d.Config.Mounts {
+		if m.Type == types.VolumeTypeVolume && m.Source != "" && !m.External {
+			volume := types.ServiceVolumeConfig{Type: m.Type, Source: m.Source, Target: m.Target}
+			e.Service.Volumes = append(e.Service.Volumes, volume)
+			e.Volumes[m.Source] = types.VolumeConfig{Name: m.Source}
+		}
+	}
+	return e
 }

@@ -41,12 +41,12 @@ func (s *Surveyor) machine(ctx context.Context, d *DevContainer) error {
 	if d.Config.HostRequirements == nil {
 		return nil
 	}
-	info, err := s.Engine.Info(ctx)
+	info, err := s.Engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}
 	d.Host.CPUs, d.Host.Memory, d.Host.GPU = info.CPUs, info.Memory, info.GPU
-	d.Host.Storage = int64(info.Free) //nolint:gosec // bytes of a disk
+	d.Host.Storage = int64(s.Engine.Machine().FreeSpace(info.RootDir)) //nolint:gosec // bytes of a disk
 	return nil
 }
 
@@ -54,7 +54,7 @@ func (s *Surveyor) machine(ctx context.Context, d *DevContainer) error {
 // were built or pulled.
 func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 	d := f.Dev
-	d.Base, d.Installed, d.Install = DevImage{}, DevImage{}, nil
+	d.Base, d.Installed, d.Install = DevImage{Provided: d.Base.Provided}, DevImage{}, nil
 	isMain := f.Target.ID == identity.Main
 	project := f.Base.Project
 	if built := project.AllServices()[d.Service]; built.Build != nil && !isMain {
@@ -64,6 +64,7 @@ func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 	if err != nil {
 		return err
 	}
+	d.Platform = compiled.Service.Platform
 	refs, err := d.base(project, compiled, isMain)
 	if err != nil {
 		return err
@@ -86,15 +87,19 @@ func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 	if len(d.Features) == 0 {
 		return nil
 	}
-	d.Install = &features.Build{
+	d.Install = d.Build(compiled)
+	d.Installed.Ref = FeaturesImage(f.Target.Repository) + ":" + d.Install.Hash()
+	d.Installed.Info, err = s.firstImage(ctx, []string{d.Installed.Ref})
+	return err
+}
+
+// Build makes the image with features, or with the metadata alone, of what was compiled.
+func (d *DevContainer) Build(compiled *devcontainer.Compiled) *features.Build {
+	return &features.Build{
 		Features: d.Features, BaseID: d.Base.Info.ID, BaseUser: d.Base.Info.User,
 		ContainerUser: compiled.ContainerUser, RemoteUser: compiled.RemoteUser,
 		ContainerEnv: d.Config.ContainerEnv, Label: compiled.Label,
 	}
-	d.Installed.Ref = FeaturesImage(f.Target.Repository) + ":" + d.Install.Hash()
-	d.Installed.Service.Platform = compiled.Service.Platform
-	d.Installed.Info, err = s.firstImage(ctx, []string{d.Installed.Ref})
-	return err
 }
 
 // base says which image the dev container's own is made from, and returns the names under which it may be found.
@@ -132,6 +137,10 @@ func (d *DevContainer) base(project *types.Project, first *devcontainer.Compiled
 		refs = []string{base.Image}
 	}
 	d.Base.Ref, d.Base.Service = base.Image, base
+	if d.Base.Provided {
+		// What stands under the other names may be older.
+		refs = []string{base.Image}
+	}
 	return refs, nil
 }
 
@@ -204,9 +213,9 @@ func buildHash(b *types.BuildConfig) (string, error) {
 // shortHash cuts a hash to what a label needs.
 func shortHash(hash string) string { return hash[:min(8, len(hash))] }
 
-// SaidHashes has a short hash of what each key of the devcontainer.json says, and of the Dockerfile, so that a change
+// KeyHashes has a short hash of what each key of the devcontainer.json says, and of the Dockerfile, so that a change
 // can be named.
-func (d *DevContainer) SaidHashes() map[string]string {
+func (d *DevContainer) KeyHashes() map[string]string {
 	said := map[string]string{}
 	var keys map[string]json.RawMessage
 	if json.Unmarshal(d.Config.Raw, &keys) == nil {

@@ -54,10 +54,10 @@ func (n Needs) Empty() bool {
 // Complete reads what was missing.
 func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
 	for _, path := range n.Paths {
-		f.Host.Real[path] = host.Follow(path)
+		f.Host.Real[path] = host.RealPath(path)
 	}
 	for _, lease := range n.Leases {
-		f.Host.Listening[lease] = listens(lease)
+		f.Host.Listening[lease] = listens(s.Engine.Machine(), lease)
 	}
 	for _, ref := range n.Images {
 		id, err := s.Engine.ImageID(ctx, ref)
@@ -83,8 +83,8 @@ func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
 	if f.Engine.Bindings == nil {
 		f.Engine.Bindings = []engine.Binding{}
 	}
-	if f.Host.Local {
-		if f.Host.Routes, err = engine.Routes(); err != nil {
+	if machine := s.Engine.Machine(); machine != nil {
+		if f.Host.Routes, err = machine.Routes(); err != nil {
 			return fmt.Errorf("routes of this host: %w", err)
 		}
 	}
@@ -92,9 +92,9 @@ func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
 }
 
 // listens returns a port of the lease that a program listens on, 0 if there is none.
-func listens(lease ports.Lease) int {
+func listens(machine *host.Host, lease ports.Lease) int {
 	for port := lease.Host; port < lease.Host+max(lease.Count, 1); port++ {
-		if engine.Listening(lease.IP, lease.Protocol, port) {
+		if host.This().Listening(lease.IP, lease.Protocol, port) {
 			return port
 		}
 	}

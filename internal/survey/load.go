@@ -13,7 +13,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
@@ -24,8 +23,7 @@ import (
 
 // Load loads the project under the loom's name, as the files say it. entry says which name that is.
 func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) error {
-	f.read = func(vars map[string]string) (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
-	if err := s.loadBase(f, entry.ID == identity.Main && !entry.Pinned); err != nil {
+	if err := s.LoadBase(ctx, f, entry); err != nil {
 		return err
 	}
 	f.From = map[string][]string{}
@@ -50,8 +48,11 @@ func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) erro
 // Recompile loads the project again with other values of variables.
 func (f *Facts) Recompile(vars map[string]string) (*stack.Model, error) { return f.read(vars) }
 
-// loadBase loads the base project. plain says that the loom is main as docker compose up would make it.
-func (s *Surveyor) loadBase(f *Facts, plain bool) error {
+// LoadBase loads the project alone, as the files say it.
+func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) error {
+	f.read = func(vars map[string]string) (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
+	// Then it is what docker compose up would make.
+	plain := entry.ID == identity.Main && !entry.Pinned
 	vars := map[string]string{}
 	if !plain {
 		for name, base := range f.Settings.Container.Ports {
@@ -168,17 +169,17 @@ func (f *Facts) follow() {
 		}
 	}
 	for _, path := range sortedCompact(paths) {
-		f.Host.Real[path] = host.Follow(path)
+		f.Host.Real[path] = host.RealPath(path)
 	}
 }
 
 // confinement reads what confining the loom's services needs to know.
 func (s *Surveyor) confinement(f *Facts) (err error) {
-	if f.Host.Addresses, err = engine.HostAddresses(); err != nil {
+	if f.Host.Addresses, err = host.This().Addresses(); err != nil {
 		return err
 	}
 	f.Proxies = proxyVariables(f.Base.Project)
-	tree := host.Follow(f.Target.WorkTree)
+	tree := host.RealPath(f.Target.WorkTree)
 	f.Guarded = []string{filepath.Join(tree, SettingsFolder)}
 	repo := f.Target.Git
 	if repo == nil || repo.WorkTree == "" {
@@ -186,9 +187,9 @@ func (s *Surveyor) confinement(f *Facts) (err error) {
 	}
 	if repo.WorkTree != f.Target.WorkTree {
 		// The project is in a folder of the work tree.
-		tree = host.Follow(repo.WorkTree)
+		tree = host.RealPath(repo.WorkTree)
 	}
-	git, _, err := sandbox.ReadGit(tree, host.Follow(repo.CommonDir), host.Follow(repo.GitDir))
+	git, _, err := sandbox.ReadGit(tree, host.RealPath(repo.CommonDir), host.RealPath(repo.GitDir))
 	if err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func texts(dirs ...string) []overrides.Text {
 	var list []overrides.Text
 	for _, dir := range sortedCompact(dirs) {
 		for _, pattern := range patterns {
-			paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), pattern))
+			paths, err := filepath.Glob(filepath.Join(EscapeGlob(dir), pattern))
 			if err != nil {
 				continue
 			}
@@ -267,8 +268,8 @@ func envFiles(p *types.Project) []overrides.Text {
 	return list
 }
 
-// escapeGlob keeps a folder's own name from being taken for a pattern.
-func escapeGlob(dir string) string {
+// EscapeGlob keeps a folder's own name from being taken for a pattern.
+func EscapeGlob(dir string) string {
 	var out []rune
 	for _, r := range dir {
 		if r == '*' || r == '?' || r == '[' {

@@ -133,7 +133,13 @@ type Options struct {
 
 // Begin reads what tells how to go on: settings, registry and devcontainer.json. state is what the registry said.
 func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, o Options) (*Facts, error) {
-	f := &Facts{Target: t, State: state, Written: s.Registry.Written(t.WorkTree)}
+	f := &Facts{
+		Target: t, State: state, Written: s.Registry.Written(t.WorkTree),
+		Engine: Engine{Images: map[string]string{}},
+		Host: Host{
+			Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process,
+		},
+	}
 	var err error
 	if f.Settings, err = settings.Read(settings.Sources{User: s.UserSettings, WorkTree: t.WorkTree}); err != nil {
 		return nil, err
@@ -156,7 +162,7 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 // Find looks for the project's files, and observes the engine.
 func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
 	t := f.Target
-	ours := s.ours(f.State, t)
+	ours := s.Ours(f.State, t)
 	if f.Dev != nil && f.Dev.Config.Kind == devcontainer.KindCompose && len(t.Source.Files) > 0 {
 		t.Notes = append(t.Notes, "the files named by --file come before those of "+f.Dev.Place.Path+": there is no dev container")
 		f.Dev = nil
@@ -169,15 +175,12 @@ func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
 		f.Found.Fetch = func(reference string) error { return o.MayFetch(f, reference) }
 	}
 	if d := f.Dev; d != nil && d.Config.Kind != devcontainer.KindCompose && f.Found.Dir != d.Place.Workspace &&
-		host.Below(f.Found.Dir, d.Place.Workspace) {
+		host.IsBelow(f.Found.Dir, d.Place.Workspace) {
 		t.Notes = append(t.Notes, f.Found.Dir+" is a project of its own: the dev container of "+d.Place.Path+" is left out")
 		f.Dev = nil
 	}
 	f.OtherOverrides = stack.OverrideNames(f.Found.Dir, ours)
-	if err := f.readGenerated(ctx); err != nil {
-		return err
-	}
-	return s.observe(ctx, f)
+	return f.readGenerated(ctx)
 }
 
 // readGenerated reads the files that a loom writes, as they are now.
@@ -209,8 +212,8 @@ func (f *Facts) readGenerated(ctx context.Context) error {
 	return err
 }
 
-// observe asks the engine once for everything that it lists.
-func (s *Surveyor) observe(ctx context.Context, f *Facts) error {
+// Observe asks the engine once for everything that it lists.
+func (s *Surveyor) Observe(ctx context.Context, f *Facts) error {
 	var err error
 	if f.Engine.Containers, err = s.Engine.All(ctx); err != nil {
 		return err
@@ -218,14 +221,12 @@ func (s *Surveyor) observe(ctx context.Context, f *Facts) error {
 	if f.Engine.Networks, err = s.Engine.Networks(ctx, nil); err != nil {
 		return err
 	}
-	f.Engine.Images = map[string]string{}
-	f.Engine.NamedContexts, f.Engine.IsolatedGateway = s.Engine.NamedContexts(), s.Engine.IsolatedGateway()
-	f.Host = Host{Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process}
+	f.Engine.NamedContexts, f.Engine.IsolatedGateway = s.Engine.Features().NamedContexts, s.Engine.Features().IsolatedGateway
 	return nil
 }
 
-// ours tells the base load what a loom itself has put among the files and variables.
-func (s *Surveyor) ours(state *registry.State, t *Target) stack.Ours {
+// Ours tells the base load what a loom itself has put among the files and variables.
+func (s *Surveyor) Ours(state *registry.State, t *Target) stack.Ours {
 	return stack.Ours{
 		Cut:      overrides.Cut,
 		Override: overrides.Generated,

@@ -15,6 +15,9 @@ type Target struct {
 	Source stack.Source
 	// Git is the repository as seen from the work tree, nil without git.
 	Git *worktree.Repository
+	// State is what the registry said when it was read last, and Stamp when that was.
+	State *registry.State
+	Stamp registry.Stamp
 	// Known is the registry's entry, nil for a loom that is new to it.
 	Known *registry.Loom
 	// Notes tell how the work tree was chosen if that may surprise.

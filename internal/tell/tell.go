@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Teller speaks with the user of a command.
@@ -59,3 +60,9 @@ func (w *Writer) Debugf(format string, args ...any) {
 
 // Verbose reports whether Debug takes lines.
 func (w *Writer) Verbose() bool { return w.Debug != nil }
+
+// FirstLine is the first line of an error, for a message of one line.
+func FirstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -18,7 +18,7 @@ type Folders struct{ Tree, Project, Git string }
 
 func (f Folders) contain(path string) bool {
 	return slices.ContainsFunc([]string{f.Tree, f.Project, f.Git}, func(dir string) bool {
-		return dir != "" && host.Below(path, dir)
+		return dir != "" && host.IsBelow(path, dir)
 	})
 }
 
@@ -108,11 +108,11 @@ func (a *access) ownFolder(path string, readOnly bool) {
 		}
 	}
 	switch {
-	case a.own.Git != "" && host.Below(path, a.own.Git):
+	case a.own.Git != "" && host.IsBelow(path, a.own.Git):
 		if !readOnly {
 			a.add("%s%s", WritesGit, path)
 		}
-	case path != a.own.Tree && host.Below(path, a.own.Tree):
+	case path != a.own.Tree && host.IsBelow(path, a.own.Tree):
 		if rel, err := filepath.Rel(a.own.Tree, path); err == nil {
 			a.add("%s%s", MountsTree, rel)
 		}

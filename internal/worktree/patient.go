@@ -7,48 +7,50 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/cenkalti/backoff/v4"
 )
 
-// How long a git command that changes the repository is tried again while another process holds a lock of git's. Git
-// itself waits for some of its locks, and gives up at once at others.
-const (
-	patience  = 10 * time.Second
-	firstWait = 10 * time.Millisecond
-	mostWait  = 300 * time.Millisecond
-)
+// patience bounds how long a git command that changes the repository is tried again while another process holds a lock of
+// git's. Git itself waits for some of its locks, and gives up at once at others.
+func patience() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMultiplier(2), backoff.WithMaxInterval(300*time.Millisecond),
+		backoff.WithMaxElapsedTime(10*time.Second),
+	)
+}
 
-// abandoned is the age of a branch's lock at which its process is no more: git holds one for milliseconds.
+// abandoned is the age of a branch's lock at which its process is dead: git holds one for milliseconds.
 const abandoned = 3 * time.Second
 
-// patient runs a git command that changes the repository, again while another git process is in its way. What it runs
-// must be harmless when run again after it failed.
+// patient runs a git command that changes the repository, again while another git process is in its way. The command must
+// be harmless when it runs again after it failed.
 func (r *Repository) patient(ctx context.Context, args ...string) ([]byte, error) {
 	return r.patientWith(ctx, "", args...)
 }
 
-// patientWith is patient, and takes away the lock of a branch that a git process has left which was killed. Only one who
-// keeps others from working on the branch may do that.
+// patientWith is patient, and removes the lock of a branch that a killed git process has left. The caller must keep others
+// from working on the branch.
 func (r *Repository) patientWith(ctx context.Context, branch string, args ...string) ([]byte, error) {
-	until := time.Now().Add(patience)
-	for wait := firstWait; ; wait = min(2*wait, mostWait) {
+	out, err := backoff.RetryWithData(func() ([]byte, error) {
 		out, err := git(ctx, r.dir(), args...)
-		if !inTheWay(err) || time.Now().After(until) {
-			return out, err
+		if !inTheWay(err) {
+			return out, backoff.Permanent(err)
 		}
 		if lock := filepath.Join(r.CommonDir, "refs", "heads", filepath.FromSlash(branch)+".lock"); branch != "" {
 			if info, err := os.Stat(lock); err == nil && time.Since(info.ModTime()) > abandoned {
 				_ = os.Remove(lock)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(wait):
-		}
+		return out, err
+	}, backoff.WithContext(patience(), ctx))
+	if err != nil && err == ctx.Err() { //nolint:errorlint // the wait's own error; that of git names the command
+		return nil, context.Cause(ctx)
 	}
+	return out, err
 }
 
-// inTheWay tells whether git gave up because another process holds a lock, or is in the middle of adding or removing a
+// inTheWay reports whether git gave up because another process holds a lock, or is in the middle of adding or removing a
 // work tree.
 func inTheWay(err error) bool {
 	var failed *gitError

@@ -1,0 +1,257 @@
+// Package agent runs a command in a loom's sandbox: what is wanted of it, what ensures and checks it, what runs in it, and what
+// it may reach.
+package agent
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/image"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// DefaultName is the name of the agent that is meant if none is named.
+const DefaultName = sandbox.DefaultAgent
+
+// Agents runs commands in the sandboxes of looms. It must be one of the looms' companions.
+type Agents struct {
+	looms  *loom.Looms
+	engine *engine.Engine
+}
+
+// New returns the agents of the looms.
+func New(l *loom.Looms) *Agents { return &Agents{looms: l, engine: l.Engine} }
+
+// Request asks for a command in a loom's sandbox.
+type Request struct {
+	loom.Where
+	// Agent is the name of the agent, "" for [DefaultName].
+	Agent string
+	// Image, Egress, ServicesEgress and Vault override the settings if they are not empty.
+	Image, Egress, ServicesEgress, Vault string
+	// Secrets are variables of this command alone.
+	Secrets map[string]string
+	// Trust accepts what the files of the work tree ask of the host.
+	Trust bool
+	// Quiet leaves out what the agent can reach.
+	Quiet bool
+	// AsItIs takes a sandbox that runs as it is, whatever the settings say now: for commands beside an agent's.
+	AsItIs bool
+	// Process is the command; without Cmd it is that of the settings.
+	Process engine.Process
+	// Begin is called before the command begins, to join it to its streams and signals. The context it returns is the
+	// command's.
+	Begin func(ctx context.Context) context.Context
+}
+
+// readySandbox is a loom's sandbox that runs and was checked as it runs.
+type readySandbox struct {
+	target      *loom.Target
+	containerID string
+	state       sandboxState
+	// services are reached without the proxy.
+	services []string
+	// refs are the repository's before the command, nil if they are not known yet.
+	refs map[string]string
+}
+
+// Run runs a command in a loom's sandbox and returns the command's exit code. It creates, starts and checks the sandbox as
+// far as that is needed. Errors are [engine.ErrDetached] or a [*loom.NotRunError].
+func (a *Agents) Run(ctx context.Context, req *Request) (int, error) {
+	s, w, err := a.readySandboxFor(ctx, req)
+	if err != nil {
+		return 0, &loom.NotRunError{Err: err}
+	}
+	if err := a.completeProcess(s, w, req); err != nil {
+		return 0, &loom.NotRunError{Err: err}
+	}
+	a.tellAccess(s, req)
+	git, err := worktree.Points(s.state.WorkTree)
+	if err != nil {
+		return 0, &loom.NotRunError{Err: err}
+	}
+	tellMovedRefs := a.watchRefs(ctx, git, s.refs)
+	if req.Begin != nil {
+		ctx = req.Begin(ctx)
+	}
+	p := req.Process
+	if term := a.getenv("TERM"); p.Terminal != nil && term != "" {
+		p.Env = append(p.Env, "TERM="+term)
+	}
+	a.debugf("container %.12s: %q as %q in %q", s.containerID, p.Cmd, p.User, p.Dir)
+	stopWatching := a.stopIfGuardedFilesChange(ctx, s)
+	code, err := a.engine.Exec(ctx, s.containerID, p)
+	stopWatching()
+	detached := errors.Is(err, engine.ErrDetached)
+	if !p.Detach && !detached {
+		tellMovedRefs(context.WithoutCancel(ctx))
+		a.tellAltered(s.target)
+	}
+	if err != nil && !detached {
+		err = &loom.NotRunError{Err: err}
+	}
+	return code, err
+}
+
+// readySandboxFor finds the sandbox that is asked for, or makes it ready.
+func (a *Agents) readySandboxFor(ctx context.Context, req *Request) (*readySandbox, *wanted, error) {
+	if err := a.checkEngine(ctx); err != nil {
+		return nil, nil, err
+	}
+	t := a.looms.Registered(ctx, req.Where)
+	if t == nil {
+		var err error
+		if t, err = a.looms.Resolve(ctx, req.Where, loom.Reading); err != nil {
+			return nil, nil, err
+		}
+	}
+	w, err := a.wantedOf(t, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.tellFindings(w.findings)
+	s, err := a.findReady(ctx, t, w, req.AsItIs)
+	if s == nil && err == nil {
+		s, err = a.ensure(ctx, w, req)
+	}
+	return s, w, err
+}
+
+// checkEngine returns an error if the engine does not answer or is on another machine.
+func (a *Agents) checkEngine(ctx context.Context) error {
+	if err := a.engine.Check(ctx); err != nil {
+		return err
+	}
+	if !a.engine.Local() {
+		return &RemoteSandboxError{a.engine.Host()}
+	}
+	return nil
+}
+
+// completeProcess says who runs the command, where, and with which variables. What a single command is given is in no
+// container's configuration.
+func (a *Agents) completeProcess(s *readySandbox, w *wanted, req *Request) error {
+	p := &req.Process
+	if len(p.Cmd) == 0 {
+		p.Cmd = w.policy.Command
+	}
+	p.User = s.state.User
+	if p.Dir == "" {
+		p.Dir = s.state.WorkTree
+		// The command starts in the user's folder if that is in the work tree.
+		if here, err := filepath.EvalSymlinks(req.Source.Dir); err == nil && host.IsBelow(here, s.state.WorkTree) {
+			p.Dir = here
+		}
+	}
+	variables, err := a.commandVariables(w, req)
+	if err != nil {
+		return err
+	}
+	p.Env = append(append(sandbox.NoProxy(s.services), "ILOOM_LOOM="+s.target.ID), variables...)
+	return nil
+}
+
+// commandVariables are the variables that a single command is given, NAME=value: the vault's, secrets, and those of the
+// user's flags.
+func (a *Agents) commandVariables(w *wanted, req *Request) ([]string, error) {
+	var env []string
+	if w.policy.Vault != "" {
+		variables, err := sandbox.VaultVariables(a.vaults(), w.policy.Vault)
+		if err != nil {
+			return nil, err
+		}
+		env = assignments(variables)
+	}
+	return slices.Concat(env, assignments(req.Secrets), req.Process.Env), nil
+}
+
+// assignments are variables as NAME=value, sorted.
+func assignments(variables map[string]string) []string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		list = append(list, name+"="+variables[name])
+	}
+	return list
+}
+
+// tellAccess tells the warnings that are repeated before each command, and what the agent can reach.
+func (a *Agents) tellAccess(s *readySandbox, req *Request) {
+	for _, line := range s.state.Warnings {
+		a.sayf("%s", line)
+	}
+	if req.Quiet {
+		return
+	}
+	for _, line := range s.state.Access {
+		a.sayf("%s", line)
+	}
+}
+
+// tellFindings tells what is more than information.
+func (a *Agents) tellFindings(list []finding.Finding) {
+	for _, f := range list {
+		if f.Level != finding.Info {
+			a.sayf("%s", f.String())
+		}
+	}
+}
+
+func (a *Agents) sayf(format string, args ...any)   { a.looms.Teller.Sayf(format, args...) }
+func (a *Agents) debugf(format string, args ...any) { a.looms.Teller.Debugf(format, args...) }
+func (a *Agents) getenv(name string) string         { return a.looms.Process.Getenv(name) }
+func (a *Agents) images() *image.Store              { return a.looms.Images() }
+
+// agentContainers are an agent's two containers, nil if one is missing.
+type agentContainers struct{ sandbox, sidecar *engine.Container }
+
+// containersOf finds an agent's containers among those of a loom.
+func containersOf(own []engine.Container, agent string) agentContainers {
+	var c agentContainers
+	for i, o := range own {
+		switch {
+		case o.OneOff || !sandbox.IsSandbox(o.Labels):
+		case o.Service == sandbox.ServiceName(agent):
+			c.sandbox = &own[i]
+		case o.Service == sandbox.EgressName(agent):
+			c.sidecar = &own[i]
+		}
+	}
+	return c
+}
+
+// isSandbox reports whether a container is an agent's sandbox, not a sidecar.
+func isSandbox(c engine.Container) bool {
+	name := c.Labels[sandbox.LabelAgent]
+	return name != "" && !c.OneOff && c.Service == sandbox.ServiceName(name)
+}
+
+// areRunning reports whether both containers run.
+func (c agentContainers) areRunning() bool {
+	return c.sandbox != nil && c.sidecar != nil && c.sandbox.State == "running" && c.sidecar.State == "running"
+}
+
+// servicesOf are the services that a sandbox reaches by name.
+func servicesOf(own []engine.Container) []string {
+	var names []string
+	for _, c := range own {
+		if !c.OneOff && isService(c) {
+			names = append(names, c.Service)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// isService reports whether a container is one of the loom's services: no sandbox, and not the sidecar that services leave
+// through.
+func isService(c engine.Container) bool {
+	return !sandbox.IsSandbox(c.Labels) && c.Service != sandbox.ServicesEgress
+}

@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+)
+
+// ensure brings the loom up with its services confined as the agent wants it, and the sandbox to its wanted state; then the
+// sandbox is checked. It holds the loom's lock: two commands at once would make the sandbox twice.
+func (a *Agents) ensure(ctx context.Context, w *wanted, req *Request) (*readySandbox, error) {
+	t, err := a.looms.Resolve(ctx, req.Where, loom.Reading)
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.looms.LockTarget(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if t.Known == nil {
+		return nil, &loom.UnknownError{Name: t.Name()}
+	}
+	if host.IsGone(t.Known.WorkTree) {
+		// up would go on in the folder that it was called in. That is the user's, and nothing was said of an agent in it.
+		return nil, &GoneError{Loom: t.ID, WorkTree: t.Known.WorkTree}
+	}
+	if err := a.looms.PermitPolicy(ctx, t, loom.Options{Trust: req.Trust}); err != nil {
+		return nil, err
+	}
+	// Another command may have done it meanwhile.
+	if s, err := a.findReady(ctx, t, w, req.AsItIs); s != nil || err != nil {
+		return s, err
+	}
+	plan, err := a.upServices(ctx, t, w, req)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{target: t, plan: plan, wanted: w}
+	if err := a.specify(ctx, d); err != nil {
+		return nil, err
+	}
+	a.tellFindings(d.findings)
+	return a.converge(ctx, d)
+}
+
+// upServices is up of the loom, with its services confined as the agent wants it.
+func (a *Agents) upServices(ctx context.Context, t *loom.Target, w *wanted, req *Request) (*loom.Plan, error) {
+	if err := a.checkRuntime(ctx, w.policy.Runtime); err != nil {
+		return nil, err
+	}
+	if _, err := a.images().EnsureEgress(ctx); err != nil {
+		return nil, err
+	}
+	own, err := a.looms.Containers(ctx, t.Known)
+	if err != nil {
+		return nil, err
+	}
+	if a.images().IsSet(w.images) {
+		// A mistyped name shows before the services are recreated.
+		if _, _, err := a.images().ForAgent(ctx, w.images, devImage(own)); err != nil {
+			return nil, err
+		}
+	}
+	confined, err := a.confinementOf(ctx, t, w, own)
+	if err != nil {
+		return nil, err
+	}
+	if t.ID == loom.Main && confined != nil {
+		return nil, &MainServicesError{t.Name()}
+	}
+	if err := a.looms.SetConfined(ctx, t, confined); err != nil {
+		return nil, err
+	}
+	plan, _, err := a.looms.UpLocked(ctx, t, nil, loom.UpRequest{
+		Where: req.Where, Options: loom.Options{Trust: req.Trust},
+		WaitTimeout: 3 * time.Minute, HookOutput: a.looms.Teller.Stream(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range plan.Findings {
+		if f.Level == finding.Warning {
+			a.sayf("%s", f.String())
+		}
+	}
+	return plan, a.looms.Refresh(ctx, t)
+}
+
+// checkRuntime returns an error if the engine has no such container runtime.
+func (a *Agents) checkRuntime(ctx context.Context, runtime string) error {
+	if runtime == "" {
+		return nil
+	}
+	info, err := a.engine.Capabilities(ctx)
+	if err != nil {
+		return err
+	}
+	if there := info.Confines.Runtimes; !slices.Contains(there, runtime) {
+		return &RuntimeError{runtime, there}
+	}
+	return nil
+}
+
+// otherSidecars are the configurations of the sidecars that run for other agents of the loom.
+func (a *Agents) otherSidecars(ctx context.Context, own []engine.Container, agent string) ([]string, error) {
+	var configs []string
+	for _, o := range own {
+		name := o.Labels[sandbox.LabelAgent]
+		if name == "" || name == agent || o.Service != sandbox.EgressName(name) || !loom.IsRunning(o) {
+			continue
+		}
+		rt, err := a.engine.Inspect(ctx, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		configs = append(configs, rt.Env[egress.ConfigVariable])
+	}
+	return configs, nil
+}
+
+// confinementOf is how the loom's services may leave while the agent is there.
+func (a *Agents) confinementOf(
+	ctx context.Context, t *loom.Target, w *wanted, own []engine.Container,
+) (*registry.Confined, error) {
+	sidecarImage, err := a.images().EgressRef()
+	if err != nil {
+		return nil, err
+	}
+	others, err := a.otherSidecars(ctx, own, w.policy.Agent)
+	if err != nil {
+		return nil, err
+	}
+	return w.confinementBeside(others, sidecarImage, t.Known.Confined), nil
+}
+
+// devImage names the image of the loom's dev container, "" without one.
+func devImage(own []engine.Container) string {
+	if dev := loom.DevContainerOf(own); dev != nil {
+		return dev.Image
+	}
+	return ""
+}

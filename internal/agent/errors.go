@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+)
+
+// RemoteSandboxError says that the engine is on another machine, where the work tree is not.
+type RemoteSandboxError struct{ Host string }
+
+// Error names the engine.
+func (e *RemoteSandboxError) Error() string {
+	return "a sandbox works on the work tree of this machine, and the engine at " + e.Host + " is on another"
+}
+
+// MainServicesError says that the services of the loom main cannot be confined: it is what docker compose up makes.
+type MainServicesError struct{ Loom string }
+
+// Error names the loom.
+func (e *MainServicesError) Error() string {
+	return "the services of loom " + e.Loom + " are as docker compose makes them, and reach the internet: " +
+		"an agent that edits what they run would too"
+}
+
+// GoneError says that the work tree that an agent was to work on is gone.
+type GoneError struct{ Loom, WorkTree string }
+
+// Error names the work tree.
+func (e *GoneError) Error() string {
+	return "the work tree of loom " + e.Loom + ", " + e.WorkTree + ", is gone"
+}
+
+// RuntimeError says that the engine has no such container runtime.
+type RuntimeError struct {
+	Runtime string
+	There   []string
+}
+
+// Error lists the runtimes that the engine has.
+func (e *RuntimeError) Error() string {
+	return fmt.Sprintf("the engine has no runtime %s; it has: %q", e.Runtime, e.There)
+}
+
+// UnknownAgentError says that the settings have no agent of this name.
+type UnknownAgentError struct {
+	Name  string
+	There []string
+}
+
+// Error lists the agents that the settings have.
+func (e *UnknownAgentError) Error() string {
+	return fmt.Sprintf("no agent %s in the settings; there are: %s", e.Name, strings.Join(e.There, ", "))
+}
+
+// NoSandboxError says that a loom has no sandbox for the agent, or none that runs.
+type NoSandboxError struct {
+	Loom, Agent string
+	// State is that of its container, "" without one.
+	State string
+}
+
+// Error names loom and agent.
+func (e *NoSandboxError) Error() string {
+	if e.State != "" {
+		return fmt.Sprintf("the sandbox of loom %s for %s does not run: its container is %s", e.Loom, e.Agent, e.State)
+	}
+	return fmt.Sprintf("loom %s has no sandbox for %s", e.Loom, e.Agent)
+}
+
+// LeakError says that a sandbox reached what it must not. It was stopped, and no command has run in it.
+type LeakError struct {
+	Loom, Agent string
+	Surprises   []egress.Surprise
+}
+
+// Error lists what was reached.
+func (e *LeakError) Error() string {
+	lines := make([]string, 0, len(e.Surprises))
+	const most = 20
+	for i, s := range e.Surprises {
+		if i == most {
+			lines = append(lines, fmt.Sprintf("and %d more", len(e.Surprises)-most))
+			break
+		}
+		lines = append(lines, s.String())
+	}
+	return fmt.Sprintf("the sandbox of loom %s is not closed, and was stopped:\n  %s", e.Loom, strings.Join(lines, "\n  "))
+}
+
+// IDsError says that the engine gives containers other ids than the machine's, and that it cannot be told which.
+type IDsError struct{ Err error }
+
+// Error says why.
+func (e *IDsError) Error() string { return "ids of the engine's containers: " + e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *IDsError) Unwrap() error { return e.Err }

@@ -1,0 +1,76 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// guardInterval is how often guarded files are looked at while a command runs. A look is some twenty system calls.
+const guardInterval = 500 * time.Millisecond
+
+// stopIfGuardedFilesChange stops the sandbox if a guarded file is replaced while a command runs in it, until end is called.
+func (a *Agents) stopIfGuardedFilesChange(ctx context.Context, s *readySandbox) (end func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(guardInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if !s.state.guardedFilesChanged() {
+				continue
+			}
+			err := a.engine.Stop(ctx, s.containerID, time.Second)
+			a.sayf("%s", "warning: the sandbox was stopped: "+guardedFileReplaced)
+			if err != nil && ctx.Err() == nil {
+				a.sayf("warning: it could not be: %v", tell.FirstLine(err))
+			}
+			return
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// guardedFileReplaced is what happened, for people.
+const guardedFileReplaced = "one of git's files that it guards was replaced on this host (by git config, git push -u or the like), " +
+	"and the agent could have written the new one; look at .git/config before running git there"
+
+// tellAltered warns of what the agent wrote that git on this host would obey.
+func (a *Agents) tellAltered(t *loom.Target) {
+	git, err := gitOf(t)
+	if err != nil {
+		a.sayf("warning: %v", tell.FirstLine(err))
+		return
+	}
+	found, err := sandbox.Altered(host.RealPath(t.Known.WorkTree), git)
+	if err != nil {
+		a.sayf("warning: %v", tell.FirstLine(err))
+	}
+	for _, f := range found {
+		a.sayf("%s", f)
+	}
+}
+
+// gitOf is what sandboxes know of the git folders of a loom's work tree, nil without git.
+func gitOf(t *loom.Target) (*sandbox.Git, error) {
+	at, err := worktree.Points(t.Known.WorkTree)
+	if err != nil || at == nil {
+		return nil, err
+	}
+	git, _, err := sandbox.ReadGit(host.RealPath(t.Known.WorkTree), host.RealPath(at.CommonDir()), host.RealPath(at.GitDir()))
+	return git, err
+}

@@ -1,0 +1,127 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+)
+
+// observed is what a cheap look shows of a sandbox.
+type observed struct {
+	agentContainers
+	// starts are when the sandbox and its sidecar were started.
+	starts [2]string
+	// network is the only one that the sandbox belongs on.
+	network string
+	// imageID is what the image's name means now.
+	imageID string
+}
+
+// findReady returns the sandbox if it runs, was checked as it runs, and is as wanted, as far as a cheap look can tell.
+// Otherwise it returns nil. asItIs accepts a sandbox that is not as wanted.
+func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted, asItIs bool) (*readySandbox, error) {
+	project, name := t.Known.Project, w.policy.Agent
+	state, ok := a.readState(project, name)
+	if !ok {
+		return nil, nil
+	}
+	own, err := a.looms.Containers(ctx, t.Known)
+	if err != nil {
+		return nil, err
+	}
+	seen := observed{agentContainers: containersOf(own, name), network: sandbox.NetworkName(project, sandbox.ServiceName(name))}
+	if !seen.areRunning() || seen.sandbox.ID != state.Sandbox || seen.sidecar.ID != state.Egress {
+		return nil, nil
+	}
+	git, err := worktree.Points(state.WorkTree)
+	if err != nil || git.String() != state.GitPointers {
+		a.debugf("git's files of the work tree lead elsewhere: %v", err)
+		return nil, nil
+	}
+	refs, err := a.observe(ctx, &seen, git, imageOf(state, asItIs))
+	if err != nil {
+		return nil, err
+	}
+	why := state.whyNotReady(seen)
+	if why == "" && !asItIs {
+		digest, err := a.digestOf(t, w, own, state)
+		if why = state.whyNotWanted(seen, digest); err != nil {
+			why = err.Error()
+		}
+	}
+	if why != "" {
+		a.debugf("the sandbox is not ready: %s", why)
+		return nil, nil
+	}
+	if err := a.joinServices(ctx, own, seen.network); err != nil {
+		return nil, err
+	}
+	return &readySandbox{target: t, containerID: seen.sandbox.ID, state: state, services: servicesOf(own), refs: refs}, nil
+}
+
+// imageOf names the image to look at, "" for none.
+func imageOf(state sandboxState, asItIs bool) string {
+	if asItIs {
+		return ""
+	}
+	return state.Image
+}
+
+// observe asks the engine for what a list of containers does not tell, and git for the refs, all at once.
+func (a *Agents) observe(
+	ctx context.Context, seen *observed, git *worktree.Pointers, image string,
+) (refs map[string]string, err error) {
+	g, gctx := errgroup.WithContext(ctx)
+	for i, c := range []*engine.Container{seen.sandbox, seen.sidecar} {
+		g.Go(func() error {
+			rt, err := a.engine.Inspect(gctx, c.ID)
+			seen.starts[i] = rt.StartedAt
+			return err
+		})
+	}
+	if image != "" {
+		g.Go(func() (err error) {
+			seen.imageID, err = a.engine.ImageID(gctx, image)
+			return err
+		})
+	}
+	g.Go(func() error {
+		// What fails here is told when the refs are compared.
+		if git != nil {
+			refs, _ = git.Refs(gctx)
+		}
+		return nil
+	})
+	return refs, g.Wait()
+}
+
+// whyNotReady returns why the sandbox must be checked again before a command runs in it, "" if it need not be.
+func (s sandboxState) whyNotReady(seen observed) string {
+	switch {
+	case seen.starts != [2]string{s.SandboxStart, s.EgressStart}:
+		return "it was started again since its last check"
+	case !slices.Equal(seen.sandbox.Networks, []string{seen.network}):
+		return fmt.Sprintf("it is on the networks %v", seen.sandbox.Networks)
+	case s.guardedFilesChanged():
+		return "a guarded file was replaced since it was started"
+	}
+	return ""
+}
+
+// whyNotWanted returns why the sandbox may have been made for something else than what is wanted, "" if it was not.
+func (s sandboxState) whyNotWanted(seen observed, digest string) string {
+	switch {
+	case seen.imageID != s.ImageID:
+		return "its image was replaced"
+	case digest != s.WantedDigest:
+		return "something else is wanted of it"
+	}
+	return ""
+}

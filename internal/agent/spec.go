@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/image"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/trust"
+)
+
+// draft is a sandbox that is being planned and made.
+type draft struct {
+	target *loom.Target
+	plan   *loom.Plan
+	wanted *wanted
+	// lookOnly writes, leases and builds nothing.
+	lookOnly bool
+	spec     sandbox.Spec
+	user     agentUser
+	findings []finding.Finding
+	// sources are files and folders of the host that were copied.
+	sources []string
+}
+
+func (d *draft) note(findings ...finding.Finding) { d.findings = append(d.findings, findings...) }
+
+// specify collects what the sandbox is made from.
+func (a *Agents) specify(ctx context.Context, d *draft) error {
+	t, name := d.target, d.wanted.policy.Agent
+	machine, err := host.This().Addresses()
+	if err != nil {
+		return err
+	}
+	services := slices.DeleteFunc(d.plan.Project.ServiceNames(), func(name string) bool { return name == sandbox.ServicesEgress })
+	d.spec = sandbox.Spec{
+		Policy: d.wanted.policy, Project: t.Known.Project, Loom: t.ID, Repository: t.Repository,
+		WorkTree:        host.RealPath(t.WorkTree),
+		Labels:          map[string]string{engine.LabelLoom: t.ID, engine.LabelRepo: t.Repository},
+		State:           filepath.Dir(a.statePath(t.Known.Project, name)),
+		IsolatedGateway: a.engine.Features().IsolatedGateway,
+		Hint:            "docker loom agent allow --loom " + t.ID + AsFlag(name),
+		Machine:         machine, Services: services, Held: held(d.plan),
+	}
+	for _, step := range []func(context.Context, *draft) error{
+		a.specifyUser, a.specifyGit, a.specifySocket, a.specifyImages, a.specifyNetworks,
+	} {
+		if err := step(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AsFlag is the flag that names an agent in a command, "" for the default one.
+func AsFlag(name string) string {
+	if name == DefaultName {
+		return ""
+	}
+	return " --as " + name
+}
+
+func (a *Agents) specifyUser(ctx context.Context, d *draft) error {
+	root, err := os.Stat(d.spec.WorkTree)
+	if err != nil {
+		return err
+	}
+	info, err := a.engine.Capabilities(ctx)
+	if err != nil {
+		return err
+	}
+	uid, gid := host.OwnerOf(root)
+	d.user, err = userOn(info, uid, gid)
+	d.spec.UID, d.spec.GID = d.user.uid, d.user.gid
+	return err
+}
+
+func (a *Agents) specifyGit(_ context.Context, d *draft) error {
+	at := d.target.Git
+	if at == nil || at.WorkTree == "" {
+		return nil
+	}
+	git, findings, err := sandbox.ReadGit(d.spec.WorkTree, host.RealPath(at.CommonDir), host.RealPath(at.GitDir))
+	d.spec.Git = git
+	d.note(findings...)
+	return err
+}
+
+func (a *Agents) specifySocket(_ context.Context, d *draft) error {
+	if d.spec.DockerSocket == "" {
+		return nil
+	}
+	d.spec.DockerSocket = a.host.SocketPath()
+	socket, err := os.Stat(d.spec.DockerSocket)
+	if err != nil {
+		return fmt.Errorf("the engine's socket: %w", err)
+	}
+	_, d.spec.SocketGID = host.OwnerOf(socket)
+	return nil
+}
+
+func (a *Agents) specifyImages(ctx context.Context, d *draft) error {
+	var err error
+	if d.spec.EgressImage, err = a.images().EgressRef(); err != nil {
+		return err
+	}
+	own, err := a.looms.Containers(ctx, d.target.Known)
+	if err != nil {
+		return err
+	}
+	choice := d.wanted.images
+	choice.LookOnly = d.lookOnly
+	ref, id, err := a.images().ForAgent(ctx, choice, devImage(own))
+	if err != nil {
+		return err
+	}
+	c := containersOf(own, d.spec.Agent).sandbox
+	if c != nil && !loom.IsRunning(*c) {
+		c = nil
+	}
+	var findings []finding.Finding
+	d.spec.Image, d.spec.ImageID, findings, err = a.images().WithTools(ctx, image.Toolchain{
+		Ref: ref, ID: id, WorkTree: d.spec.WorkTree, Sandbox: c,
+		Trusted: d.wanted.trust || !trust.WrittenByOthers(d.target.Known), LookOnly: d.lookOnly,
+	})
+	d.note(findings...)
+	return err
+}
+
+func (a *Agents) specifyNetworks(ctx context.Context, d *draft) error {
+	keys := []string{sandbox.ServiceName(d.spec.Agent), sandbox.OuterName(d.spec.Agent)}
+	subnets, err := a.looms.LeaseNetworks(ctx, d.target, keys, loom.Options{DryRun: d.lookOnly})
+	if err != nil {
+		return err
+	}
+	d.spec.Subnet, d.spec.OuterSubnet = subnets[0], subnets[1]
+	return nil
+}

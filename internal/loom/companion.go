@@ -1,0 +1,46 @@
+package loom
+
+import (
+	"context"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/registry"
+)
+
+// Companion is what lives beside a loom's services in its project and is in no file, such as agents' sandboxes. Up and Down
+// tell it what they do.
+type Companion interface {
+	// Owns reports whether a container is the companion's.
+	Owns(c engine.Container) bool
+	// ServicesUp is called after Compose created or started services of the project.
+	ServicesUp(ctx context.Context, project string) error
+	// ServicesMountMore is called before services mount more of the loom's work tree than before.
+	ServicesMountMore(ctx context.Context, k *registry.Loom) error
+	// End removes the companion's containers and networks. It is called before those of the loom go; own are the
+	// Containers of its project.
+	End(ctx context.Context, t *Target, own []engine.Container) error
+	// Forget removes what is left of the companion when the loom ends.
+	Forget(ctx context.Context, t *Target) error
+}
+
+// isCompanion reports whether a container is a companion's, and so no service of the loom.
+func (l *Looms) isCompanion(c engine.Container) bool {
+	return slices.ContainsFunc(l.Companions, func(companion Companion) bool { return companion.Owns(c) })
+}
+
+// isNoService reports whether a container is a companion's, or the sidecar that services leave through.
+func (l *Looms) isNoService(c engine.Container) bool {
+	return l.isCompanion(c) || c.Service == plan.EgressService
+}
+
+// tellCompanions calls each companion, until one fails.
+func (l *Looms) tellCompanions(what func(Companion) error) error {
+	for _, c := range l.Companions {
+		if err := what(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package loom
+
+import (
+	"context"
+
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/trust"
+)
+
+// PermitPolicy stops if the settings of the main work tree, which say what agents of all looms may do, ask for more than was
+// accepted while a sandbox may write that work tree.
+func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
+	if t.WorkTree == t.Repository {
+		// Then the plan has them in its access.
+		return nil
+	}
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return err
+	}
+	in := state.InFolder(t.Repository)
+	if len(in) == 0 {
+		// main may be down.
+		k := &registry.Loom{ID: Main, Repository: t.Repository, WorkTree: t.Repository}
+		l.inherit(k, state)
+		in = append(in, k)
+	}
+	set, err := settings.Read(settings.Sources{WorkTree: t.Repository})
+	if err != nil {
+		return err
+	}
+	access := trust.PolicyAccess(set, sandbox.DefaultAgent)
+	for _, k := range in {
+		if !trust.WrittenByOthers(k) {
+			continue
+		}
+		if err := l.ask(k, state, access, o.Trust); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MarkSandboxed notes, before a sandbox starts, that from now on somebody else may have written the loom's work tree.
+func (l *Looms) MarkSandboxed(ctx context.Context, t *Target) error {
+	if err := l.Registry.KeepWritten(t.Known); err != nil || t.Known.Sandboxed {
+		return err
+	}
+	t.Known.Sandboxed = true
+	return l.Registry.Update(ctx, func(state *registry.State) error {
+		k := state.Find(t.Repository, t.ID)
+		if k == nil {
+			return &UnknownError{t.Name()}
+		}
+		k.Sandboxed = true
+		return nil
+	})
+}

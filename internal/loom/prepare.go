@@ -1,0 +1,147 @@
+package loom
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/devbox"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/image"
+	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/trust"
+)
+
+// ensureSidecarImage makes sure that the image of a confined loom's sidecar is there, and is of this binary.
+func (l *Looms) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
+	known := d.facts.Target.Known
+	if known == nil || known.Confined == nil || known.ID == Main {
+		return nil
+	}
+	d.choices.SidecarImage, err = l.Images().EnsureEgress(ctx)
+	return err
+}
+
+// prepare brings the images here that the plan depends on: what a dev container's image says counts in the plan.
+func (l *Looms) prepare(ctx context.Context, d *draft) error {
+	dev := d.facts.Dev
+	if dev == nil {
+		return nil
+	}
+	if err := l.prepareBase(ctx, d); err != nil {
+		return err
+	}
+	if dev.FeaturesErr != nil {
+		return dev.FeaturesErr
+	}
+	if dev.Install == nil || dev.Installed.Info.ID != "" && !d.options.Build {
+		return l.tagBase(ctx, dev)
+	}
+	install := recipe(d.facts, dev.Install, dev.Installed.Ref)
+	if _, err := l.Images().Ensure(ctx, install, image.Options{Rebuild: d.options.Build}); err != nil {
+		return err
+	}
+	if err := l.surveyor().DevImages(ctx, d.facts); err != nil {
+		return err
+	}
+	return l.tagBase(ctx, dev)
+}
+
+// prepareBase pulls or builds the image that the dev container's own is made from.
+func (l *Looms) prepareBase(ctx context.Context, d *draft) error {
+	dev, project := d.facts.Dev, d.facts.Base.Project
+	base := dev.Base.Service
+	again := dev.Base.Outdated || base.Build != nil && d.options.Build || base.Build == nil && d.options.Pull == "always"
+	if dev.Base.Info.ID != "" && !again {
+		return nil
+	}
+	one := &types.Project{
+		Name: project.Name, WorkingDir: project.WorkingDir, Environment: project.Environment,
+		Services: types.Services{base.Name: base},
+	}
+	// A build asks for access of its own, and comes before the rest of the plan is known.
+	entry, err := plan.Identify(d.facts, d.choices)
+	if err != nil {
+		return err
+	}
+	t := d.facts.Target
+	own := trust.Folders{Tree: t.WorkTree, Project: d.facts.Found.Dir, Git: t.CommonDir()}
+	access := trust.HostAccess(one, host.RealPath, own, nil)
+	if err := l.ask(&entry, d.facts.State, access, d.options.Trust); err != nil {
+		return err
+	}
+	if err := l.Stack.Provide(ctx, one); err != nil {
+		return fmt.Errorf("image of the dev container: %w", err)
+	}
+	dev.Base.Provided = true
+	return l.surveyor().DevImages(ctx, d.facts)
+}
+
+// tagBase gives the image that a step of the plan goes on top of the name under which the step looks for it: nothing
+// told of the step when the image was built, or found, under the name of the dev container's own.
+func (l *Looms) tagBase(ctx context.Context, dev *survey.DevContainer) error {
+	if dev.Base.BuiltRef == "" || dev.Base.Info.ID == "" {
+		return nil
+	}
+	id, err := l.Engine.ImageID(ctx, dev.Base.BuiltRef)
+	if err != nil || id == dev.Base.Info.ID {
+		return nil //nolint:nilerr // the build says what is wrong with the image
+	}
+	return l.Engine.Tag(ctx, dev.Base.Info.ID, dev.Base.BuiltRef)
+}
+
+// devHooks runs the lifecycle hooks that are due in the dev container that runs. planned is nil for one that was
+// adopted.
+func (l *Looms) devHooks(
+	ctx context.Context, dev *survey.DevContainer, planned *plan.DevContainer, own []engine.Container, req UpRequest,
+) error {
+	if dev == nil || req.SkipHooks {
+		return nil
+	}
+	for _, c := range own {
+		if c.Service != dev.Service || c.OneOff || c.State != "running" {
+			continue
+		}
+		hooks, err := hooksOf(dev, planned, c)
+		if err != nil {
+			return fmt.Errorf("container %s: %w", c.Name, err)
+		}
+		hooks.NoWait, hooks.Secrets, hooks.Output = req.NoWait, req.HookSecrets, req.HookOutput
+		err = l.box(c.ID).RunHooks(ctx, hooks)
+		if err == nil {
+			return nil
+		}
+		if now, gone := l.Engine.Inspect(ctx, c.ID); gone == nil && now.State == "exited" {
+			// It ended while it was asked.
+			return l.applier().Dead(ctx, c, fmt.Sprintf("exited with code %d", now.ExitCode))
+		}
+		return err
+	}
+	return nil
+}
+
+// hooksOf are the hooks of the dev container's container.
+func hooksOf(dev *survey.DevContainer, planned *plan.DevContainer, c engine.Container) (devbox.HookRequest, error) {
+	hooks := devbox.HookRequest{WorkspaceFolder: dev.Workspace.Folder}
+	if planned != nil {
+		hooks.Merged, hooks.RemoteUser = planned.Compiled.Merged, planned.Compiled.RemoteUser
+		return hooks, nil
+	}
+	// An adopted container has all that counts in its label, the file's own part last.
+	entries, err := devcontainer.ParseMetadata(c.Labels[devcontainer.LabelMetadata])
+	if err != nil {
+		return hooks, err
+	}
+	before, err := dev.Substitute(entries[:max(0, len(entries)-1)])
+	if err != nil {
+		return hooks, err
+	}
+	hooks.Merged = devcontainer.Merge(before, nil, dev.Config)
+	hooks.RemoteUser = cmp.Or(hooks.Merged.RemoteUser, hooks.Merged.ContainerUser)
+	return hooks, nil
+}
