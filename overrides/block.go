@@ -19,8 +19,9 @@ const (
 	whole = " (file made by docker loom)"
 )
 
-// block matches only what Add writes: where somebody deleted the end line, the lines after it are the user's.
-var block = regexp.MustCompile(`(?m)^# >>> docker loom [^\r\n]*\r?\n(?:[A-Za-z_]\w*="[^\r\n]*"\r?\n)*# <<< docker loom(?:\r?\n|\z)`)
+// block matches only what Add writes: if somebody deleted the end line, the lines after it are the user's.
+var block = regexp.MustCompile(`(?m)^# >>> docker loom [^\r\n]*\r?\n` +
+	`(?:[A-Za-z_]\w*="[^\r\n]*"\r?\n)*# <<< docker loom(?:\r?\n|\z)`)
 
 // Cut returns the bytes of a .env file as they were before our block was put there.
 func Cut(env []byte) []byte {
@@ -43,7 +44,7 @@ func Cut(env []byte) []byte {
 	}
 }
 
-// Block returns the loom's name and variables as a .env file's block has them; ok is false where there is none.
+// Block returns the loom's name and variables as a .env file's block has them; ok is false if there is none.
 func Block(env []byte) (loom string, vars []Var, ok bool) {
 	text := block.Find(env)
 	if text == nil {
@@ -60,7 +61,7 @@ func Block(env []byte) (loom string, vars []Var, ok bool) {
 	return loom, vars, true
 }
 
-// MadeFile tells whether the file was not there before its block.
+// MadeFile reports whether the file was not there before its block.
 func MadeFile(env []byte) bool {
 	first, _, _ := bytes.Cut(block.Find(env), []byte("\n"))
 	return bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(whole))

@@ -78,7 +78,7 @@ func newCrosstalk(leases []ports.Lease) crosstalk {
 }
 
 // in lists the addresses in the text that name a port that has moved. Those that skip names are the service's own
-// container ports, where the address is its own.
+// container ports if the address is its own.
 func (c crosstalk) in(text string, own func(host string, port int) bool) []string {
 	var found []string
 	for _, m := range hostPort.FindAllStringSubmatch(text, -1) {
@@ -103,7 +103,7 @@ func (c crosstalk) rewrite(text string, own func(host string, port int) bool) st
 }
 
 // crosstalk looks through a service's values. Inside a container localhost is the container: what it runs itself may
-// well name its own port, and 0.0.0.0 with its own port is where it listens.
+// well name its own port, and it listens on 0.0.0.0 with its own port.
 func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 	targets := map[int]bool{}
 	for _, p := range s.Ports {
@@ -119,7 +119,8 @@ func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 	report := func(where, value string, own func(string, int) bool) {
 		for _, address := range c.in(value, own) {
 			port, _ := strconv.Atoi(address[strings.LastIndex(address, ":")+1:])
-			b.find(finding.Warning, "service "+name, fmt.Sprintf("%s names %s, but that port is %d in this loom", where, address, c.moved[port]),
+			b.find(finding.Warning, "service "+name,
+				fmt.Sprintf("%s names %s, but that port is %d in this loom", where, address, c.moved[port]),
 				"container.rewriteLocalhost in the settings, or a variable such as "+PortPrefix+"…")
 		}
 	}
@@ -149,7 +150,9 @@ func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
 		report("label "+key, s.Labels[key], nil)
 		if hosts := routed(key, s.Labels[key]); hosts != "" {
-			b.find(finding.Warning, "service "+name, fmt.Sprintf("label %s claims the host name %s for every loom", key, hosts), "use the loom's id in the name: ${ILOOM_LOOM:-main}")
+			b.find(finding.Warning, "service "+name,
+				fmt.Sprintf("label %s claims the host name %s for every loom", key, hosts),
+				"use the loom's id in the name: ${ILOOM_LOOM:-main}")
 		}
 	}
 }
@@ -185,26 +188,32 @@ func (b *planner) texts(c crosstalk) {
 				}
 				for _, address := range c.in(value, nil) {
 					port, _ := strconv.Atoi(address[strings.LastIndex(address, ":")+1:])
-					b.find(finding.Warning, where, fmt.Sprintf("%s names %s, but that port is %d in this loom", strings.TrimSpace(key), address, c.moved[port]), "docker loom config shows the loom's variables")
+					b.find(finding.Warning, where,
+						fmt.Sprintf("%s names %s, but that port is %d in this loom", strings.TrimSpace(key), address, c.moved[port]),
+						"docker loom config shows the loom's variables")
 				}
 				continue
 			}
 			for _, old := range names {
 				if execs(line, old) {
-					b.find(finding.Warning, where, fmt.Sprintf("names the container %s, which this loom does not have", old), "docker loom exec "+b.names[old]+" -- COMMAND finds it in every loom")
+					b.find(finding.Warning, where,
+						fmt.Sprintf("names the container %s, which this loom does not have", old),
+						"docker loom exec "+b.names[old]+" -- COMMAND finds it in every loom")
 				}
 			}
 		}
 	}
 }
 
-var dockerExec = regexp.MustCompile(`\bdocker\s+(?:container\s+)?(?:exec|logs|cp|restart|stop|start|kill|inspect|attach)\b(.*)`)
+var dockerExec = regexp.MustCompile(`\bdocker\s+(?:container\s+)?` +
+	`(?:exec|logs|cp|restart|stop|start|kill|inspect|attach)\b(.*)`)
 
-// execs tells whether a line of a script runs a docker command on the container with this name.
+// execs reports whether a line of a script runs a docker command on the container with this name.
 func execs(line, name string) bool {
 	m := dockerExec.FindStringSubmatch(line)
 	if m == nil {
 		return false
 	}
-	return slices.ContainsFunc(strings.FieldsFunc(m[1], func(r rune) bool { return strings.ContainsRune(" \t\"';:|&)", r) }), func(word string) bool { return word == name })
+	words := strings.FieldsFunc(m[1], func(r rune) bool { return strings.ContainsRune(" \t\"';:|&)", r) })
+	return slices.Contains(words, name)
 }

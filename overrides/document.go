@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -122,4 +123,32 @@ func (d *Document) encode(header string) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// Render writes the edits as an override that merges with the base files, behind a header for the loom with this name.
+func Render(p *types.Project, loom string, edits []Edit) ([]byte, error) {
+	d := NewDocument()
+	// The name comes first and always: without it plain docker compose in this folder would act on another project.
+	d.Set(p.Name, "", "name")
+	for _, e := range edits {
+		e.Render(d)
+	}
+	return d.encode(header(loom))
+}
+
+// Whole writes the project itself, if there is no compose file that an override could merge with.
+func Whole(p *types.Project, loom string) ([]byte, error) {
+	text, err := p.MarshalYAML()
+	if err != nil {
+		return nil, err
+	}
+	// MarshalYAML leaves $ as it is, which Compose would take for a variable.
+	return append([]byte(header(loom)), strings.ReplaceAll(string(text), "$", "$$")...), nil
+}
+
+const made = "# Made by docker loom"
+
+func header(loom string) string {
+	return made + " for " + loom + ". It keeps this copy apart from the others and is written\n" +
+		"# anew by every docker loom command; docker loom down removes it. Put changes of your own into other files.\n"
 }

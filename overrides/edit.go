@@ -10,12 +10,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-
-	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
 // Edit is one change that isolates a project.
@@ -35,7 +32,7 @@ func Apply(p *types.Project, edits []Edit) {
 	}
 }
 
-// service changes one service where it is, among the active or the disabled ones.
+// service changes one service, active or disabled.
 func service(p *types.Project, name string, change func(*types.ServiceConfig)) {
 	for _, services := range []types.Services{p.Services, p.DisabledServices} {
 		if s, ok := services[name]; ok {
@@ -94,30 +91,6 @@ func (e Labels) Render(d *Document) {
 
 func (e Labels) String() string {
 	return fmt.Sprintf("%s %s: labels of the loom", strings.TrimSuffix(e.Kind, "s"), e.Key)
-}
-
-// Publish gives the published ports of a service their leased host ports; all else of each entry stays.
-type Publish struct {
-	Service string
-	Was, Is []types.ServicePortConfig
-}
-
-// Apply replaces the ports.
-func (e Publish) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) { s.Ports = slices.Clone(e.Is) })
-}
-
-// Render writes the whole list with !override, because Compose appends lists of ports when it merges files.
-func (e Publish) Render(d *Document) { d.Set(e.Is, override, "services", e.Service, "ports") }
-
-func (e Publish) String() string {
-	var moves []string
-	for i, was := range e.Was {
-		if was.Published != e.Is[i].Published {
-			moves = append(moves, was.Published+" → "+e.Is[i].Published)
-		}
-	}
-	return fmt.Sprintf("service %s: published ports %s", e.Service, strings.Join(moves, ", "))
 }
 
 // ContainerName takes the fixed container name away and keeps it as an alias on the networks of the service, so that
@@ -187,155 +160,4 @@ func (e Name) Render(d *Document) {
 
 func (e Name) String() string {
 	return fmt.Sprintf("%s %s: name %s → %s", strings.TrimSuffix(e.Kind, "s"), e.Key, e.Old, e.New)
-}
-
-// Subnets gives a network its leased subnets.
-type Subnets struct {
-	Network string
-	Pools   []*types.IPAMPool
-}
-
-// Apply replaces the pools.
-func (e Subnets) Apply(p *types.Project) {
-	network(p, e.Network, func(n *types.NetworkConfig) { n.Ipam.Config = e.Pools })
-}
-
-// Render writes the pools with !override: Compose merges two lists of pools into a corrupt one.
-func (e Subnets) Render(d *Document) {
-	d.Set(e.Pools, override, "networks", e.Network, "ipam", "config")
-}
-
-func (e Subnets) String() string {
-	var nets []string
-	for _, pool := range e.Pools {
-		nets = append(nets, pool.Subnet)
-	}
-	return fmt.Sprintf("network %s: subnet %s", e.Network, strings.Join(nets, ", "))
-}
-
-// Address moves a fixed address of a service into the network's leased subnet.
-type Address struct {
-	Service, Network string
-	IPv4, IPv6       string // empty: unchanged
-}
-
-// Apply replaces the addresses.
-func (e Address) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) {
-		nets := maps.Clone(s.Networks)
-		n := *nets[e.Network]
-		if e.IPv4 != "" {
-			n.Ipv4Address = e.IPv4
-		}
-		if e.IPv6 != "" {
-			n.Ipv6Address = e.IPv6
-		}
-		nets[e.Network] = &n
-		s.Networks = nets
-	})
-}
-
-// Render writes the addresses.
-func (e Address) Render(d *Document) {
-	if e.IPv4 != "" {
-		d.Set(e.IPv4, "", "services", e.Service, "networks", e.Network, "ipv4_address")
-	}
-	if e.IPv6 != "" {
-		d.Set(e.IPv6, "", "services", e.Service, "networks", e.Network, "ipv6_address")
-	}
-}
-
-func (e Address) String() string {
-	return fmt.Sprintf("service %s: address %s on network %s", e.Service, strings.TrimSpace(e.IPv4+" "+e.IPv6), e.Network)
-}
-
-// Built gives a service that is built here an image tag of the loom's own: the implicit one of Compose, which has the
-// project's name in it. Extra tags go.
-type Built struct {
-	Service, Old, New string
-	Tags              bool // build.tags are reset too
-}
-
-// Apply resets the image name and the extra tags.
-func (e Built) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) {
-		s.Image = ""
-		if e.Tags {
-			build := *s.Build
-			build.Tags = nil
-			s.Build = &build
-		}
-	})
-}
-
-// Render resets the image name and the extra tags.
-func (e Built) Render(d *Document) {
-	if e.Old != "" {
-		d.Reset("services", e.Service, "image")
-	}
-	if e.Tags {
-		d.Reset("services", e.Service, "build", "tags")
-	}
-}
-
-func (e Built) String() string {
-	return fmt.Sprintf("service %s: built image %s → %s", e.Service, e.Old, e.New)
-}
-
-// Follows makes a service run the loom's own build of an image that another service of the project builds.
-type Follows struct {
-	Service, Old, New string
-}
-
-// Apply changes the image; it is never pulled, because it is no image of a registry.
-func (e Follows) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) { s.Image, s.PullPolicy = e.New, types.PullPolicyNever })
-}
-
-// Render changes the image.
-func (e Follows) Render(d *Document) {
-	d.Set(e.New, "", "services", e.Service, "image")
-	d.Set(types.PullPolicyNever, "", "services", e.Service, "pull_policy")
-}
-
-func (e Follows) String() string {
-	return fmt.Sprintf("service %s: image %s → %s", e.Service, e.Old, e.New)
-}
-
-// move gives one entry of a service's ports its leased host port, or returns it as it is where it publishes none.
-func move(service string, p types.ServicePortConfig, leases []ports.Lease) (types.ServicePortConfig, bool) {
-	want, ok := published(service, p)
-	if !ok {
-		return p, false
-	}
-	l, ok := ports.Find(leases, want)
-	if !ok {
-		return p, false
-	}
-	p.Published = strconv.Itoa(l.Host)
-	if want.Count > 1 {
-		p.Published += "-" + strconv.Itoa(l.Host+want.Count-1)
-	}
-	return p, true
-}
-
-// published reads the host side of one entry: a port or a range. ok is false where the engine chooses (no published
-// port, or 0).
-func published(service string, p types.ServicePortConfig) (ports.Port, bool) {
-	first, last, isRange := strings.Cut(p.Published, "-")
-	lo, err := strconv.Atoi(first)
-	if err != nil || lo == 0 {
-		return ports.Port{}, false
-	}
-	hi := lo
-	if isRange {
-		if hi, err = strconv.Atoi(last); err != nil || hi < lo {
-			return ports.Port{}, false
-		}
-	}
-	protocol := p.Protocol
-	if protocol == "" {
-		protocol = "tcp"
-	}
-	return ports.Port{Service: service, Target: int(p.Target), Protocol: protocol, HostIP: p.HostIP, Base: lo, Count: hi - lo + 1}, true
 }

@@ -22,7 +22,7 @@ type AddService struct {
 	Networks types.Networks
 }
 
-// Apply adds the service, and the default network where no service had it.
+// Apply adds the service, and the default network if no service had it.
 func (e AddService) Apply(p *types.Project) {
 	s := e.Service
 	if s.NetworkMode == "" && len(s.Networks) == 0 {

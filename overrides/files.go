@@ -18,7 +18,7 @@ import (
 const (
 	// OverrideFile is loaded by plain docker compose by itself, from subfolders too.
 	OverrideFile = "compose.override.yaml"
-	// NamedFile is named by COMPOSE_FILE in the block, where the project has an override of its own or no compose file.
+	// NamedFile is named by COMPOSE_FILE in the block, if the project has an override of its own or no compose file.
 	NamedFile = ".iloom/compose.loom.yaml"
 	// EnvFile holds the block.
 	EnvFile = ".env"
@@ -75,8 +75,8 @@ func Write(files []File) ([]string, error) {
 	return changed, nil
 }
 
-// sweep removes what a process that was killed while it wrote the file left beside it. git does not ignore it, and of .env
-// it is a copy. The loom's lock keeps everybody else from writing there.
+// sweep removes what a process that was killed while it wrote the file left beside it. git does not ignore it, and of
+// .env it is a copy. The loom's lock keeps everybody else from writing there.
 func sweep(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range entries {
@@ -112,7 +112,7 @@ func write(f File) (bool, error) {
 			return false, err
 		}
 		if dir := filepath.Dir(f.Path); filepath.Base(dir) == filepath.Dir(NamedFile) {
-			// Fails, and shall fail, where the folder has anything else in it.
+			// Fails if the folder has anything else in it, as it must.
 			_ = os.Remove(dir)
 		}
 		return true, nil

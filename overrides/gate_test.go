@@ -25,9 +25,9 @@ import (
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/golden"
 
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 var corpus = flag.String("corpus", "", "folder of compose projects to run the gate over, in place of testdata/corpus")
@@ -793,28 +793,6 @@ func (k *loom) pinned(ctx context.Context, src stack.Source) (problems []string)
 }
 
 func sameHashes(a, b *types.Project) (problems []string) {
-	hashes := func(p *types.Project) map[string]string {
-		all := map[string]string{}
-		put := func(name, hash string, err error) {
-			if err != nil {
-				hash = err.Error()
-			}
-			all[name] = hash
-		}
-		for name, s := range p.Services {
-			hash, err := stack.ServiceHash(s)
-			put("service "+name, hash, err)
-		}
-		for key, n := range p.Networks {
-			hash, err := stack.NetworkHash(n)
-			put("network "+key, hash, err)
-		}
-		for key, v := range p.Volumes {
-			hash, err := stack.VolumeHash(v)
-			put("volume "+key, hash, err)
-		}
-		return all
-	}
 	memory, disk := hashes(a), hashes(b)
 	for _, name := range slices.Sorted(maps.Keys(memory)) {
 		if memory[name] != disk[name] {

@@ -8,16 +8,17 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // host stands in for the registry and the engine: what looms were promised so far.
@@ -63,7 +64,7 @@ type loom struct {
 	override overrides.File
 	model    *stack.Model   // with the edits applied
 	project  *types.Project // finished
-	open     []overrides.Path
+	open     []overrides.OpenPath
 	forwards []overrides.Forward
 	held     []string
 	dir      string
@@ -77,7 +78,7 @@ func (v variant) source() stack.Source {
 		}
 		return out
 	}
-	return stack.Source{Dir: filepath.Join(v.dir, v.sub), Top: v.dir, Profiles: v.profiles, EnvFiles: abs(v.envFiles), Files: abs(v.files)}
+	return stack.Source{Dir: filepath.Join(v.dir, v.sub), Top: v.dir, Profiles: v.profiles, EnvFiles: abs(v.envFiles), Files: abs(v.files), Environ: os.Environ()}
 }
 
 var ours = stack.Ours{
@@ -183,7 +184,7 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 		if v.confinement != nil {
 			v.confinement(&in)
 		}
-		k.forwards, k.held = overrides.Forwards(k.model.Project, in.Share), overrides.Held(k.model.Project, in.Tree, in.Real)
+		k.forwards, k.held = overrides.Forwards(k.model.Project, in.Share), overrides.MountedPaths(k.model.Project, in.Tree, in.ResolveLinks)
 		edits, findings, open := overrides.Confine(k.model.Project, in)
 		overrides.Apply(k.model.Project, edits)
 		k.edits, k.findings, k.open = append(k.edits, edits...), append(k.findings, findings...), open
@@ -237,7 +238,7 @@ func (k *loom) lease(h *host, in *overrides.Input) error {
 }
 
 func (k *loom) follows(m mutation) map[string]bool {
-	reads := stack.ReadsEnvFile(k.base.Project, k.found.DotEnv())
+	reads := k.base.ReadsDotEnv()
 	follow := map[string]bool{}
 	for _, v := range k.base.Variables {
 		follow[v.Name] = m.followAll || v.Ours() || v.Entangled == "" && len(reads) == 0
@@ -290,7 +291,8 @@ func (k *loom) removed() []overrides.File {
 	return []overrides.File{{Path: k.override.Path}, {Path: k.found.DotEnv(), Content: rest}}
 }
 
-// golden is the plan as a reader of the golden files sees it, without the folder it was made in.
+// golden is the plan as a reader of the golden files sees it, without the folder it was made in. It has the hashes by
+// which Compose decides what to recreate: if one changes, every loom that exists is recreated by its next up.
 func (k *loom) golden(dir string) string {
 	var b bytes.Buffer
 	for _, v := range k.env {
@@ -303,5 +305,52 @@ func (k *loom) golden(dir string) string {
 	if len(k.findings) > 0 {
 		b.WriteString("\n")
 	}
+	b.WriteString("\n# hashes\n")
+	project, err := k.project.WithServicesEnabled() // a copy
+	if err != nil {
+		return err.Error()
+	}
+	replaceInStrings(reflect.ValueOf(project), dir, "DIR")
+	all := hashes(project)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "%s: %.12s\n", name, all[name])
+	}
 	return strings.ReplaceAll(b.String(), dir, "DIR")
+}
+
+// replaceInStrings replaces a text in all strings of a value but the keys of maps.
+func replaceInStrings(v reflect.Value, from, to string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			replaceInStrings(v.Elem(), from, to)
+		}
+	case reflect.Interface:
+		if text, ok := v.Interface().(string); ok {
+			v.Set(reflect.ValueOf(strings.ReplaceAll(text, from, to)))
+		} else if !v.IsNil() {
+			replaceInStrings(v.Elem(), from, to)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				replaceInStrings(v.Field(i), from, to)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			replaceInStrings(v.Index(i), from, to)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			element := reflect.New(v.Type().Elem()).Elem()
+			element.Set(v.MapIndex(key))
+			replaceInStrings(element, from, to)
+			v.SetMapIndex(key, element)
+		}
+	case reflect.String:
+		if v.CanSet() {
+			v.SetString(strings.ReplaceAll(v.String(), from, to))
+		}
+	}
 }

@@ -50,7 +50,9 @@ func (e Refers) Apply(p *types.Project) {
 		}
 		for name, restart := range e.Needs {
 			if _, has := s.DependsOn[name]; !has {
-				s.DependsOn[name] = types.ServiceDependency{Condition: types.ServiceConditionStarted, Restart: restart, Required: true}
+				s.DependsOn[name] = types.ServiceDependency{
+					Condition: types.ServiceConditionStarted, Restart: restart, Required: true,
+				}
 			}
 		}
 	})
@@ -84,7 +86,8 @@ func (e Refers) Render(d *Document) {
 }
 
 func (e Refers) String() string {
-	return fmt.Sprintf("service %s: refers to %s by service, not by container name", e.Service, strings.Join(slices.Sorted(maps.Keys(e.Needs)), ", "))
+	needs := strings.Join(slices.Sorted(maps.Keys(e.Needs)), ", ")
+	return fmt.Sprintf("service %s: refers to %s by service, not by container name", e.Service, needs)
 }
 
 // references finds the container names that a service refers to.
@@ -128,7 +131,8 @@ func (b *planner) references(name string, s types.ServiceConfig) {
 			e.Links = append(e.Links, own+":"+alias)
 			continue
 		}
-		b.find(finding.Warning, "service "+name, "links to the container "+target+", which is not of this project: all looms share it", "")
+		b.find(finding.Warning, "service "+name,
+			"links to the container "+target+", which is not of this project: all looms share it", "")
 		rest = append(rest, link)
 	}
 	if e.Links != nil {
@@ -137,39 +141,6 @@ func (b *planner) references(name string, s types.ServiceConfig) {
 	if len(e.Needs) > 0 {
 		b.edit(e)
 	}
-}
-
-// Contexts lets a Dockerfile that is FROM the image of a sibling build on the loom's own image of that sibling.
-type Contexts struct {
-	Service string
-	// Images are the images as the Dockerfile has them, with the service that builds each.
-	Images map[string]string
-}
-
-// Apply adds the named contexts. Build is no part of Compose's hash.
-func (e Contexts) Apply(p *types.Project) {
-	service(p, e.Service, func(s *types.ServiceConfig) {
-		build := *s.Build
-		build.AdditionalContexts = maps.Clone(build.AdditionalContexts)
-		if build.AdditionalContexts == nil {
-			build.AdditionalContexts = types.Mapping{}
-		}
-		for image, from := range e.Images {
-			build.AdditionalContexts[image] = types.ServicePrefix + from
-		}
-		s.Build = &build
-	})
-}
-
-// Render adds the named contexts.
-func (e Contexts) Render(d *Document) {
-	for _, image := range slices.Sorted(maps.Keys(e.Images)) {
-		d.Set(types.ServicePrefix+e.Images[image], "", "services", e.Service, "build", "additional_contexts", image)
-	}
-}
-
-func (e Contexts) String() string {
-	return fmt.Sprintf("service %s: builds on the loom's own image of %s", e.Service, strings.Join(slices.Sorted(maps.Values(e.Images)), ", "))
 }
 
 // Hosts moves the fixed addresses that a service knows others by into the leased subnets.
@@ -208,7 +179,7 @@ func (e Hosts) String() string {
 
 var ipv4 = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
 
-// addresses finds the fixed addresses of moved subnets where services refer to them.
+// addresses finds the fixed addresses of moved subnets that services refer to.
 func (b *planner) addresses() {
 	if len(b.moved) == 0 {
 		return
@@ -250,7 +221,7 @@ func (b *planner) addresses() {
 				s.Environment[key] = &to
 			}
 		}
-		// What looks at the environment next shall see it as it will be.
+		// What looks at the environment next sees it as it will be.
 		b.all[name] = s
 	}
 }

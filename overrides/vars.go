@@ -15,8 +15,10 @@ import (
 const PortPrefix = "ILOOM_PORT_"
 
 // PortVars gives each leased port of the base project its variables, sorted by name: the one that the files use for it,
-// if variable returns one, and ILOOM_PORT_<SERVICE> for the others, with _<TARGET> where a service publishes several.
-func PortVars(p *types.Project, leases []ports.Lease, variable func(service string, p types.ServicePortConfig) string) []Var {
+// if variable returns one, and ILOOM_PORT_<SERVICE> for the others, with _<TARGET> if a service publishes several.
+func PortVars(
+	p *types.Project, leases []ports.Lease, variable func(service string, p types.ServicePortConfig) string,
+) []Var {
 	vars := map[string]string{}
 	type literal struct {
 		name, value string

@@ -293,7 +293,10 @@ func (env *environment) where(args []string) (loom.Where, error) {
 	if err != nil {
 		return loom.Where{}, err
 	}
-	w := loom.Where{Source: stack.Source{Dir: dir, Files: env.files, EnvFiles: env.envFiles, Profiles: env.profiles, ProjectDirectory: env.projectDirectory}}
+	w := loom.Where{Source: stack.Source{
+		Dir: dir, Files: env.files, EnvFiles: env.envFiles, Profiles: env.profiles,
+		ProjectDirectory: env.projectDirectory, Environ: os.Environ(),
+	}}
 	if len(args) > 0 {
 		// What is no id is wrong usage, with an engine or without.
 		if _, err := loom.ParseID(args[0]); err != nil {

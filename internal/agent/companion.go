@@ -231,10 +231,11 @@ func (a *Agents) joinServices(ctx context.Context, own []engine.Container, netwo
 			continue
 		}
 		g.Go(func() error {
-			aliases, err := a.engine.Aliases(ctx, c.ID)
+			now, err := a.engine.Inspect(ctx, c.ID)
 			if err != nil {
 				return err
 			}
+			aliases := now.Aliases
 			if !c.OneOff && !slices.Contains(aliases, c.Service) {
 				aliases = append(aliases, c.Service)
 			}

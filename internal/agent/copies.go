@@ -127,7 +127,7 @@ func (a *Agents) checkMounts(d *draft) error {
 		mounts = append(mounts, sandbox.Mount{Source: m.Source, Target: target, ReadOnly: m.ReadOnly})
 	}
 	closed := []string{config.Dir(), filepath.Dir(a.looms.UserSettings)}
-	if socket := a.host.SocketPath(); socket != "" {
+	if socket := a.engine.SocketPath(); socket != "" {
 		closed = append(closed, socket)
 	}
 	mounted, findings, err := sandbox.CheckMounts(mounts, sandbox.Host{Home: home, WorkTree: d.spec.WorkTree, Closed: closed})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 )
@@ -34,7 +35,8 @@ func (a *Agents) Log(ctx context.Context, req LogRequest, each func(Decision) er
 	if f.sidecar == nil {
 		return &NoSandboxError{Loom: f.target.ID, Agent: cmp.Or(req.Agent, DefaultName)}
 	}
-	return a.engine.Follow(ctx, f.sidecar.ID, cmp.Or(req.Tail, "all"), req.Follow, func(line []byte) error {
+	o := engine.LogOptions{Tail: cmp.Or(req.Tail, "all"), Follow: req.Follow}
+	return a.engine.Lines(ctx, f.sidecar.ID, o, func(line []byte) error {
 		var d Decision
 		if err := json.Unmarshal(line, &d); err != nil || d.Verdict == "" {
 			// It says on stdout when it begins and ends, too.

@@ -24,7 +24,7 @@ func ways(p *plan.Plan, name string) []string {
 		if s.NetworkMode == "host" {
 			list = append(list, "is in the host's network")
 		}
-		list = append(list, overrides.Ways(s, func(path string) bool { return leadsOutside(p, path) })...)
+		list = append(list, overrides.HostAccess(s, func(path string) bool { return leadsOutside(p, path) })...)
 	}
 	for _, path := range p.Open {
 		if path.Service == name {
@@ -52,7 +52,7 @@ func leaves(p *plan.Plan, name string) bool {
 	if p.Confined() == nil {
 		return mode != "none"
 	}
-	return slices.ContainsFunc(p.Open, func(path overrides.Path) bool { return path.Service == name && path.Network })
+	return slices.ContainsFunc(p.Open, func(path overrides.OpenPath) bool { return path.Service == name && path.Network })
 }
 
 // writesGuarded are those of git's folders and the settings that a service can write: what is in them makes this machine do
@@ -89,7 +89,7 @@ func writesGuarded(p *plan.Plan, name string) []string {
 // each time one looks, so that none is held.
 func held(p *plan.Plan) []string {
 	tree := p.RealWorkTree
-	return slices.DeleteFunc(overrides.Held(p.Project, tree, host.RealPath), func(path string) bool {
+	return slices.DeleteFunc(overrides.MountedPaths(p.Project, tree, host.RealPath), func(path string) bool {
 		_, err := os.Lstat(path)
 		return err != nil || slices.Contains(strings.Split(path[len(tree):], string(filepath.Separator)), ".git")
 	})

@@ -97,7 +97,7 @@ func (a *Agents) specifySocket(_ context.Context, d *draft) error {
 	if d.spec.DockerSocket == "" {
 		return nil
 	}
-	d.spec.DockerSocket = a.host.SocketPath()
+	d.spec.DockerSocket = a.engine.SocketPath()
 	socket, err := os.Stat(d.spec.DockerSocket)
 	if err != nil {
 		return fmt.Errorf("the engine's socket: %w", err)

@@ -110,8 +110,8 @@ func (x examination) checkEngine(ctx context.Context) []engine.Loom {
 		return nil
 	}
 	x.Docker.Version, x.Docker.APIVersion = info.Version, info.APIVersion
-	if info.Free > 0 && info.Free < scarceDisk {
-		message := fmt.Sprintf("%d MB are free in %s", info.Free>>20, info.RootDir)
+	if free := x.engine.Machine().FreeSpace(info.RootDir); free > 0 && free < scarceDisk {
+		message := fmt.Sprintf("%d MB are free in %s", free>>20, info.RootDir)
 		x.find(finding.Warning, "disk", message, "docker system prune, or docker loom prune")
 	}
 	if info.Memory > 0 && info.Memory < scarceMemory {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
@@ -27,8 +28,8 @@ func look(ctx context.Context, l *loom.Looms, projects []string, log []engine.Se
 	v := &view{at: time.Now(), running: map[string]bool{}, usage: map[string][]engine.Usage{}}
 	var sockets []host.Socket
 	var err error
-	if l.Engine.Local() {
-		if sockets, err = host.Sockets(ctx); err != nil {
+	if machine := l.Engine.Machine(); machine != nil {
+		if sockets, err = machine.Sockets(ctx); err != nil {
 			// Then connections cannot be seen, which is for the decision to weigh.
 			l.Teller.Debugf("sockets of this host: %v", err)
 		}

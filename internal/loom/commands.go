@@ -287,6 +287,7 @@ func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryR
 		plan = l.shown
 	}
 	return l.images(ctx, t, imagesRequest{Options{Services: o.Services}, plan, dryRun}, func(ctx context.Context, d *draft) ([]stack.Built, error) {
+		o.Builder = cmp.Or(o.Builder, l.Process.Getenv("BUILDX_BUILDER"))
 		list, err := l.Stack.Build(ctx, d.Project, o)
 		dev := d.facts.Dev
 		if dev != nil && dev.Installed.Info.ID != "" && (len(o.Services) == 0 || slices.Contains(o.Services, dev.Service)) {

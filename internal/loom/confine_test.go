@@ -48,7 +48,7 @@ func TestWhatLeavesWithoutTheSidecarIsNamed(t *testing.T) {
 	t.Parallel()
 	services := types.Services{"web": {}, "none": {NetworkMode: "none"}, "beside": {NetworkMode: "service:web"}, "team": {}, "with": {NetworkMode: "service:team"}}
 	open := &Plan{Target: &Target{ID: "1"}, Project: &types.Project{Services: services}}
-	closed := &Plan{Target: &Target{ID: "1"}, Project: open.Project, open: []overrides.Path{{Service: "team", Network: true}, {Service: "web"}}}
+	closed := &Plan{Target: &Target{ID: "1"}, Project: open.Project, open: []overrides.OpenPath{{Service: "team", Network: true}, {Service: "web"}}}
 	closed.Entry.Confined = &registry.Confined{}
 	for name, want := range map[string][2]bool{"web": {true, false}, "none": {false, false}, "beside": {true, false}, "team": {true, true}, "with": {true, true}} {
 		assert.DeepEqual(t, [2]bool{open.leaves(name), closed.leaves(name)}, want)

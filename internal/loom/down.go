@@ -149,7 +149,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if there, err := l.anything(ctx, project, own); err != nil {
 		return nil, err
 	} else if there {
-		if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(ctx, t, own), Timeout: req.Timeout}); err != nil {
+		if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(t, own), Timeout: req.Timeout}); err != nil {
 			return nil, err
 		}
 	}
@@ -186,7 +186,7 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 	if err != nil {
 		return err
 	}
-	if err := l.Stack.DownFromFiles(ctx, project, req.Volumes, req.Timeout); err != nil {
+	if err := l.Stack.DownFromFiles(ctx, project, stack.DownOptions{Volumes: req.Volumes, Timeout: req.Timeout}); err != nil {
 		return err
 	}
 	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
@@ -275,30 +275,20 @@ func (l *Looms) generated(t *Target) []overrides.File {
 	}
 }
 
-// hooks loads the project for its pre_stop hooks. A project that cannot be loaded any more must still go down, so that
-// an error is no more than a note.
-func (l *Looms) hooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
-	running := false
+// hooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep a loom up.
+func (l *Looms) hooks(t *Target, own []engine.Container) *types.Project {
+	if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" }) {
+		return nil
+	}
+	var labels []map[string]string
 	for _, c := range own {
-		running = running || c.State == "running"
+		labels = append(labels, c.Labels)
 	}
-	if !running {
-		return nil
-	}
-	project, err := l.loadOnly(ctx, t)
+	project, err := stack.RecordedHooks(t.Known.Project, labels)
 	if err != nil {
-		l.Teller.Sayf("%s cannot be loaded (%v): its pre_stop hooks do not run", t.Known.Dir, tell.FirstLine(err))
-		return nil
+		l.Teller.Sayf("pre_stop hooks of loom %s do not run: %v", t.ID, err)
 	}
-	if len(project.Services) == 0 {
-		return nil
-	}
-	for _, s := range project.Services {
-		if len(s.PreStop) > 0 {
-			return project
-		}
-	}
-	return nil
+	return project
 }
 
 // Everywhere lists all looms of all repositories on this engine.

@@ -239,7 +239,7 @@ func (l *Looms) here(ctx context.Context, src stack.Source) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	src.Dir = dir
+	src.Dir, src.Environ = dir, l.Process.Environ
 	repo, err := worktree.Find(ctx, dir)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func (l *Looms) Merged(ctx context.Context) ([]Prunable, error) {
 			continue
 		}
 		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone()}
-		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree}
+		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree, Environ: l.Process.Environ}
 		why, err := l.mergedReason(ctx, t)
 		if err != nil {
 			// One repository that git cannot read must not hide the others.

@@ -40,7 +40,7 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 	var list []Prunable
 	add := func(k *registry.Loom, recovered bool, why string) {
 		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Recovered: recovered}
-		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree}
+		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree, Environ: l.Process.Environ}
 		list = append(list, Prunable{Target: t, Why: why})
 	}
 	for _, k := range state.Looms {

@@ -22,7 +22,7 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 	if c := keptRunning(own); c != nil {
 		return l.stopOthers(ctx, t, own, c, timeout)
 	}
-	if project := l.hooks(ctx, t, own); project != nil {
+	if project := l.hooks(t, own); project != nil {
 		if err := l.Stack.Stop(ctx, t.Known.Project, project, timeout); err != nil {
 			return err
 		}

@@ -134,7 +134,7 @@ func TestPowersDoNotChangeWithConfinement(t *testing.T) {
 	added := types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: "/r/conf", Target: "/src/conf"}
 	p := &Plan{
 		Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own, added}}, egressService: {}}},
-		Edits:   []overrides.Edit{overrides.Guard{Service: "web", Mounts: []types.ServiceVolumeConfig{added}, Added: []types.ServiceVolumeConfig{added}}},
+		Edits:   []overrides.Edit{overrides.ProtectMounts{Service: "web", Mounts: []types.ServiceVolumeConfig{added}, Added: []types.ServiceVolumeConfig{added}}},
 	}
 	assert.DeepEqual(t, p.asked().Services, types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own}}})
 	assert.Equal(t, len(p.Project.Services["web"].Volumes), 2)

@@ -70,7 +70,7 @@ func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
 	project := *of
 	project.Services = maps.Clone(of.Services)
 	for _, e := range edits {
-		guard, ok := e.(overrides.Guard)
+		guard, ok := e.(overrides.ProtectMounts)
 		s, there := project.Services[guard.Service]
 		if !ok || !there {
 			continue

@@ -32,8 +32,8 @@ func (m *maker) confine() error {
 		Sidecar: m.sidecar(c), Port: egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
 		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
 		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, m.facts.Engine.IsolatedGateway) },
-		Share:   share, Tree: m.RealWorkTree, Common: m.CommonDir, Guarded: m.facts.Guarded,
-		Proxies: m.facts.Proxies, Real: m.real,
+		Share:   share, Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,
+		Proxies: m.facts.Proxies, ResolveLinks: m.real,
 	}
 	if m.facts.Dev != nil {
 		in.Dev = m.facts.Dev.Service
@@ -56,7 +56,7 @@ func (m *maker) sidecar(c *registry.Confined) types.ServiceConfig {
 	cfg := egress.Config{
 		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow",
 		Closed:  egress.Closed(m.facts.Host.Addresses),
-		Clients: m.clients(overrides.Confined(project, share)),
+		Clients: m.clients(overrides.ClosedNetworks(project, share)),
 	}
 	var label []engine.Forward
 	for _, f := range overrides.Forwards(project, share) {

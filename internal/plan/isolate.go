@@ -37,6 +37,9 @@ func (m *maker) isolate() error {
 	if err != nil {
 		return err
 	}
+	if err := stack.RecordHooks(project); err != nil {
+		return err
+	}
 	m.Project = project
 	if m.facts.Dev != nil {
 		if err := m.finishDev(); err != nil {
@@ -107,7 +110,7 @@ func (m *maker) shift(named []overrides.Var) error {
 		return err
 	}
 	var err error
-	if m.model, err = m.facts.Recompile(vars); err != nil || m.facts.Dev == nil {
+	if m.model, err = m.base.Recompile(m.Entry.Project, vars); err != nil || m.facts.Dev == nil {
 		return err
 	}
 	return m.extend(m.model.Project)
@@ -193,7 +196,7 @@ func (m *maker) fromMemory() ([]byte, error) {
 	if m.IsPlain() {
 		edits = slices.Clone(m.devEdits)
 	}
-	for _, name := range stack.ReadsEnvFile(m.base.Project, m.base.DotEnv()) {
+	for _, name := range m.base.ReadsDotEnv() {
 		if s, ok := m.Project.Services[name]; ok {
 			edits = append(edits, environment{service: name, values: s.Environment})
 		}

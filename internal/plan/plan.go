@@ -70,7 +70,7 @@ type Plan struct {
 	Access, Obeyed []string
 	Settings       *settings.Settings
 	// Open are the ways that confinement leaves open.
-	Open []overrides.Path
+	Open []overrides.OpenPath
 	// WantedPorts and WantedNetworks are those that need leases.
 	WantedPorts    []ports.Port
 	WantedNetworks []overrides.Network

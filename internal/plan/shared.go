@@ -105,8 +105,7 @@ func (m *maker) moveVariables() error {
 	if m.IsPlain() {
 		return nil
 	}
-	reads := stack.ReadsEnvFile(m.base.Project, m.base.DotEnv())
-	slices.Sort(reads)
+	reads := m.base.ReadsDotEnv()
 	bases := map[string]string{}
 	for _, v := range m.base.Variables {
 		if _, seen := m.Base.Moves[v.Name]; seen {

@@ -2,11 +2,13 @@ package stack
 
 import (
 	"context"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/compose/v2/cmd/formatter"
 	"github.com/docker/compose/v2/pkg/api"
 )
 
@@ -23,13 +25,15 @@ type RestartOptions struct {
 	NoDeps bool
 	// Timeout bounds the stopping of containers; nil is each service's own.
 	Timeout *time.Duration
-	// Project gives the hooks; nil where there are none, or where the files cannot be loaded.
+	// Project gives the hooks; nil runs none.
 	Project *types.Project
 }
 
 // Restart restarts containers of the project with this name.
 func (s *Stack) Restart(ctx context.Context, name string, o RestartOptions) error {
-	return s.compose.Restart(ctx, name, api.RestartOptions{Project: o.Project, Services: o.Services, NoDeps: o.NoDeps, Timeout: o.Timeout})
+	return s.compose.Restart(ctx, name, api.RestartOptions{
+		Project: o.Project, Services: o.Services, NoDeps: o.NoDeps, Timeout: o.Timeout,
+	})
 }
 
 // Signal sends a signal, by name or number, to running containers of the project with this name.
@@ -64,7 +68,9 @@ func (s *Stack) Top(ctx context.Context, name string, services []string) ([]Proc
 	}
 	var all []Processes
 	for _, c := range list {
-		all = append(all, Processes{Service: c.Service, Container: c.Name, Replica: c.Replica, Titles: c.Titles, Rows: c.Processes})
+		all = append(all, Processes{
+			Service: c.Service, Container: c.Name, Replica: c.Replica, Titles: c.Titles, Rows: c.Processes,
+		})
 	}
 	return all, nil
 }
@@ -73,7 +79,7 @@ func (s *Stack) Top(ctx context.Context, name string, services []string) ([]Proc
 type CopyOptions struct {
 	// Source and Destination: one of them is SERVICE:PATH, the other a path on this machine, or - for a tar stream.
 	Source, Destination string
-	// Index is the number of the container where the service has several; 0 copies to all, or from the first.
+	// Index is the number of the container if the service has several; 0 copies to all, or from the first.
 	Index int
 	// All takes containers of the run command too.
 	All bool
@@ -86,7 +92,9 @@ func CopiedService(o CopyOptions) string {
 	for _, side := range []string{o.Source, o.Destination} {
 		// As docker and Compose tell SERVICE:PATH from a path with a colon in it.
 		service, _, ok := strings.Cut(side, ":")
-		if ok && !filepath.IsAbs(side) && !strings.HasPrefix(side, string(filepath.Separator)) && !strings.HasPrefix(service, ".") {
+		isPath := filepath.IsAbs(side) || strings.HasPrefix(side, string(filepath.Separator)) ||
+			strings.HasPrefix(service, ".")
+		if ok && !isPath {
 			return service
 		}
 	}
@@ -96,6 +104,26 @@ func CopiedService(o CopyOptions) string {
 // Copy copies files to or from containers of the project with this name.
 func (s *Stack) Copy(ctx context.Context, name string, o CopyOptions) error {
 	return s.compose.Copy(ctx, name, api.CopyOptions{
-		Source: o.Source, Destination: o.Destination, Index: o.Index, All: o.All, FollowLink: o.FollowLink, CopyUIDGID: o.Archive,
+		Source: o.Source, Destination: o.Destination, Index: o.Index, All: o.All,
+		FollowLink: o.FollowLink, CopyUIDGID: o.Archive,
+	})
+}
+
+// LogOptions are the choices of Logs, as docker compose logs has them.
+type LogOptions struct {
+	Services           []string
+	Index              int // of one container of the one service named; 0 for all
+	Follow, Timestamps bool
+	Tail, Since, Until string
+	NoColor, NoPrefix  bool
+	Stdout, Stderr     io.Writer
+}
+
+// Logs copies the containers' output to the writers until it ends; if it is followed, until ctx ends.
+func (s *Stack) Logs(ctx context.Context, name string, o LogOptions) error {
+	consumer := formatter.NewLogConsumer(ctx, o.Stdout, o.Stderr, !o.NoColor, !o.NoPrefix, false)
+	return s.compose.Logs(ctx, name, consumer, api.LogOptions{
+		Services: o.Services, Index: o.Index, Follow: o.Follow,
+		Timestamps: o.Timestamps, Tail: o.Tail, Since: o.Since, Until: o.Until,
 	})
 }

@@ -23,7 +23,7 @@ import (
 const DockerfileService = "app"
 
 // Exposed returns the last tcp port that the Dockerfile's final stage exposes (its own EXPOSE, or that of an earlier
-// stage it is based on), 0 where there is none.
+// stage it is based on), 0 if there is none.
 func Exposed(dockerfile string) (int, error) {
 	f, err := os.Open(dockerfile)
 	if err != nil {
@@ -72,8 +72,9 @@ func Exposed(dockerfile string) (int, error) {
 	return ports[len(stages)-1], nil
 }
 
-// From lists the images that the stages of a service's Dockerfile are FROM or copy from, each once, with the arguments that have a value
-// filled in. A service without a build has none, and one whose Dockerfile cannot be read here (a remote context) neither.
+// From lists the images that the stages of a service's Dockerfile are FROM or copy from, each once, with the
+// arguments that have a value filled in. A service without a build has none, and one whose Dockerfile cannot be read
+// here (a remote context) neither.
 func From(s types.ServiceConfig) []string {
 	if s.Build == nil {
 		return nil
@@ -108,7 +109,9 @@ func From(s types.ServiceConfig) []string {
 	var images []string
 	add := func(word string) {
 		image, _, err := lex.ProcessWord(word, shell.EnvsFromSlice(vars))
-		if _, number := strconv.Atoi(image); err == nil && number != nil && !names[strings.ToLower(image)] && !slices.Contains(images, image) {
+		_, notNumber := strconv.Atoi(image)
+		isStage := notNumber == nil || names[strings.ToLower(image)]
+		if err == nil && !isStage && !slices.Contains(images, image) {
 			images = append(images, image)
 		}
 	}
@@ -164,15 +167,17 @@ func LoadDockerfile(ctx context.Context, f *Found, name string, base, target int
 			"ports": []any{map[string]any{"target": target, "published": strconv.Itoa(base)}},
 		}},
 	}}
-	project, err := loader.LoadWithContext(ctx, types.ConfigDetails{WorkingDir: f.Dir, ConfigFiles: []types.ConfigFile{file}, Environment: maps.Clone(f.Env)},
-		func(o *loader.Options) {
-			o.SetProjectName(name, true)
-			// A $ in the folder's name is no variable.
-			o.SkipInterpolation = true
-			o.SkipResolveEnvironment = true
-		})
+	details := types.ConfigDetails{
+		WorkingDir: f.Dir, ConfigFiles: []types.ConfigFile{file}, Environment: maps.Clone(f.Env),
+	}
+	project, err := loader.LoadWithContext(ctx, details, func(o *loader.Options) {
+		o.SetProjectName(name, true)
+		// A $ in the folder's name is not a variable.
+		o.SkipInterpolation = true
+		o.SkipResolveEnvironment = true
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Dockerfile, err)
 	}
-	return &Model{Found: f, Project: project}, nil
+	return &Model{Found: f, Project: project, base: base, target: target}, nil
 }

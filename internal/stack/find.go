@@ -17,11 +17,6 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-func init() {
-	// docker compose registers this format in its command layer, which an embedder does not run.
-	dotenv.RegisterFormat("raw", rawEnv)
-}
-
 // Source says which project is meant, in the words of Compose's own flags.
 type Source struct {
 	// Dir is the folder in which the search begins, absolute.
@@ -34,7 +29,9 @@ type Source struct {
 	EnvFiles         []string
 	Profiles         []string
 	ProjectDirectory string
-	// Alone takes Dir for a project where there is no compose file: its one service comes from elsewhere, not from a
+	// Environ is the environment of the process that asks, NAME=value.
+	Environ []string
+	// Alone takes Dir for a project although it has no compose file: its one service comes from elsewhere, not from a
 	// Dockerfile.
 	Alone bool
 }
@@ -47,7 +44,7 @@ type Ours struct {
 	// Override reports whether a file is an override that we generated.
 	Override func(path string) bool
 	// Variable gives the value that a variable is to have in the base load instead of the one found:
-	// drop true leaves the variable unset. Process says where it was found: in the process's
+	// drop true leaves the variable unset. Process says which it was found in: in the process's
 	// environment, or in a .env file.
 	Variable func(name, value string, process bool) (base string, drop bool)
 }
@@ -58,7 +55,7 @@ type Found struct {
 	Dir string
 	// Paths are the compose files in the order in which they merge, absolute; empty for a Dockerfile.
 	Paths []string
-	// Dockerfile is set where there is no compose file but a Dockerfile.
+	// Dockerfile is set if there is a Dockerfile and no compose file.
 	Dockerfile string
 	// Chosen is true if Paths were named (by --file or COMPOSE_FILE), not found by their default names.
 	Chosen bool
@@ -68,52 +65,32 @@ type Found struct {
 	EnvFiles []string
 	// Profiles are the active ones.
 	Profiles []string
-	// Fetch, where it is set, is asked before files are fetched from another machine: an error refuses.
+	// Fetch is asked before a file is fetched from another machine, if it is set: an error refuses.
 	Fetch func(reference string) error
 
-	// envDir is where the .env is that has COMPOSE_FILE; empty: in Dir.
+	// envDir is the folder of the .env that has COMPOSE_FILE, empty for Dir.
 	envDir   string
 	noDotEnv bool
+	// texts are those of Paths.
+	texts map[string]readFile
 }
 
-// ErrNoProject is returned where there is neither a compose file nor a Dockerfile.
+// ErrNoProject is returned if there is neither a compose file nor a Dockerfile.
 var ErrNoProject = errors.New("no compose file and no Dockerfile")
 
 // Find looks for a project as docker compose does (--file, then COMPOSE_FILE, then the default names from
 // Source.Dir upwards), leaving out what is Ours, and for a Dockerfile in Source.Dir or Source.Top where there
 // is no compose file.
 func Find(src Source, ours Ours) (*Found, error) {
-	f := &Found{Env: processEnv(ours), Dir: src.Dir}
-	// As Compose does, in the process's environment only: no .env can switch off itself or another.
-	if v, ok := os.LookupEnv(consts.ComposeDisableDefaultEnvFile); ok {
-		off, err := strconv.ParseBool(v)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", consts.ComposeDisableDefaultEnvFile, err)
-		}
-		f.noDotEnv = off
+	f := &Found{Env: types.Mapping{}, Dir: src.Dir}
+	if err := f.takeEnviron(src.Environ, ours); err != nil {
+		return nil, err
 	}
 	if _, ok := f.Env["PWD"]; !ok {
 		f.Env["PWD"] = src.Dir
 	}
-	var err error
-	if f.EnvFiles, err = absolute(src.EnvFiles, src.Dir); err != nil {
+	if err := f.takeNamed(src); err != nil {
 		return nil, err
-	}
-	if f.Paths, err = absolute(src.Files, src.Dir); err != nil {
-		return nil, err
-	}
-	f.Chosen = len(f.Paths) > 0
-	switch {
-	case src.ProjectDirectory != "":
-		f.Dir = src.ProjectDirectory
-		if !filepath.IsAbs(f.Dir) {
-			f.Dir = filepath.Join(src.Dir, f.Dir)
-		}
-		if info, err := os.Stat(f.Dir); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("project directory %s: no such folder", f.Dir)
-		}
-	case f.Chosen:
-		f.Dir = filepath.Dir(f.Paths[0])
 	}
 	if err := f.readEnv(ours); err != nil {
 		return nil, err
@@ -132,16 +109,15 @@ func Find(src Source, ours Ours) (*Found, error) {
 		}
 		f.Dir = filepath.Dir(f.Paths[0])
 	}
+	f.texts = map[string]readFile{}
+	for _, path := range f.Paths {
+		f.texts[path] = read(path)
+	}
 	// The second reading is Compose's: the project directory may be another than the one searched first.
 	if err := f.readEnv(ours); err != nil {
 		return nil, err
 	}
-	f.Profiles = src.Profiles
-	if len(f.Profiles) == 0 {
-		for p := range strings.SplitSeq(f.Env[consts.ComposeProfiles], ",") {
-			f.Profiles = append(f.Profiles, strings.TrimSpace(p))
-		}
-	}
+	f.takeProfiles(src.Profiles)
 	if len(f.Paths) > 0 || src.Alone {
 		return f, nil
 	}
@@ -152,6 +128,41 @@ func Find(src Source, ours Ours) (*Found, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: %w", src.Dir, ErrNoProject)
+}
+
+// takeNamed takes the files and the project directory that the command line names.
+func (f *Found) takeNamed(src Source) error {
+	var err error
+	if f.EnvFiles, err = absolute(src.EnvFiles, src.Dir); err != nil {
+		return err
+	}
+	if f.Paths, err = absolute(src.Files, src.Dir); err != nil {
+		return err
+	}
+	f.Chosen = len(f.Paths) > 0
+	switch {
+	case src.ProjectDirectory != "":
+		f.Dir = src.ProjectDirectory
+		if !filepath.IsAbs(f.Dir) {
+			f.Dir = filepath.Join(src.Dir, f.Dir)
+		}
+		if info, err := os.Stat(f.Dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("project directory %s: no such folder", f.Dir)
+		}
+	case f.Chosen:
+		f.Dir = filepath.Dir(f.Paths[0])
+	}
+	return nil
+}
+
+func (f *Found) takeProfiles(named []string) {
+	f.Profiles = named
+	if len(named) > 0 {
+		return
+	}
+	for p := range strings.SplitSeq(f.Env[consts.ComposeProfiles], ",") {
+		f.Profiles = append(f.Profiles, strings.TrimSpace(p))
+	}
 }
 
 // named takes the files of COMPOSE_FILE. Compose resolves them against its working folder, which for us is the
@@ -178,13 +189,21 @@ func (f *Found) named(src Source, ours Ours) error {
 	return nil
 }
 
-func processEnv(ours Ours) types.Mapping {
-	env := types.Mapping{}
-	for _, kv := range os.Environ() {
+// takeEnviron takes the variables of the process.
+func (f *Found) takeEnviron(environ []string, ours Ours) error {
+	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
-		setVariable(env, ours, name, value, true)
+		// As Compose does, in the process's environment only: no .env can switch off itself or another.
+		if name == consts.ComposeDisableDefaultEnvFile {
+			off, err := strconv.ParseBool(value)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			f.noDotEnv = off
+		}
+		setVariable(f.Env, ours, name, value, true)
 	}
-	return env
+	return nil
 }
 
 // readEnv merges the .env files into the environment, which already holds what comes first.
@@ -206,7 +225,7 @@ func (f *Found) readEnv(ours Ours) error {
 		if ours.Cut != nil {
 			b = ours.Cut(b)
 		}
-		// All into one map, as Compose does: a later file's own lines beat an earlier file's where one refers to another.
+		// All into one map, as Compose does: a later file's own lines beat an earlier file's if one refers to another.
 		err = dotenv.ParseWithFormat(bytes.NewReader(b), file, read, func(name string) (string, bool) {
 			if v, ok := f.Env[name]; ok {
 				return v, true

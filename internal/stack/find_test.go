@@ -146,7 +146,7 @@ func TestOursIsLeftOut(t *testing.T) {
 			return value, false
 		},
 	}
-	f, err := stack.Find(stack.Source{Dir: dir}, ours)
+	f, err := stack.Find(stack.Source{Dir: dir, Environ: []string{"PATH=/bin"}}, ours)
 	assert.NilError(t, err)
 	assert.DeepEqual(t, f.Paths, []string{filepath.Join(dir, "compose.yaml"), filepath.Join(dir, "docker-compose.override.yml")})
 	assert.Equal(t, f.Env["B"], "2")
@@ -194,21 +194,20 @@ func TestDotEnvCannotDisableItself(t *testing.T) {
 }
 
 func TestTheEnvironmentDisablesDotEnv(t *testing.T) {
+	t.Parallel()
 	dir := folder(t, map[string]string{"compose.yaml": small, ".env": "A=1\n"})
-	t.Setenv("COMPOSE_DISABLE_ENV_FILE", "true")
-	f, err := stack.Find(stack.Source{Dir: dir}, stack.Ours{})
+	f, err := stack.Find(stack.Source{Dir: dir, Environ: []string{"COMPOSE_DISABLE_ENV_FILE=true"}}, stack.Ours{})
 	assert.NilError(t, err)
 	_, ok := f.Env["A"]
 	assert.Assert(t, !ok)
-	t.Setenv("COMPOSE_DISABLE_ENV_FILE", "perhaps")
-	_, err = stack.Find(stack.Source{Dir: dir}, stack.Ours{})
+	_, err = stack.Find(stack.Source{Dir: dir, Environ: []string{"COMPOSE_DISABLE_ENV_FILE=perhaps"}}, stack.Ours{})
 	assert.ErrorContains(t, err, "COMPOSE_DISABLE_ENV_FILE")
 }
 
 func TestTheEnvironmentBeatsDotEnv(t *testing.T) {
+	t.Parallel()
 	dir := folder(t, map[string]string{"compose.yaml": small, ".env": "WEB_PORT=1\nURL=http://localhost:${WEB_PORT}\n"})
-	t.Setenv("WEB_PORT", "2")
-	f, err := stack.Find(stack.Source{Dir: dir}, stack.Ours{})
+	f, err := stack.Find(stack.Source{Dir: dir, Environ: []string{"WEB_PORT=2"}}, stack.Ours{})
 	assert.NilError(t, err)
 	assert.Equal(t, f.Env["WEB_PORT"], "2")
 	assert.Equal(t, f.Env["URL"], "http://localhost:2")

@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -46,7 +45,7 @@ type BuildOptions struct {
 	// Services are those to build, empty for all that have a build section; with Deps their dependencies too.
 	Services []string
 	Deps     bool
-	// NoCache builds all steps anew, Pull asks for newer base images, Push pushes what was built.
+	// NoCache runs all steps again, Pull asks for newer base images, Push pushes what was built.
 	NoCache, Pull, Push bool
 	// Args are build arguments, NAME=value, or NAME for one of the environment.
 	Args []string
@@ -75,9 +74,6 @@ func (s *Stack) Build(ctx context.Context, p *types.Project, o BuildOptions) ([]
 		Services: o.Services, Deps: o.Deps, NoCache: o.NoCache, Pull: o.Pull, Push: o.Push,
 		Args: types.NewMappingWithEquals(o.Args), Builder: o.Builder, Provenance: o.Provenance, SBOM: o.SBOM,
 		Memory: o.Memory, Quiet: o.Quiet, Check: o.Check, Print: o.Print, Progress: buildProgress(), Attestations: true,
-	}
-	if options.Builder == "" {
-		options.Builder = os.Getenv("BUILDX_BUILDER")
 	}
 	if o.SSH != "" {
 		id, path, found := strings.Cut(o.SSH, "=")
@@ -130,7 +126,9 @@ func (s *Stack) Pull(ctx context.Context, p *types.Project, o PullOptions) ([]Bu
 	pulled := []Built{}
 	for _, name := range p.ServiceNames() {
 		service := p.Services[name]
-		if service.Image == "" || service.PullPolicy == types.PullPolicyNever || service.PullPolicy == types.PullPolicyBuild || o.IgnoreBuildable && service.Build != nil {
+		policy := service.PullPolicy
+		if service.Image == "" || policy == types.PullPolicyNever || policy == types.PullPolicyBuild ||
+			o.IgnoreBuildable && service.Build != nil {
 			continue
 		}
 		if o.Policy != "" {
@@ -139,11 +137,15 @@ func (s *Stack) Pull(ctx context.Context, p *types.Project, o PullOptions) ([]Bu
 		}
 		pulled = append(pulled, Built{Service: name, Image: service.Image})
 	}
-	return pulled, s.compose.Pull(ctx, p, api.PullOptions{Quiet: o.Quiet || progress.Mode == progress.ModeQuiet, IgnoreFailures: o.IgnoreFailures, IgnoreBuildable: o.IgnoreBuildable})
+	return pulled, s.compose.Pull(ctx, p, api.PullOptions{
+		Quiet:          o.Quiet || progress.Mode == progress.ModeQuiet,
+		IgnoreFailures: o.IgnoreFailures, IgnoreBuildable: o.IgnoreBuildable,
+	})
 }
 
 // Push pushes one image with the credentials of docker login.
 func (s *Stack) Push(ctx context.Context, ref string) error {
-	one := &types.Project{Name: "push", Services: types.Services{"image": {Name: "image", Image: ref, Build: &types.BuildConfig{}}}}
+	service := types.ServiceConfig{Name: "image", Image: ref, Build: &types.BuildConfig{}}
+	one := &types.Project{Name: "push", Services: types.Services{"image": service}}
 	return withStdoutOnStderr(func() error { return s.compose.Push(ctx, one, api.PushOptions{}) })
 }

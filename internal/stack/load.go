@@ -1,46 +1,40 @@
 package stack
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/consts"
-	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/cli/cli/command"
-	"github.com/docker/cli/pkg/kvfile"
-	"github.com/docker/compose/v2/pkg/api"
-	"github.com/docker/compose/v2/pkg/remote"
+	"github.com/compose-spec/compose-go/v2/utils"
 	"go.yaml.in/yaml/v3"
 )
 
-// Model is a loaded project, before and after a loom's edits.
+// Model is a loaded project, before and after a loom's edits. Loading has read all that belongs to it: its methods read
+// no file of the project.
 type Model struct {
 	*Found
 	// Project has its disabled services beside the active ones; environments are not resolved yet.
 	Project *types.Project
 	// Variables are those that give published ports, one entry for each port that one gives.
 	Variables []Variable
-	// Uses are the variables that the files use in other places than published ports: where one that the loom's block
-	// gives is among them, the files have to be loaded again with it.
+	// Uses are the variables that the files use in other places than published ports. If the loom's block gives one of
+	// them, the project must be compiled again with it.
 	Uses map[string]bool
 	// Includes is true if the files include others.
 	Includes bool
 
-	dotEnv []byte
+	files files
+	// target and base are the container port and the published port of a project that is only a Dockerfile.
+	target, base int
+	dotEnv       []byte
 }
 
 // MissingBaseError says that a port variable of ours has neither a base in the settings nor a default in the file.
@@ -55,7 +49,9 @@ func (e *MissingBaseError) Error() string {
 	if e.Where != "" {
 		where = " (" + e.Where + ")"
 	}
-	return fmt.Sprintf("%s%s has no base port: neither container.ports.%s in the settings nor a default in the compose file", e.Name, where, strings.TrimPrefix(e.Name, PortPrefix))
+	name := strings.TrimPrefix(e.Name, PortPrefix)
+	return e.Name + where + " has no base port: neither container.ports." + name +
+		" in the settings nor a default in the compose file"
 }
 
 // FilesError says that Compose cannot make a project of the files.
@@ -64,7 +60,7 @@ type FilesError struct {
 	Err   error
 }
 
-// Error is Compose's, with the files in front where it names none of them.
+// Error is Compose's, with the files in front if it names none of them.
 func (e *FilesError) Error() string {
 	said := e.Err.Error()
 	for _, path := range e.Files {
@@ -81,43 +77,56 @@ func (e *FilesError) Unwrap() error { return e.Err }
 // PortPrefix begins the names of the variables that give a loom's ports.
 const PortPrefix = "ILOOM_PORT_"
 
-// Load loads what was found, as the function Load does, with remote files fetched by Compose's own loaders.
+// Load loads what was found, as the function Load does. Compose's own loaders fetch remote files.
 func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
-	return load(ctx, s.docker, f, name, vars)
+	return load(ctx, f, name, vars, fetchers(s.docker, f))
 }
 
 // Load loads compose files under the project name given, with vars set before everything else. An empty name leaves the
 // choice to Compose. Files that are not on this machine are refused.
 func Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
-	return load(ctx, nil, f, name, vars)
+	return load(ctx, f, name, vars, nil)
 }
 
-func load(ctx context.Context, docker command.Cli, f *Found, name string, vars map[string]string) (*Model, error) {
-	dollars, includes := false, false
-	opts, err := f.options(docker, name, vars, cli.WithResolvedPaths(true), cli.WithoutEnvironmentResolution,
-		cli.WithLoadOptions(watchTemplates(&dollars)))
+func load(ctx context.Context, f *Found, name string, vars map[string]string, remotes []*fetcher) (*Model, error) {
+	c := &compilation{Found: f, name: name, vars: vars}
+	for _, r := range remotes {
+		c.loaders = append(c.loaders, r)
+	}
+	m, err := c.compile(ctx)
 	if err != nil {
 		return nil, err
 	}
-	opts.WithListeners(func(event string, _ map[string]any) { includes = includes || event == "include" })
-	project, err := opts.LoadProject(ctx)
-	if missing, ok := errors.AsType[*MissingBaseError](err); ok {
-		missing.Where = f.whereUsed(ctx, docker, missing.Name)
-		return nil, missing
+	m.files.remotes = remotes
+	m.files.readEnvFiles(m.Project, f.DotEnv())
+	if c.references {
+		m.files.readReferences(f, m.Project.Environment)
 	}
-	if err != nil && ctx.Err() == nil {
-		return nil, &FilesError{Files: f.Paths, Err: err}
+	m.files.readLabelFiles(m.Project)
+	return m, c.findVariables(ctx, m)
+}
+
+// Recompile compiles the project again under another name or other variables, from the bytes that Load read: it reads
+// none of the project's files and fetches nothing. The new Model has no edits. If the files name another file because
+// of the variables, the error is a [NotReadError]: such a project must be loaded again.
+func (m *Model) Recompile(name string, vars map[string]string) (*Model, error) {
+	switch {
+	case m.Dockerfile != "":
+		return LoadDockerfile(context.Background(), m.Found, name, m.base, m.target)
+	case len(m.Paths) == 0:
+		return Empty(m.Found, name), nil
 	}
-	if err != nil {
+	c := &compilation{Found: m.Found, name: name, vars: vars}
+	if m.files.onlyComposeFiles() {
+		return c.again(m.files)
+	}
+	var err error
+	if c.snapshot, err = m.files.snapshot(); err != nil {
 		return nil, err
 	}
-	m := &Model{Found: f, Project: project, Includes: includes}
-	if dollars {
-		if m.Variables, m.Uses, err = f.variables(ctx, docker, project, opts.Environment); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	defer c.snapshot.remove()
+	c.loaders = c.snapshot.loaders(m.files)
+	return c.again(m.files)
 }
 
 // Empty is the project of a folder without a compose file, with no service yet. An empty name takes the folder's, as
@@ -131,198 +140,170 @@ func Empty(f *Found, name string) *Model {
 	}
 	env := maps.Clone(f.Env)
 	env[consts.ComposeProjectName] = name
-	return &Model{Found: f, Project: &types.Project{Name: name, WorkingDir: f.Dir, Environment: env, Services: types.Services{}, Networks: types.Networks{}}}
+	return &Model{Found: f, Project: &types.Project{
+		Name: name, WorkingDir: f.Dir, Environment: env, Services: types.Services{}, Networks: types.Networks{},
+	}}
 }
 
-func (f *Found) options(docker command.Cli, name string, vars map[string]string, more ...cli.ProjectOptionsFn) (*cli.ProjectOptions, error) {
-	env := maps.Clone(f.Env)
-	maps.Copy(env, vars)
-	opts := []cli.ProjectOptionsFn{cli.WithWorkingDirectory(f.Dir)}
-	if docker != nil {
-		opts = append(opts, cli.WithResourceLoader(fetcher{remote.NewGitRemoteLoader(docker, false), f}),
-			cli.WithResourceLoader(fetcher{remote.NewOCIRemoteLoader(docker, false), f}))
+// compilation is one run of Compose's loader over files that were found.
+type compilation struct {
+	*Found
+	name    string
+	vars    map[string]string
+	loaders []loader.ResourceLoader
+	// snapshot has the files that the compose files refer to; nil reads them in their place.
+	snapshot *snapshot
+	// rewrite changes the text of the compose files, if it is set.
+	rewrite *strings.Replacer
+
+	// dollars is set if a value has a variable: most projects have none, and then the raw model need not be read.
+	dollars bool
+	// includes is set if a file includes another, references if it includes or extends one.
+	includes, references bool
+}
+
+// again compiles from what was read before.
+func (c *compilation) again(read files) (*Model, error) {
+	m, err := c.compile(context.Background())
+	if err != nil {
+		return nil, err
 	}
-	opts = append(opts, func(o *cli.ProjectOptions) error { o.Environment = env; return nil },
-		cli.WithDefaultProfiles(f.Profiles...), cli.WithName(name))
-	return cli.NewProjectOptions(f.Paths, append(opts, more...)...)
+	m.files = read
+	m.files.complete = true
+	if len(read.resolved) > 0 {
+		// Under other variables they lead elsewhere.
+		m.files.readReferences(c.Found, m.Project.Environment)
+	}
+	return m, c.findVariables(context.Background(), m)
 }
 
-// fetcher asks before it fetches.
-type fetcher struct {
-	loader.ResourceLoader
-	f *Found
-}
-
-// Load fetches what the reference names, if that may be.
-func (l fetcher) Load(ctx context.Context, reference string) (string, error) {
-	if l.f.Fetch != nil {
-		if err := l.f.Fetch(reference); err != nil {
-			return "", err
+func (c *compilation) compile(ctx context.Context) (*Model, error) {
+	if c.name != "" && loader.NormalizeProjectName(c.name) != c.name {
+		return nil, loader.InvalidProjectNameErr(c.name)
+	}
+	details, err := c.details()
+	if err != nil {
+		return nil, &FilesError{Files: c.Paths, Err: err}
+	}
+	project, err := loader.LoadWithContext(ctx, details, append(c.options(), c.watch, func(o *loader.Options) {
+		o.SkipResolveEnvironment = true
+		o.ConvertWindowsPaths = utils.StringToBool(details.Environment["COMPOSE_CONVERT_WINDOWS_PATHS"])
+	})...)
+	if missing, ok := errors.AsType[*MissingBaseError](err); ok {
+		missing.Where = c.whereUsed(ctx, missing.Name)
+		return nil, missing
+	}
+	if c.snapshot != nil && err != nil {
+		err = c.snapshot.originalError(err)
+	}
+	if unread, ok := errors.AsType[*NotReadError](err); ok {
+		return nil, unread
+	}
+	if err != nil && ctx.Err() == nil {
+		return nil, &FilesError{Files: c.Paths, Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.snapshot != nil {
+		if err := c.snapshot.restore(project); err != nil {
+			return nil, err
 		}
 	}
-	return l.ResourceLoader.Load(ctx, reference)
+	project.ComposeFiles = slices.Clone(c.Paths)
+	return &Model{Found: c.Found, Project: project, Includes: c.includes}, nil
+}
+
+// details are what Compose's loader compiles.
+func (c *compilation) details() (types.ConfigDetails, error) {
+	env := maps.Clone(c.Env)
+	maps.Copy(env, c.vars)
+	at := func(path string) string { return path }
+	if c.snapshot != nil {
+		at = c.snapshot.at
+	}
+	details := types.ConfigDetails{WorkingDir: at(c.Dir), Environment: env}
+	for _, path := range c.Paths {
+		file := c.texts[path]
+		if file.err != nil {
+			return details, file.err
+		}
+		text := file.text
+		if c.rewrite != nil {
+			text = []byte(c.rewrite.Replace(string(text)))
+		}
+		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: at(path), Content: text})
+	}
+	return details, nil
+}
+
+func (c *compilation) options() []func(*loader.Options) {
+	return []func(*loader.Options){
+		loader.WithProfiles(c.Profiles),
+		func(o *loader.Options) { o.ResourceLoaders = slices.Clone(c.loaders) },
+		c.setName,
+	}
+}
+
+// setName chooses the project's name as docker compose does: the one given, the environment's, the files', the
+// folder's.
+func (c *compilation) setName(o *loader.Options) {
+	fromEnv := c.Env[consts.ComposeProjectName]
+	if v, ok := c.vars[consts.ComposeProjectName]; ok {
+		fromEnv = v
+	}
+	switch {
+	case c.name != "":
+		o.SetProjectName(c.name, true)
+	case fromEnv != "":
+		o.SetProjectName(fromEnv, true)
+	case !slices.ContainsFunc(c.Paths, func(path string) bool { return nameIn(c.texts[path].text) != "" }):
+		o.SetProjectName(DefaultName(c.Dir), false)
+	}
+}
+
+// topLevelName spares the parsing of the many files that have no name.
+var topLevelName = regexp.MustCompile(`(?m)^["']?name["']?\s*:`)
+
+// nameIn is the top-level name of a compose file, "" if it has none.
+func nameIn(text []byte) string {
+	if !topLevelName.Match(text) {
+		return ""
+	}
+	var file struct {
+		Name string `yaml:"name"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return ""
+	}
+	return file.Name
 }
 
 var ourPort = regexp.MustCompile(`\$\{?(` + PortPrefix + `\w+)`)
 
-// watchTemplates notes whether any value has a variable at all (most projects have none, and then the raw model need
-// not be read), and refuses our own port variables without a base: Compose would put nothing in their place and then
-// complain about the port that remains.
-func watchTemplates(dollars *bool) func(*loader.Options) {
-	return func(o *loader.Options) {
-		if o.Interpolate == nil {
-			// compose-go applies the options once more to nothing, for their resource loaders.
-			return
-		}
-		inner := o.Interpolate.Substitute
-		o.Interpolate.Substitute = func(s string, lookup template.Mapping) (string, error) {
-			if strings.Contains(s, "$") {
-				*dollars = true
-				for _, m := range ourPort.FindAllStringSubmatch(strings.ReplaceAll(s, "$$", ""), -1) {
-					if v, _ := lookup(m[1]); v == "" && !hasDefault(s, m[1]) {
-						return "", &MissingBaseError{Name: m[1]}
-					}
+// watch notes what the files use, and refuses our own port variables without a base: Compose would put nothing in their
+// place and then complain about the port that remains.
+func (c *compilation) watch(o *loader.Options) {
+	inner := o.Interpolate.Substitute
+	o.Interpolate.Substitute = func(s string, lookup template.Mapping) (string, error) {
+		if strings.Contains(s, "$") {
+			c.dollars = true
+			for _, m := range ourPort.FindAllStringSubmatch(strings.ReplaceAll(s, "$$", ""), -1) {
+				if v, _ := lookup(m[1]); v == "" && !hasDefault(s, m[1]) {
+					return "", &MissingBaseError{Name: m[1]}
 				}
 			}
-			return inner(s, lookup)
 		}
+		return inner(s, lookup)
 	}
+	o.Listeners = append(o.Listeners, func(event string, what map[string]any) {
+		c.includes = c.includes || event == "include"
+		c.references = c.references || event == "include" || event == "extends" && what["file"] != nil
+	})
 }
 
 func hasDefault(s, name string) bool {
 	return strings.Contains(s, "${"+name+":-") || strings.Contains(s, "${"+name+"-")
-}
-
-// Finish makes a project ready for Compose's API: labels, profiles, environments, no unused resources. With it the
-// service hashes are those of the docker compose command, so that each accepts the other's containers. files are the
-// compose files that the containers' labels name; custom labels go on every container without being hashed.
-func (m *Model) Finish(files []string, custom map[string]string) (*types.Project, error) {
-	project, err := m.Project.WithServicesEnabled()
-	if err != nil {
-		return nil, err
-	}
-	for name, s := range project.Services {
-		s.CustomLabels = types.Labels{
-			api.ProjectLabel:     project.Name,
-			api.ServiceLabel:     name,
-			api.VersionLabel:     api.ComposeVersion,
-			api.WorkingDirLabel:  project.WorkingDir,
-			api.ConfigFilesLabel: strings.Join(files, ","),
-			api.OneoffLabel:      "False",
-		}
-		if len(m.EnvFiles) > 0 {
-			s.CustomLabels[api.EnvironmentFileLabel] = strings.Join(m.EnvFiles, ",")
-		}
-		for k, v := range custom {
-			s.CustomLabels[k] = v
-		}
-		project.Services[name] = s
-	}
-	if project, err = project.WithSelectedServices(nil); err != nil {
-		return nil, err
-	}
-	project = project.WithoutUnnecessaryResources()
-	if m.dotEnv != nil {
-		if err := m.readAsWritten(project); err != nil {
-			return nil, err
-		}
-	}
-	return project.WithServicesEnvironmentResolved(true)
-}
-
-// UseBlock makes Finish see what plain docker compose will see once the loom's block is in the project's .env: vars are
-// the block's variables, which services without a value of their own pass through, and dotEnv is what the file will
-// hold, which services read through env_file; nil leaves the file as it is.
-func (m *Model) UseBlock(vars map[string]string, dotEnv []byte) {
-	maps.Copy(m.Project.Environment, vars)
-	m.dotEnv = dotEnv
-}
-
-// readAsWritten resolves the environment of the services that read the project's .env, whatever is in the file now, by
-// the rules of compose-go's WithServicesEnvironmentResolved, which only reads files.
-func (m *Model) readAsWritten(p *types.Project) error {
-	for name, s := range p.Services {
-		if !slices.ContainsFunc(s.EnvFiles, func(e types.EnvFile) bool { return sameFile(e.Path, m.DotEnv()) }) {
-			continue
-		}
-		explicit := s.Environment.Resolve(p.Environment.Resolve)
-		lookup := func(k string) (string, bool) {
-			if v, ok := p.Environment.Resolve(k); ok {
-				return v, true
-			}
-			if v, ok := explicit[k]; ok && v != nil {
-				return *v, true
-			}
-			return "", false
-		}
-		read := explicit.ToMapping()
-		for _, e := range s.EnvFiles {
-			text := m.dotEnv
-			if !sameFile(e.Path, m.DotEnv()) {
-				var err error
-				if text, err = os.ReadFile(e.Path); errors.Is(err, fs.ErrNotExist) && !e.Required {
-					continue
-				} else if err != nil {
-					return fmt.Errorf("env file %s not found: %w", e.Path, err)
-				}
-			}
-			if err := dotenv.ParseWithFormat(bytes.NewReader(text), e.Path, read, lookup, e.Format); err != nil {
-				return err
-			}
-		}
-		s.Environment = read.ToMappingWithEquals().OverrideBy(explicit)
-		s.EnvFiles = nil
-		p.Services[name] = s
-	}
-	return nil
-}
-
-// DotEnv is the path of the .env file that plain docker compose reads first, which need not exist: that of the project
-// directory, or the one whose COMPOSE_FILE names files in another folder. A COMPOSE_FILE or COMPOSE_PROJECT_NAME in any
-// other comes too late.
-func (f *Found) DotEnv() string {
-	if f.envDir != "" {
-		return filepath.Join(f.envDir, ".env")
-	}
-	return filepath.Join(f.Dir, ".env")
-}
-
-func rawEnv(r io.Reader, filename string, vars map[string]string, lookup func(string) (string, bool)) error {
-	lines, err := kvfile.ParseFromReader(r, lookup)
-	if err != nil {
-		return fmt.Errorf("%s: %w", filename, err)
-	}
-	for _, line := range lines {
-		name, value, _ := strings.Cut(line, "=")
-		vars[name] = value
-	}
-	return nil
-}
-
-// ReadsEnvFile tells which services, by name, take the file at path into their environment through env_file.
-func ReadsEnvFile(p *types.Project, path string) []string {
-	var names []string
-	for name, s := range p.AllServices() {
-		for _, e := range s.EnvFiles {
-			if sameFile(e.Path, path) {
-				names = append(names, name)
-				break
-			}
-		}
-	}
-	return names
-}
-
-func sameFile(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	ia, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	ib, err := os.Stat(b)
-	return err == nil && os.SameFile(ia, ib)
 }
 
 // BaseName is the project name that Compose would choose for what was found: images that are built without a name are
@@ -333,25 +314,13 @@ func (f *Found) BaseName() string {
 	}
 	name := DefaultName(f.Dir)
 	for _, path := range f.Paths {
-		text, err := os.ReadFile(path)
-		if err != nil || !topLevelName.Match(text) {
-			continue
-		}
-		var file struct {
-			Name string `yaml:"name"`
-		}
-		if err := yaml.Unmarshal(text, &file); err != nil || file.Name == "" {
-			continue
-		}
-		if own, err := template.SubstituteWithOptions(file.Name, f.Env.Resolve, template.WithoutLogging); err == nil && own != "" {
+		own, err := template.SubstituteWithOptions(nameIn(f.texts[path].text), f.Env.Resolve, template.WithoutLogging)
+		if err == nil && own != "" {
 			name = loader.NormalizeProjectName(own)
 		}
 	}
 	return name
 }
-
-// topLevelName spares the parsing of the many files that have no name.
-var topLevelName = regexp.MustCompile(`(?m)^["']?name["']?\s*:`)
 
 // DefaultName is the project name that Compose gives to a folder.
 func DefaultName(dir string) string { return loader.NormalizeProjectName(filepath.Base(dir)) }

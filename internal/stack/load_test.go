@@ -293,7 +293,7 @@ services:
 	assert.Equal(t, *p.Services["other"].Environment["URL"], "http://localhost:3123")
 }
 
-func TestReadsEnvFile(t *testing.T) {
+func TestReadsDotEnv(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{
 		"compose.yaml": `
@@ -306,7 +306,5 @@ services:
 `, ".env": "", "x.env": "", "sub/": "",
 	})
 	m := load(t, dir, nil)
-	names := stack.ReadsEnvFile(m.Project, m.DotEnv())
-	slices.Sort(names)
-	assert.DeepEqual(t, names, []string{"a", "b", "e"})
+	assert.DeepEqual(t, m.ReadsDotEnv(), []string{"a", "b", "e"})
 }

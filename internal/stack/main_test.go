@@ -47,7 +47,7 @@ const small = "services: {web: {image: app}}\n"
 // load finds and loads the project in dir under the name shop.
 func load(t *testing.T, dir string, vars map[string]string) *stack.Model {
 	t.Helper()
-	f, err := stack.Find(stack.Source{Dir: dir, Top: dir}, stack.Ours{})
+	f, err := stack.Find(stack.Source{Dir: dir, Top: dir, Environ: os.Environ()}, stack.Ours{})
 	assert.NilError(t, err)
 	m, err := stack.Load(t.Context(), f, "shop", vars)
 	assert.NilError(t, err)

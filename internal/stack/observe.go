@@ -32,9 +32,10 @@ type Seen struct {
 	Up bool
 }
 
-// Converged reports whether the containers are exactly those that Up would leave, so that Up can be skipped: Compose's
-// own no-op takes half a second where a service has a healthcheck. It answers false whenever it is not sure. networks are
-// the labels of the project's networks; imageID gives the local image's ID of a reference, "" where there is none.
+// Converged reports whether the containers are exactly those that Up would leave, so that Up can be skipped:
+// Compose's own no-op takes half a second if a service has a healthcheck. It answers false whenever it is not
+// sure. networks are the labels of the project's networks; imageID gives the local image's ID of a reference, ""
+// if there is none.
 func Converged(p *types.Project, seen []Seen, networks []map[string]string, imageID func(ref string) string) bool {
 	for _, labels := range networks {
 		n, ok := p.Networks[labels[api.NetworkLabel]]
@@ -76,7 +77,7 @@ func Converged(p *types.Project, seen []Seen, networks []map[string]string, imag
 	return true
 }
 
-// refersToContainers tells whether Compose puts container IDs into the service before it hashes it.
+// refersToContainers reports whether Compose puts container IDs into the service before it hashes it.
 func refersToContainers(s types.ServiceConfig) bool {
 	for _, ns := range []string{s.NetworkMode, s.Ipc, s.Pid} {
 		if strings.HasPrefix(ns, types.ServicePrefix) {

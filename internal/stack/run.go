@@ -23,7 +23,7 @@ import (
 // RunOptions are the choices of Run, as docker compose run has them.
 type RunOptions struct {
 	Service string
-	// Command and Entrypoint stand in for the service's where they are not empty.
+	// Command and Entrypoint replace the service's if they are not empty.
 	Command, Entrypoint []string
 	// Name is the container's, empty for one that Compose makes up.
 	Name string
@@ -141,15 +141,19 @@ func (s *Stack) Run(ctx context.Context, p *types.Project, o RunOptions) (int, e
 	}
 	build := &api.BuildOptions{Progress: buildProgress(), Quiet: o.QuietBuild}
 	options := api.RunOptions{
-		CreateOptions: api.CreateOptions{Build: build, RemoveOrphans: o.RemoveOrphans, QuietPull: o.QuietPull, Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged, Inherit: true},
-		Name:          o.Name, Service: o.Service, Command: o.Command, Entrypoint: o.Entrypoint,
+		CreateOptions: api.CreateOptions{
+			Build: build, RemoveOrphans: o.RemoveOrphans, QuietPull: o.QuietPull, Inherit: true,
+			Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged,
+		},
+		Name: o.Name, Service: o.Service, Command: o.Command, Entrypoint: o.Entrypoint,
 		Detach: o.Detach, AutoRemove: o.Remove, Tty: o.TTY, Interactive: o.Interactive,
 		Environment: env, User: o.User, WorkingDir: o.WorkingDir, CapAdd: o.CapAdd, CapDrop: o.CapDrop,
 		Labels: o.Labels, UseNetworkAliases: o.UseAliases, NoDeps: o.NoDeps,
 	}
 	lasting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	ear := &ear{APIClient: s.making.Client(), ctx: ctx, stop: context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })}
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	ear := &ear{APIClient: s.making.Client(), ctx: ctx, stop: stop}
 	defer ear.close()
 	backend := compose.NewComposeService(heard{s.docker, ear}, compose.WithPrompt(no))
 	code := 0
@@ -182,8 +186,8 @@ type ear struct {
 	signals []chan os.Signal
 }
 
-// ContainerStart starts a container, which signals go to from then on if it is a one-off one: those are what Run attaches
-// to.
+// ContainerStart starts a container, which signals go to from then on if it is a one-off one: those are what Run
+// attaches to.
 func (e *ear) ContainerStart(ctx context.Context, id string, o container.StartOptions) error {
 	c, err := e.ContainerInspect(ctx, id)
 	if err != nil {

@@ -31,7 +31,9 @@ type unhashedClient struct {
 	own string
 }
 
-func (c unhashedClient) NetworkCreate(ctx context.Context, name string, o network.CreateOptions) (network.CreateResponse, error) {
+func (c unhashedClient) NetworkCreate(
+	ctx context.Context, name string, o network.CreateOptions,
+) (network.CreateResponse, error) {
 	o.Labels = c.moved(o.Labels)
 	return c.APIClient.NetworkCreate(ctx, name, o)
 }

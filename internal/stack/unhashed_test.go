@@ -27,7 +27,8 @@ func (m *made) VolumeCreate(_ context.Context, o volume.CreateOptions) (volume.V
 	return volume.Volume{}, nil
 }
 
-// What bears Compose's hash is replaced, or asked about, when the reference CLI starts the project from the plain files.
+// What bears Compose's hash is replaced, or asked about, when the reference CLI starts the project from the plain
+// files.
 func TestWhatALoomOwnsBearsNoHashOfCompose(t *testing.T) {
 	t.Parallel()
 	m := &made{}

@@ -5,17 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/cli/cli/command"
 )
 
 // Variable is an environment variable that gives one published port of a service.
@@ -30,24 +27,56 @@ type Variable struct {
 	Published string
 	// Elsewhere is true if the files use the variable in other places than this kind of port.
 	Elsewhere bool
-	// Entangled names the first of those places that is no host URL (localhost:${X} and the like): setting the variable
+	// Entangled names the first of those places that is not a host URL (localhost:${X} and the like): setting the variable
 	// would change what the service does, not only where the host finds it. Empty if there is none.
 	Entangled string
 }
 
-// Ours reports whether the variable is one of ours (ILOOM_PORT_…), which always follows the loom.
+// Ours reports whether the variable is an ILOOM_PORT_… variable, which always follows the loom.
 func (v Variable) Ours() bool { return strings.HasPrefix(v.Name, PortPrefix) }
 
-// variables reads the files once more without interpolation, to see which variables stand in published ports, and which
-// in other places.
-func (f *Found) variables(ctx context.Context, docker command.Cli, project *types.Project, env types.Mapping) ([]Variable, map[string]bool, error) {
-	raw, err := f.raw(ctx, docker, project.Name)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading port variables: %w", err)
+// findVariables compiles the files once more without interpolation, to see which variables stand in published ports,
+// and which in other places.
+func (c *compilation) findVariables(ctx context.Context, m *Model) error {
+	if !c.dollars {
+		return nil
 	}
-	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	raw, err := c.raw(ctx, m.Project.Name, &m.files)
+	if err != nil {
+		return fmt.Errorf("reading port variables: %w", err)
+	}
+	vars := publishedVariables(raw, m.Project.Environment.Resolve)
+	uses := usesOf(raw)
+	for text := range m.files.resolved {
+		usesIn("include or extends", text, uses)
+	}
+	m.usesInEnvFiles(uses)
+	for i, v := range vars {
+		for _, u := range uses[v.Name] {
+			vars[i].Elsewhere = true
+			if !u.url && vars[i].Entangled == "" {
+				vars[i].Entangled = u.path
+			}
+		}
+		for _, o := range vars {
+			// Two defaults (${PORT:-3000} and ${PORT:-4000}), or an included .env of its own: one value cannot give both.
+			if vars[i].Entangled == "" && o.Name == v.Name && (o.Published != v.Published || !o.givesAny(m.Project)) {
+				vars[i].Entangled = "services." + o.Service + ".ports"
+			}
+		}
+	}
+	// A variable to which an included .env gives another value than the project's has no base.
+	m.Variables = slices.DeleteFunc(vars, func(v Variable) bool { return !v.givesAny(m.Project) })
+	m.Uses = map[string]bool{}
+	for name := range uses {
+		m.Uses[name] = true
+	}
+	return nil
+}
 
-	var vars []Variable
+// publishedVariables takes the variables that give published ports out of the raw model, so that what remains are their
+// other uses: ${PORT}:${PORT} uses one twice.
+func publishedVariables(raw map[string]any, lookup template.Mapping) (vars []Variable) {
 	services, _ := raw["services"].(map[string]any)
 	for _, name := range sortedKeys(services) {
 		service, _ := services[name].(map[string]any)
@@ -64,50 +93,43 @@ func (f *Found) variables(ctx context.Context, docker command.Cli, project *type
 					HostIP: port.HostIP, Published: port.Published,
 				})
 			}
-			// What remains is walked below with the rest of the model: ${PORT}:${PORT} uses it twice.
 			entries[i] = rest
 		}
 	}
-	uses := usesOf(raw)
-	usesOfEnvFiles(project, uses)
-	for i, v := range vars {
-		for _, u := range uses[v.Name] {
-			vars[i].Elsewhere = true
-			if !u.url && vars[i].Entangled == "" {
-				vars[i].Entangled = u.path
-			}
-		}
-		for _, o := range vars {
-			// Two defaults (${PORT:-3000} and ${PORT:-4000}), or an included .env of its own: one value cannot give both.
-			if vars[i].Entangled == "" && o.Name == v.Name && (o.Published != v.Published || !o.givesAny(project)) {
-				vars[i].Entangled = "services." + o.Service + ".ports"
-			}
-		}
-	}
-	// What an included .env gives another value than the project's is no base of ours.
-	vars = slices.DeleteFunc(vars, func(v Variable) bool { return !v.givesAny(project) })
-	names := map[string]bool{}
-	for name := range uses {
-		names[name] = true
-	}
-	return vars, names, nil
+	return vars
 }
 
 // raw is the merged model of the files with its variables unresolved.
-func (f *Found) raw(ctx context.Context, docker command.Cli, name string) (map[string]any, error) {
-	opts, err := f.options(docker, name, nil,
-		cli.WithInterpolation(false), cli.WithNormalization(false), cli.WithConsistency(false), cli.WithResolvedPaths(false),
-		cli.WithLoadOptions(loader.WithSkipValidation, func(o *loader.Options) { o.SkipDefaultValues = true }))
+func (c *compilation) raw(ctx context.Context, name string, read *files) (map[string]any, error) {
+	plain := *c
+	plain.name, plain.vars = name, nil
+	if len(read.resolved) > 0 {
+		read, plain.rewrite = read.withoutVariables()
+		var err error
+		if plain.snapshot, err = read.snapshot(); err != nil {
+			return nil, err
+		}
+		defer plain.snapshot.remove()
+		plain.loaders = plain.snapshot.loaders(*read)
+	}
+	details, err := plain.details()
 	if err != nil {
 		return nil, err
 	}
-	return opts.LoadModel(ctx)
+	raw, err := loader.LoadModelWithContext(ctx, details, append(plain.options(), func(o *loader.Options) {
+		o.SkipInterpolation, o.SkipNormalization, o.SkipConsistencyCheck = true, true, true
+		o.SkipValidation, o.SkipDefaultValues, o.ResolvePaths = true, true, false
+	})...)
+	if err != nil && plain.snapshot != nil {
+		err = plain.snapshot.originalError(err)
+	}
+	return raw, err
 }
 
 // whereUsed is the first place of the files that uses the variable, "" if none can be told.
-func (f *Found) whereUsed(ctx context.Context, docker command.Cli, variable string) string {
+func (c *compilation) whereUsed(ctx context.Context, variable string) string {
 	// Any name will do: nothing is made of this model.
-	model, err := f.raw(ctx, docker, "where")
+	model, err := c.raw(ctx, "where", &files{})
 	if uses := usesOf(model)[variable]; err == nil && len(uses) > 0 {
 		return uses[0].path
 	}
@@ -141,7 +163,7 @@ func splitPublished(entry any) (published string, rest any) {
 	return "", entry
 }
 
-// splitOutsideBraces splits at sep where it stands neither in ${…} nor in […], so that a default (${A:-80}) and an IPv6
+// splitOutsideBraces splits at sep if it is neither in ${…} nor in […], so that a default (${A:-80}) and an IPv6
 // address stay whole.
 func splitOutsideBraces(s string, sep byte) []string {
 	var parts []string
@@ -168,8 +190,8 @@ var (
 )
 
 // portVariable returns the variable to set for a published part that is one variable and nothing else, with whatever
-// default: the first of a chain ${A:-${B:-80}} that has a value, else the outermost. A default that is no single port
-// (a range, or a whole mapping) is left to the literal in the override.
+// default: the first of a chain ${A:-${B:-80}} that has a value, otherwise the outermost. A default that is no single
+// port (a range, or a whole mapping) is left to the literal in the override.
 func portVariable(expr string, lookup template.Mapping) (string, bool) {
 	first := ""
 	for {
@@ -235,7 +257,9 @@ func (v Variable) Gives(service string, p types.ServicePortConfig) bool {
 }
 
 func (v Variable) givesAny(p *types.Project) bool {
-	return slices.ContainsFunc(p.AllServices()[v.Service].Ports, func(port types.ServicePortConfig) bool { return v.Gives(v.Service, port) })
+	return slices.ContainsFunc(p.AllServices()[v.Service].Ports, func(port types.ServicePortConfig) bool {
+		return v.Gives(v.Service, port)
+	})
 }
 
 type use struct {
@@ -257,7 +281,7 @@ func usesOf(model map[string]any) map[string][]use {
 		switch v := v.(type) {
 		case map[string]any:
 			for _, k := range sortedKeys(v) {
-				// Compose does nothing with these; where an anchor brings one into a service it is seen there.
+				// Compose ignores these. If an anchor brings one into a service, it is seen there.
 				if path == "" && strings.HasPrefix(k, "x-") {
 					continue
 				}
@@ -326,21 +350,21 @@ func passedThrough(model map[string]any, uses map[string][]use) {
 	}
 }
 
-// usesOfEnvFiles adds the uses in the files that services read through env_file. One that cannot be read is Finish's to
+// usesInEnvFiles adds the uses in the files that services read through env_file. One that cannot be read is Finish's to
 // complain about.
-func usesOfEnvFiles(p *types.Project, uses map[string][]use) {
-	services := p.AllServices()
+func (m *Model) usesInEnvFiles(uses map[string][]use) {
+	services := m.Project.AllServices()
 	for _, name := range sortedKeys(services) {
-		for _, file := range services[name].EnvFiles {
-			text, err := os.ReadFile(file.Path)
-			if err != nil {
+		for _, e := range services[name].EnvFiles {
+			file := m.files.envFiles[e.Path]
+			if file.err != nil {
 				continue
 			}
-			path := "services." + name + ".env_file " + filepath.Base(file.Path)
-			if file.Format != "raw" {
-				usesIn(path, string(text), uses)
+			path := "services." + name + ".env_file " + filepath.Base(e.Path)
+			if e.Format != "raw" {
+				usesIn(path, string(file.text), uses)
 			}
-			for _, m := range bareName.FindAllStringSubmatch(string(text), -1) {
+			for _, m := range bareName.FindAllStringSubmatch(string(file.text), -1) {
 				uses[m[1]] = append(uses[m[1]], use{path: path})
 			}
 		}

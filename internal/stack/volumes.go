@@ -18,7 +18,12 @@ func (s *Stack) CreateVolume(ctx context.Context, p *types.Project, key string) 
 	}
 	labels := map[string]string{}
 	maps.Copy(labels, v.Labels)
-	labels[api.VolumeLabel], labels[api.ProjectLabel], labels[api.VersionLabel], labels[api.ConfigHashLabel] = key, p.Name, api.ComposeVersion, hash
-	_, err = s.docker.Client().VolumeCreate(ctx, volume.CreateOptions{Name: v.Name, Driver: v.Driver, DriverOpts: v.DriverOpts, Labels: labels})
+	labels[api.VolumeLabel] = key
+	labels[api.ProjectLabel] = p.Name
+	labels[api.VersionLabel] = api.ComposeVersion
+	labels[api.ConfigHashLabel] = hash
+	_, err = s.docker.Client().VolumeCreate(ctx, volume.CreateOptions{
+		Name: v.Name, Driver: v.Driver, DriverOpts: v.DriverOpts, Labels: labels,
+	})
 	return err
 }

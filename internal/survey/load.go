@@ -45,12 +45,8 @@ func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) erro
 	return nil
 }
 
-// Recompile loads the project again with other values of variables.
-func (f *Facts) Recompile(vars map[string]string) (*stack.Model, error) { return f.read(vars) }
-
 // LoadBase loads the project alone, as the files say it.
 func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) error {
-	f.read = func(vars map[string]string) (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
 	// Then it is what docker compose up would make.
 	plain := entry.ID == identity.Main && !entry.Pinned
 	vars := map[string]string{}
@@ -60,7 +56,8 @@ func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) 
 		}
 		vars["ILOOM_LOOM"] = f.Target.ID
 	}
-	model, err := f.read(vars)
+	read := func() (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
+	model, err := read()
 	for missing, ok := errors.AsType[*stack.MissingBaseError](err); ok && plain; missing, ok = errors.AsType[*stack.MissingBaseError](err) {
 		// Without a value docker compose up would do nothing at all: so main takes the base.
 		base := f.Settings.Container.Ports[strings.TrimPrefix(missing.Name, stack.PortPrefix)]
@@ -68,7 +65,7 @@ func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) 
 			break
 		}
 		vars[missing.Name] = fmt.Sprint(base)
-		model, err = f.read(vars)
+		model, err = read()
 	}
 	if err != nil {
 		return err
@@ -80,7 +77,7 @@ func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) 
 				vars[name] = base
 			}
 		}
-		if model, err = f.read(vars); err != nil {
+		if model, err = read(); err != nil {
 			return err
 		}
 	}

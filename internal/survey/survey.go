@@ -83,8 +83,6 @@ type Facts struct {
 
 	Engine Engine
 	Host   Host
-
-	read func(vars map[string]string) (*stack.Model, error)
 }
 
 // Engine is one observation of the engine.

@@ -1,0 +1,201 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/compose-spec/compose-go/v2/utils"
+)
+
+// snapshot is a private folder in which files that were read are laid out again, each below the folder's root at its
+// own absolute path. Compose's loader reads included and extended files by itself: there it finds what was read,
+// whatever is in their place now. Relative paths lead to the same places as before only if whole paths are mirrored.
+type snapshot struct{ dir, root string }
+
+// above stands for folders above the root: a path may have more .. than it has folders, which lead nowhere at the real
+// root.
+const above = "^"
+
+// snapshot lays the references out.
+func (f *files) snapshot() (*snapshot, error) {
+	dir, err := os.MkdirTemp("", "docker-loom-compose-")
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{dir: dir}
+	// Compose resolves links in some paths: the folder's own path must have none.
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		s.dir = real
+	}
+	s.root = filepath.Join(s.dir, strings.Repeat(above+string(filepath.Separator), 16))
+	if err := s.layOut(f); err != nil {
+		s.remove()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *snapshot) layOut(f *files) error {
+	for path, text := range f.references {
+		if err := os.MkdirAll(filepath.Dir(s.at(path)), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(s.at(path), text, 0o600); err != nil {
+			return err
+		}
+	}
+	for _, path := range f.folders {
+		if err := os.MkdirAll(s.at(path), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *snapshot) remove() { _ = os.RemoveAll(s.dir) }
+
+// at is the path in the snapshot of what is at path.
+func (s *snapshot) at(path string) string {
+	volume := filepath.VolumeName(path)
+	return filepath.Join(s.root, strings.TrimSuffix(volume, ":"), path[len(volume):])
+}
+
+// original is text with each path of the snapshot as it was.
+func (s *snapshot) original(text string) string {
+	const separator = string(filepath.Separator)
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, s.dir)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		for strings.HasPrefix(rest, separator+above) {
+			rest = rest[len(separator+above):]
+		}
+		switch {
+		case separator == `\\` && len(rest) > 1 && rest[0] == '\\':
+			rest = rest[1:2] + ":" + rest[2:] // C:\folder is at ROOT\C\folder
+		case !strings.HasPrefix(rest, separator):
+			rest = separator + rest
+		}
+		text = rest
+	}
+}
+
+// originalError is an error of Compose's loader about files of the snapshot, as it would be about the real ones.
+func (s *snapshot) originalError(err error) error {
+	if missing, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
+		if path := s.original(missing.Path); path != missing.Path {
+			return &NotReadError{path}
+		}
+	}
+	if text := s.original(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
+// restore puts the real paths into a project that was loaded from the snapshot.
+func (s *snapshot) restore(p *types.Project) error {
+	s.restoreIn(reflect.ValueOf(p))
+	for _, all := range []types.Services{p.Services, p.DisabledServices} {
+		for _, service := range all {
+			if service.Develop == nil {
+				continue
+			}
+			for i, w := range service.Develop.Watch {
+				// Compose resolves links in these, and the snapshot has none.
+				path, err := utils.ResolveSymbolicLink(w.Path)
+				if err != nil {
+					return err
+				}
+				service.Develop.Watch[i].Path = path
+			}
+		}
+	}
+	return nil
+}
+
+func (s *snapshot) restoreIn(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			s.restoreIn(v.Elem())
+		}
+	case reflect.Interface:
+		if v.IsNil() {
+			return
+		}
+		if text, ok := v.Interface().(string); ok {
+			v.Set(reflect.ValueOf(s.original(text)))
+			return
+		}
+		s.restoreIn(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				s.restoreIn(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			s.restoreIn(v.Index(i))
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			element := reflect.New(v.Type().Elem()).Elem()
+			element.Set(v.MapIndex(key))
+			s.restoreIn(element)
+			v.SetMapIndex(key, element)
+		}
+	case reflect.String:
+		if v.CanSet() {
+			v.SetString(s.original(v.String()))
+		}
+	}
+}
+
+// loaders lead Compose's loader into the snapshot, also from absolute paths and to what was fetched.
+func (s *snapshot) loaders(f files) []loader.ResourceLoader {
+	list := []loader.ResourceLoader{absoluteLoader{s, f.references}}
+	for _, r := range f.remotes {
+		list = append(list, fetched{r, s})
+	}
+	return list
+}
+
+// absoluteLoader finds in the snapshot what is named by its absolute path.
+type absoluteLoader struct {
+	snapshot   *snapshot
+	references map[string][]byte
+}
+
+// Accept reports whether the path is absolute and was read.
+func (l absoluteLoader) Accept(path string) bool {
+	_, ok := l.references[path]
+	return ok
+}
+
+// Load returns the path in the snapshot.
+func (l absoluteLoader) Load(_ context.Context, path string) (string, error) {
+	return l.snapshot.at(path), nil
+}
+
+// Dir is the folder of a path, in the snapshot.
+func (l absoluteLoader) Dir(path string) string {
+	switch {
+	case !filepath.IsAbs(path):
+		return path // the project directory of an include
+	case strings.HasPrefix(path, l.snapshot.root):
+		return filepath.Dir(path)
+	}
+	return filepath.Dir(l.snapshot.at(path))
+}
