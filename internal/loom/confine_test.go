@@ -38,8 +38,8 @@ func TestAServiceThatWritesWhatTheHostObeysIsNamed(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &Plan{Target: &Target{ID: "1", WorkTree: tree}, Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: tt.volumes}}}}
-			assert.DeepEqual(t, p.writesGuarded("web"), tt.want)
+			p := &Plan{ID: "1", WorkTree: tree, RealWorkTree: tree, Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: tt.volumes}}}}
+			assert.DeepEqual(t, writesGuarded(p, "web"), tt.want)
 		})
 	}
 }
@@ -47,10 +47,10 @@ func TestAServiceThatWritesWhatTheHostObeysIsNamed(t *testing.T) {
 func TestWhatLeavesWithoutTheSidecarIsNamed(t *testing.T) {
 	t.Parallel()
 	services := types.Services{"web": {}, "none": {NetworkMode: "none"}, "beside": {NetworkMode: "service:web"}, "team": {}, "with": {NetworkMode: "service:team"}}
-	open := &Plan{Target: &Target{ID: "1"}, Project: &types.Project{Services: services}}
-	closed := &Plan{Target: &Target{ID: "1"}, Project: open.Project, open: []overrides.Path{{Service: "team", Network: true}, {Service: "web"}}}
+	open := &Plan{ID: "1", Project: &types.Project{Services: services}}
+	closed := &Plan{ID: "1", Project: open.Project, Open: []overrides.Path{{Service: "team", Network: true}, {Service: "web"}}}
 	closed.Entry.Confined = &registry.Confined{}
 	for name, want := range map[string][2]bool{"web": {true, false}, "none": {false, false}, "beside": {true, false}, "team": {true, true}, "with": {true, true}} {
-		assert.DeepEqual(t, [2]bool{open.leaves(name), closed.leaves(name)}, want)
+		assert.DeepEqual(t, [2]bool{leaves(open, name), leaves(closed, name)}, want)
 	}
 }

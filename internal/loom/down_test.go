@@ -170,9 +170,9 @@ func TestUpOfALoomThatWasEndedMeanwhileLeasesAnew(t *testing.T) {
 	assert.NilError(t, err)
 	w.Know(registry.Loom{ID: "x", Repository: "/other", Project: "q", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 8203}}})
 	assert.NilError(t, w.looms.refresh(t.Context(), target))
-	p, err := w.looms.Plan(t.Context(), target, Options{})
+	d, err := w.draft(target, Options{})
 	assert.NilError(t, err)
-	assert.DeepEqual(t, hostPorts(p), []int{5123, 9203})
+	assert.DeepEqual(t, hostPorts(d.Plan), []int{5123, 9203})
 }
 
 func TestDownOfALoomOnAnotherEngineIsRefused(t *testing.T) {

@@ -19,7 +19,7 @@ func (l *Looms) leaseNetworks(ctx context.Context, t *Target, networks []overrid
 	if err != nil {
 		return err
 	}
-	if err := l.surveyor().Complete(ctx, d.facts, survey.Needs{Bindings: true}); err != nil {
+	if err := l.surveyor().Complete(ctx, d.facts, survey.Needs{Bindings: true, Networks: true}); err != nil {
 		return err
 	}
 	decide := func(state *registry.State) error {
