@@ -2,6 +2,7 @@ package loom
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -170,9 +172,9 @@ func TestUpOfALoomThatWasEndedMeanwhileLeasesAnew(t *testing.T) {
 	assert.NilError(t, err)
 	w.Know(registry.Loom{ID: "x", Repository: "/other", Project: "q", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 8203}}})
 	assert.NilError(t, w.looms.Refresh(t.Context(), target))
-	p, err := w.looms.Plan(t.Context(), target, Options{})
+	d, err := w.draft(target, Options{})
 	assert.NilError(t, err)
-	assert.DeepEqual(t, hostPorts(p), []int{5123, 9203})
+	assert.DeepEqual(t, hostPorts(d.Plan), []int{5123, 9203})
 }
 
 func TestDownOfALoomOnAnotherEngineIsRefused(t *testing.T) {
@@ -201,26 +203,35 @@ func TestDownOfALoomWithoutAnEntryKeepsItInTheRegistry(t *testing.T) {
 	assert.Equal(t, k.Space, worldtest.RemoteSpace)
 }
 
-func TestAProjectThatCannotBeLoadedGoesDownWithoutItsHooks(t *testing.T) {
+// What the files say by now does not count, nor whether they can be read.
+func TestPreStopHooksAreThoseThatUpRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldtest.Remote)
 	repo := w.Repo("shop")
 	w.filesUp(repo, "123")
 	target := w.target(repo, "123")
-	running := []engine.Container{{State: "running"}}
-	assert.Assert(t, w.looms.hooks(t.Context(), target, running) == nil, "the project has none")
-
+	labels := func(more map[string]string) map[string]string {
+		all := map[string]string{stack.LabelProject: "iloom-shop-123", stack.LabelService: "web"}
+		maps.Copy(all, more)
+		return all
+	}
+	without := engine.Container{State: "running", Labels: labels(nil)}
 	w.Write("services:\n  web: {image: nginx, pre_stop: [{command: [drain]}]}\n", "shop", "compose.yaml")
-	p := w.looms.hooks(t.Context(), target, running)
-	assert.Assert(t, p != nil)
-	assert.Equal(t, p.Name, "iloom-shop-123")
-	assert.Assert(t, w.looms.hooks(t.Context(), target, []engine.Container{{State: "exited"}}) == nil)
+	assert.Assert(t, w.looms.hooks(target, []engine.Container{without}) == nil, "none was recorded")
 
 	w.Write("services: [\n", "shop", "compose.yaml")
+	recorded := labels(map[string]string{stack.LabelPreStop: `[{"command":["drain"]}]`})
+	p := w.looms.hooks(target, []engine.Container{{State: "running", Labels: recorded}})
+	assert.Assert(t, p != nil)
+	assert.Equal(t, p.Name, "iloom-shop-123")
+	assert.DeepEqual(t, []string(p.Services["web"].PreStop[0].Command), []string{"drain"})
+	assert.Assert(t, w.looms.hooks(target, []engine.Container{{State: "exited", Labels: recorded}}) == nil)
+
 	w.Stderr.Take()
-	assert.Assert(t, w.looms.hooks(t.Context(), target, running) == nil)
+	broken := labels(map[string]string{stack.LabelPreStop: "["})
+	assert.Assert(t, w.looms.hooks(target, []engine.Container{{State: "running", Labels: broken}}) == nil)
 	said := w.Stderr.Take()
-	assert.Assert(t, strings.HasPrefix(said, repo+" cannot be loaded ("), said)
+	assert.Assert(t, strings.HasPrefix(said, "pre_stop hooks of loom 123 do not run: "), said)
 	assert.Equal(t, strings.Count(said, "\n"), 1, said)
 
 	// Of a loom without a folder the current one must not be taken for it.

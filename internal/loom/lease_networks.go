@@ -39,7 +39,7 @@ func (l *Looms) leaseMissing(ctx context.Context, t *Target, networks []override
 	if err != nil {
 		return err
 	}
-	if err := l.surveyor().Complete(ctx, d.facts, survey.Needs{Bindings: true}); err != nil {
+	if err := l.surveyor().Complete(ctx, d.facts, survey.Needs{Bindings: true, Networks: true}); err != nil {
 		return err
 	}
 	decide := func(state *registry.State) error {

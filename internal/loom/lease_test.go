@@ -4,13 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/compose-spec/compose-go/v2/types"
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
@@ -18,7 +15,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
-	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // up is what the engine has when the plan was carried out: every service runs and publishes what it should.
@@ -144,32 +140,6 @@ func TestALoomThatIsUpAsksForNoMoreThanItsOwnContainers(t *testing.T) {
 	}
 }
 
-func TestAPausedLoomIsNotItsOwnStranger(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, worldtest.Local)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	assert.NilError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	// The listener is the engine's proxy.
-	port := l.Addr().(*net.TCPAddr).Port
-	own := worldtest.Container{Name: "web", Project: "p", Service: "web", State: "paused", Status: "Up 1 second (Paused)", Published: []string{fmt.Sprintf("0.0.0.0:%d:80/tcp", port)}}
-	w.Run(own)
-	all, err := w.looms.world(t.Context(), "p")
-	assert.NilError(t, err)
-	lease := ports.Lease{Protocol: "tcp", Count: 1, Host: port}
-	holder, taken := all.holder(lease)
-	assert.Assert(t, !taken, holder)
-	all, err = w.looms.world(t.Context(), "q")
-	assert.NilError(t, err)
-	holder, _ = all.holder(lease)
-	assert.Equal(t, holder, "container web")
-	w.Run()
-	all, err = w.looms.world(t.Context(), "p")
-	assert.NilError(t, err)
-	holder, _ = all.holder(lease)
-	assert.Equal(t, holder, fmt.Sprintf("a program of this host that listens on port %d", port))
-}
-
 func TestAPinnedOffsetIsTheOnlyOneTried(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldtest.Remote)
@@ -246,133 +216,4 @@ func TestALoomIsLeasedAnewOnAnotherEngine(t *testing.T) {
 	p := w.mustPlan(repo, "123", Options{})
 	assert.DeepEqual(t, hostPorts(p), []int{5123, 9203})
 	assert.Equal(t, w.State().Find(repo, "123").Space, worldtest.RemoteSpace)
-}
-
-func TestALoomWhoseLeasesAreLostTakesWhatItsContainersHave(t *testing.T) {
-	t.Parallel()
-	want := []ports.Port{
-		{Service: "web", Target: 80, Protocol: "tcp", Base: 8080, Count: 1},
-		{Service: "web", Target: 80, Protocol: "tcp", HostIP: "127.0.0.1", Base: 8081, Count: 1},
-		{Service: "web", Target: 53, Protocol: "udp", Base: 53, Count: 1},
-		{Service: "web", Target: 9000, Protocol: "tcp", Base: 9000, Count: 3},
-		{Service: "db", Target: 80, Protocol: "tcp", Base: 5432, Count: 1},
-	}
-	own := []engine.Container{{Service: "web", Published: []engine.Published{
-		{Target: 53, Protocol: "udp", Host: 8176},
-		{Target: 80, Protocol: "tcp", Host: 8203},
-		{Target: 80, Protocol: "tcp", HostIP: "127.0.0.1", Host: 8204},
-		{Target: 81, Protocol: "tcp", Host: 7777},
-		{Target: 9000, Protocol: "tcp", Host: 9123},
-	}}}
-	p := &Plan{Target: &Target{ID: "123"}}
-	p.Entry.ID = "123"
-	adoptPorts(p, own, want)
-	assert.DeepEqual(t, p.Entry.Ports, []ports.Lease{
-		{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203},
-		{Protocol: "tcp", IP: "127.0.0.1", Base: 8081, Count: 1, Host: 8204},
-		{Protocol: "udp", Base: 53, Count: 1, Host: 8176},
-	})
-	kept := []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 1}}
-	p.Entry.Ports = kept
-	adoptPorts(p, own, want)
-	assert.DeepEqual(t, p.Entry.Ports, kept)
-}
-
-func TestALoomWhoseLeasesAreLostTakesItsNetworksSubnets(t *testing.T) {
-	t.Parallel()
-	prefix := netip.MustParsePrefix
-	networks := []overrides.Network{{Key: "default", Pools: []overrides.Pool{{Bits: 24}}}, {Key: "two", Pools: []overrides.Pool{{Bits: 24}, {Bits: 64, IPv6: true}}}}
-	have := func(project, key string, subnets ...netip.Prefix) engine.Network {
-		return engine.Network{Labels: map[string]string{stack.LabelProject: project, stack.LabelNetwork: key}, Subnets: subnets}
-	}
-	w := &world{networks: []engine.Network{have("q", "default", prefix("10.0.0.0/24")), have("p", "default", prefix("10.1.0.0/24")), have("p", "two", prefix("10.2.0.0/24"))}}
-	p := &Plan{Target: &Target{}}
-	p.Entry.Project = "p"
-	adoptSubnets(p, networks, w)
-	assert.DeepEqual(t, p.Entry.Subnets, map[string][]string{"default": {"10.1.0.0/24"}})
-}
-
-func TestSubnetsAreClearOfEverything(t *testing.T) {
-	t.Parallel()
-	prefix := netip.MustParsePrefix
-	two := []overrides.Network{{Key: "a", Pools: []overrides.Pool{{Bits: 24}}}, {Key: "b", Pools: []overrides.Pool{{Bits: 25}, {Bits: 64, IPv6: true}}}}
-	state := &registry.State{Looms: []*registry.Loom{
-		{ID: "1", Repository: "/r", Space: "local", Subnets: map[string][]string{"x": {"10.200.0.0/24"}}},
-		{ID: "2", Repository: "/r", Space: "far", Subnets: map[string][]string{"x": {"10.200.3.0/24"}}},
-	}}
-	w := &world{routes: []netip.Prefix{prefix("10.200.1.0/24")}, networks: []engine.Network{{Subnets: []netip.Prefix{prefix("10.200.2.0/24")}}}}
-	e := &registry.Loom{ID: "3", Repository: "/r", Space: "local"}
-	assert.NilError(t, subnets(e, two, []string{"10.200.0.0/16"}, w, state))
-	assert.DeepEqual(t, e.Subnets, map[string][]string{"a": {"10.200.3.0/24"}, "b": {"10.200.4.0/25", "fd69:6c6f:6f6d::/64"}})
-
-	// They stay, whatever is there now; a network that was added gets another.
-	more := append(slices.Clone(two), overrides.Network{Key: "c", Pools: []overrides.Pool{{Bits: 24}}})
-	w.networks = append(w.networks, engine.Network{Subnets: []netip.Prefix{prefix("10.200.3.0/24")}})
-	assert.NilError(t, subnets(e, more, []string{"10.200.0.0/16"}, w, state))
-	assert.DeepEqual(t, e.Subnets, map[string][]string{"a": {"10.200.3.0/24"}, "b": {"10.200.4.0/25", "fd69:6c6f:6f6d::/64"}, "c": {"10.200.5.0/24"}})
-
-	err := subnets(&registry.Loom{ID: "4", Repository: "/r", Space: "local"}, two, []string{"10.200.1.0/24"}, w, state)
-	assert.ErrorContains(t, err, "network a: no free subnet of length /24 in the address pool [10.200.1.0/24]")
-	assert.ErrorContains(t, err, "container.addressPool in the settings")
-}
-
-func TestALoomIsLeftAloneOnlyWhereNothingIsMissing(t *testing.T) {
-	t.Parallel()
-	want := []ports.Port{{Service: "web", Protocol: "tcp", Base: 8080, Count: 1}}
-	networks := []overrides.Network{{Key: "default", Pools: []overrides.Pool{{Bits: 24}}}}
-	lease := []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203}}
-	subnet := map[string][]string{"default": {"10.1.0.0/24"}}
-	for _, tc := range []struct {
-		name string
-		e    registry.Loom
-		want bool
-	}{
-		{"all there", registry.Loom{ID: "1", Ports: lease, Subnets: subnet}, true},
-		{"no lease", registry.Loom{ID: "1", Subnets: subnet}, false},
-		{"main needs none", registry.Loom{ID: Main, Subnets: subnet}, true},
-		{"no subnet", registry.Loom{ID: "1", Ports: lease}, false},
-		{"a subnet too many", registry.Loom{ID: "1", Ports: lease, Subnets: map[string][]string{"default": {"10.1.0.0/24", "10.2.0.0/24"}}}, false},
-	} {
-		assert.Check(t, complete(tc.e, want, networks) == tc.want, tc.name)
-	}
-
-	published := []engine.Published{{Target: 80, Protocol: "tcp", Host: 8203}}
-	for _, tc := range []struct {
-		name string
-		own  []engine.Container
-		want bool
-	}{
-		{"nothing runs", nil, false},
-		{"it publishes all", []engine.Container{{Published: published}}, true},
-		{"another address", []engine.Container{{Published: []engine.Published{{Target: 80, Protocol: "tcp", HostIP: "127.0.0.1", Host: 8203}}}}, true},
-		{"another protocol", []engine.Container{{Published: []engine.Published{{Target: 80, Protocol: "udp", Host: 8203}}}}, false},
-		{"it is stopped", []engine.Container{{}}, false},
-	} {
-		assert.Check(t, held(tc.own, lease) == tc.want, tc.name)
-	}
-	assert.Assert(t, held([]engine.Container{{}}, nil), "a loom that publishes nothing")
-
-	entry := registry.Loom{ID: "1", WorkTree: "/w", Dir: "/w", Project: "p", Space: "s", Created: t0, Variables: map[string]string{"A": "1"}}
-	for name, change := range map[string]func(*registry.Loom){
-		"nothing": func(*registry.Loom) {}, "workTree": func(e *registry.Loom) { e.WorkTree = "/x" }, "dir": func(e *registry.Loom) { e.Dir = "/x" },
-		"files": func(e *registry.Loom) { e.Files = true }, "space": func(e *registry.Loom) { e.Space = "x" }, "project": func(e *registry.Loom) { e.Project = "x" },
-		"pinned": func(e *registry.Loom) { e.Pinned = true }, "variables": func(e *registry.Loom) { e.Variables = map[string]string{"A": "2"} },
-	} {
-		p := &Plan{Target: &Target{Known: &entry}, Entry: entry}
-		change(&p.Entry)
-		assert.Check(t, changed(p) == (name != "nothing"), name)
-	}
-}
-
-func TestLeasesInUseAreThoseOfActiveServices(t *testing.T) {
-	t.Parallel()
-	want := []ports.Port{{Service: "web", Base: 8080}, {Service: "off", Base: 9090}, {Service: "new", Base: 7070}}
-	leases := []ports.Lease{{Base: 8080, Host: 8203}, {Base: 9090, Host: 9213}, {Base: 1, Host: 1}}
-	p := &Plan{
-		Target: &Target{ID: "1"}, Entry: registry.Loom{Ports: leases},
-		base: &stack.Model{Project: &types.Project{Services: types.Services{"web": {}, "new": {}}, DisabledServices: types.Services{"off": {}}}},
-	}
-	assert.DeepEqual(t, p.active(want), leases[:1])
-	p.ID = Main
-	assert.DeepEqual(t, p.active(want), []ports.Lease{{Base: 8080, Host: 8080}, {Base: 7070, Host: 7070}})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -381,4 +382,15 @@ func TestFromLabelsReadsNoFilesOfAFolderThatIsGone(t *testing.T) {
 	t.Parallel()
 	k := fromLabels(engine.Loom{ID: "1", Repo: "/src/shop", Project: "p", Containers: []engine.Container{{Labels: map[string]string{stack.LabelWorkingDir: filepath.Join(t.TempDir(), "gone")}}}})
 	assert.Assert(t, !k.Files)
+}
+
+func TestLabelsKeepALoomWithASandboxClosed(t *testing.T) {
+	t.Parallel()
+	of := func(service string, labels map[string]string) engine.Container {
+		return engine.Container{Service: service, Labels: labels}
+	}
+	k := fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil), of("loom-agent", map[string]string{sandbox.LabelAgent: "agent"}), of("loom-egress", nil)}})
+	assert.Assert(t, k.Sandboxed && k.Confined != nil && k.Confined.Mode == "none")
+	k = fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil)}})
+	assert.Assert(t, !k.Sandboxed && k.Confined == nil)
 }

@@ -2,6 +2,7 @@ package loom
 
 import (
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 
@@ -9,6 +10,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
+
+// t0 is a moment.
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
@@ -38,7 +42,33 @@ func (w *testWorld) plan(dir, id string, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.looms.Plan(w.T.Context(), target, o)
+	d, err := w.draft(target, o)
+	if err != nil {
+		return nil, err
+	}
+	return d.Plan, nil
+}
+
+// draft plans a loom as up does, and leases unless it is a dry run. Nobody is asked what the loom may do.
+func (w *testWorld) draft(target *Target, o Options) (*draft, error) {
+	w.T.Helper()
+	ctx := w.T.Context()
+	d, err := w.looms.begin(ctx, target, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.looms.readProject(ctx, d); err != nil {
+		return nil, err
+	}
+	if !o.DryRun {
+		if err := w.looms.prepare(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.looms.decide(ctx, d); err != nil || o.DryRun {
+		return d, err
+	}
+	return d, w.looms.lease(ctx, d)
 }
 
 // mustPlan is plan that has to work.

@@ -27,6 +27,9 @@ func (m *maker) compare() error {
 	if len(seen) == 0 {
 		return nil
 	}
+	if m.facts.Engine.Networks == nil {
+		m.needs.Networks = true
+	}
 	var networks []map[string]string
 	for _, n := range m.facts.Engine.ProjectNetworks(m.Entry.Project) {
 		networks = append(networks, n.Labels)

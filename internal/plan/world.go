@@ -21,10 +21,11 @@ type world struct {
 	others, own ports.Index
 }
 
-// worldOf collects the ports of the engine's containers. It reports false if the facts do not have them yet.
+// worldOf collects the ports of the engine's containers. It reports false if the facts do not have them yet, or not the
+// networks.
 func worldOf(f *survey.Facts, project string, needs *survey.Needs) (*world, bool) {
-	if f.Engine.Bindings == nil {
-		needs.Bindings = true
+	if f.Engine.Bindings == nil || f.Engine.Networks == nil {
+		needs.Bindings, needs.Networks = f.Engine.Bindings == nil, f.Engine.Networks == nil
 		return nil, false
 	}
 	w := &world{facts: f, needs: needs}

@@ -184,7 +184,10 @@ func (s *Surveyor) findNamedProject(src stack.Source, d *DevContainer, ours stac
 			}
 		}
 	}
-	files := slices.DeleteFunc(d.Config.ComposeFiles(process, dotenv), ours.Override)
+	files := d.Config.ComposeFiles(process, dotenv)
+	if ours.Override != nil {
+		files = slices.DeleteFunc(files, ours.Override)
+	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s: dockerComposeFile: no compose file", d.Place.Path)
 	}

@@ -43,12 +43,14 @@ type Needs struct {
 	Images []string
 	// Bindings asks for the host ports of all containers, and for the routes.
 	Bindings bool
+	// Networks asks for the engine's networks.
+	Networks bool
 }
 
 // Empty reports whether nothing is missing.
 func (n Needs) Empty() bool {
 	return len(n.Paths) == 0 && len(n.Tracked) == 0 && len(n.Leases) == 0 &&
-		len(n.Images) == 0 && !n.Bindings
+		len(n.Images) == 0 && !n.Bindings && !n.Networks
 }
 
 // Complete reads what was missing.
@@ -73,9 +75,20 @@ func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
 		}
 		maps.Copy(f.Tracked, tracked)
 	}
-	if !n.Bindings {
-		return nil
+	if n.Networks {
+		var err error
+		if f.Engine.Networks, err = s.Engine.Networks(ctx, nil); err != nil {
+			return err
+		}
 	}
+	if n.Bindings {
+		return s.bindings(ctx, f)
+	}
+	return nil
+}
+
+// bindings reads which host ports are taken, and where the networks of this machine lead.
+func (s *Surveyor) bindings(ctx context.Context, f *Facts) error {
 	var err error
 	if f.Engine.Bindings, err = s.Engine.BindingsOf(ctx, f.Engine.Containers); err != nil {
 		return err
@@ -94,7 +107,7 @@ func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
 // listens returns a port of the lease that a program listens on, 0 if there is none.
 func listens(machine *host.Host, lease ports.Lease) int {
 	for port := lease.Host; port < lease.Host+max(lease.Count, 1); port++ {
-		if host.This().Listening(lease.IP, lease.Protocol, port) {
+		if machine.Listening(lease.IP, lease.Protocol, port) {
 			return port
 		}
 	}

@@ -89,7 +89,7 @@ type Facts struct {
 type Engine struct {
 	// Containers are all there are, of every project and of none.
 	Containers []engine.Container
-	// Networks are all of the engine's.
+	// Networks are all of the engine's, nil until they are needed.
 	Networks []engine.Network
 	// Images are the IDs of images by reference, as far as they were asked for; "" for one that is not there.
 	Images map[string]string
@@ -204,22 +204,21 @@ func (f *Facts) readGenerated(ctx context.Context) error {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		f.Generated[path] = overrides.Generated(path)
 	}
-	if f.Target.Git != nil {
-		f.Tracked, err = f.Target.Git.Tracked(ctx, files...)
+	if f.Target.Git == nil {
+		return nil
 	}
+	f.Tracked, err = f.Target.Git.Tracked(ctx, files...)
 	return err
 }
 
-// Observe asks the engine once for everything that it lists.
+// Observe asks the engine once for its containers.
 func (s *Surveyor) Observe(ctx context.Context, f *Facts) error {
 	var err error
 	if f.Engine.Containers, err = s.Engine.All(ctx); err != nil {
 		return err
 	}
-	if f.Engine.Networks, err = s.Engine.Networks(ctx, nil); err != nil {
-		return err
-	}
-	f.Engine.NamedContexts, f.Engine.IsolatedGateway = s.Engine.Features().NamedContexts, s.Engine.Features().IsolatedGateway
+	features := s.Engine.Features()
+	f.Engine.NamedContexts, f.Engine.IsolatedGateway = features.NamedContexts, features.IsolatedGateway
 	return nil
 }
 

@@ -211,6 +211,9 @@ func (w *World) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		reply(map[string]any{"Volumes": labelled(w.Volumes)})
 	case path == "/images/json":
 		reply([]any{})
+	case strings.HasPrefix(path, "/images/") && strings.HasSuffix(path, "/json"):
+		// There is no image.
+		http.NotFound(out, r)
 	default:
 		http.Error(out, `{"message":"no such endpoint here: `+r.Method+" "+path+`"}`, http.StatusNotImplemented)
 	}

@@ -1,4 +1,4 @@
-package loom
+package trust
 
 import (
 	"os"
@@ -10,12 +10,20 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/sandbox"
-	"github.com/docker-loom/docker-loom/overrides"
 )
 
-func TestPowersAreWhatLeavesTheLoom(t *testing.T) {
+// reserved are names and labels of docker loom's own, as it has them.
+var reserved = Reserved{
+	Sidecar: "loom-egress", Outer: "loom-egress-out", Sandbox: "loom-agent",
+	Labels: []string{"ai.iloom.loom", "ai.iloom.repo", "ai.iloom.build"},
+}
+
+// noneSet is an environment without variables.
+func noneSet(string) bool { return false }
+
+func TestHostAccessIsWhatLeavesTheLoom(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	assert.NilError(t, os.Symlink("/etc", filepath.Join(dir, "link")))
@@ -54,7 +62,7 @@ func TestPowersAreWhatLeavesTheLoom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := &types.Project{Services: types.Services{"web": tt.service}}
-			assert.DeepEqual(t, powers(p, followed, grounds{tree: dir, git: filepath.Join(dir, ".git")}, nil), tt.want)
+			assert.DeepEqual(t, HostAccess(p, host.RealPath, Folders{Tree: dir, Git: filepath.Join(dir, ".git")}, nil), tt.want)
 		})
 	}
 }
@@ -80,40 +88,46 @@ func TestALoomThatOthersWriteMayNotAskForMore(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			assert.DeepEqual(t, judge(&tt.entry, tt.looms, []string{"a", "b"}), tt.want)
+			assert.DeepEqual(t, NotAccepted(&tt.entry, tt.looms, []string{"a", "b"}, noneSet), tt.want)
 		})
 	}
 }
 
-// TestSomePowersCountWhereTheyDoHarm: which variables files read is recorded always, and counts where the variable is set;
+// Which variables files read is recorded always, and counts where the variable is set;
 // what a service mounts of the work tree counts once an agent can put a link in its place.
-func TestSomePowersCountWhereTheyDoHarm(t *testing.T) {
-	t.Setenv("LOOM_TEST_TOKEN", "x")
-	all := []string{readsVariable + "LOOM_TEST_TOKEN", readsVariable + "LOOM_TEST_OTHER", mountsOfTree + "data", writesGit + "/r/.git"}
-	assert.DeepEqual(t, judge(&registry.Loom{ID: "pr/5", Repository: "/r"}, nil, all), all[:1])
-	assert.DeepEqual(t, judge(&registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: &registry.Accepted{}}, nil, all), []string{all[0], all[2], all[3]})
+func TestSomeAccessCountsWhereItDoesHarm(t *testing.T) {
+	t.Parallel()
+	isSet := func(name string) bool { return name == "LOOM_TEST_TOKEN" }
+	all := []string{ReadsVariable + "LOOM_TEST_TOKEN", ReadsVariable + "LOOM_TEST_OTHER", MountsTree + "data", WritesGit + "/r/.git"}
+	assert.DeepEqual(t, NotAccepted(&registry.Loom{ID: "pr/5", Repository: "/r"}, nil, all, isSet), all[:1])
+	assert.DeepEqual(t, NotAccepted(&registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: &registry.Accepted{}}, nil, all, isSet), []string{all[0], all[2], all[3]})
 }
 
-func TestPowersBesideTheProject(t *testing.T) {
+func TestAccessBesideTheProject(t *testing.T) {
 	t.Parallel()
 	port := func(ip string) []types.ServicePortConfig {
 		return []types.ServicePortConfig{{Target: 80, Protocol: "tcp", HostIP: ip, Published: "80"}}
 	}
-	web := func(ip string) []string { return exposed("web", types.ServiceConfig{Ports: port(ip)}, nil) }
-	assert.DeepEqual(t, web(""), []string{letsIn + "port 80/tcp of service web"})
+	web := func(ip string) []string {
+		return PublishedBeyondLoopback(&types.Project{Services: types.Services{"web": {Ports: port(ip)}}}, reserved.Sidecar)
+	}
+	assert.DeepEqual(t, web(""), []string{Publishes + "port 80/tcp of service web"})
 	assert.DeepEqual(t, web("0.0.0.0"), web(""))
 	assert.Equal(t, len(web("127.0.0.1"))+len(web("::1")), 0)
-	sidecar := exposed(egressService, types.ServiceConfig{Ports: port("")}, []engine.Forward{{Listen: 80, Protocol: "tcp", Service: "db", Target: 5432}})
-	assert.DeepEqual(t, sidecar, []string{letsIn + "port 5432/tcp of service db"})
+	forwards := engine.FormatForwards([]engine.Forward{{Listen: 80, Protocol: "tcp", Service: "db", Target: 5432}})
+	sidecar := PublishedBeyondLoopback(&types.Project{Services: types.Services{
+		reserved.Sidecar: {Ports: port(""), Labels: types.Labels{engine.LabelForwards: forwards}},
+	}}, reserved.Sidecar)
+	assert.DeepEqual(t, sidecar, []string{Publishes + "port 5432/tcp of service db"})
 
-	assert.DeepEqual(t, claims(&types.Project{Services: types.Services{
+	assert.DeepEqual(t, reserved.InProject(&types.Project{Services: types.Services{
 		"web": {Labels: types.Labels{"ai.iloom.loom": "1", "ai.iloom.repo": "/r", "traefik.enable": "true"}},
 	}}), []string(nil))
 	claiming := types.Services{
 		"loom-agent": {}, "loom-agent-egress": {}, "loom-egress": {}, "web": {Labels: types.Labels{"ai.iloom.forwards": "x"}},
 	}
 	for name, s := range claiming {
-		assert.Equal(t, len(claims(&types.Project{Services: types.Services{name: s}})), 1, name)
+		assert.Equal(t, len(reserved.InProject(&types.Project{Services: types.Services{name: s}})), 1, name)
 	}
 }
 
@@ -121,26 +135,13 @@ func TestAnAgentMayNotLetOthersInNorMountMoreOfTheTree(t *testing.T) {
 	t.Parallel()
 	sandboxed := &registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: &registry.Accepted{}}
 	fromOthers := &registry.Loom{ID: "pr/5", Repository: "/r", Accepted: &registry.Accepted{}}
-	for _, power := range []string{letsIn + "port 80/tcp of service web", mountsOfTree + "data", writesGit + "/r/.git"} {
-		assert.DeepEqual(t, judge(sandboxed, nil, []string{power}), []string{power})
-		assert.Equal(t, len(judge(fromOthers, nil, []string{power})), 0, power)
+	for _, access := range []string{Publishes + "port 80/tcp of service web", MountsTree + "data", WritesGit + "/r/.git"} {
+		assert.DeepEqual(t, NotAccepted(sandboxed, nil, []string{access}, noneSet), []string{access})
+		assert.Equal(t, len(NotAccepted(fromOthers, nil, []string{access}, noneSet)), 0, access)
 	}
 }
 
-// What confinement mounts is not what the files ask for.
-func TestPowersDoNotChangeWithConfinement(t *testing.T) {
-	t.Parallel()
-	own := types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: "/r", Target: "/src"}
-	added := types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: "/r/conf", Target: "/src/conf"}
-	p := &Plan{
-		Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own, added}}, egressService: {}}},
-		Edits:   []overrides.Edit{overrides.ProtectMounts{Service: "web", Mounts: []types.ServiceVolumeConfig{added}, Added: []types.ServiceVolumeConfig{added}}},
-	}
-	assert.DeepEqual(t, p.asked().Services, types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own}}})
-	assert.Equal(t, len(p.Project.Services["web"].Volumes), 2)
-}
-
-func TestNetworksAndVolumesThatLeaveTheLoomArePowers(t *testing.T) {
+func TestNetworksAndVolumesThatLeaveTheLoomAreAccess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := &types.Project{
@@ -154,16 +155,16 @@ func TestNetworksAndVolumesThatLeaveTheLoomArePowers(t *testing.T) {
 		},
 		Volumes: types.Volumes{"root": {DriverOpts: types.Options{"type": "none", "o": "bind", "device": "home"}}, "memory": {DriverOpts: types.Options{"type": "tmpfs", "device": "tmpfs"}}, "tree": {DriverOpts: types.Options{"type": "none", "o": "bind", "device": dir}}},
 	}
-	assert.DeepEqual(t, powers(p, followed, grounds{tree: dir, git: filepath.Join(dir, ".git")}, nil), []string{
+	assert.DeepEqual(t, HostAccess(p, host.RealPath, Folders{Tree: dir, Git: filepath.Join(dir, ".git")}, nil), []string{
 		"a service writes to the repository's git folder " + filepath.Join(dir, ".git", "hooks"),
 		"network mesh has the driver weave", "network vms is on the bridge virbr0",
 		"volume root keeps its data in home",
 	})
 }
 
-func TestNamesOfSandboxesAreClaims(t *testing.T) {
+func TestNamesOfSandboxesAreReserved(t *testing.T) {
 	t.Parallel()
-	got := namesakes(&types.Project{
+	got := reserved.InFiles(&types.Project{
 		Services: types.Services{"loom-egress": {}, "web": {}},
 		Networks: types.Networks{"loom-egress-out": {}, "loom-agent-out": {}, "default": {}},
 		Volumes:  types.Volumes{"loom-agent-reviewer-home": {}, "data": {}},
@@ -180,15 +181,4 @@ func TestWhatIsAskedForHidesNothingFromATerminal(t *testing.T) {
 	err := &AccessError{Loom: "shop/1", Added: []string{"service web reads /x\x1b[2K\r  + service db reads /y", "plain"}}
 	assert.Equal(t, err.Error(), "the files of loom shop/1 ask for more of this machine than was accepted:\n"+
 		`  + "service web reads /x\x1b[2K\r  + service db reads /y"`+"\n  + plain")
-}
-
-func TestLabelsKeepALoomWithASandboxClosed(t *testing.T) {
-	t.Parallel()
-	of := func(service string, labels map[string]string) engine.Container {
-		return engine.Container{Service: service, Labels: labels}
-	}
-	k := fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil), of("loom-agent", map[string]string{sandbox.LabelAgent: "agent"}), of("loom-egress", nil)}})
-	assert.Assert(t, k.Sandboxed && k.Confined != nil && k.Confined.Mode == "none")
-	k = fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil)}})
-	assert.Assert(t, !k.Sandboxed && k.Confined == nil)
 }

@@ -1,4 +1,4 @@
-package loom
+package agent
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -38,8 +39,8 @@ func TestAServiceThatWritesWhatTheHostObeysIsNamed(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &Plan{Target: &Target{ID: "1", WorkTree: tree}, Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: tt.volumes}}}}
-			assert.DeepEqual(t, p.writesGuarded("web"), tt.want)
+			p := &plan.Plan{ID: "1", WorkTree: tree, RealWorkTree: tree, Project: &types.Project{Services: types.Services{"web": {Name: "web", Volumes: tt.volumes}}}}
+			assert.DeepEqual(t, writesGuarded(p, "web"), tt.want)
 		})
 	}
 }
@@ -47,10 +48,10 @@ func TestAServiceThatWritesWhatTheHostObeysIsNamed(t *testing.T) {
 func TestWhatLeavesWithoutTheSidecarIsNamed(t *testing.T) {
 	t.Parallel()
 	services := types.Services{"web": {}, "none": {NetworkMode: "none"}, "beside": {NetworkMode: "service:web"}, "team": {}, "with": {NetworkMode: "service:team"}}
-	open := &Plan{Target: &Target{ID: "1"}, Project: &types.Project{Services: services}}
-	closed := &Plan{Target: &Target{ID: "1"}, Project: open.Project, open: []overrides.OpenPath{{Service: "team", Network: true}, {Service: "web"}}}
+	open := &plan.Plan{ID: "1", Project: &types.Project{Services: services}}
+	closed := &plan.Plan{ID: "1", Project: open.Project, Open: []overrides.OpenPath{{Service: "team", Network: true}, {Service: "web"}}}
 	closed.Entry.Confined = &registry.Confined{}
 	for name, want := range map[string][2]bool{"web": {true, false}, "none": {false, false}, "beside": {true, false}, "team": {true, true}, "with": {true, true}} {
-		assert.DeepEqual(t, [2]bool{open.leaves(name), closed.leaves(name)}, want)
+		assert.DeepEqual(t, [2]bool{leaves(open, name), leaves(closed, name)}, want)
 	}
 }

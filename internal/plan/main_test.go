@@ -1,0 +1,9 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/docker-loom/docker-loom/internal/worldtest"
+)
+
+func TestMain(m *testing.M) { worldtest.Main(m) }
