@@ -11,8 +11,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
-// PermitPolicy stops if the settings of the main work tree, which say what agents of all looms may do, ask for more than was
-// accepted while a sandbox may write that work tree.
+// PermitPolicy stops if the settings of the main work tree, which say what agents of all looms may do, ask for more
+// than was accepted while a sandbox may write that work tree.
 func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 	if t.WorkTree == t.Repository {
 		// Then the plan has them among its powers.
@@ -44,8 +44,8 @@ func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 	return nil
 }
 
-// policyPowers lists what the settings of a work tree give agents beyond a sandbox as it is by default, one line each, where
-// they are obeyed: in the main work tree. An agent that works there could write them.
+// policyPowers lists what the settings of a work tree give agents beyond a sandbox as it is by default, one line each,
+// where they are obeyed: in the main work tree. An agent that works there could write them.
 func policyPowers(t *Target) ([]string, error) {
 	if t.WorkTree != t.Repository {
 		return nil, nil
