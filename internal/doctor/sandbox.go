@@ -73,12 +73,7 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 			ownOS, ownArch, c.OS, c.Arch)
 		lack(finding.Warning, message, "set "+image.EgressVariable+" to an image for the engine's platform")
 	}
-	remedy := ""
-	if c.Rootless && c.Cgroup == "1" {
-		remedy = "a rootless engine enforces limits with cgroup version 2 only"
-	} else if c.Rootless {
-		remedy = "have systemd delegate the controllers to the engine's user"
-	}
+	remedy := limitsRemedy(c)
 	for _, limit := range []struct {
 		name    string
 		there   bool
@@ -105,6 +100,17 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 			"start the engine without seccomp-profile=unconfined, on a kernel with seccomp")
 	}
 	return s, list
+}
+
+// limitsRemedy is what makes an engine enforce limits, "" if nothing is known to.
+func limitsRemedy(c engine.Confines) string {
+	switch {
+	case c.Rootless && c.Cgroup == "1":
+		return "a rootless engine enforces limits with cgroup version 2 only"
+	case c.Rootless:
+		return "have systemd delegate the controllers to the engine's user"
+	}
+	return ""
 }
 
 // String is one line for people.

@@ -2,7 +2,6 @@
 package worldtest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -125,27 +124,6 @@ func New(t *testing.T, endpoint string) *World {
 	w.Stack, w.Engine = NewStack(docker), engine.New(api, "default", engine.Endpoint(endpoint))
 	w.Registry = registry.Open(filepath.Join(dir, "registry"))
 	return w
-}
-
-// Output is a buffer that several commands may write at once, as processes write to a terminal.
-type Output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write appends to the buffer.
-func (o *Output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-// Take returns what was written since the last time.
-func (o *Output) Take() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer o.b.Reset()
-	return o.b.String()
 }
 
 // labelFilter reports which labels a request asks for.
