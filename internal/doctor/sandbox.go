@@ -40,16 +40,10 @@ type SandboxState struct {
 func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (SandboxState, []finding.Finding) {
 	s := SandboxState{
 		Cgroup: c.Cgroup, Limits: []string{}, Seccomp: c.Seccomp,
-		Users: "host", Runtimes: []string{}, Networks: "inhibited",
+		Users: usersOf(c), Runtimes: []string{}, Networks: "inhibited",
 	}
 	if isolated {
 		s.Networks = "isolated"
-	}
-	switch {
-	case c.Rootless:
-		s.Users = "rootless"
-	case c.Remapped:
-		s.Users = "remapped"
 	}
 	if c.Runtime != "" {
 		s.Runtimes = append(s.Runtimes, c.Runtime)
@@ -100,6 +94,17 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 			"start the engine without seccomp-profile=unconfined, on a kernel with seccomp")
 	}
 	return s, list
+}
+
+// usersOf says whose ids a container has.
+func usersOf(c engine.Confines) string {
+	switch {
+	case c.Rootless:
+		return "rootless"
+	case c.Remapped:
+		return "remapped"
+	}
+	return "host"
 }
 
 // limitsRemedy is what makes an engine enforce limits, "" if nothing is known to.
