@@ -1,5 +1,5 @@
-// Package agent runs a command in a loom's sandbox: what is wanted of it, what ensures and checks it, what runs in it, and what
-// it may reach.
+// Package agent runs a command in a loom's sandbox: what is wanted of it, what ensures and checks it, what runs in it,
+// and what it may reach.
 package agent
 
 import (
@@ -64,8 +64,8 @@ type readySandbox struct {
 	refs map[string]string
 }
 
-// Run runs a command in a loom's sandbox and returns the command's exit code. It creates, starts and checks the sandbox as
-// far as that is needed. Errors are [engine.ErrDetached] or a [*loom.NotRunError].
+// Run runs a command in a loom's sandbox and returns the command's exit code. It creates, starts and checks the
+// sandbox as far as that is needed. Errors are [engine.ErrDetached] or a [*loom.NotRunError].
 func (a *Agents) Run(ctx context.Context, req *Request) (int, error) {
 	s, w, err := a.readySandboxFor(ctx, req)
 	if err != nil {
@@ -251,8 +251,8 @@ func servicesOf(own []engine.Container) []string {
 	return slices.Compact(names)
 }
 
-// isService reports whether a container is one of the loom's services: no sandbox, and not the sidecar that services leave
-// through.
+// isService reports whether a container is one of the loom's services: no sandbox, and not the sidecar that services
+// leave through.
 func isService(c engine.Container) bool {
 	return !sandbox.IsSandbox(c.Labels) && c.Service != sandbox.ServicesEgress
 }

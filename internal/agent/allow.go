@@ -35,8 +35,8 @@ type Allowed struct {
 	Written  bool   `json:"written"`
 }
 
-// Allow lets a sandbox that runs reach more hosts, and the loom's services if they leave through a proxy. Saved hosts hold for
-// later sandboxes too; they are saved even if no sandbox runs.
+// Allow lets a sandbox that runs reach more hosts, and the loom's services if they leave through a proxy. Saved hosts
+// hold for later sandboxes too; they are saved even if no sandbox runs.
 func (a *Agents) Allow(ctx context.Context, req AllowRequest) (*Allowed, error) {
 	for _, host := range req.Hosts {
 		if _, err := egress.ParseRule(host); err != nil {
@@ -93,8 +93,8 @@ func (a *Agents) tellProxies(ctx context.Context, f found, allowed *Allowed) err
 	return nil
 }
 
-// save writes the hosts into the user's settings. The agent must be in the settings: the user's, and those of the loom's main
-// work tree if there is a loom.
+// save writes the hosts into the user's settings. The agent must be in the settings: the user's, and those of the
+// loom's main work tree if there is a loom.
 func (a *Agents) save(t *loom.Target, req AllowRequest, allowed *Allowed) (err error) {
 	src := settings.Sources{User: a.looms.UserSettings}
 	if t != nil {
@@ -112,7 +112,8 @@ func (a *Agents) save(t *loom.Target, req AllowRequest, allowed *Allowed) (err e
 	return err
 }
 
-// saveHosts adds hosts to the user's own settings, to the agent's if it has its own there, otherwise to those of all agents.
+// saveHosts adds hosts to the user's own settings, to the agent's if it has its own there, otherwise to those of all
+// agents.
 func (a *Agents) saveHosts(agent string, hosts []string) (changed bool, err error) {
 	text, err := settings.File(a.looms.UserSettings)
 	if err != nil {

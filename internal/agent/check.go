@@ -22,9 +22,11 @@ var commonPorts = []int{22, 80, 443, 2375, 2376, 3000, 3306, 5432, 6379, 8080}
 // unlistedName is a name that nobody can own.
 const unlistedName = "not-listed.docker-loom.invalid"
 
-// checkClosed tries from inside the sandbox's own network what must be closed. If anything goes wrong or is open, the sandbox is
-// stopped.
-func (a *Agents) checkClosed(ctx context.Context, t *loom.Target, spec sandbox.Spec, inside *engine.Container) (err error) {
+// checkClosed tries from inside the sandbox's own network what must be closed. If anything goes wrong or is open, the
+// sandbox is stopped.
+func (a *Agents) checkClosed(
+	ctx context.Context, t *loom.Target, spec sandbox.Spec, inside *engine.Container,
+) (err error) {
 	defer func() {
 		if err == nil {
 			return
@@ -65,7 +67,8 @@ func (a *Agents) checkClosed(ctx context.Context, t *loom.Target, spec sandbox.S
 	return nil
 }
 
-// probes are what is tried: this machine by all its addresses, ports that others publish there, and the rest of the world.
+// probes are what is tried: this machine by all its addresses, ports that others publish there, and the rest of the
+// world.
 func (a *Agents) probes(ctx context.Context, t *loom.Target, spec sandbox.Spec) (egress.Check, error) {
 	c := egress.Check{
 		Mode: spec.Egress, Unlisted: unlistedName,

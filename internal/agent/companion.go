@@ -43,10 +43,11 @@ func (a *Agents) ServicesUp(ctx context.Context, project string) error {
 	return nil
 }
 
-// ServicesMountMore stops the loom's sandboxes: they were not made to hold what services mount of the work tree now, and what
-// runs in them could put a link in its place. The next agent command recreates them.
+// ServicesMountMore stops the loom's sandboxes: they were not made to hold what services mount of the work tree now,
+// and what runs in them could put a link in its place. The next agent command recreates them.
 func (a *Agents) ServicesMountMore(ctx context.Context, k *registry.Loom) error {
-	own, err := a.engine.Containers(ctx, engine.Filter{Project: k.Project, Labels: map[string]string{sandbox.LabelAgent: ""}})
+	ours := engine.Filter{Project: k.Project, Labels: map[string]string{sandbox.LabelAgent: ""}}
+	own, err := a.engine.Containers(ctx, ours)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,8 @@ func (a *Agents) removeNetwork(ctx context.Context, n engine.Network) error {
 	return nil
 }
 
-// Forget removes what is left of a loom's sandboxes when the loom ends: their home volumes, and their files on this machine.
+// Forget removes what is left of a loom's sandboxes when the loom ends: their home volumes, and their files on this
+// machine.
 func (a *Agents) Forget(ctx context.Context, t *loom.Target) error {
 	volumes, err := a.engine.Volumes(ctx, map[string]string{stack.LabelProject: t.Known.Project})
 	if err != nil {
@@ -142,8 +144,8 @@ func (a *Agents) Forget(ctx context.Context, t *loom.Target) error {
 	return os.RemoveAll(dir)
 }
 
-// revokeRights takes the entries for the sandboxes' users away from the files of a work tree that is not theirs. Git folders
-// that all work trees share keep them while another loom has a sandbox.
+// revokeRights takes the entries for the sandboxes' users away from the files of a work tree that is not theirs. Git
+// folders that all work trees share keep them while another loom has a sandbox.
 func (a *Agents) revokeRights(ctx context.Context, t *loom.Target) error {
 	users, err := a.grantedUIDs(t.Known.Project)
 	if err != nil || len(users) == 0 {
@@ -194,8 +196,8 @@ func (a *Agents) grantedUIDs(project string) ([]int, error) {
 	return users, nil
 }
 
-// giveFilesToOwner gives the files that sandboxes made in a work tree to its owner if the engine is rootless. There the owner
-// is root of the containers, and nobody else can do it.
+// giveFilesToOwner gives the files that sandboxes made in a work tree to its owner if the engine is rootless. There
+// the owner is root of the containers, and nobody else can do it.
 func (a *Agents) giveFilesToOwner(ctx context.Context, workTree string, git *gitview.Repository) error {
 	info, err := a.engine.Capabilities(ctx)
 	if err != nil || !info.Confines.Rootless {

@@ -84,7 +84,8 @@ func (a *Agents) act(ctx context.Context, d *draft, project *types.Project) (san
 		a.sayf("%s", "warning: the sandbox is made anew: "+guardedFileReplaced)
 	}
 	if action.EndsCommands {
-		a.sayf("the sandbox of loom %s is made anew, because what it is made of changed: commands that run in it end", d.target.ID)
+		a.sayf("the sandbox of loom %s is made anew, because what it is made of changed: commands that run in it end",
+			d.target.ID)
 	}
 	a.debugf("sandbox %s: %+v", sandbox.ServiceName(d.spec.Agent), action)
 	return action, a.carryOut(ctx, d, project, own, action)
@@ -121,8 +122,8 @@ func (a *Agents) containerFacts(
 	return f, nil
 }
 
-// carryOut does what was decided: a container that drifted goes, and Compose makes and starts what is missing. A sandbox that
-// stays is left alone, whatever Compose would think of it.
+// carryOut does what was decided: a container that drifted goes, and Compose makes and starts what is missing. A
+// sandbox that stays is left alone, whatever Compose would think of it.
 func (a *Agents) carryOut(
 	ctx context.Context, d *draft, project *types.Project, own []engine.Container, action sandbox.Action,
 ) error {
@@ -147,7 +148,8 @@ func (a *Agents) carryOut(
 	}
 	t := d.target
 	stack.Beside(project, append(others, sandbox.ServiceName(d.spec.Agent)), map[string]string{
-		engine.LabelWorkTree: t.WorkTree, engine.LabelOffset: strconv.Itoa(t.Known.Offset), engine.LabelVersion: a.looms.Version,
+		engine.LabelWorkTree: t.WorkTree, engine.LabelOffset: strconv.Itoa(t.Known.Offset),
+		engine.LabelVersion: a.looms.Version,
 	})
 	if err := a.looms.Stack.Up(ctx, project, stack.CreateOptions{}); err != nil {
 		return fmt.Errorf("sandbox of loom %s: %w", t.ID, err)
@@ -193,8 +195,8 @@ func (a *Agents) removeDrifted(ctx context.Context, c agentContainers, action sa
 	return a.engine.RemoveContainers(ctx, ids)
 }
 
-// prepareVolumes creates the sandbox's volumes. The home volume, and the folders in it that files are mounted in, are given to
-// the agent. The view of the git folder is written again if nothing runs in the sandbox.
+// prepareVolumes creates the sandbox's volumes. The home volume, and the folders in it that files are mounted in, are
+// given to the agent. The view of the git folder is written again if nothing runs in the sandbox.
 func (a *Agents) prepareVolumes(ctx context.Context, d *draft, project *types.Project, action sandbox.Action) error {
 	spec := d.spec
 	there, err := a.engine.Volumes(ctx, map[string]string{stack.LabelProject: spec.Project})

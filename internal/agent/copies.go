@@ -20,8 +20,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
-// copyFromHost writes the copies of the host's files that the sandbox gets, and gives the agent rights to the work tree if it
-// has a user of its own.
+// copyFromHost writes the copies of the host's files that the sandbox gets, and gives the agent rights to the work
+// tree if it has a user of its own.
 func (a *Agents) copyFromHost(ctx context.Context, d *draft) error {
 	var err error
 	if d.spec.Git != nil {
@@ -133,7 +133,8 @@ func (a *Agents) checkMounts(d *draft) error {
 	if socket := a.engine.SocketPath(); socket != "" {
 		closed = append(closed, socket)
 	}
-	mounted, findings, err := sandbox.CheckMounts(mounts, sandbox.Host{Home: home, WorkTree: d.spec.WorkTree, Closed: closed})
+	machine := sandbox.Host{Home: home, WorkTree: d.spec.WorkTree, Closed: closed}
+	mounted, findings, err := sandbox.CheckMounts(mounts, machine)
 	if err != nil {
 		return fmt.Errorf("container.agent.mounts: %w", err)
 	}

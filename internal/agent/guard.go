@@ -15,7 +15,8 @@ import (
 // guardInterval is how often guarded files are looked at while a command runs. A look is some twenty system calls.
 const guardInterval = 500 * time.Millisecond
 
-// stopIfGuardedFilesChange stops the sandbox if a guarded file is replaced while a command runs in it, until end is called.
+// stopIfGuardedFilesChange stops the sandbox if a guarded file is replaced while a command runs in it, until end is
+// called.
 func (a *Agents) stopIfGuardedFilesChange(ctx context.Context, s *readySandbox) (end func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -46,8 +47,9 @@ func (a *Agents) stopIfGuardedFilesChange(ctx context.Context, s *readySandbox) 
 }
 
 // guardedFileReplaced is what happened, for people.
-const guardedFileReplaced = "one of git's files that it guards was replaced on this host (by git config, git push -u or the like), " +
-	"and the agent could have written the new one; look at .git/config before running git there"
+const guardedFileReplaced = "one of git's files that it guards was replaced on this host " +
+	"(by git config, git push -u or the like), and the agent could have written the new one; " +
+	"look at .git/config before running git there"
 
 // tellAltered warns of what the agent wrote that git on this host would obey.
 func (a *Agents) tellAltered(t *loom.Target) {
@@ -71,6 +73,7 @@ func gitOf(t *loom.Target) (*gitview.Repository, error) {
 	if err != nil || at == nil {
 		return nil, err
 	}
-	git, _, err := gitview.Read(host.RealPath(t.Known.WorkTree), host.RealPath(at.CommonDir()), host.RealPath(at.GitDir()))
+	tree, common, dir := host.RealPath(t.Known.WorkTree), host.RealPath(at.CommonDir()), host.RealPath(at.GitDir())
+	git, _, err := gitview.Read(tree, common, dir)
 	return git, err
 }

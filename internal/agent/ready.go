@@ -36,7 +36,8 @@ func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted, asItI
 	if err != nil {
 		return nil, err
 	}
-	seen := observed{agentContainers: containersOf(own, name), network: sandbox.NetworkName(project, sandbox.ServiceName(name))}
+	network := sandbox.NetworkName(project, sandbox.ServiceName(name))
+	seen := observed{agentContainers: containersOf(own, name), network: network}
 	if !seen.areRunning() || seen.sandbox.ID != state.Sandbox || seen.sidecar.ID != state.Egress {
 		return nil, nil
 	}

@@ -38,8 +38,11 @@ func movedRefs(before, after map[string]string, own ...string) []string {
 	return lines
 }
 
-// watchRefs remembers the repository's refs, unless before has them. The function that it returns tells which moved since.
-func (a *Agents) watchRefs(ctx context.Context, git *worktree.Pointers, before map[string]string) (tellMoved func(context.Context)) {
+// watchRefs remembers the repository's refs, unless before has them. The function that it returns tells which moved
+// since.
+func (a *Agents) watchRefs(
+	ctx context.Context, git *worktree.Pointers, before map[string]string,
+) (tellMoved func(context.Context)) {
 	if git == nil {
 		return func(context.Context) {}
 	}

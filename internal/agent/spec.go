@@ -40,7 +40,8 @@ func (a *Agents) specify(ctx context.Context, d *draft) error {
 	if err != nil {
 		return err
 	}
-	services := slices.DeleteFunc(d.plan.Project.ServiceNames(), func(name string) bool { return name == sandbox.ServicesEgress })
+	isSidecar := func(service string) bool { return service == sandbox.ServicesEgress }
+	services := slices.DeleteFunc(d.plan.Project.ServiceNames(), isSidecar)
 	d.spec = sandbox.Spec{
 		Policy: d.wanted.policy, Project: t.Known.Project, Loom: t.ID, Repository: t.Repository,
 		WorkTree:        host.RealPath(t.WorkTree),

@@ -37,8 +37,8 @@ type sandboxState struct {
 	GuardedStamp string   `json:"Stamp"`
 }
 
-// guardedFilesChanged reports whether a guarded file was replaced on this host since the sandbox started. It is the agent's to
-// write then ([sandbox.ReadOnlyOverlays]).
+// guardedFilesChanged reports whether a guarded file was replaced on this host since the sandbox started. It is the
+// agent's to write then ([sandbox.ReadOnlyOverlays]).
 func (s sandboxState) guardedFilesChanged() bool {
 	return s.GuardedStamp != sandbox.Fingerprint(s.GuardedFiles)
 }

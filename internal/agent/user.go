@@ -18,8 +18,8 @@ type agentUser struct{ uid, gid, hostUID, hostGID int }
 
 var remappedRoot = regexp.MustCompile(`/(\d+)\.(\d+)$`)
 
-// userOn decides who the agent is: the owner of the work tree if the engine's containers can be that user and it is not root.
-// Otherwise it is a user of its own, which must be given rights.
+// userOn decides who the agent is: the owner of the work tree if the engine's containers can be that user and it is
+// not root. Otherwise it is a user of its own, which must be given rights.
 func userOn(info engine.Capabilities, uid, gid int) (agentUser, error) {
 	const span = 65536 // ids that an engine maps, at least
 	switch {

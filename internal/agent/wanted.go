@@ -39,8 +39,8 @@ type wanted struct {
 	findings []finding.Finding
 }
 
-// policySources are the files that say what an agent may do: the user's own, and those of the main work tree. A sandbox can
-// write neither, unless it works on the main work tree.
+// policySources are the files that say what an agent may do: the user's own, and those of the main work tree. A
+// sandbox can write neither, unless it works on the main work tree.
 func (a *Agents) policySources(repository string) settings.Sources {
 	return settings.Sources{User: a.looms.UserSettings, WorkTree: repository}
 }
@@ -233,8 +233,8 @@ func (w *wanted) confinement(sidecarImage string) *registry.Confined {
 	return c
 }
 
-// confinementBeside is how the loom's services may leave while other agents' sandboxes run, whose sidecars have the given
-// configurations: services are a way out for each of them. now is how the services are confined now.
+// confinementBeside is how the loom's services may leave while other agents' sandboxes run, whose sidecars have the
+// given configurations: services are a way out for each of them. now is how the services are confined now.
 func (w *wanted) confinementBeside(others []string, sidecarImage string, now *registry.Confined) *registry.Confined {
 	c := w.confinement(sidecarImage)
 	if c == nil && (w.servicesOpened || now == nil) {
@@ -262,6 +262,7 @@ func narrow(c *registry.Confined, config string) {
 	case cfg.Mode == egress.Restricted && c.Mode == string(egress.Open):
 		c.Mode, c.Allow = string(egress.Restricted), cfg.Allow
 	case cfg.Mode == egress.Restricted && c.Mode == string(egress.Restricted):
-		c.Allow = slices.DeleteFunc(slices.Clone(c.Allow), func(rule string) bool { return !slices.Contains(cfg.Allow, rule) })
+		isRefused := func(rule string) bool { return !slices.Contains(cfg.Allow, rule) }
+		c.Allow = slices.DeleteFunc(slices.Clone(c.Allow), isRefused)
 	}
 }

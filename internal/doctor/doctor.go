@@ -60,7 +60,9 @@ type examination struct {
 }
 
 // Examine looks at everything that looms depend on and changes nothing. extra are findings of the caller's own.
-func Examine(ctx context.Context, l *loom.Looms, agents *agent.Agents, where loom.Where, extra []finding.Finding) *Diagnosis {
+func Examine(
+	ctx context.Context, l *loom.Looms, agents *agent.Agents, where loom.Where, extra []finding.Finding,
+) *Diagnosis {
 	d := &Diagnosis{
 		Mode: "none", Findings: slices.Clone(extra),
 		Sandbox: SandboxState{Limits: []string{}, Runtimes: []string{}},
@@ -70,13 +72,15 @@ func Examine(ctx context.Context, l *loom.Looms, agents *agent.Agents, where loo
 	looms := x.checkEngine(ctx)
 	state, err := l.Registry.Read(ctx)
 	if err != nil {
-		d.error("registry "+l.Registry.Path(), err.Error(), "run docker loom ls: looms with containers or volumes are found by their labels")
+		d.error("registry "+l.Registry.Path(), err.Error(),
+			"run docker loom ls: looms with containers or volumes are found by their labels")
 	} else {
 		d.checkRegistry(state, looms)
 	}
 	for _, name := range []string{"COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES"} {
 		if v, ok := l.Process.LookupEnv(name); ok {
-			d.find(finding.Warning, "variable "+name, "is exported as "+v+" and beats .env for plain docker compose", "unset "+name)
+			d.find(finding.Warning, "variable "+name,
+				"is exported as "+v+" and beats .env for plain docker compose", "unset "+name)
 		}
 	}
 	if err == nil {
@@ -149,7 +153,8 @@ func (d *Diagnosis) checkRegistry(state *registry.State, looms []engine.Loom) {
 			d.find(finding.Warning, "loom "+k.Name(),
 				"its work tree "+k.WorkTree+" is gone; its containers or volumes are still there", "docker loom prune")
 		case host.IsGone(k.WorkTree):
-			d.find(finding.Warning, "loom "+k.Name(), "its work tree "+k.WorkTree+" is gone; only its leases are left", "docker loom prune")
+			d.find(finding.Warning, "loom "+k.Name(),
+				"its work tree "+k.WorkTree+" is gone; only its leases are left", "docker loom prune")
 		default:
 			folders[k.Dir] = append(folders[k.Dir], k.ID)
 			d.checkBlock(k)
@@ -258,8 +263,8 @@ func (x examination) checkDevContainers(ctx context.Context, t *loom.Target, lab
 				"give loom "+t.ID+" a work tree of its own")
 		case id == "" && t.Known != nil && t.Known.Adopted == nil && t.ID != loom.Main:
 			x.find(finding.Warning, "container "+c.Name,
-				"was made by another tool from the plain files (a rebuild in the editor): it has neither the ports nor the volumes of loom "+
-					t.ID,
+				"was made by another tool from the plain files (a rebuild in the editor): "+
+					"it has neither the ports nor the volumes of loom "+t.ID,
 				"docker loom up "+t.ID+" makes it anew")
 		}
 	}

@@ -28,8 +28,8 @@ type SandboxState struct {
 	Users    string   `json:"users"`    // whose ids a container has: host, remapped or rootless
 	Runtimes []string `json:"runtimes"` // the engine's, its default first
 	Networks string   `json:"networks"` // what keeps a network from the host: isolated or inhibited
-	// Image is what a sandbox of this folder's loom would be made of, Proxy the image of what it leaves through. Both are made
-	// on first use where nobody names another.
+	// Image is what a sandbox of this folder's loom would be made of, Proxy the image of what it leaves through. Both are
+	// made on first use where nobody names another.
 	Image          string `json:"image"`
 	ImageAvailable bool   `json:"imageAvailable"`
 	Proxy          string `json:"proxy"`
@@ -39,15 +39,12 @@ type SandboxState struct {
 // confinement tells what an engine gives to sandboxes, and what it lacks. own is the platform of this program, whose
 // binary is all that the proxy's image has.
 func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (SandboxState, []finding.Finding) {
-	s := SandboxState{Cgroup: c.Cgroup, Limits: []string{}, Seccomp: c.Seccomp, Users: "host", Runtimes: []string{}, Networks: "inhibited"}
+	s := SandboxState{
+		Cgroup: c.Cgroup, Limits: []string{}, Seccomp: c.Seccomp,
+		Users: usersOf(c), Runtimes: []string{}, Networks: "inhibited",
+	}
 	if isolated {
 		s.Networks = "isolated"
-	}
-	switch {
-	case c.Rootless:
-		s.Users = "rootless"
-	case c.Remapped:
-		s.Users = "remapped"
 	}
 	if c.Runtime != "" {
 		s.Runtimes = append(s.Runtimes, c.Runtime)
@@ -62,27 +59,28 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 		list = append(list, finding.Finding{Level: level, Subject: "sandbox", Message: message, Remedy: remedy})
 	}
 	if c.OS != "linux" {
-		lack(finding.Warning, "the engine's containers are "+c.OS+"'s: agents need linux", "switch the engine to Linux containers")
+		lack(finding.Warning, "the engine's containers are "+c.OS+"'s: agents need linux",
+			"switch the engine to Linux containers")
 		return s, list
 	}
 	if ownOS != c.OS || ownArch != c.Arch {
-		lack(finding.Warning, fmt.Sprintf("the proxy is this program itself, of %s/%s, and the engine runs %s/%s", ownOS, ownArch, c.OS, c.Arch), "set "+image.EgressVariable+" to an image for the engine's platform")
+		message := fmt.Sprintf("the proxy is this program itself, of %s/%s, and the engine runs %s/%s",
+			ownOS, ownArch, c.OS, c.Arch)
+		lack(finding.Warning, message, "set "+image.EgressVariable+" to an image for the engine's platform")
 	}
-	remedy := ""
-	if c.Rootless && c.Cgroup == "1" {
-		remedy = "a rootless engine enforces limits with cgroup version 2 only"
-	} else if c.Rootless {
-		remedy = "have systemd delegate the controllers to the engine's user"
-	}
+	remedy := limitsRemedy(c)
 	for _, limit := range []struct {
 		name    string
 		there   bool
 		level   finding.Level
 		message string
 	}{
-		{"memory", c.Memory, finding.Warning, "the engine enforces no memory limit: a sandbox can take all memory of the engine's host"},
-		{"swap", c.Swap, finding.Info, "the engine enforces no swap limit: a sandbox at its memory limit goes on in swap, where there is any"},
-		{"pids", c.PIDs, finding.Warning, "the engine enforces no limit of processes: a sandbox can fill the process table of the engine's host"},
+		{"memory", c.Memory, finding.Warning,
+			"the engine enforces no memory limit: a sandbox can take all memory of the engine's host"},
+		{"swap", c.Swap, finding.Info,
+			"the engine enforces no swap limit: a sandbox at its memory limit goes on in swap, where there is any"},
+		{"pids", c.PIDs, finding.Warning,
+			"the engine enforces no limit of processes: a sandbox can fill the process table of the engine's host"},
 		{"cpu", c.CPU, finding.Warning, "the engine enforces no CPU limit: a sandbox can take all processors"},
 	} {
 		if limit.there {
@@ -92,9 +90,33 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 		}
 	}
 	if c.Seccomp == "" {
-		lack(finding.Warning, "the engine has no seccomp profile: a sandbox can make every system call, those that open user namespaces among them", "start the engine without seccomp-profile=unconfined, on a kernel with seccomp")
+		lack(finding.Warning, "the engine has no seccomp profile: a sandbox can make every system call, "+
+			"those that open user namespaces among them",
+			"start the engine without seccomp-profile=unconfined, on a kernel with seccomp")
 	}
 	return s, list
+}
+
+// usersOf says whose ids a container has.
+func usersOf(c engine.Confines) string {
+	switch {
+	case c.Rootless:
+		return "rootless"
+	case c.Remapped:
+		return "remapped"
+	}
+	return "host"
+}
+
+// limitsRemedy is what makes an engine enforce limits, "" if nothing is known to.
+func limitsRemedy(c engine.Confines) string {
+	switch {
+	case c.Rootless && c.Cgroup == "1":
+		return "a rootless engine enforces limits with cgroup version 2 only"
+	case c.Rootless:
+		return "have systemd delegate the controllers to the engine's user"
+	}
+	return ""
 }
 
 // String is one line for people.
@@ -109,7 +131,8 @@ func (s SandboxState) String() string {
 		return text
 	}
 	text := fmt.Sprintf("cgroup v%s, limits: %s; seccomp %s, user ids %s, networks %s, runtimes: %s",
-		or(s.Cgroup, "?"), or(strings.Join(s.Limits, ", "), "none"), or(s.Seccomp, "none"), s.Users, s.Networks, strings.Join(s.Runtimes, ", "))
+		or(s.Cgroup, "?"), or(strings.Join(s.Limits, ", "), "none"), or(s.Seccomp, "none"), s.Users, s.Networks,
+		strings.Join(s.Runtimes, ", "))
 	for _, i := range []struct {
 		what, ref string
 		there     bool
@@ -125,8 +148,8 @@ func (s SandboxState) String() string {
 	return text
 }
 
-// checkSandboxes looks at the sandboxes that run on the engine: each on its own network alone, that network closed, its proxy
-// answering.
+// checkSandboxes looks at the sandboxes that run on the engine: each on its own network alone, that network closed,
+// its proxy answering.
 func (x examination) checkSandboxes(ctx context.Context) {
 	all, err := x.engine.Containers(ctx, engine.Filter{Labels: map[string]string{sandbox.LabelAgent: ""}})
 	if err != nil {

@@ -33,8 +33,8 @@ func IsDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// IsGone reports whether a folder that was there is no more. A folder that only another user may look into is not gone, and
-// "" is an unknown folder.
+// IsGone reports whether a folder that was there is no more. A folder that only another user may look into is not
+// gone, and "" is an unknown folder.
 func IsGone(path string) bool {
 	info, err := os.Stat(path)
 	return path != "" && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir())

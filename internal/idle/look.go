@@ -63,8 +63,8 @@ func look(ctx context.Context, l *loom.Looms, projects []string, log []engine.Se
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	// After the execs that run: what a healthcheck started is known by its event. The engine's memory is short, and the log
-	// is young.
+	// After the execs that run: what a healthcheck started is known by its event. The engine's memory is short, and the
+	// log is young.
 	remembered, err := l.Engine.Sessions(ctx)
 	v.sessions = unite(remembered, log)
 	return v, err

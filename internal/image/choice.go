@@ -30,8 +30,8 @@ func (s *Store) IsSet(c Choice) bool {
 // agentVariables name the user's image for sandboxes; the first that is set counts.
 var agentVariables = []string{"ILOOM_AGENT_IMAGE", "AGENT_DEFAULT_IMAGE"}
 
-// choose returns the first image that is set, and what set it. dev is the image of the loom's dev container, "" without one.
-// Both results are empty if the built-in base is meant.
+// choose returns the first image that is set, and what set it. dev is the image of the loom's dev container, ""
+// without one. Both results are empty if the built-in base is meant.
 func (c Choice) choose(env func(string) string, dev string) (ref, source string) {
 	set := [][2]string{{c.Flag, "--image"}, {c.Agent, "container.agents"}, {c.Project, "container.agent.image"}}
 	for _, name := range agentVariables {

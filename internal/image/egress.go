@@ -33,7 +33,8 @@ func (e *EgressImageError) Error() string { return "image of the sandbox's egres
 // Unwrap gives the reason.
 func (e *EgressImageError) Unwrap() error { return e.Err }
 
-// EnsureEgress makes sure that the engine has the image of the sidecar, which is this binary and nothing else, and names it.
+// EnsureEgress makes sure that the engine has the image of the sidecar, which is this binary and nothing else, and
+// names it.
 func (s *Store) EnsureEgress(ctx context.Context) (ref string, err error) {
 	if ref, err = s.EgressRef(); err != nil {
 		return "", &EgressImageError{err}
@@ -80,7 +81,8 @@ func (s *Store) importEgress(ctx context.Context, ref string) error {
 		return err
 	}
 	if at := info.Confines; runtime.GOOS != "linux" || at.OS != runtime.GOOS || at.Arch != runtime.GOARCH {
-		return fmt.Errorf("this docker-loom is for %s/%s, the engine runs %s/%s", runtime.GOOS, runtime.GOARCH, at.OS, at.Arch)
+		return fmt.Errorf("this docker-loom is for %s/%s, the engine runs %s/%s",
+			runtime.GOOS, runtime.GOARCH, at.OS, at.Arch)
 	}
 	path, err := os.Executable()
 	if err != nil {
@@ -98,7 +100,8 @@ func (s *Store) importEgress(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.Engine.ImportProgram(ctx, sandbox.Program, io.NewSectionReader(f, 0, file.Size()), file.Size(), sandbox.EgressChanges())
+	program := io.NewSectionReader(f, 0, file.Size())
+	id, err := s.Engine.ImportProgram(ctx, sandbox.Program, program, file.Size(), sandbox.EgressChanges())
 	if err != nil {
 		return err
 	}
@@ -140,8 +143,8 @@ func (s *Store) removeEarlierEgress(ctx context.Context, ref string) {
 	}
 }
 
-// earlier are the tags of images made of earlier binaries. A young one may be another docker loom's, which has not made its
-// container yet.
+// earlier are the tags of images made of earlier binaries. A young one may be another docker loom's, which has not
+// made its container yet.
 func earlier(images []engine.Image, ref string, now time.Time) []string {
 	var tags []string
 	for _, i := range images {
@@ -175,7 +178,8 @@ func (s *Store) hashOfFile(path string) (string, error) {
 	name := filepath.Join(s.Cache, "binary.json")
 	if s.Cache != "" {
 		var have hashed
-		if text, err := os.ReadFile(name); err == nil && json.Unmarshal(text, &have) == nil && len(have.Hash) == 2*sha256.Size {
+		text, err := os.ReadFile(name)
+		if err == nil && json.Unmarshal(text, &have) == nil && len(have.Hash) == 2*sha256.Size {
 			if want.Hash = have.Hash; want == have {
 				return have.Hash, nil
 			}

@@ -57,8 +57,8 @@ type Options struct {
 	Rebuild bool
 }
 
-// Ensure builds an image that is not there yet, and returns its ID. Of several processes that want the same image one builds
-// it; the others wait.
+// Ensure builds an image that is not there yet, and returns its ID. Of several processes that want the same image one
+// builds it; the others wait.
 func (s *Store) Ensure(ctx context.Context, r Recipe, o Options) (id string, err error) {
 	err = s.lockedByTag(ctx, r.Tag, func() error {
 		if id, err = s.Engine.ImageID(ctx, r.Tag); err != nil || id != "" && !o.Rebuild {

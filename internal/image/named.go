@@ -155,7 +155,9 @@ func (s *Store) Remove(ctx context.Context, req RemoveRequest) ([]Image, error) 
 	chosen := []Image{}
 	var tags []string
 	for _, name := range req.Names {
-		at := slices.IndexFunc(list, func(i Image) bool { return i.Name == name || i.Image == name || i.Image == name+":latest" })
+		at := slices.IndexFunc(list, func(i Image) bool {
+			return i.Name == name || i.Image == name || i.Image == name+":latest"
+		})
 		if at < 0 {
 			e := &UnknownImageError{Name: name}
 			for _, i := range list {

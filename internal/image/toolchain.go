@@ -28,12 +28,12 @@ type Toolchain struct {
 	LookOnly bool
 }
 
-// WithTools returns the image with the tools that the work tree's toolchain file asks for, on top of the sandbox's own image.
-// Without such a file, or if the build fails, it is the sandbox's own image; a finding tells of the failure.
+// WithTools returns the image with the tools that the work tree's toolchain file asks for, on top of the sandbox's own
+// image. Without such a file, or if the build fails, it is the sandbox's own image; a finding tells of the failure.
 //
-// The file is data: it is read while the image is built, with no more of the host than any build has. But a build has the
-// whole network. A file that an agent may have written is not built: it would be the agent's way out. A sandbox that runs
-// keeps its image; an agent that edits the file would otherwise end what runs beside it.
+// The file is data: it is read while the image is built, with no more of the host than any build has. But a build has
+// the whole network. A file that an agent may have written is not built: it would be the agent's way out. A sandbox
+// that runs keeps its image; an agent that edits the file would otherwise end what runs beside it.
 func (s *Store) WithTools(ctx context.Context, t Toolchain) (ref, id string, findings []finding.Finding, err error) {
 	files, err := readToolchain(t.WorkTree)
 	if err != nil {
@@ -64,11 +64,13 @@ func (s *Store) WithTools(ctx context.Context, t Toolchain) (ref, id string, fin
 	case err != nil || have != "":
 		return b.Tag, have, nil, err
 	case !t.Trusted:
-		f := withoutTools(t.Ref, fmt.Errorf("an agent may have written %s, and a build has the whole network", strings.Join(b.FileNames(), " and ")))
+		names := strings.Join(b.FileNames(), " and ")
+		f := withoutTools(t.Ref, fmt.Errorf("an agent may have written %s, and a build has the whole network", names))
 		f.Remedy = "look at what changed; --trust builds it when the sandbox is made"
 		return t.Ref, t.ID, []finding.Finding{f}, nil
 	case t.LookOnly:
-		return b.Tag, "", []finding.Finding{{Level: finding.Info, Subject: "image " + b.Tag, Message: "is not built yet"}}, nil
+		f := finding.Finding{Level: finding.Info, Subject: "image " + b.Tag, Message: "is not built yet"}
+		return b.Tag, "", []finding.Finding{f}, nil
 	}
 	return s.buildTools(ctx, t, b)
 }
@@ -106,8 +108,8 @@ func shortID(id string) string {
 	return id[:min(len(id), 12)]
 }
 
-// runsOn returns the image of the sandbox's container if that is its own image, or one with tools on top of it. Otherwise the
-// ID is empty.
+// runsOn returns the image of the sandbox's container if that is its own image, or one with tools on top of it.
+// Otherwise the ID is empty.
 func (s *Store) runsOn(ctx context.Context, t Toolchain) (ref, id string, err error) {
 	if t.Sandbox.ImageID == t.ID {
 		return t.Ref, t.ID, nil
@@ -123,15 +125,16 @@ func withoutTools(ref string, err error) finding.Finding {
 	return finding.Finding{
 		Level: finding.Warning, Subject: "toolchain",
 		Message: fmt.Sprintf("image %s is used without the tools that the repository asks for: %v", ref, err),
-		Remedy:  "correct the file and recreate the sandbox, or bake the tools into an image: docker loom image build NAME --run ...",
+		Remedy: "correct the file and recreate the sandbox, or bake the tools into an image: " +
+			"docker loom image build NAME --run ...",
 	}
 }
 
 // maxToolchain bounds a toolchain file, which is read into memory.
 const maxToolchain = 1 << 20
 
-// readToolchain reads the toolchain files of a work tree. An agent may have written them. Anything but a plain file of the
-// work tree is an error: a link would bring a file of the host into the image.
+// readToolchain reads the toolchain files of a work tree. An agent may have written them. Anything but a plain file of
+// the work tree is an error: a link would bring a file of the host into the image.
 func readToolchain(workTree string) (map[string][]byte, error) {
 	root, err := os.OpenRoot(workTree)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,8 +9,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
-// Companion is what lives beside a loom's services in its project and is in no file, such as agents' sandboxes. Up and Down
-// tell it what they do.
+// Companion is what lives beside a loom's services in its project and is in no file, such as agents' sandboxes. Up and
+// Down tell it what they do.
 type Companion interface {
 	// Owns reports whether a container is the companion's.
 	Owns(c engine.Container) bool

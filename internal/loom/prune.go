@@ -18,9 +18,9 @@ type Prunable struct {
 	Merged bool
 }
 
-// Prunable lists what belongs to no loom or to a gone work tree, never a loom that is merely down. Only what carries our
-// labels counts. A loom that only the registry does not know may well be in another user's: it counts once its folder is
-// gone.
+// Prunable lists what belongs to no loom or to a gone work tree, never a loom that is merely down. Only what carries
+// our labels counts. A loom that only the registry does not know may well be in another user's: it counts once its
+// folder is gone.
 func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err

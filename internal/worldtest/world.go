@@ -2,7 +2,6 @@
 package worldtest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,8 +28,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
-// Main runs a package's tests; their TestMain calls it. The tests, and the git processes that they start, get a home folder of
-// their own. Variables of the developer's shell that say something of looms are removed.
+// Main runs a package's tests; their TestMain calls it. The tests, and the git processes that they start, get a home
+// folder of their own. Variables of the developer's shell that say something of looms are removed.
 func Main(m *testing.M) {
 	home, err := os.MkdirTemp("", "docker-loom-loom")
 	if err != nil {
@@ -61,15 +60,16 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Addresses of engines. The host ports of Remote are not this machine's: what listens here does not matter. RemoteSpace is
-// its lease space.
+// Addresses of engines. The host ports of Remote are not this machine's: what listens here does not matter.
+// RemoteSpace is its lease space.
 const (
 	Remote      = "tcp://192.0.2.1:2375"
 	RemoteSpace = "engine-1"
 	Local       = "unix:///var/run/docker.sock"
 )
 
-// World is a machine: folders, a registry and an engine that tells of containers, networks and volumes without running any.
+// World is a machine: folders, a registry and an engine that tells of containers, networks and volumes without running
+// any.
 type World struct {
 	T        *testing.T
 	Dir      string // of everything; symbolic links resolved
@@ -112,10 +112,13 @@ func New(t *testing.T, endpoint string) *World {
 	w := &World{T: t, Dir: dir, Stderr: &Output{}}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
-	api, err := client.NewClientWithOpts(client.WithHost("tcp://"+strings.TrimPrefix(server.URL, "http://")), client.WithVersion("1.44"))
+	address := "tcp://" + strings.TrimPrefix(server.URL, "http://")
+	api, err := client.NewClientWithOpts(client.WithHost(address), client.WithVersion("1.44"))
 	assert.NilError(t, err)
 	t.Cleanup(func() { _ = api.Close() })
-	docker, err := command.NewDockerCli(command.WithAPIClient(api), command.WithBaseContext(t.Context()), command.WithCombinedStreams(w.Stderr))
+	docker, err := command.NewDockerCli(
+		command.WithAPIClient(api), command.WithBaseContext(t.Context()), command.WithCombinedStreams(w.Stderr),
+	)
 	assert.NilError(t, err)
 	assert.NilError(t, docker.Initialize(&flags.ClientOptions{LogLevel: "error"}))
 	w.Stack, w.Engine = NewStack(docker), engine.New(api, "default", engine.Endpoint(endpoint))
@@ -123,25 +126,19 @@ func New(t *testing.T, endpoint string) *World {
 	return w
 }
 
-// Output is a buffer that several commands may write at once, as processes write to a terminal.
-type Output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write appends to the buffer.
-func (o *Output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-// Take returns what was written since the last time.
-func (o *Output) Take() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer o.b.Reset()
-	return o.b.String()
+// labelFilter reports which labels a request asks for.
+func labelFilter(r *http.Request) func(labels map[string]string) bool {
+	var filters map[string]map[string]bool
+	_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
+	return func(labels map[string]string) bool {
+		for want := range filters["label"] {
+			name, value, exact := strings.Cut(want, "=")
+			if have, ok := labels[name]; !ok || exact && have != value {
+				return false
+			}
+		}
+		return true
+	}
 }
 
 // ServeHTTP answers as the Engine API does.
@@ -159,17 +156,7 @@ func (w *World) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		http.NotFound(out, r)
 		return
 	}
-	var filters map[string]map[string]bool
-	_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
-	wanted := func(labels map[string]string) bool {
-		for want := range filters["label"] {
-			name, value, exact := strings.Cut(want, "=")
-			if have, ok := labels[name]; !ok || exact && have != value {
-				return false
-			}
-		}
-		return true
-	}
+	wanted := labelFilter(r)
 	reply := func(v any) {
 		out.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(out).Encode(v)
@@ -222,7 +209,8 @@ func (w *World) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 func (c Container) all() map[string]string {
 	labels := map[string]string{}
 	if c.Project != "" {
-		labels["com.docker.compose.project"], labels["com.docker.compose.service"], labels["com.docker.compose.container-number"] = c.Project, c.Service, "1"
+		labels["com.docker.compose.project"], labels["com.docker.compose.service"] = c.Project, c.Service
+		labels["com.docker.compose.container-number"] = "1"
 	}
 	for k, v := range c.Labels {
 		labels[k] = v
@@ -244,7 +232,8 @@ func (c Container) summary() map[string]any {
 	}
 	return map[string]any{
 		"Id": c.Name, "Names": []string{"/" + c.Name}, "Image": "img", "ImageID": "sha256:1", "Created": 1700000000,
-		"State": state, "Status": status, "Labels": c.all(), "Ports": ports, "HostConfig": map[string]any{"NetworkMode": "bridge"},
+		"State": state, "Status": status, "Labels": c.all(), "Ports": ports,
+		"HostConfig": map[string]any{"NetworkMode": "bridge"},
 	}
 }
 
@@ -257,7 +246,8 @@ func (c Container) inspect() map[string]any {
 		bindings[key] = append(list, map[string]string{"HostIp": ip, "HostPort": fmt.Sprint(host)})
 	}
 	return map[string]any{
-		"Id": c.Name, "Name": "/" + c.Name, "State": map[string]any{"Status": c.State}, "Config": map[string]any{"Labels": c.all()},
+		"Id": c.Name, "Name": "/" + c.Name,
+		"State": map[string]any{"Status": c.State}, "Config": map[string]any{"Labels": c.all()},
 		"HostConfig": map[string]any{"NetworkMode": "bridge", "PortBindings": bindings},
 	}
 }

@@ -1,4 +1,4 @@
-package loom
+package trust
 
 import (
 	"os"
@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
-func TestSettingsOfAMainWorkTreeArePowersOfItsLoom(t *testing.T) {
+func TestSettingsOfAMainWorkTreeAreItsLoomsAccess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	assert.NilError(t, os.Mkdir(filepath.Join(dir, ".iloom"), 0o755))
@@ -17,15 +19,12 @@ func TestSettingsOfAMainWorkTreeArePowersOfItsLoom(t *testing.T) {
 			"dockerAccess": "socket", "servicesEgress": "open", "memory": "8g", "command": "not a power"},
 		"agents": {"reviewer": {"readOnly": true, "egress": {"mode": "none", "allow": []}, "credentials": [], "mounts": [], "dockerAccess": "none", "servicesEgress": "restricted"}}
 	}}`), 0o600))
-	got, err := policyPowers(&Target{Repository: dir, WorkTree: dir})
+	set, err := settings.Read(settings.Sources{WorkTree: dir})
 	assert.NilError(t, err)
+	got := PolicyAccess(set, "agent")
 	assert.DeepEqual(t, got, []string{
 		"agent agent has the Docker socket", "agent agent has your credentials of git", "agent agent may take memory of 8g", "agent agent reaches a.test",
 		"agent agent reaches every public host", "agent agent reads /srv", "agent agent works beside services that reach every public host",
 		"agent agent writes to /data", "agent reviewer may take memory of 8g",
 	})
-	// Elsewhere they are not obeyed.
-	got, err = policyPowers(&Target{Repository: "/elsewhere", WorkTree: dir})
-	assert.NilError(t, err)
-	assert.Equal(t, len(got), 0)
 }
