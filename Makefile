@@ -29,7 +29,7 @@ PRIVATE_ENGINES := $(shell if [ "$$CI" = true ] || { [ "$$(id -u)" = 0 ] && comm
 E2E ?= .
 E2E_20 ?= .
 E2E_TIMEOUT ?= 30m
-E2E_PACKAGES := ./e2e/... ./internal/engine/... ./internal/loom/... ./overrides/... ./internal/sandbox/...
+E2E_PACKAGES := ./e2e/... ./internal/devbox/... ./internal/engine/... ./internal/loom/... ./overrides/... ./internal/sandbox/...
 
 LINT_VERSION := v2.15.0
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/docker-loom

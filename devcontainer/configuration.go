@@ -5,6 +5,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // Workspace is where the opened folder is in the container.
@@ -65,20 +67,19 @@ type Configuration struct {
 // ReadConfiguration puts together what the reference CLI's read-configuration prints about c, whose variables are replaced.
 // Merged may be nil.
 func ReadConfiguration(c *Config, w Workspace, merged *Merged) Configuration {
-	return Configuration{Configuration: c.located().json(), Workspace: w, MergedConfiguration: merged}
+	return Configuration{Configuration: c.located().JSON(), Workspace: w, MergedConfiguration: merged}
 }
 
 // located is the document with its own place, which the reference CLI writes as VS Code writes an address.
-func (c *Config) located() *node {
+func (c *Config) located() *jsonc.Node {
 	document := c.document
 	if document == nil { // made by hand
-		document = &node{file: &file{path: c.Path}, kind: '{'}
+		document = jsonc.NewObject(c.Path)
 	}
-	text := func(s string) *node { return &node{file: document.file, kind: '"', text: s} }
-	return document.with("configFilePath", &node{file: document.file, key: "configFilePath", kind: '{', members: []member{
-		{"$mid", &node{file: document.file, kind: '0', text: "1"}},
-		{"fsPath", text(c.Path)},
-		{"path", text(filepath.ToSlash(c.Path))},
-		{"scheme", text("vscode-fileHost")},
-	}})
+	return document.With("configFilePath", document.Object("configFilePath",
+		jsonc.Member{Name: "$mid", Value: document.Number("1")},
+		jsonc.Member{Name: "fsPath", Value: document.String(c.Path)},
+		jsonc.Member{Name: "path", Value: document.String(filepath.ToSlash(c.Path))},
+		jsonc.Member{Name: "scheme", Value: document.String("vscode-fileHost")},
+	))
 }

@@ -11,6 +11,8 @@ import (
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/golden"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 func TestContainerFolderIsWhereTheReferenceMountsIt(t *testing.T) {
@@ -116,7 +118,7 @@ func TestReadConfigurationIsTheReferences(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(path)
 			assert.NilError(t, err)
-			n, err := parse(path, text)
+			n, err := jsonc.Parse(path, text)
 			assert.NilError(t, err)
 			c, err := fromDocument(Place{Path: "/src/" + name + "/.devcontainer/devcontainer.json", Workspace: "/src/" + name}, n)
 			assert.NilError(t, err)

@@ -5,346 +5,279 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
-// decoder turns nodes into the words of types.go. It keeps the first error; after it nothing that was decoded counts. All its
-// methods take a nil node for a key that is not there.
+// decoder turns nodes into the values of types.go.
 type decoder struct {
-	// known says that the words of the specification (waitFor and its like) are checked: in a devcontainer.json, which
-	// its owner can correct, not in what an image says.
+	jsonc.Decoder
+	// known is set for a devcontainer.json, whose owner can correct it: the words of the specification (waitFor and its
+	// like) are then checked. It is not set for the metadata of an image.
 	known bool
-	// loose says that variables are not yet replaced: a value that has one cannot be checked yet.
+	// loose is set before variables are replaced: a value with a variable cannot be checked yet.
 	loose bool
-	err   error
 }
 
-func (d *decoder) fail(n *node, format string, args ...any) {
-	if d.err == nil {
-		d.err = n.errorf(format, args...)
-	}
-}
-
-// open says whether a string cannot be checked yet.
+// open reports whether a string cannot be checked yet.
 func (d *decoder) open(s string) bool { return d.loose && strings.Contains(s, "${") }
 
-func (d *decoder) object(n *node) []member {
-	if n == nil {
-		return nil
-	}
-	if n.kind != '{' {
-		d.fail(n, "%s is no object", n.show())
-	}
-	return n.members
-}
-
-func (d *decoder) text(n *node) string {
-	if n == nil {
-		return ""
-	}
-	if n.kind != '"' {
-		d.fail(n, "%s is no string", n.show())
-	}
-	return n.text
-}
-
-func (d *decoder) word(n *node, words ...string) string {
-	s := d.text(n)
+func (d *decoder) word(n *jsonc.Node, words ...string) string {
+	s := d.Text(n)
 	if n != nil && d.known && !d.open(s) && !slices.Contains(words, s) {
-		d.fail(n, "%s is none of %s", n.show(), strings.Join(words, ", "))
+		d.Fail(n, "%s is none of %s", n.Show(), strings.Join(words, ", "))
 	}
 	return s
 }
 
-func (d *decoder) boolean(n *node) *bool {
-	if n == nil {
-		return nil
-	}
-	if n.kind != 't' && n.kind != 'f' {
-		d.fail(n, "%s is neither true nor false", n.show())
-	}
-	b := n.kind == 't'
-	return &b
-}
-
-func (d *decoder) array(n *node, of string) []*node {
-	if n == nil {
-		return nil
-	}
-	if n.kind != '[' {
-		d.fail(n, "%s is no array of %s", n.show(), of)
-	}
-	return n.elements
-}
-
-func (d *decoder) texts(n *node) []string {
-	var out []string
-	for _, e := range d.array(n, "strings") {
-		out = append(out, d.text(e))
-	}
-	return out
-}
-
 // textOrTexts takes one string for an array of it.
-func (d *decoder) textOrTexts(n *node) []string {
-	if n != nil && n.kind == '"' {
-		return []string{n.text}
+func (d *decoder) textOrTexts(n *jsonc.Node) []string {
+	if n != nil && n.Kind == '"' {
+		return []string{n.Text}
 	}
-	if n != nil && n.kind != '[' {
-		d.fail(n, "%s is neither a string nor an array of strings", n.show())
+	if n != nil && n.Kind != '[' {
+		d.Fail(n, "%s is neither a string nor an array of strings", n.Show())
 	}
-	return d.texts(n)
+	return d.Texts(n)
 }
 
 // scalar takes numbers and booleans too, as the value of an environment variable.
-func (d *decoder) scalar(n *node) string {
-	if n.kind == '{' || n.kind == '[' || n.kind == 'n' {
-		d.fail(n, "%s is no string", n.show())
+func (d *decoder) scalar(n *jsonc.Node) string {
+	if n.Kind == '{' || n.Kind == '[' || n.Kind == 'n' {
+		d.Fail(n, "%s is no string", n.Show())
 	}
-	return n.text
+	return n.Text
 }
 
-func (d *decoder) env(n *node) map[string]string {
+func (d *decoder) env(n *jsonc.Node) map[string]string {
 	if n == nil {
 		return nil
 	}
-	out := make(map[string]string, len(n.members))
-	for _, m := range d.object(n) {
-		out[m.name] = d.scalar(m.value)
+	out := make(map[string]string, len(n.Members))
+	for _, m := range d.Object(n) {
+		out[m.Name] = d.scalar(m.Value)
 	}
 	return out
 }
 
-func (d *decoder) remoteEnv(n *node) map[string]*string {
+func (d *decoder) remoteEnv(n *jsonc.Node) map[string]*string {
 	if n == nil {
 		return nil
 	}
-	out := make(map[string]*string, len(n.members))
-	for _, m := range d.object(n) {
-		out[m.name] = nil
-		if m.value.kind != 'n' {
-			s := d.scalar(m.value)
-			out[m.name] = &s
+	out := make(map[string]*string, len(n.Members))
+	for _, m := range d.Object(n) {
+		out[m.Name] = nil
+		if m.Value.Kind != 'n' {
+			s := d.scalar(m.Value)
+			out[m.Name] = &s
 		}
 	}
 	return out
 }
 
-func (d *decoder) raws(n *node) map[string]json.RawMessage {
+func (d *decoder) raws(n *jsonc.Node) map[string]json.RawMessage {
 	if n == nil {
 		return nil
 	}
-	out := make(map[string]json.RawMessage, len(n.members))
-	for _, m := range d.object(n) {
-		out[m.name] = m.value.json()
+	out := make(map[string]json.RawMessage, len(n.Members))
+	for _, m := range d.Object(n) {
+		out[m.Name] = m.Value.JSON()
 	}
 	return out
 }
 
-// number returns a whole number from low to high; 3e3 and 3000.0 are whole.
-func (d *decoder) number(n *node, low, high int, what string) int {
-	if n == nil {
-		return 0
-	}
-	f, err := strconv.ParseFloat(n.text, 64)
-	if n.kind != '0' || err != nil || f < float64(low) || f > float64(high) || f != float64(int(f)) {
-		d.fail(n, "%s is no %s (%d–%d)", n.show(), what, low, high)
-		return 0
-	}
-	return int(f)
-}
-
 // command returns nil for what is nothing to run: "" and null.
-func (d *decoder) command(n *node) *Command {
-	if n == nil || n.kind == '"' && n.text == "" {
+func (d *decoder) command(n *jsonc.Node) *Command {
+	if n == nil || n.Kind == '"' && n.Text == "" {
 		return nil
 	}
 	var c Command
-	switch n.kind {
+	switch n.Kind {
 	case '{':
-		c.Parallel = make([]NamedCommand, 0, len(n.members))
-		for _, m := range n.members {
-			if m.value.kind != '"' && m.value.kind != '[' {
-				d.fail(m.value, "%s is neither a string nor an array of strings", m.value.show())
+		c.Parallel = make([]NamedCommand, 0, len(n.Members))
+		for _, m := range n.Members {
+			if m.Value.Kind != '"' && m.Value.Kind != '[' {
+				d.Fail(m.Value, "%s is neither a string nor an array of strings", m.Value.Show())
 				continue
 			}
-			one := NamedCommand{Name: m.name}
-			if cmd := d.command(m.value); cmd != nil {
+			one := NamedCommand{Name: m.Name}
+			if cmd := d.command(m.Value); cmd != nil {
 				one.Command = *cmd
 			}
 			c.Parallel = append(c.Parallel, one)
 		}
 	case '[':
-		c.Exec = append([]string{}, d.texts(n)...)
+		c.Exec = append([]string{}, d.Texts(n)...)
 	case '"':
-		c.Shell = n.text
+		c.Shell = n.Text
 	default:
-		d.fail(n, "%s is no command: a string, an array of strings or an object of those", n.show())
+		d.Fail(n, "%s is no command: a string, an array of strings or an object of those", n.Show())
 	}
 	return &c
 }
 
-func (d *decoder) config(n *node) *Config {
+func (d *decoder) config(n *jsonc.Node) *Config {
 	c := &Config{
-		Name:              d.text(n.get("name")),
-		Image:             d.text(n.get("image")),
-		RunArgs:           d.texts(n.get("runArgs")),
-		AppPort:           d.appPort(n.get("appPort")),
-		WorkspaceFolder:   d.text(n.get("workspaceFolder")),
-		InitializeCommand: d.command(n.get("initializeCommand")),
-		Features:          d.features(n.get("features")),
-		FeatureOrder:      d.texts(n.get("overrideFeatureInstallOrder")),
-		Secrets:           d.secrets(n.get("secrets")),
+		Name:              d.Text(n.Get("name")),
+		Image:             d.Text(n.Get("image")),
+		RunArgs:           d.Texts(n.Get("runArgs")),
+		AppPort:           d.appPort(n.Get("appPort")),
+		WorkspaceFolder:   d.Text(n.Get("workspaceFolder")),
+		InitializeCommand: d.command(n.Get("initializeCommand")),
+		Features:          d.features(n.Get("features")),
+		FeatureOrder:      d.Texts(n.Get("overrideFeatureInstallOrder")),
+		Secrets:           d.secrets(n.Get("secrets")),
 		Metadata:          d.metadata(n),
 	}
 	// A key with null is a key: the reference CLI then mounts nothing.
-	if n.lookup("workspaceMount") != nil {
-		mount := d.text(n.get("workspaceMount"))
+	if n.Lookup("workspaceMount") != nil {
+		mount := d.Text(n.Get("workspaceMount"))
 		c.WorkspaceMount = &mount
 	}
-	d.object(n.get("build"))
+	d.Object(n.Get("build"))
 	switch {
-	case n.get("dockerFile") != nil || n.get("build").get("dockerfile") != nil:
+	case n.Get("dockerFile") != nil || n.Get("build").Get("dockerfile") != nil:
 		c.Kind, c.Build = KindDockerfile, d.build(n)
-	case n.get("image") != nil:
+	case n.Get("image") != nil:
 		c.Kind = KindImage
-	case n.get("dockerComposeFile") != nil:
+	case n.Get("dockerComposeFile") != nil:
 		c.Kind = KindCompose
 		c.Compose = &Compose{
-			Files:       d.textOrTexts(n.get("dockerComposeFile")),
-			Service:     d.text(n.get("service")),
-			RunServices: d.texts(n.get("runServices")),
+			Files:       d.textOrTexts(n.Get("dockerComposeFile")),
+			Service:     d.Text(n.Get("service")),
+			RunServices: d.Texts(n.Get("runServices")),
 		}
 		if c.Compose.Service == "" {
-			d.fail(n, "no service: dockerComposeFile needs the name of the dev container's")
+			d.Fail(n, "no service: dockerComposeFile needs the name of the dev container's")
 		}
 	default:
-		d.fail(n, "nothing to make a container from: none of image, build.dockerfile and dockerComposeFile is set")
+		d.Fail(n, "nothing to make a container from: none of image, build.dockerfile and dockerComposeFile is set")
 	}
 	return c
 }
 
-func (d *decoder) build(n *node) *Build {
-	b := n.get("build")
+func (d *decoder) build(n *jsonc.Node) *Build {
+	b := n.Get("build")
 	out := &Build{
-		Dockerfile: d.text(b.get("dockerfile")),
-		Context:    d.text(b.get("context")),
-		Args:       d.env(b.get("args")),
-		Target:     d.text(b.get("target")),
-		CacheFrom:  d.textOrTexts(b.get("cacheFrom")),
-		Options:    d.texts(b.get("options")),
+		Dockerfile: d.Text(b.Get("dockerfile")),
+		Context:    d.Text(b.Get("context")),
+		Args:       d.env(b.Get("args")),
+		Target:     d.Text(b.Get("target")),
+		CacheFrom:  d.textOrTexts(b.Get("cacheFrom")),
+		Options:    d.Texts(b.Get("options")),
 	}
-	if old := n.get("dockerFile"); old != nil {
-		out.Dockerfile, out.Context = d.text(old), d.text(n.get("context"))
+	if old := n.Get("dockerFile"); old != nil {
+		out.Dockerfile, out.Context = d.Text(old), d.Text(n.Get("context"))
 	}
 	return out
 }
 
-func (d *decoder) appPort(n *node) []string {
+func (d *decoder) appPort(n *jsonc.Node) []string {
 	if n == nil {
 		return nil
 	}
-	each := []*node{n}
-	if n.kind == '[' {
-		each = n.elements
+	each := []*jsonc.Node{n}
+	if n.Kind == '[' {
+		each = n.Elements
 	}
 	var out []string
 	for _, e := range each {
-		switch e.kind {
+		switch e.Kind {
 		case '0':
-			p := strconv.Itoa(d.number(e, 0, 65535, "port"))
+			p := strconv.Itoa(d.Number(e, 0, 65535, "port"))
 			out = append(out, "127.0.0.1:"+p+":"+p)
 		case '"':
-			out = append(out, e.text)
+			out = append(out, e.Text)
 		default:
-			d.fail(e, "%s is neither a port nor a string as docker run --publish takes it", e.show())
+			d.Fail(e, "%s is neither a port nor a string as docker run --publish takes it", e.Show())
 		}
 	}
 	return out
 }
 
-func (d *decoder) features(n *node) []FeatureRef {
+func (d *decoder) features(n *jsonc.Node) []FeatureRef {
 	var out []FeatureRef
-	for _, m := range d.object(n) {
-		if !slices.Contains([]byte{'{', '"', 't', 'f'}, byte(m.value.kind)) {
-			d.fail(m.value, "%s is none of a version, true, false and an object of options", m.value.show())
+	for _, m := range d.Object(n) {
+		if !slices.Contains([]byte{'{', '"', 't', 'f'}, byte(m.Value.Kind)) {
+			d.Fail(m.Value, "%s is none of a version, true, false and an object of options", m.Value.Show())
 		}
-		out = append(out, FeatureRef{ID: m.name, Options: m.value.json()})
+		out = append(out, FeatureRef{ID: m.Name, Options: m.Value.JSON()})
 	}
 	return out
 }
 
-func (d *decoder) secrets(n *node) map[string]Secret {
+func (d *decoder) secrets(n *jsonc.Node) map[string]Secret {
 	if n == nil {
 		return nil
 	}
-	out := make(map[string]Secret, len(n.members))
-	for _, m := range d.object(n) {
-		d.object(m.value)
-		out[m.name] = Secret{
-			Description:      d.text(m.value.get("description")),
-			DocumentationURL: d.text(m.value.get("documentationUrl")),
+	out := make(map[string]Secret, len(n.Members))
+	for _, m := range d.Object(n) {
+		d.Object(m.Value)
+		out[m.Name] = Secret{
+			Description:      d.Text(m.Value.Get("description")),
+			DocumentationURL: d.Text(m.Value.Get("documentationUrl")),
 		}
 	}
 	return out
 }
 
 // metadata decodes the properties that images and features may have too.
-func (d *decoder) metadata(n *node) Metadata {
+func (d *decoder) metadata(n *jsonc.Node) Metadata {
 	return Metadata{
-		ID:                   d.text(n.get("id")),
-		OnCreateCommand:      d.command(n.get("onCreateCommand")),
-		UpdateContentCommand: d.command(n.get("updateContentCommand")),
-		PostCreateCommand:    d.command(n.get("postCreateCommand")),
-		PostStartCommand:     d.command(n.get("postStartCommand")),
-		PostAttachCommand:    d.command(n.get("postAttachCommand")),
-		WaitFor: d.word(n.get("waitFor"), "initializeCommand", "onCreateCommand", "updateContentCommand",
+		ID:                   d.Text(n.Get("id")),
+		OnCreateCommand:      d.command(n.Get("onCreateCommand")),
+		UpdateContentCommand: d.command(n.Get("updateContentCommand")),
+		PostCreateCommand:    d.command(n.Get("postCreateCommand")),
+		PostStartCommand:     d.command(n.Get("postStartCommand")),
+		PostAttachCommand:    d.command(n.Get("postAttachCommand")),
+		WaitFor: d.word(n.Get("waitFor"), "initializeCommand", "onCreateCommand", "updateContentCommand",
 			"postCreateCommand", "postStartCommand", "postAttachCommand"),
-		Customizations:       d.raws(n.get("customizations")),
-		Mounts:               d.mounts(n.get("mounts")),
-		ContainerEnv:         d.env(n.get("containerEnv")),
-		ContainerUser:        d.text(n.get("containerUser")),
-		Init:                 d.boolean(n.get("init")),
-		Privileged:           d.boolean(n.get("privileged")),
-		CapAdd:               d.texts(n.get("capAdd")),
-		SecurityOpt:          d.texts(n.get("securityOpt")),
-		Entrypoint:           d.text(n.get("entrypoint")),
-		RemoteUser:           d.text(n.get("remoteUser")),
-		UserEnvProbe:         d.word(n.get("userEnvProbe"), "none", "loginShell", "interactiveShell", "loginInteractiveShell"),
-		RemoteEnv:            d.remoteEnv(n.get("remoteEnv")),
-		OverrideCommand:      d.boolean(n.get("overrideCommand")),
-		PortsAttributes:      d.portsAttributes(n.get("portsAttributes")),
-		OtherPortsAttributes: d.otherPorts(n.get("otherPortsAttributes")),
-		ForwardPorts:         d.forwardPorts(n.get("forwardPorts")),
-		ShutdownAction:       d.word(n.get("shutdownAction"), "none", "stopContainer", "stopCompose"),
-		UpdateRemoteUserUID:  d.boolean(n.get("updateRemoteUserUID")),
-		HostRequirements:     d.hostRequirements(n.get("hostRequirements")),
+		Customizations:       d.raws(n.Get("customizations")),
+		Mounts:               d.mounts(n.Get("mounts")),
+		ContainerEnv:         d.env(n.Get("containerEnv")),
+		ContainerUser:        d.Text(n.Get("containerUser")),
+		Init:                 d.Boolean(n.Get("init")),
+		Privileged:           d.Boolean(n.Get("privileged")),
+		CapAdd:               d.Texts(n.Get("capAdd")),
+		SecurityOpt:          d.Texts(n.Get("securityOpt")),
+		Entrypoint:           d.Text(n.Get("entrypoint")),
+		RemoteUser:           d.Text(n.Get("remoteUser")),
+		UserEnvProbe:         d.word(n.Get("userEnvProbe"), "none", "loginShell", "interactiveShell", "loginInteractiveShell"),
+		RemoteEnv:            d.remoteEnv(n.Get("remoteEnv")),
+		OverrideCommand:      d.Boolean(n.Get("overrideCommand")),
+		PortsAttributes:      d.portsAttributes(n.Get("portsAttributes")),
+		OtherPortsAttributes: d.otherPorts(n.Get("otherPortsAttributes")),
+		ForwardPorts:         d.forwardPorts(n.Get("forwardPorts")),
+		ShutdownAction:       d.word(n.Get("shutdownAction"), "none", "stopContainer", "stopCompose"),
+		UpdateRemoteUserUID:  d.Boolean(n.Get("updateRemoteUserUID")),
+		HostRequirements:     d.hostRequirements(n.Get("hostRequirements")),
 		written:              n,
 	}
 }
 
-func (d *decoder) mounts(n *node) []Mount {
+func (d *decoder) mounts(n *jsonc.Node) []Mount {
 	var out []Mount
-	for _, e := range d.array(n, "mounts") {
+	for _, e := range d.Array(n, "mounts") {
 		out = append(out, d.mount(e))
 	}
 	return out
 }
 
-func (d *decoder) mount(n *node) Mount {
+func (d *decoder) mount(n *jsonc.Node) Mount {
 	var m Mount
-	switch n.kind {
+	switch n.Kind {
 	case '"':
 		var err error
-		if m, err = ParseMount(n.text); err != nil && !d.open(n.text) {
-			d.fail(n, "%w", err)
+		if m, err = ParseMount(n.Text); err != nil && !d.open(n.Text) {
+			d.Fail(n, "%w", err)
 		}
 	case '{':
-		m = Mount{Type: d.text(n.get("type")), Source: d.text(n.get("source")), Target: d.text(n.get("target"))}
+		m = Mount{Type: d.Text(n.Get("type")), Source: d.Text(n.Get("source")), Target: d.Text(n.Get("target"))}
 		if m.Target == "" {
-			d.fail(n, "%w", errNoTarget)
+			d.Fail(n, "%w", errNoTarget)
 		}
 	default:
-		d.fail(n, "%s is no mount: a string as docker run --mount takes it, or an object", n.show())
+		d.Fail(n, "%s is no mount: a string as docker run --mount takes it, or an object", n.Show())
 	}
 	m.written = n
 	return m

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // IDLabels are the labels by which VS Code and the reference CLI find the container of this configuration.
@@ -29,7 +31,7 @@ func labelPath(path string) string {
 func ID(labels map[string]string) string {
 	parts := make([]string, 0, len(labels))
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		parts = append(parts, quote(k)+":"+quote(labels[k]))
+		parts = append(parts, jsonc.Quote(k)+":"+jsonc.Quote(labels[k]))
 	}
 	sum := sha256.Sum256([]byte("{" + strings.Join(parts, ",") + "}"))
 	id := new(big.Int).SetBytes(sum[:]).Text(32)

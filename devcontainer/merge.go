@@ -3,6 +3,8 @@ package devcontainer
 import (
 	"encoding/json"
 	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // entry is one of those that are merged, and whose it is.
@@ -29,7 +31,7 @@ func Merge(image, features []Metadata, c *Config) *Merged {
 	return merge(entries, c.located())
 }
 
-func merge(entries []entry, document *node) *Merged {
+func merge(entries []entry, document *jsonc.Node) *Merged {
 	m := &Merged{
 		ContainerEnv:    map[string]string{},
 		RemoteEnv:       map[string]*string{},
@@ -175,23 +177,23 @@ func (m *Merged) MarshalJSON() ([]byte, error) {
 	if err != nil || m.document == nil {
 		return data, err
 	}
-	merged, err := parse("merged configuration", data)
+	merged, err := jsonc.Parse("merged configuration", data)
 	if err != nil {
 		return nil, err
 	}
 	out := m.document
 	for _, name := range replaced {
-		out = out.without(name)
+		out = out.Without(name)
 	}
 	for _, name := range recorded { // what was merged away, such as hostRequirements that ask for nothing
-		if merged.lookup(name) == nil {
-			out = out.without(name)
+		if merged.Lookup(name) == nil {
+			out = out.Without(name)
 		}
 	}
-	for _, v := range merged.members {
-		out = out.with(v.name, v.value)
+	for _, v := range merged.Members {
+		out = out.With(v.Name, v.Value)
 	}
-	return out.json(), nil
+	return out.JSON(), nil
 }
 
 // list is an empty list for none, which JSON would call null.

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // recorded are the properties of a devcontainer.json that go into the label, in the order of the reference CLI.
@@ -19,12 +21,12 @@ var recorded = []string{
 }
 
 // pick returns the recorded properties of a document.
-func pick(document *node) *node {
+func pick(document *jsonc.Node) *jsonc.Node {
 	picked := *document
-	picked.members = nil
+	picked.Members = nil
 	for _, name := range recorded {
-		if value := document.lookup(name); value != nil {
-			picked.members = append(picked.members, member{name, value})
+		if value := document.Lookup(name); value != nil {
+			picked.Members = append(picked.Members, jsonc.Member{Name: name, Value: value})
 		}
 	}
 	return &picked
@@ -45,13 +47,13 @@ func ParseMetadata(label string) ([]Metadata, error) {
 	if strings.TrimSpace(label) == "" {
 		return nil, nil
 	}
-	n, err := parse(LabelMetadata, []byte(label))
+	n, err := jsonc.Parse(LabelMetadata, []byte(label))
 	if err != nil {
 		return nil, err
 	}
-	each := []*node{n}
-	if n.kind == '[' {
-		each = n.elements
+	each := []*jsonc.Node{n}
+	if n.Kind == '[' {
+		each = n.Elements
 	}
 	entries := make([]Metadata, 0, len(each))
 	for _, e := range each {
@@ -76,18 +78,18 @@ func Label(entries []Metadata) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-func decodeMetadata(n *node, loose bool) (Metadata, error) {
-	if n.kind != '{' {
-		return Metadata{}, n.errorf("%s is no object", n.show())
+func decodeMetadata(n *jsonc.Node, loose bool) (Metadata, error) {
+	if n.Kind != '{' {
+		return Metadata{}, n.Errorf("%s is no object", n.Show())
 	}
 	d := &decoder{loose: loose}
 	m := d.metadata(n)
-	return m, d.err
+	return m, d.Err
 }
 
 // UnmarshalJSON reads one entry, comments and all.
 func (m *Metadata) UnmarshalJSON(data []byte) error {
-	n, err := parse("metadata", data)
+	n, err := jsonc.Parse("metadata", data)
 	if err != nil {
 		return err
 	}
@@ -101,17 +103,17 @@ func (m Metadata) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.json(), nil
+	return n.JSON(), nil
 }
 
 // node is the entry as a document: what was read stays as it was written as long as the field has the value that was read.
-func (m Metadata) node() (*node, error) {
+func (m Metadata) node() (*jsonc.Node, error) {
 	type plain Metadata // without the methods
 	data, err := json.Marshal(plain(m))
 	if err != nil {
 		return nil, err
 	}
-	now, err := parse(LabelMetadata, data)
+	now, err := jsonc.Parse(LabelMetadata, data)
 	if err != nil || m.written == nil {
 		return now, err
 	}
@@ -124,16 +126,16 @@ func (m Metadata) node() (*node, error) {
 		if name == "" || reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
 			continue
 		}
-		if value := now.lookup(name); value != nil {
-			out = out.with(name, value)
+		if value := now.Lookup(name); value != nil {
+			out = out.With(name, value)
 		} else {
-			out = out.without(name)
+			out = out.Without(name)
 		}
 	}
-	if i := slices.IndexFunc(out.members, func(m member) bool { return m.name == "id" }); i > 0 {
-		id := out.members[i]
-		out = out.without("id")
-		out.members = slices.Insert(out.members, 0, id)
+	if i := slices.IndexFunc(out.Members, func(m jsonc.Member) bool { return m.Name == "id" }); i > 0 {
+		id := out.Members[i]
+		out = out.Without("id")
+		out.Members = slices.Insert(out.Members, 0, id)
 	}
 	return out, nil
 }
@@ -148,23 +150,23 @@ func (c Command) MarshalJSON() ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			parts = append(parts, quote(p.Name)+":"+string(data))
+			parts = append(parts, jsonc.Quote(p.Name)+":"+string(data))
 		}
 		return []byte("{" + strings.Join(parts, ",") + "}"), nil
 	case c.Exec != nil:
 		parts := make([]string, 0, len(c.Exec))
 		for _, arg := range c.Exec {
-			parts = append(parts, quote(arg))
+			parts = append(parts, jsonc.Quote(arg))
 		}
 		return []byte("[" + strings.Join(parts, ",") + "]"), nil
 	default:
-		return []byte(quote(c.Shell)), nil
+		return []byte(jsonc.Quote(c.Shell)), nil
 	}
 }
 
 // UnmarshalJSON reads any of the three forms.
 func (c *Command) UnmarshalJSON(data []byte) error {
-	n, err := parse("command", data)
+	n, err := jsonc.Parse("command", data)
 	if err != nil {
 		return err
 	}
@@ -173,7 +175,7 @@ func (c *Command) UnmarshalJSON(data []byte) error {
 	if cmd := d.command(n); cmd != nil {
 		*c = *cmd
 	}
-	return d.err
+	return d.Err
 }
 
 // errNoTarget says what is wrong with a mount.
@@ -184,7 +186,7 @@ var errNoTarget = errors.New("a mount needs a target")
 func ParseMount(s string) (Mount, error) {
 	fields, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil {
-		return Mount{}, fmt.Errorf("%s is no mount", quote(s))
+		return Mount{}, fmt.Errorf("%s is no mount", jsonc.Quote(s))
 	}
 	m := Mount{Type: "volume"} // as docker has it
 	for _, f := range fields {
@@ -222,21 +224,21 @@ func (m Mount) MarshalJSON() ([]byte, error) {
 	if m.written != nil {
 		d := &decoder{loose: true}
 		if was := d.mount(m.written); was.Equal(m) {
-			return m.written.json(), nil
+			return m.written.JSON(), nil
 		}
 	}
-	return []byte(quote(m.String())), nil
+	return []byte(jsonc.Quote(m.String())), nil
 }
 
 // UnmarshalJSON reads a string or an object.
 func (m *Mount) UnmarshalJSON(data []byte) error {
-	n, err := parse("mount", data)
+	n, err := jsonc.Parse("mount", data)
 	if err != nil {
 		return err
 	}
 	d := &decoder{loose: true}
 	*m = d.mount(n)
-	return d.err
+	return d.Err
 }
 
 // String is m as docker run --mount takes it.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 func TestLabelHasTheReferencesOrderAndTheRawValues(t *testing.T) {
@@ -101,7 +103,7 @@ func TestJSONFormsRoundTrip(t *testing.T) {
 		m.Source = "changed"
 		data, err = m.MarshalJSON()
 		assert.NilError(t, err)
-		assert.Equal(t, string(data), quote(m.String()))
+		assert.Equal(t, string(data), jsonc.Quote(m.String()))
 	}
 	var m Metadata
 	assert.NilError(t, json.Unmarshal([]byte(`{"id":"f","postCreateCommand":["a"]}`), &m))

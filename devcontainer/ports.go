@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // hostPort is an entry of forwardPorts that names a host. The specification allows only lower-case letters, digits and
@@ -20,11 +22,11 @@ var hostPort = regexp.MustCompile(`^(?:([A-Za-z0-9][A-Za-z0-9._-]*):)?([0-9]{1,5
 func ParseForwardPort(s string) (ForwardPort, error) {
 	m := hostPort.FindStringSubmatch(s)
 	if m == nil {
-		return ForwardPort{}, errors.New(quote(s) + " is neither a port nor a host:port")
+		return ForwardPort{}, errors.New(jsonc.Quote(s) + " is neither a port nor a host:port")
 	}
 	port, err := strconv.Atoi(m[2])
 	if err != nil || port > 65535 {
-		return ForwardPort{}, errors.New(quote(s) + " has no port (0–65535)")
+		return ForwardPort{}, errors.New(jsonc.Quote(s) + " has no port (0–65535)")
 	}
 	if m[1] == "localhost" || m[1] == "127.0.0.1" {
 		m[1] = ""
@@ -48,39 +50,39 @@ func (p ForwardPort) MarshalJSON() ([]byte, error) {
 	if p.open == "" && p.Host == "" {
 		return []byte(strconv.Itoa(p.Port)), nil
 	}
-	return []byte(quote(p.String())), nil
+	return []byte(jsonc.Quote(p.String())), nil
 }
 
-func (d *decoder) forwardPorts(n *node) []ForwardPort {
+func (d *decoder) forwardPorts(n *jsonc.Node) []ForwardPort {
 	var out []ForwardPort
-	for _, e := range d.array(n, "ports") {
-		switch e.kind {
+	for _, e := range d.Array(n, "ports") {
+		switch e.Kind {
 		case '0':
-			out = append(out, ForwardPort{Port: d.number(e, 0, 65535, "port")})
+			out = append(out, ForwardPort{Port: d.Number(e, 0, 65535, "port")})
 		case '"':
-			p, err := ParseForwardPort(e.text)
-			if d.open(e.text) {
-				p, err = ForwardPort{open: e.text}, nil
+			p, err := ParseForwardPort(e.Text)
+			if d.open(e.Text) {
+				p, err = ForwardPort{open: e.Text}, nil
 			}
 			if err != nil {
-				d.fail(e, "%w", err)
+				d.Fail(e, "%w", err)
 			}
 			out = append(out, p)
 		default:
-			d.fail(e, "%s is neither a port nor a host:port", e.show())
+			d.Fail(e, "%s is neither a port nor a host:port", e.Show())
 		}
 	}
 	return out
 }
 
-func (d *decoder) portAttributes(n *node) PortAttributes {
-	d.object(n)
+func (d *decoder) portAttributes(n *jsonc.Node) PortAttributes {
+	d.Object(n)
 	return PortAttributes{
-		Label:            d.text(n.get("label")),
-		Protocol:         d.text(n.get("protocol")),
-		OnAutoForward:    d.text(n.get("onAutoForward")),
-		RequireLocalPort: d.boolean(n.get("requireLocalPort")),
-		ElevateIfNeeded:  d.boolean(n.get("elevateIfNeeded")),
+		Label:            d.Text(n.Get("label")),
+		Protocol:         d.Text(n.Get("protocol")),
+		OnAutoForward:    d.Text(n.Get("onAutoForward")),
+		RequireLocalPort: d.Boolean(n.Get("requireLocalPort")),
+		ElevateIfNeeded:  d.Boolean(n.Get("elevateIfNeeded")),
 		written:          n,
 	}
 }
@@ -94,24 +96,24 @@ func (a PortAttributes) Equal(b PortAttributes) bool {
 // MarshalJSON writes what is set; what was read and not changed since is written as it was, unknown keys too.
 func (a PortAttributes) MarshalJSON() ([]byte, error) {
 	if a.written != nil && (&decoder{}).portAttributes(a.written).Equal(a) {
-		return a.written.json(), nil
+		return a.written.JSON(), nil
 	}
 	type plain PortAttributes // without the methods
 	return json.Marshal(plain(a))
 }
 
-func (d *decoder) portsAttributes(n *node) map[string]PortAttributes {
+func (d *decoder) portsAttributes(n *jsonc.Node) map[string]PortAttributes {
 	if n == nil {
 		return nil
 	}
-	out := make(map[string]PortAttributes, len(n.members))
-	for _, m := range d.object(n) {
-		out[m.name] = d.portAttributes(m.value)
+	out := make(map[string]PortAttributes, len(n.Members))
+	for _, m := range d.Object(n) {
+		out[m.Name] = d.portAttributes(m.Value)
 	}
 	return out
 }
 
-func (d *decoder) otherPorts(n *node) *PortAttributes {
+func (d *decoder) otherPorts(n *jsonc.Node) *PortAttributes {
 	if n == nil {
 		return nil
 	}

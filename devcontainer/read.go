@@ -3,21 +3,23 @@ package devcontainer
 import (
 	"path/filepath"
 	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // Read returns what the devcontainer.json at p says, before its variables are replaced; a value that has one is checked
 // by Substitute. Errors are of type *Error and name the place in the file.
 func Read(p Place) (*Config, error) {
-	n, err := parseFile(p.Path)
+	n, err := jsonc.Read(p.Path)
 	if err != nil {
 		return nil, err
 	}
 	return fromDocument(p, n)
 }
 
-func fromDocument(p Place, n *node) (*Config, error) {
-	if n.kind != '{' {
-		return nil, n.errorf("%s is no object", n.show())
+func fromDocument(p Place, n *jsonc.Node) (*Config, error) {
+	if n.Kind != '{' {
+		return nil, n.Errorf("%s is no object", n.Show())
 	}
 	n, err := modern(n)
 	if err != nil {
@@ -27,13 +29,13 @@ func fromDocument(p Place, n *node) (*Config, error) {
 }
 
 // decodeConfig makes a Config of a document; read is the document before variables were replaced.
-func decodeConfig(p Place, n, read *node, loose bool) (*Config, error) {
+func decodeConfig(p Place, n, read *jsonc.Node, loose bool) (*Config, error) {
 	d := &decoder{known: true, loose: loose}
 	c := d.config(n)
-	if d.err != nil {
-		return nil, d.err
+	if d.Err != nil {
+		return nil, d.Err
 	}
-	c.Path, c.Workspace, c.Raw = p.Path, p.Workspace, n.json()
+	c.Path, c.Workspace, c.Raw = p.Path, p.Workspace, n.JSON()
 	c.document, c.read = n, read
 	c.ID, c.Entrypoint = "", "" // not of a devcontainer.json
 	c.written = pick(n)
@@ -42,52 +44,52 @@ func decodeConfig(p Place, n, read *node, loose bool) (*Config, error) {
 
 // modern moves the keys of old files to where they belong now, as the reference CLI does. dockerFile and context stay:
 // they are understood where they are.
-func modern(n *node) (*node, error) {
-	extensions, settings, devPort := n.get("extensions"), n.get("settings"), n.get("devPort")
+func modern(n *jsonc.Node) (*jsonc.Node, error) {
+	extensions, settings, devPort := n.Get("extensions"), n.Get("settings"), n.Get("devPort")
 	if extensions == nil && settings == nil && devPort == nil {
 		return n, nil
 	}
 	d := &decoder{}
-	custom := n.get("customizations")
-	d.object(custom)
-	vscode := custom.get("vscode")
-	d.object(vscode)
-	d.object(settings)
-	d.array(extensions, "strings")
-	d.array(vscode.get("extensions"), "strings")
-	d.object(vscode.get("settings"))
-	if d.err != nil {
-		return nil, d.err
+	custom := n.Get("customizations")
+	d.Object(custom)
+	vscode := custom.Get("vscode")
+	d.Object(vscode)
+	d.Object(settings)
+	d.Array(extensions, "strings")
+	d.Array(vscode.Get("extensions"), "strings")
+	d.Object(vscode.Get("settings"))
+	if d.Err != nil {
+		return nil, d.Err
 	}
 	if custom == nil {
-		custom = &node{file: n.file, key: "customizations", offset: n.offset, kind: '{'}
+		custom = n.Object("customizations")
 	}
 	if vscode == nil {
-		vscode = &node{file: n.file, key: "customizations.vscode", offset: n.offset, kind: '{'}
+		vscode = n.Object("customizations.vscode")
 	}
 	if extensions != nil {
 		all := *extensions
-		all.elements = nil
-		if now := vscode.get("extensions"); now != nil {
-			all.elements = slices.Clone(now.elements)
+		all.Elements = nil
+		if now := vscode.Get("extensions"); now != nil {
+			all.Elements = slices.Clone(now.Elements)
 		}
-		all.elements = append(all.elements, extensions.elements...)
-		vscode = vscode.with("extensions", &all)
+		all.Elements = append(all.Elements, extensions.Elements...)
+		vscode = vscode.With("extensions", &all)
 	}
 	if settings != nil {
 		all := settings
-		if now := vscode.get("settings"); now != nil {
-			for _, m := range now.members {
-				all = all.with(m.name, m.value)
+		if now := vscode.Get("settings"); now != nil {
+			for _, m := range now.Members {
+				all = all.With(m.Name, m.Value)
 			}
 		}
-		vscode = vscode.with("settings", all)
+		vscode = vscode.With("settings", all)
 	}
-	if devPort != nil && vscode.lookup("devPort") == nil {
-		vscode = vscode.with("devPort", devPort)
+	if devPort != nil && vscode.Lookup("devPort") == nil {
+		vscode = vscode.With("devPort", devPort)
 	}
-	n = n.with("customizations", custom.with("vscode", vscode))
-	return n.without("extensions").without("settings").without("devPort"), nil
+	n = n.With("customizations", custom.With("vscode", vscode))
+	return n.Without("extensions").Without("settings").Without("devPort"), nil
 }
 
 // MarshalJSON writes the document.

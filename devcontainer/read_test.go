@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // write makes a devcontainer.json of text in a folder of its own.
@@ -215,7 +217,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(`{"image":"x","forwardPorts":["db:1"],"mounts":["a=b",{}],"hostRequirements":{"gpu":{}}} //`)
 	f.Fuzz(func(t *testing.T, text string) {
-		n, err := parse("f", []byte(text))
+		n, err := jsonc.Parse("f", []byte(text))
 		if err != nil {
 			if json.Valid([]byte(text)) && utf8.ValidString(text) {
 				t.Fatalf("JSON is not taken: %v", err)
@@ -223,12 +225,12 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		c, err := fromDocument(Place{Path: "/w/.devcontainer.json", Workspace: "/w"}, n)
-		standard := n.json()
+		standard := n.JSON()
 		if !json.Valid(standard) {
 			t.Fatalf("not JSON: %s", standard)
 		}
-		again, parseErr := parse("f", standard)
-		if parseErr != nil || string(again.json()) != string(standard) {
+		again, parseErr := jsonc.Parse("f", standard)
+		if parseErr != nil || string(again.JSON()) != string(standard) {
 			t.Fatalf("not the same when read again: %s: %v", standard, parseErr)
 		}
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 var size = regexp.MustCompile(`^([0-9]+)([tgmk]b)?$`)
@@ -14,60 +16,60 @@ var size = regexp.MustCompile(`^([0-9]+)([tgmk]b)?$`)
 func ParseSize(s string) (int64, error) {
 	m := size.FindStringSubmatch(s)
 	if m == nil {
-		return 0, errors.New(quote(s) + " is no size: a number, with tb, gb, mb or kb after it or nothing")
+		return 0, errors.New(jsonc.Quote(s) + " is no size: a number, with tb, gb, mb or kb after it or nothing")
 	}
 	n, err := strconv.ParseInt(m[1], 10, 64)
 	factor := map[string]int64{"": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}[m[2]]
 	if err != nil || n > math.MaxInt64/factor {
-		return 0, errors.New(quote(s) + " is too large a size")
+		return 0, errors.New(jsonc.Quote(s) + " is too large a size")
 	}
 	return n * factor, nil
 }
 
-func (d *decoder) size(n *node) int64 {
+func (d *decoder) size(n *jsonc.Node) int64 {
 	if n == nil {
 		return 0
 	}
-	if n.kind != '"' && n.kind != '0' {
-		d.fail(n, "%s is no size", n.show())
+	if n.Kind != '"' && n.Kind != '0' {
+		d.Fail(n, "%s is no size", n.Show())
 		return 0
 	}
-	bytes, err := ParseSize(n.text)
-	if err != nil && !d.open(n.text) {
-		d.fail(n, "%w", err)
+	bytes, err := ParseSize(n.Text)
+	if err != nil && !d.open(n.Text) {
+		d.Fail(n, "%w", err)
 	}
 	return bytes
 }
 
-func (d *decoder) hostRequirements(n *node) *HostRequirements {
+func (d *decoder) hostRequirements(n *jsonc.Node) *HostRequirements {
 	if n == nil {
 		return nil
 	}
-	d.object(n)
+	d.Object(n)
 	return &HostRequirements{
-		CPUs:    d.number(n.get("cpus"), 0, math.MaxInt32, "number of CPUs"),
-		Memory:  d.size(n.get("memory")),
-		Storage: d.size(n.get("storage")),
-		GPU:     d.gpu(n.get("gpu")),
+		CPUs:    d.Number(n.Get("cpus"), 0, math.MaxInt32, "number of CPUs"),
+		Memory:  d.size(n.Get("memory")),
+		Storage: d.size(n.Get("storage")),
+		GPU:     d.gpu(n.Get("gpu")),
 	}
 }
 
-func (d *decoder) gpu(n *node) *GPU {
+func (d *decoder) gpu(n *jsonc.Node) *GPU {
 	switch {
-	case n == nil || n.kind == 'f':
+	case n == nil || n.Kind == 'f':
 		return nil
-	case n.kind == 't':
+	case n.Kind == 't':
 		return &GPU{}
-	case n.kind == '"' && n.text == "optional":
+	case n.Kind == '"' && n.Text == "optional":
 		return &GPU{Optional: true}
-	case n.kind == '{':
+	case n.Kind == '{':
 		return &GPU{
-			Cores:   d.number(n.get("cores"), 0, math.MaxInt32, "number of cores"),
-			Memory:  d.size(n.get("memory")),
+			Cores:   d.Number(n.Get("cores"), 0, math.MaxInt32, "number of cores"),
+			Memory:  d.size(n.Get("memory")),
 			written: n,
 		}
 	}
-	d.fail(n, `%s is none of true, false, "optional" and an object`, n.show())
+	d.Fail(n, `%s is none of true, false, "optional" and an object`, n.Show())
 	return nil
 }
 
@@ -87,7 +89,7 @@ func (g GPU) MarshalJSON() ([]byte, error) {
 	case g.Optional:
 		return []byte(`"optional"`), nil
 	case g.written != nil:
-		return g.written.json(), nil
+		return g.written.JSON(), nil
 	case g.Cores == 0 && g.Memory == 0:
 		return []byte("true"), nil
 	}

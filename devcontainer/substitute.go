@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // Vars are what stands for the variables of a devcontainer.json before there is a container. A variable whose value is not
@@ -29,7 +31,7 @@ func (c *Config) Substitute(v Vars) (*Config, error) {
 		made := *c
 		return &made, nil
 	}
-	n, err := c.document.mapText(v.text)
+	n, err := c.document.MapText(v.text)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func (m Metadata) Substitute(v Vars) (Metadata, error) {
 	if err != nil {
 		return Metadata{}, err
 	}
-	if n, err = n.mapText(v.text); err != nil {
+	if n, err = n.MapText(v.text); err != nil {
 		return Metadata{}, err
 	}
 	return decodeMetadata(n, false)
@@ -51,12 +53,12 @@ func (m Metadata) Substitute(v Vars) (Metadata, error) {
 
 // text replaces the variables in one string, in the reference CLI's two passes: an ID that a variable of the host has in
 // its value is replaced too.
-func (v Vars) text(n *node) (string, error) {
+func (v Vars) text(n *jsonc.Node) (string, error) {
 	var err error
-	s := replace(n.text, func(name string, args []string) (string, bool) {
+	s := replace(n.Text, func(name string, args []string) (string, bool) {
 		value, ok := v.local(name, args)
 		if !ok && (name == "env" || name == "localEnv") && err == nil {
-			err = n.errorf("${%s} names no variable", name)
+			err = n.Errorf("${%s} names no variable", name)
 		}
 		return value, ok
 	})
@@ -144,14 +146,14 @@ func SubstituteContainerEnv(value string, env map[string]string) string {
 // SubstituteContainerEnv merges anew what m was merged from, with that replaced in all values. What was changed in m since
 // is not kept.
 func (m *Merged) SubstituteContainerEnv(env map[string]string) (*Merged, error) {
-	change := func(n *node) (string, error) { return SubstituteContainerEnv(n.text, env), nil }
+	change := func(n *jsonc.Node) (string, error) { return SubstituteContainerEnv(n.Text, env), nil }
 	entries := make([]entry, 0, len(m.entries))
 	for _, e := range m.entries {
 		n, err := e.node()
 		if err != nil {
 			return nil, err
 		}
-		if n, err = n.mapText(change); err != nil {
+		if n, err = n.MapText(change); err != nil {
 			return nil, err
 		}
 		metadata, err := decodeMetadata(n, false)
@@ -163,7 +165,7 @@ func (m *Merged) SubstituteContainerEnv(env map[string]string) (*Merged, error) 
 	document := m.document
 	if document != nil {
 		var err error
-		if document, err = document.mapText(change); err != nil {
+		if document, err = document.MapText(change); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 func env(vars map[string]string) func(string) (string, bool) {
@@ -51,7 +53,7 @@ func TestSubstituteFollowsTheReference(t *testing.T) {
 	} {
 		t.Run(tc.in, func(t *testing.T) {
 			t.Parallel()
-			c, err := config(t, `{"image":"x","name":`+quote(tc.in)+`}`).Substitute(vars())
+			c, err := config(t, `{"image":"x","name":`+jsonc.Quote(tc.in)+`}`).Substitute(vars())
 			assert.NilError(t, err)
 			assert.Equal(t, c.Name, tc.want)
 		})
@@ -76,7 +78,7 @@ func TestSubstituteReachesAllValuesAndNoKeys(t *testing.T) {
 func TestSubstituteLeavesWhatIsNotKnownYet(t *testing.T) {
 	t.Parallel()
 	in := "${localWorkspaceFolder} ${containerWorkspaceFolderBasename} ${devcontainerId}"
-	c, err := config(t, `{"image":"x","name":`+quote(in)+`}`).Substitute(Vars{})
+	c, err := config(t, `{"image":"x","name":`+jsonc.Quote(in)+`}`).Substitute(Vars{})
 	assert.NilError(t, err)
 	assert.Equal(t, c.Name, in)
 
@@ -145,10 +147,8 @@ func FuzzSubstitute(f *testing.F) {
 	f.Add("${ ${env}}", "", "", "")
 	f.Add("${localWorkspaceFolderBasename}", "/", "//", "${devcontainerId}")
 	f.Fuzz(func(t *testing.T, text, local, container, id string) {
-		c := &Config{document: &node{file: &file{path: "f"}, kind: '{', members: []member{
-			{"image", &node{file: &file{path: "f"}, kind: '"', text: "x"}},
-			{"name", &node{file: &file{path: "f"}, kind: '"', text: text}},
-		}}}
+		top := jsonc.NewObject("f")
+		c := &Config{document: top.With("image", top.String("x")).With("name", top.String(text))}
 		c.read = c.document
 		s, err := c.Substitute(Vars{Env: env(map[string]string{"HOME": "/h"}), LocalFolder: local, ContainerFolder: container, ID: id})
 		if err != nil {

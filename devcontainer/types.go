@@ -4,7 +4,11 @@
 // says is handed in.
 package devcontainer
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
+)
 
 // Kind says what a dev container is made from.
 type Kind string
@@ -62,7 +66,7 @@ type Config struct {
 	Raw json.RawMessage
 
 	// document is Raw, with places; read is the document before variables were replaced.
-	document, read *node
+	document, read *jsonc.Node
 }
 
 // Build is how a Dockerfile dev container is built. Dockerfile and Context count from the folder of the devcontainer.json.
@@ -135,7 +139,7 @@ type Metadata struct {
 	HostRequirements     *HostRequirements         `json:"hostRequirements,omitempty"`
 
 	// written is the object that was decoded, nil for an entry made by hand.
-	written *node
+	written *jsonc.Node
 }
 
 // Command is a lifecycle command in one of its three forms; exactly one is set. Its JSON form is that of the file.
@@ -167,7 +171,7 @@ type Mount struct {
 	Options []string
 
 	// written is the string or object that was decoded.
-	written *node
+	written *jsonc.Node
 }
 
 // PortAttributes say how a port is shown and opened.
@@ -179,7 +183,7 @@ type PortAttributes struct {
 	ElevateIfNeeded  *bool  `json:"elevateIfNeeded,omitempty"`
 
 	// written is the object that was decoded.
-	written *node
+	written *jsonc.Node
 }
 
 // ForwardPort is one entry of forwardPorts: a port of the dev container (Host is ""), or of another service. Its JSON form
@@ -207,7 +211,7 @@ type GPU struct {
 	Memory int64
 
 	// written is the object that was decoded.
-	written *node
+	written *jsonc.Node
 }
 
 // Merged is what image metadata, features and devcontainer.json say together (specification, "Merge Logic"). Hooks and
@@ -230,7 +234,7 @@ type Merged struct {
 
 	// entries are what was merged, document the devcontainer.json among it, whose other keys are part of the JSON form.
 	entries  []entry
-	document *node
+	document *jsonc.Node
 }
 
 // Origin is one lifecycle command and who asks for it: a feature's id, "image", or "devcontainer.json".

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
@@ -232,7 +233,7 @@ func execHint(err error) string {
 		noService *loom.NoServiceError
 		services  *loom.ServicesError
 		stopped   *loom.StoppedError
-		hook      *loom.HookError
+		hook      *devbox.HookError
 		none      *loom.NoDevContainerError
 		editor    *editorError
 	)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
+	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -43,7 +44,7 @@ func hint(err error) string {
 		damaged     *registry.DamagedError
 		newer       *registry.NewerError
 		set         *settings.Error
-		data        *loom.SharedDataError
+		shared      *loom.SharedDataError
 		orphan      *loom.OrphanError
 		powers      *loom.PowersError
 		branchTaken *worktree.BranchTakenError
@@ -57,8 +58,8 @@ func hint(err error) string {
 		noService   *loom.NoServiceError
 		noCompose   *NoComposeError
 		usage       usageError
-		hasData     *loom.HasDataError
-		noSpace     *loom.SpaceError
+		hasData     *data.HasDataError
+		noSpace     *data.SpaceError
 		install     *loom.FeatureError
 		noImage     *loom.NoImageError
 		way         *loom.EgressImageError
@@ -123,7 +124,7 @@ func hint(err error) string {
 		return "set BROWSER to a command that opens a URL; docker loom open --print only prints it"
 	case errors.As(err, &noPort):
 		return "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"
-	case errors.As(err, &data):
+	case errors.As(err, &shared):
 		return "give this loom a work tree of its own: docker loom up ID --worktree"
 	case errors.As(err, &branchTaken):
 		return "choose another branch with --branch NAME"

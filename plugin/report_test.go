@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/data"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -40,7 +42,7 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&loom.NoServiceError{Service: "x", Loom: "1"}, "docker loom ps 1 lists the services"},
 		{&loom.NotRunError{Err: &loom.ServicesError{Loom: "1", Services: []string{"db", "web"}}}, "name one: docker loom exec 1 db -- COMMAND"},
 		{&loom.StoppedError{Loom: "1", Service: "web", State: "exited"}, "docker loom up 1 starts it"},
-		{&loom.HookError{Hook: "x"}, "the container runs: docker loom shell looks into it, docker loom up runs the hook again"},
+		{&devbox.HookError{Hook: "x"}, "the container runs: docker loom shell looks into it, docker loom up runs the hook again"},
 		{&loom.NoDevContainerError{Loom: "1"}, "docker loom exec 1 -- COMMAND runs a command in one of its services"},
 		{&editorError{"code", "x", errors.New("x")}, "choose another with --editor, or open that address from where one is installed"},
 		{&loom.EmptyError{ID: "1"}, "docker loom up 1 makes them"},
@@ -64,8 +66,8 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&registry.NewerError{Path: "/x", Version: 9}, "update docker loom"},
 		{&settings.Error{File: "/x", Err: errors.New("x")}, "correct the settings file"},
 		{stack.ErrNoProject, "run docker loom where the project is, or name its files: docker loom --file FILE up"},
-		{&loom.HasDataError{Loom: "2", From: "1"}, "docker loom down 2 --volumes ends it with its data; docker loom up 2 --data-from 1 then begins anew"},
-		{&loom.SpaceError{}, "docker system prune, or docker loom prune"},
+		{&data.HasDataError{Loom: "2", From: "1"}, "docker loom down 2 --volumes ends it with its data; docker loom up 2 --data-from 1 then begins anew"},
+		{&data.SpaceError{}, "docker system prune, or docker loom prune"},
 		{usageError{command, errors.New("x")}, "loom up --help"},
 		{usageError{nil, errors.New("x")}, ""},
 		{errors.New("anything else"), ""},

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -46,7 +47,7 @@ type createOptions struct {
 	quiet  bool
 	format string
 	tree   treeOptions
-	data   loom.DataRequest
+	data   data.Request
 }
 
 // treeOptions are the flags for a work tree of the loom's own.
@@ -110,13 +111,13 @@ func (o *createOptions) flags(flags *pflag.FlagSet) {
 }
 
 // dataFlags are those for the data that a new loom begins with.
-func dataFlags(flags *pflag.FlagSet, d *loom.DataRequest) {
+func dataFlags(flags *pflag.FlagSet, d *data.Request) {
 	flags.StringVar(&d.From, "data-from", "", "Begin with a copy of the named volumes of another loom; its services that write them are paused meanwhile")
 	flags.BoolVar(&d.Live, "live", false, "With --data-from: copy while the other loom writes, which files in the making may not survive")
 	flags.BoolVar(&d.Stop, "stop-source", false, "With --data-from: stop the other loom's services instead of pausing them, so that they write what they keep in memory")
 }
 
-func checkData(cmd *cobra.Command, d loom.DataRequest) error {
+func checkData(cmd *cobra.Command, d data.Request) error {
 	switch {
 	case d.From == "" && cmd.Flags().Changed("data-from"):
 		return usageError{cmd, errors.New("--data-from: no loom is given")}

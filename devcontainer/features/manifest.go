@@ -9,12 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
-	"github.com/tailscale/hujson"
-
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // ManifestFile is the name of a feature's own description, InstallFile that of the script that installs it.
@@ -55,30 +53,17 @@ type Option struct {
 // variableName is what may stand before the = of ENV.
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// Limits of a manifest: see the JSON reader of devcontainer.
-const (
-	maxManifest = 1 << 20
-	maxBrackets = 10_000
-)
-
 // readManifest reads the description of the feature whose content is in dir.
 func readManifest(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, ManifestFile)
-	info, err := os.Stat(path)
+	document, err := jsonc.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s has no %s", dir, ManifestFile)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxManifest {
-		return nil, fmt.Errorf("%s: no regular file of at most %d bytes", path, maxManifest)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseManifest(data)
+	m, err := decodeManifest(document.JSON())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -88,15 +73,7 @@ func readManifest(dir string) (*Manifest, error) {
 	return m, nil
 }
 
-func parseManifest(data []byte) (*Manifest, error) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("[")) > maxBrackets {
-		return nil, fmt.Errorf("more than %d objects and arrays", maxBrackets)
-	}
-	data, err := hujson.Standardize(append(slices.Clip(data), '\n'))
-	if err != nil {
-		return nil, err
-	}
+func decodeManifest(data json.RawMessage) (*Manifest, error) {
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, err

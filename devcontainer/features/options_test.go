@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 func TestOptionsBecomeVariables(t *testing.T) {
@@ -51,6 +53,14 @@ func TestOptionsHaveTheirDefaults(t *testing.T) {
 	if got, _, err := without.values(json.RawMessage(`"18"`)); err != nil || len(got) != 0 {
 		t.Errorf("a version where none is declared: %v, %v", got, err)
 	}
+}
+
+func parseManifest(data []byte) (*Manifest, error) {
+	document, err := jsonc.Parse(ManifestFile, data)
+	if err != nil {
+		return nil, err
+	}
+	return decodeManifest(document.JSON())
 }
 
 func TestManifestsThatMakeNoSense(t *testing.T) {

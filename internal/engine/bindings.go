@@ -3,14 +3,11 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"golang.org/x/sync/errgroup"
 )
 
 // Binding is a host port that a container has, or will have when it starts.
@@ -23,51 +20,13 @@ type Binding struct {
 	State     string // the container's, as in Container.State
 }
 
-// Bindings lists the host ports of every container of the engine, Compose's or
-// not, whatever its state, sorted by port. A port that the engine would choose
-// when a stopped container starts is none. Containers that vanish meanwhile are
-// left out.
+// Bindings lists the host ports of every container of the engine, see [Engine.BindingsOf].
 func (e *Engine) Bindings(ctx context.Context) ([]Binding, error) {
-	list, err := e.api.ContainerList(ctx, container.ListOptions{All: true})
+	all, err := e.All(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("host ports: %w", err)
-	}
-	found := make([][]Binding, len(list))
-	var g errgroup.Group
-	g.SetLimit(inspects)
-	for i, s := range list {
-		c := fromSummary(s)
-		if c.State == "running" || c.State == "paused" {
-			for _, p := range c.Published {
-				found[i] = append(found[i], Binding{
-					IP: p.HostIP, Protocol: p.Protocol, Port: p.Host,
-					Container: c.Name, Project: c.Project, State: c.State,
-				})
-			}
-			continue
-		}
-		if unpublishable(s.HostConfig.NetworkMode) {
-			continue
-		}
-		// The list has no ports for a container without a live network.
-		g.Go(func() error {
-			r, err := e.api.ContainerInspect(ctx, s.ID)
-			if cerrdefs.IsNotFound(err) {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("host ports of container %s: %w", c.Name, err)
-			}
-			found[i] = configured(r)
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out := slices.Concat(found...)
-	sortBindings(out)
-	return out, nil
+	return e.BindingsOf(ctx, all)
 }
 
 // unpublishable knows the network modes in which the engine ignores ports.

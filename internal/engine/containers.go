@@ -43,6 +43,8 @@ type Container struct {
 	Forwards  []Published  // of these, what it publishes for other services, which have them among theirs
 	Networks  []string     // names, sorted
 	Addresses []netip.Addr // on these networks, none unless it runs
+
+	networkMode string // as All lists it
 }
 
 // Published is one host port that a running container is reached through.

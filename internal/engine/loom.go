@@ -19,7 +19,7 @@ const (
 	LabelWorkTree = "ai.iloom.worktree" // the work tree's absolute path
 	LabelVersion  = "ai.iloom.version"  // of the plugin that made the container
 	LabelOffset   = "ai.iloom.offset"   // decimal, what was added to every base port
-	// LabelDevContainer is on a dev container: JSON of what its other labels do not tell (loom.DevContainer).
+	// LabelDevContainer is on a dev container: JSON of what its other labels do not tell (devbox.Label).
 	LabelDevContainer = "ai.iloom.devcontainer"
 )
 

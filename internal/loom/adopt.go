@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -103,7 +104,7 @@ func (l *Looms) adopt(ctx context.Context, t *Target, d *dev, c engine.Container
 		// Nothing bears this name yet; a loom has one all the same.
 		k.Project = stack.DefaultName(d.place.Workspace)
 		if t.ID != Main {
-			if k.Project, err = projectName("", t.Repository, t.ID, false); err != nil {
+			if k.Project, err = identity.ProjectName("", t.Repository, t.ID, false); err != nil {
 				return nil, nil, err
 			}
 		}

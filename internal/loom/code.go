@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 )
 
 // NoDevContainerError says that a loom has no dev container that an editor could open.
@@ -34,11 +35,11 @@ func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 	}
 	for _, c := range own {
 		if folder := c.Labels[devcontainer.LabelLocalFolder]; folder != "" && !c.OneOff {
-			d, _, err := l.labelled(ctx, c.Labels)
+			r, err := devbox.RemoteOf(ctx, c.Labels, l.Process.LookupEnv)
 			if err != nil {
 				return "", err
 			}
-			return editorURI(folder, c.Labels[devcontainer.LabelConfigFile], d.WorkspaceFolder)
+			return editorURI(folder, c.Labels[devcontainer.LabelConfigFile], r.WorkspaceFolder)
 		}
 	}
 	if len(own) == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -65,7 +66,7 @@ func (l *Looms) Coming(ctx context.Context, src stack.Source, args []string) (*T
 	if idErr != nil {
 		return nil, nil, idErr
 	}
-	known := number.MatchString(id) || pullRequest.MatchString(id) || projectKey.MatchString(id)
+	known := identity.IsNumber(id) || identity.IsPullRequest(id) || identity.IsKey(id)
 	if !known && here.Git != nil {
 		trees, treesErr := here.Git.Trees(ctx)
 		if treesErr != nil {

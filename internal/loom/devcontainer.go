@@ -12,14 +12,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -120,12 +121,13 @@ func gitOf(repo *worktree.Repository, workspace string) (devcontainer.Git, error
 		return g, nil
 	}
 	g.Common = repo.CommonDir
-	text, err := os.ReadFile(filepath.Join(repo.WorkTree, ".git"))
+	dotGit := filepath.Join(repo.WorkTree, ".git")
+	content, err := os.ReadFile(dotGit)
 	if err != nil {
 		return g, err
 	}
-	g.Pointer = strings.TrimSpace(strings.TrimPrefix(string(text), "gitdir:"))
-	return g, nil
+	g.Pointer, err = gitfile.Written(dotGit, content)
+	return g, err
 }
 
 // findProject finds the Compose project of the folder: the one that the devcontainer.json names, else the one that there
@@ -468,7 +470,7 @@ func (d *dev) finish(p *Plan, o Options) error {
 		return nil
 	}
 	s.CustomLabels = maps.Clone(s.CustomLabels)
-	s.CustomLabels[engine.LabelDevContainer] = d.told().Label()
+	s.CustomLabels[engine.LabelDevContainer] = d.told().String()
 	if d.asked != "" {
 		s.CustomLabels[labelImage] = d.asked
 	}
@@ -511,28 +513,11 @@ func isLink(path string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// DevContainer is what a container's label of ours tells of a dev container beside its other labels.
-type DevContainer struct {
-	RemoteUser      string `json:"remoteUser,omitempty"`
-	WorkspaceFolder string `json:"workspaceFolder,omitempty"`
-	// Said has a hash of what each key of the devcontainer.json said, so that a change can be named.
-	Said map[string]string `json:"said,omitempty"`
-}
-
-// Label is the label's value.
-func (d DevContainer) Label() string {
-	b, err := json.Marshal(d)
-	if err != nil {
-		panic(err) // strings
-	}
-	return string(b)
-}
-
-// told is that of this dev container.
-func (d *dev) told() DevContainer {
-	t := DevContainer{RemoteUser: d.is.RemoteUser, WorkspaceFolder: d.is.WorkspaceFolder, Said: hashes(d.config)}
+// told is the label of this dev container.
+func (d *dev) told() devbox.Label {
+	t := devbox.Label{RemoteUser: d.is.RemoteUser, WorkspaceFolder: d.is.WorkspaceFolder, KeyHashes: hashes(d.config)}
 	if d.built != "" {
-		t.Said["Dockerfile"] = short(d.built)
+		t.KeyHashes["Dockerfile"] = short(d.built)
 	}
 	return t
 }
@@ -565,7 +550,7 @@ func (l *Looms) devHooks(ctx context.Context, d *dev, own []engine.Container, re
 			return fmt.Errorf("container %s: %w", c.Name, err)
 		}
 		hooks.NoWait, hooks.Secrets, hooks.Output = req.NoWait, req.HookSecrets, req.HookOutput
-		err = l.RunHooks(ctx, hooks)
+		err = l.box(c.ID).RunHooks(ctx, hooks)
 		if err == nil {
 			return nil
 		}
@@ -579,8 +564,8 @@ func (l *Looms) devHooks(ctx context.Context, d *dev, own []engine.Container, re
 }
 
 // hooks are those of the dev container's container.
-func (d *dev) hooks(c engine.Container) (HookRequest, error) {
-	hooks := HookRequest{Container: c.ID, WorkspaceFolder: d.workspace.Folder}
+func (d *dev) hooks(c engine.Container) (devbox.HookRequest, error) {
+	hooks := devbox.HookRequest{WorkspaceFolder: d.workspace.Folder}
 	if d.is != nil {
 		hooks.Merged, hooks.RemoteUser = d.is.Merged, d.is.RemoteUser
 		return hooks, nil

@@ -146,7 +146,7 @@ func TestAChangeIsNamed(t *testing.T) {
 			dir := folder(t, map[string]string{".devcontainer/devcontainer.json": was, ".devcontainer/Dockerfile": "FROM x"})
 			before := devOf(t, dir, "")
 			before.is, before.built = &devcontainer.Compiled{}, built(before.config.BuildContext())
-			have := engine.Container{Labels: map[string]string{stack.LabelConfigHash: "old", engine.LabelDevContainer: before.told().Label()}}
+			have := engine.Container{Labels: map[string]string{stack.LabelConfigHash: "old", engine.LabelDevContainer: before.told().String()}}
 
 			assert.NilError(t, os.WriteFile(filepath.Join(dir, ".devcontainer/devcontainer.json"), []byte(tt.file), 0o644))
 			assert.NilError(t, os.WriteFile(filepath.Join(dir, ".devcontainer/Dockerfile"), []byte(tt.dockerfile), 0o644))

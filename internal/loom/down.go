@@ -128,7 +128,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	}
 	project := t.Known.Project
 	if !req.DryRun {
-		if err := l.recoverData(ctx, t.ID, project); err != nil {
+		if err := l.copier().Recover(ctx, t.ID, project); err != nil {
 			return nil, err
 		}
 	}

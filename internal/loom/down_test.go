@@ -12,39 +12,40 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // filesUp does what up does short of containers.
 func (w *testWorld) filesUp(dir, id string) *Plan {
-	w.t.Helper()
-	p, _, err := w.looms.Up(w.t.Context(), UpRequest{Where: in(dir, id), FilesOnly: true})
-	assert.NilError(w.t, err)
+	w.T.Helper()
+	p, _, err := w.looms.Up(w.T.Context(), UpRequest{Where: in(dir, id), FilesOnly: true})
+	assert.NilError(w.T, err)
 	return p
 }
 
 func (w *testWorld) target(dir, id string) *Target {
-	w.t.Helper()
-	target, err := w.looms.Resolve(w.t.Context(), in(dir, id), Ending)
-	assert.NilError(w.t, err)
+	w.T.Helper()
+	target, err := w.looms.Resolve(w.T.Context(), in(dir, id), Ending)
+	assert.NilError(w.T, err)
 	return target
 }
 
 func (w *testWorld) read(parts ...string) string {
-	w.t.Helper()
-	b, err := os.ReadFile(w.path(parts...))
+	w.T.Helper()
+	b, err := os.ReadFile(w.Path(parts...))
 	if errors.Is(err, os.ErrNotExist) {
 		return "none"
 	}
-	assert.NilError(w.t, err)
+	assert.NilError(w.T, err)
 	return string(b)
 }
 
 func TestDownRemovesFilesAndKeepsLeases(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.write("A=1", "shop", ".env")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Write("A=1", "shop", ".env")
 	exclude := w.read("shop", ".git", "info", "exclude")
 	p := w.filesUp(repo, "123")
 
@@ -59,7 +60,7 @@ func TestDownRemovesFilesAndKeepsLeases(t *testing.T) {
 	assert.DeepEqual(t, remains, dry)
 	assert.Equal(t, w.read("shop", ".env"), "A=1")
 	assert.Equal(t, w.read("shop", "compose.override.yaml"), "none")
-	k := w.state().Find(repo, "123")
+	k := w.State().Find(repo, "123")
 	assert.DeepEqual(t, k.Ports, p.Entry.Ports)
 	assert.Equal(t, k.Files, false)
 	assert.Assert(t, strings.HasPrefix(w.read("shop", ".git", "info", "exclude"), "# docker loom 123\n"))
@@ -67,7 +68,7 @@ func TestDownRemovesFilesAndKeepsLeases(t *testing.T) {
 	remains, err = w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{Volumes: true})
 	assert.NilError(t, err)
 	assert.Equal(t, len(remains.Ports)+len(remains.Volumes), 0)
-	assert.Equal(t, len(w.state().Looms), 0)
+	assert.Equal(t, len(w.State().Looms), 0)
 	assert.Equal(t, w.read("shop", ".git", "info", "exclude"), exclude)
 	_, err = w.looms.Resolve(t.Context(), in(repo, "123"), Ending)
 	var unknown *UnknownError
@@ -76,14 +77,14 @@ func TestDownRemovesFilesAndKeepsLeases(t *testing.T) {
 
 func TestDownRemovesAFileThatUpMade(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.filesUp(repo, "123")
 	_, err := w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{})
 	assert.NilError(t, err)
 	assert.Equal(t, w.read("shop", ".env"), "none")
 
-	w.write("", "shop", ".env")
+	w.Write("", "shop", ".env")
 	w.filesUp(repo, "123")
 	_, err = w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{})
 	assert.NilError(t, err)
@@ -92,8 +93,8 @@ func TestDownRemovesAFileThatUpMade(t *testing.T) {
 
 func TestDownTouchesNoFilesOfAnotherLoom(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.filesUp(repo, "123")
 	w.filesUp(repo, "124")
 	env, override := w.read("shop", ".env"), w.read("shop", "compose.override.yaml")
@@ -101,59 +102,59 @@ func TestDownTouchesNoFilesOfAnotherLoom(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, w.read("shop", ".env"), env)
 	assert.Equal(t, w.read("shop", "compose.override.yaml"), override)
-	assert.Equal(t, w.state().FilesOwner(repo).ID, "123")
+	assert.Equal(t, w.State().FilesOwner(repo).ID, "123")
 }
 
 func TestDownOfMainForgetsIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.filesUp(repo, Main)
 	remains, err := w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{})
 	assert.NilError(t, err)
 	assert.Equal(t, len(remains.Ports), 0)
-	assert.Equal(t, len(w.state().Looms), 0)
+	assert.Equal(t, len(w.State().Looms), 0)
 }
 
 func TestDownNeedsNeitherWorkTreeNorRepository(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	tree := w.tree(repo, "issue-7", "seven")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	tree := w.Tree(repo, "issue-7", "seven")
 	w.filesUp(tree, "7")
 	assert.NilError(t, os.RemoveAll(tree))
 	_, err := w.looms.Down(t.Context(), w.target(repo, "7"), DownRequest{})
 	assert.NilError(t, err)
 	assert.NilError(t, os.RemoveAll(repo))
-	other := w.repo("other")
+	other := w.Repo("other")
 	_, err = w.looms.Down(t.Context(), w.target(other, "shop/7"), DownRequest{Volumes: true})
 	assert.NilError(t, err)
-	assert.Equal(t, len(w.state().Looms), 0)
+	assert.Equal(t, len(w.State().Looms), 0)
 }
 
 // Two commands may have found the loom before one of them ended it.
 func TestDownOfALoomThatWasEndedMeanwhileDoesNotBringItBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.filesUp(repo, "123")
 	first, second := w.target(repo, "123"), w.target(repo, "123")
 	_, err := w.looms.Down(t.Context(), first, DownRequest{Volumes: true})
 	assert.NilError(t, err)
 	_, err = w.looms.Down(t.Context(), second, DownRequest{})
 	assert.Error(t, err, "no loom shop/123")
-	assert.Equal(t, len(w.state().Looms), 0)
+	assert.Equal(t, len(w.State().Looms), 0)
 }
 
 func TestDownTakesTheFolderThatTheLoomHasNow(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.filesUp(repo, "123")
 	target := w.target(repo, "123")
-	k := *w.state().Find(repo, "123")
-	k.Dir = w.path("elsewhere")
-	w.know(k)
+	k := *w.State().Find(repo, "123")
+	k.Dir = w.Path("elsewhere")
+	w.Know(k)
 	_, err := w.looms.Down(t.Context(), target, DownRequest{})
 	assert.NilError(t, err)
 	assert.Assert(t, strings.Contains(w.read("shop", ".env"), "docker loom"), "that folder is not the loom's any more")
@@ -161,13 +162,13 @@ func TestDownTakesTheFolderThatTheLoomHasNow(t *testing.T) {
 
 func TestUpOfALoomThatWasEndedMeanwhileLeasesAnew(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.filesUp(repo, "123")
 	target := w.target(repo, "123")
 	_, err := w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{Volumes: true})
 	assert.NilError(t, err)
-	w.know(registry.Loom{ID: "x", Repository: "/other", Project: "q", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 8203}}})
+	w.Know(registry.Loom{ID: "x", Repository: "/other", Project: "q", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 8203}}})
 	assert.NilError(t, w.looms.refresh(t.Context(), target))
 	p, err := w.looms.Plan(t.Context(), target, Options{})
 	assert.NilError(t, err)
@@ -176,49 +177,49 @@ func TestUpOfALoomThatWasEndedMeanwhileLeasesAnew(t *testing.T) {
 
 func TestDownOfALoomOnAnotherEngineIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.know(registry.Loom{ID: "1", Repository: repo, Project: "p", WorkTree: repo, Space: "far"})
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Know(registry.Loom{ID: "1", Repository: repo, Project: "p", WorkTree: repo, Space: "far"})
 	_, err := w.looms.Down(t.Context(), w.target(repo, "1"), DownRequest{Volumes: true})
 	var elsewhere *ElsewhereError
 	assert.Assert(t, errors.As(err, &elsewhere))
 	assert.Error(t, err, "loom shop/1 is on another engine (far): choose its context, as in docker --context NAME loom down")
-	assert.Assert(t, w.state().Find(repo, "1") != nil)
+	assert.Assert(t, w.State().Find(repo, "1") != nil)
 }
 
 func TestDownOfALoomWithoutAnEntryKeepsItInTheRegistry(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.know()
-	w.keep("p_data", "p", "5", repo)
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Know()
+	w.Keep("p_data", "p", "5", repo)
 	remains, err := w.looms.Down(t.Context(), w.target(repo, "5"), DownRequest{})
 	assert.NilError(t, err)
 	assert.DeepEqual(t, remains.Volumes, []string{"p_data"})
-	k := w.state().Find(repo, "5")
+	k := w.State().Find(repo, "5")
 	assert.Assert(t, k != nil)
-	assert.Equal(t, k.Space, remoteSpace)
+	assert.Equal(t, k.Space, worldtest.RemoteSpace)
 }
 
 func TestAProjectThatCannotBeLoadedGoesDownWithoutItsHooks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.filesUp(repo, "123")
 	target := w.target(repo, "123")
 	running := []engine.Container{{State: "running"}}
 	assert.Assert(t, w.looms.hooks(t.Context(), target, running) == nil, "the project has none")
 
-	w.write("services:\n  web: {image: nginx, pre_stop: [{command: [drain]}]}\n", "shop", "compose.yaml")
+	w.Write("services:\n  web: {image: nginx, pre_stop: [{command: [drain]}]}\n", "shop", "compose.yaml")
 	p := w.looms.hooks(t.Context(), target, running)
 	assert.Assert(t, p != nil)
 	assert.Equal(t, p.Name, "iloom-shop-123")
 	assert.Assert(t, w.looms.hooks(t.Context(), target, []engine.Container{{State: "exited"}}) == nil)
 
-	w.write("services: [\n", "shop", "compose.yaml")
-	w.stderr.take()
+	w.Write("services: [\n", "shop", "compose.yaml")
+	w.Stderr.Take()
 	assert.Assert(t, w.looms.hooks(t.Context(), target, running) == nil)
-	said := w.stderr.take()
+	said := w.Stderr.Take()
 	assert.Assert(t, strings.HasPrefix(said, repo+" cannot be loaded ("), said)
 	assert.Equal(t, strings.Count(said, "\n"), 1, said)
 
@@ -229,33 +230,33 @@ func TestAProjectThatCannotBeLoadedGoesDownWithoutItsHooks(t *testing.T) {
 
 func TestPruneTakesOnlyWhatIsSurelyNobodys(t *testing.T) {
 	t.Parallel()
-	for _, endpoint := range []string{local, remote} {
+	for _, endpoint := range []string{worldtest.Local, worldtest.Remote} {
 		w := newWorld(t, endpoint)
-		repo := w.repo("shop")
+		repo := w.Repo("shop")
 		labels := func(id, repo, tree string) map[string]string {
 			return map[string]string{engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: tree}
 		}
-		w.know(
+		w.Know(
 			registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo},                           // merely down
-			registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: w.path("gone")},                 // its work tree is gone
+			registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: w.Path("gone")},                 // its work tree is gone
 			registry.Loom{ID: "3", Repository: repo, Project: "p3"},                                           // its work tree is not known
-			registry.Loom{ID: "4", Repository: repo, Project: "p4", WorkTree: w.path("gone"), Space: "other"}, // on another engine
+			registry.Loom{ID: "4", Repository: repo, Project: "p4", WorkTree: w.Path("gone"), Space: "other"}, // on another engine
 		)
-		w.run(
-			container{name: "a", project: "p1", labels: labels("1", repo, repo)},
-			container{name: "b", project: "p5", labels: labels("5", repo, repo)},
-			container{name: "c", project: "p6", labels: labels("6", w.path("no"), w.path("no"))},
-			container{name: "d", project: "p7", labels: labels("7", repo, w.path("gone"))},
-			container{name: "e", project: "shop", labels: labels(Main, repo, repo)},
+		w.Run(
+			worldtest.Container{Name: "a", Project: "p1", Labels: labels("1", repo, repo)},
+			worldtest.Container{Name: "b", Project: "p5", Labels: labels("5", repo, repo)},
+			worldtest.Container{Name: "c", Project: "p6", Labels: labels("6", w.Path("no"), w.Path("no"))},
+			worldtest.Container{Name: "d", Project: "p7", Labels: labels("7", repo, w.Path("gone"))},
+			worldtest.Container{Name: "e", Project: "shop", Labels: labels(Main, repo, repo)},
 		)
 		list, err := w.looms.Prunable(t.Context())
 		assert.NilError(t, err)
 		var got []string
 		for _, p := range list {
-			got = append(got, p.ID+": "+strings.ReplaceAll(p.Why, w.dir, ""))
+			got = append(got, p.ID+": "+strings.ReplaceAll(p.Why, w.Dir, ""))
 		}
 		want := []string{"2: its work tree /gone is gone", "6: its repository /no is gone", "7: its work tree /gone is gone"}
-		if endpoint == remote {
+		if endpoint == worldtest.Remote {
 			// Other machines use it too, and what is in their registries cannot be known here.
 			want = want[:1]
 		}
@@ -269,16 +270,16 @@ func TestPruneTakesOnlyWhatIsSurelyNobodys(t *testing.T) {
 
 func TestGeneratedFilesAreThoseThatSayTheyAreTheLooms(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	dir := w.path("shop")
+	w := newWorld(t, worldtest.Remote)
+	dir := w.Path("shop")
 	target := &Target{ID: "1", Repository: dir, Known: &registry.Loom{ID: "1", Dir: dir, WorkTree: dir}}
 	assert.Equal(t, len(w.looms.generated(target)), 0, "no folder")
-	w.write("# Made by docker loom for shop/2. It keeps\n", "shop", overrides.OverrideFile)
-	w.write("# Made by docker loom for shop/1. It keeps\n", "shop", ".iloom", "compose.loom.yaml")
-	w.write("A=1\n# >>> docker loom 2\nX=\"1\"\n# <<< docker loom\n", "shop", ".env")
+	w.Write("# Made by docker loom for shop/2. It keeps\n", "shop", overrides.OverrideFile)
+	w.Write("# Made by docker loom for shop/1. It keeps\n", "shop", ".iloom", "compose.loom.yaml")
+	w.Write("A=1\n# >>> docker loom 2\nX=\"1\"\n# <<< docker loom\n", "shop", ".env")
 	files := w.looms.generated(target)
-	assert.DeepEqual(t, files, []overrides.File{{Path: w.path("shop", ".iloom", "compose.loom.yaml")}})
-	w.write("A=1\n# >>> docker loom 1\nX=\"1\"\n# <<< docker loom\nB=2\n", "shop", ".env")
+	assert.DeepEqual(t, files, []overrides.File{{Path: w.Path("shop", ".iloom", "compose.loom.yaml")}})
+	w.Write("A=1\n# >>> docker loom 1\nX=\"1\"\n# <<< docker loom\nB=2\n", "shop", ".env")
 	files = w.looms.generated(target)
 	assert.Equal(t, len(files), 2)
 	assert.Equal(t, string(files[1].Content), "A=1\nB=2\n")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -68,18 +69,18 @@ func (d *dev) drift(project *types.Project, have engine.Container) string {
 	if err != nil || have.Labels[stack.LabelConfigHash] == hash && !d.stale {
 		return ""
 	}
-	var was DevContainer
+	var was devbox.Label
 	if text := have.Labels[engine.LabelDevContainer]; text == "" || json.Unmarshal([]byte(text), &was) != nil {
 		return "its files have changed"
 	}
-	now := d.told().Said
+	now := d.told().KeyHashes
 	var changed []string
-	keys := maps.Clone(was.Said)
+	keys := maps.Clone(was.KeyHashes)
 	maps.Copy(keys, now)
 	dockerfile := false
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		switch {
-		case was.Said[key] == now[key]:
+		case was.KeyHashes[key] == now[key]:
 		case key == "Dockerfile":
 			dockerfile = true
 		default:

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -98,15 +99,15 @@ func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
 	if isSandbox(c) {
 		return 0, &NotRunError{&SandboxServiceError{Service: c.Service, Agent: c.Labels[sandbox.LabelAgent], Loom: c.Labels[engine.LabelLoom]}}
 	}
-	if isDevContainer(c) {
-		if err := l.enter(ctx, c, &req.Process); err != nil {
+	if devbox.IsDevContainer(c) {
+		if err := l.box(c.ID).Enter(ctx, &req.Process); err != nil {
 			return 0, &NotRunError{err}
 		}
 	}
 	l.Teller.Debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
 	code, err := l.Engine.Exec(ctx, c.ID, req.Process)
 	if req.Shell {
-		l.reprobe(c.ID)
+		l.box(c.ID).ForgetEnvironment()
 	}
 	if err != nil && !errors.Is(err, engine.ErrDetached) {
 		err = &NotRunError{err}
@@ -195,14 +196,11 @@ func (l *Looms) registered(ctx context.Context, where Where) *Target {
 	}
 	repository := dir
 	if !info.IsDir() {
-		pointer, err := os.ReadFile(git)
-		if err != nil {
+		at, err := gitfile.Read(git)
+		if err != nil || filepath.Base(filepath.Dir(at)) != "worktrees" {
 			return nil
 		}
-		at := strings.TrimSpace(strings.TrimPrefix(string(pointer), "gitdir:"))
-		if repository = filepath.Dir(filepath.Dir(filepath.Dir(at))); !filepath.IsAbs(at) || filepath.Base(filepath.Dir(at)) != "worktrees" {
-			return nil
-		}
+		repository = filepath.Dir(filepath.Dir(filepath.Dir(at)))
 	}
 	t := &Target{ID: id, Repository: repository, WorkTree: dir, Source: where.Source}
 	if id == "" {
@@ -262,7 +260,7 @@ func (l *Looms) execContainer(t *Target, own []engine.Container, service string,
 func (l *Looms) usual(t *Target, own []engine.Container) (string, error) {
 	var all, web []string
 	for _, c := range own {
-		if isDevContainer(c) {
+		if devbox.IsDevContainer(c) {
 			return c.Service, nil
 		}
 		all = append(all, c.Service)
@@ -281,8 +279,11 @@ func (l *Looms) usual(t *Target, own []engine.Container) (string, error) {
 	return "", &ServicesError{Loom: t.ID, Services: slices.Compact(all)}
 }
 
-// isDevContainer tells a dev container by the label that says which folder it is for. The metadata label alone says
-// nothing: whatever is made from an image with one inherits it.
-func isDevContainer(c engine.Container) bool {
-	return c.Labels[engine.LabelDevContainer] != "" || c.Labels[devcontainer.LabelLocalFolder] != ""
+// box is a dev container's container.
+func (l *Looms) box(id string) *devbox.Box {
+	dir := ""
+	if l.Cache != "" {
+		dir = filepath.Join(l.Cache, "containers")
+	}
+	return &devbox.Box{Engine: l.Engine, Teller: l.Teller, Process: l.Process, CacheDir: dir, ID: id}
 }

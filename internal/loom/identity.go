@@ -1,106 +1,12 @@
 package loom
 
-import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"path/filepath"
-	"regexp"
-	"strings"
-	"text/template"
-	"unicode"
-	"unicode/utf8"
-)
+import "github.com/docker-loom/docker-loom/internal/identity"
 
 // Main is the id of the main checkout's loom: what docker compose up would make.
-const Main = "main"
+const Main = identity.Main
 
 // IDError says that what the user typed is no id.
-type IDError struct{ Typed string }
+type IDError = identity.IDError
 
-// Error quotes what was typed.
-func (e *IDError) Error() string {
-	return fmt.Sprintf("%q is no id: give an issue number, a key such as ENG-324, or a branch", e.Typed)
-}
-
-var (
-	number      = regexp.MustCompile(`^#?0*(\d+)$`)
-	pullRequest = regexp.MustCompile(`(?i)^pr[/-]0*(\d+)$`)
-	projectKey  = regexp.MustCompile(`(?i)^[a-z]{2,}-\d+$`)
-)
-
-// ParseID normalises what the user typed: #123 and 0123 are 123, eng-324 is ENG-324, PR-45 is pr/45; anything else is a
-// branch and stays. Its error is an *IDError.
-func ParseID(typed string) (string, error) {
-	s := strings.TrimSpace(typed)
-	if !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) ||
-		strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) ||
-		strings.HasPrefix(s, "-") || len(s) > 200 || !utf8.ValidString(s) {
-		return "", &IDError{typed}
-	}
-	if m := number.FindStringSubmatch(s); m != nil {
-		return m[1], nil
-	}
-	if m := pullRequest.FindStringSubmatch(s); m != nil {
-		return "pr/" + m[1], nil
-	}
-	if projectKey.MatchString(s) {
-		return strings.ToUpper(s), nil
-	}
-	return s, nil
-}
-
-// projectName makes the Compose project name of a loom: iloom-<repo>-<id>, or what the template of the settings says.
-// The id's hash is added where the id had to be changed to fit, so that two ids never share a name. crowded adds the
-// repository's: another repository has this name already.
-func projectName(format, repository, id string, crowded bool) (string, error) {
-	repo := sanitise(filepath.Base(repository), 30)
-	if repo == "" {
-		repo = "project"
-	}
-	if crowded {
-		repo += "-" + shortHash(repository)
-	}
-	short := sanitise(id, 40)
-	if short != id {
-		short = strings.TrimPrefix(short+"-"+shortHash(id), "-")
-	}
-	if format == "" {
-		return "iloom-" + repo + "-" + short, nil
-	}
-	t, err := template.New("container.projectName").Option("missingkey=error").Parse(format)
-	if err != nil {
-		return "", fmt.Errorf("settings: container.projectName: %w", err)
-	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, map[string]string{"Repo": repo, "ID": short}); err != nil {
-		return "", fmt.Errorf("settings: container.projectName: %w", err)
-	}
-	name := sanitise(b.String(), 80)
-	if name == "" {
-		return "", fmt.Errorf("settings: container.projectName: %q gives no name", format)
-	}
-	return name, nil
-}
-
-// sanitise keeps what Compose allows in a project name, at most limit bytes of it.
-func sanitise(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_', r == '-':
-			return r
-		}
-		return '-'
-	}, strings.ToLower(s))
-	s = strings.TrimLeft(s, "-_")
-	if len(s) > limit {
-		s = s[:limit]
-	}
-	return strings.TrimRight(s, "-_")
-}
-
-func shortHash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])[:8]
-}
+// ParseID normalises what the user typed, see [identity.ParseID].
+func ParseID(typed string) (string, error) { return identity.ParseID(typed) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
 func TestActivityIsWhatSomebodyDoesToALoom(t *testing.T) {
@@ -137,15 +138,15 @@ func TestIdleIsWhatNothingSpeaksAgainst(t *testing.T) {
 
 func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	w.mustPlan(repo, "123", Options{})
 	target, err := w.looms.Resolve(t.Context(), in(repo, "123"), Reading)
 	assert.NilError(t, err)
 	assert.NilError(t, w.looms.Hold(t.Context(), target, time.Time{}))
 	// Another up leases another port, from what it knew before.
 	w.mustPlan(repo, "123", Options{})
-	assert.Check(t, w.state().Find(repo, "123").Held(time.Now()))
+	assert.Check(t, w.State().Find(repo, "123").Held(time.Now()))
 	list, err := w.looms.List(t.Context())
 	assert.NilError(t, err)
 	assert.Check(t, list[0].Held && list[0].HeldUntil == nil)
@@ -154,5 +155,5 @@ func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 	assert.NilError(t, err)
 	held, err := w.looms.Release(t.Context(), target)
 	assert.Check(t, held && err == nil)
-	assert.Check(t, w.state().Find(repo, "123").Hold == nil)
+	assert.Check(t, w.State().Find(repo, "123").Hold == nil)
 }

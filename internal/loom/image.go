@@ -23,6 +23,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/moby/sys/atomicwriter"
 
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
@@ -307,7 +308,7 @@ func candidates(name string) []string {
 func devContainer(own []engine.Container) *engine.Container {
 	var dev *engine.Container
 	for i, c := range own {
-		if !isDevContainer(c) || c.OneOff {
+		if !devbox.IsDevContainer(c) || c.OneOff {
 			continue
 		}
 		if c.State == "running" {

@@ -23,16 +23,19 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
-	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
+
+// dockerHost is read before TestMain hides it from the other tests.
+var dockerHost = os.Getenv("DOCKER_HOST")
 
 // builder is a docker loom that builds images on the real engine.
 type builder struct {
 	*testing.T
 	*Looms
 	api    *client.Client
-	stderr output
+	stderr worldtest.Output
 	unique string
 }
 
@@ -49,9 +52,7 @@ func newBuilder(t *testing.T) *builder {
 	// The builder asks the engine of the options, not the client.
 	assert.NilError(t, docker.Initialize(&flags.ClientOptions{LogLevel: "error", Hosts: []string{api.DaemonHost()}}))
 	b := &builder{T: t, api: api, unique: fmt.Sprintf("test%d-%d", os.Getpid(), time.Now().UnixNano())}
-	making.Lock()
-	defer making.Unlock()
-	b.Looms = &Looms{Stack: stack.New(docker, engine.LabelLoom), Engine: engine.New(api, "default"), Cache: t.TempDir(), Teller: &tell.Writer{Out: &b.stderr, Debug: t.Logf}, Process: host.Current()}
+	b.Looms = &Looms{Stack: worldtest.NewStack(docker), Engine: engine.New(api, "default"), Cache: t.TempDir(), Teller: &tell.Writer{Out: &b.stderr, Debug: t.Logf}, Process: host.Current()}
 	return b
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -87,7 +88,7 @@ func (l *Looms) install(ctx context.Context, p *Plan, d *dev, o Options, compile
 
 // featuresImage is the name of a repository's images with features.
 func featuresImage(repository string) string {
-	return "iloom-" + sanitise(filepath.Base(repository), 30) + "-" + shortHash(repository) + "-features"
+	return "iloom-" + identity.Sanitise(filepath.Base(repository), 30) + "-" + identity.ShortHash(repository) + "-features"
 }
 
 // installOnce builds the image, alone among all processes that want the same one: the others wait and find it there.

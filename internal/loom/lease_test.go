@@ -17,68 +17,69 @@ import (
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // up is what the engine has when the plan was carried out: every service runs and publishes what it should.
-func up(p *Plan) []container {
-	var list []container
+func up(p *Plan) []worldtest.Container {
+	var list []worldtest.Container
 	for name, s := range p.Project.Services {
-		c := container{
-			name: p.Project.Name + "-" + name + "-1", project: p.Project.Name, service: name,
-			labels: map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository, stack.LabelWorkingDir: p.Entry.Dir},
+		c := worldtest.Container{
+			Name: p.Project.Name + "-" + name + "-1", Project: p.Project.Name, Service: name,
+			Labels: map[string]string{engine.LabelLoom: p.ID, engine.LabelRepo: p.Repository, stack.LabelWorkingDir: p.Entry.Dir},
 		}
 		for _, port := range s.Ports {
-			c.published = append(c.published, fmt.Sprintf("%s:%s:%d/%s", port.HostIP, port.Published, port.Target, port.Protocol))
+			c.Published = append(c.Published, fmt.Sprintf("%s:%s:%d/%s", port.HostIP, port.Published, port.Target, port.Protocol))
 		}
 		list = append(list, c)
 	}
 	return list
 }
 
-func stopped(list []container) []container {
+func stopped(list []worldtest.Container) []worldtest.Container {
 	for i := range list {
-		list[i].state, list[i].status = "exited", "Exited (0) 1 second ago"
+		list[i].State, list[i].Status = "exited", "Exited (0) 1 second ago"
 	}
 	return list
 }
 
-func stranger(published string) container {
-	return container{name: "stranger", published: []string{published}}
+func stranger(published string) worldtest.Container {
+	return worldtest.Container{Name: "stranger", Published: []string{published}}
 }
 
 func TestALoomKeepsItsLeasesForLife(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	assert.DeepEqual(t, hostPorts(w.mustPlan(repo, "123", Options{})), []int{4123, 8203})
-	w.write(strings.Replace(shop, `["8080:80"]`, `["8080:80", "9090:90"]`, 1), "shop", "compose.yaml")
-	w.run(stranger("0.0.0.0:9213:1/tcp"))
+	w.Write(strings.Replace(worldtest.Shop, `["8080:80"]`, `["8080:80", "9090:90"]`, 1), "shop", "compose.yaml")
+	w.Run(stranger("0.0.0.0:9213:1/tcp"))
 	assert.DeepEqual(t, hostPorts(w.mustPlan(repo, "123", Options{})), []int{4123, 8203, 9214}) // a port that was added goes alone
-	w.write(shop, "shop", "compose.yaml")
+	w.Write(worldtest.Shop, "shop", "compose.yaml")
 	assert.DeepEqual(t, hostPorts(w.mustPlan(repo, "123", Options{})), []int{4123, 8203, 9214})
-	assert.Equal(t, w.state().Find(repo, "123").Offset, 123)
+	assert.Equal(t, w.State().Find(repo, "123").Offset, 123)
 }
 
 func TestANewLoomGoesWhereNobodyIs(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name string
-		held []container
+		held []worldtest.Container
 		know []registry.Loom
 		want []int
 	}{
 		{"nobody", nil, nil, []int{4123, 8203}},
-		{"another project's container", []container{stranger("0.0.0.0:8203:1/tcp")}, nil, []int{5123, 9203}},
-		{"a stopped one", stopped([]container{stranger("0.0.0.0:8203:1/tcp")}), nil, []int{5123, 9203}},
-		{"another protocol", []container{stranger("0.0.0.0:8203:1/udp")}, nil, []int{4123, 8203}},
+		{"another project's container", []worldtest.Container{stranger("0.0.0.0:8203:1/tcp")}, nil, []int{5123, 9203}},
+		{"a stopped one", stopped([]worldtest.Container{stranger("0.0.0.0:8203:1/tcp")}), nil, []int{5123, 9203}},
+		{"another protocol", []worldtest.Container{stranger("0.0.0.0:8203:1/udp")}, nil, []int{4123, 8203}},
 		{"another loom's lease", nil, []registry.Loom{{ID: "1", Repository: "/other", Project: "p", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 4123}}}}, []int{5123, 9203}},
 		{"a lease on another engine", nil, []registry.Loom{{ID: "1", Repository: "/other", Project: "p", Space: "x", Ports: []ports.Lease{{Protocol: "tcp", Base: 1, Count: 1, Host: 4123}}}}, []int{4123, 8203}},
 	} {
-		w := newWorld(t, remote)
-		repo := w.repo("shop")
-		w.run(tc.held...)
-		w.know(tc.know...)
+		w := newWorld(t, worldtest.Remote)
+		repo := w.Repo("shop")
+		w.Run(tc.held...)
+		w.Know(tc.know...)
 		assert.DeepEqual(t, hostPorts(w.mustPlan(repo, "123", Options{})), tc.want)
 	}
 }
@@ -89,36 +90,36 @@ func TestALeaseHeldByAStranger(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		offset  *int
-		own     func(*Plan) []container
+		own     func(*Plan) []worldtest.Container
 		want    []int
 		failure string
 	}{
-		{name: "moves the loom whole if nothing of it runs", own: func(p *Plan) []container { return stopped(up(p)) }, want: []int{5123, 9203}},
-		{name: "moves the loom whole if nothing of it is there", own: func(*Plan) []container { return nil }, want: []int{5123, 9203}},
-		{name: "is an error if a part of the loom runs", own: func(p *Plan) []container {
+		{name: "moves the loom whole if nothing of it runs", own: func(p *Plan) []worldtest.Container { return stopped(up(p)) }, want: []int{5123, 9203}},
+		{name: "moves the loom whole if nothing of it is there", own: func(*Plan) []worldtest.Container { return nil }, want: []int{5123, 9203}},
+		{name: "is an error if a part of the loom runs", own: func(p *Plan) []worldtest.Container {
 			for _, c := range up(p) {
-				if c.service == "api" {
-					return []container{c}
+				if c.Service == "api" {
+					return []worldtest.Container{c}
 				}
 			}
 			return nil
 		}, failure: "port 8203/tcp, leased to this loom, is held by container stranger"},
 		{
-			name: "is an error if the offset is pinned", offset: &five, own: func(p *Plan) []container { return stopped(up(p)) },
+			name: "is an error if the offset is pinned", offset: &five, own: func(p *Plan) []worldtest.Container { return stopped(up(p)) },
 			failure: "port 8085/tcp of service web is held by container stranger",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, remote)
-			repo := w.repo("shop")
+			w := newWorld(t, worldtest.Remote)
+			repo := w.Repo("shop")
 			p := w.mustPlan(repo, "123", Options{Offset: tc.offset})
-			w.run(append(tc.own(p), stranger("0.0.0.0:"+strconv.Itoa(hostPorts(p)[1])+":1/tcp"))...)
+			w.Run(append(tc.own(p), stranger("0.0.0.0:"+strconv.Itoa(hostPorts(p)[1])+":1/tcp"))...)
 			for _, dry := range []bool{true, false} {
 				moved, err := w.plan(repo, "123", Options{DryRun: dry})
 				if tc.failure != "" {
 					assert.Error(t, err, tc.failure)
-					assert.DeepEqual(t, w.state().Find(repo, "123").Ports, p.Entry.Ports)
+					assert.DeepEqual(t, w.State().Find(repo, "123").Ports, p.Entry.Ports)
 					continue
 				}
 				assert.NilError(t, err)
@@ -131,28 +132,28 @@ func TestALeaseHeldByAStranger(t *testing.T) {
 
 func TestALoomThatIsUpAsksForNoMoreThanItsOwnContainers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	p := w.mustPlan(repo, "123", Options{})
-	w.run(up(p)...)
-	before := len(w.requests())
+	w.Run(up(p)...)
+	before := len(w.Requests())
 	again := w.mustPlan(repo, "123", Options{})
 	assert.DeepEqual(t, again.Entry, p.Entry)
-	for _, r := range w.requests()[before:] {
+	for _, r := range w.Requests()[before:] {
 		assert.Assert(t, r == "GET /info" || r == "GET /containers/json", r)
 	}
 }
 
 func TestAPausedLoomIsNotItsOwnStranger(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, local)
+	w := newWorld(t, worldtest.Local)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	assert.NilError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	// The listener is the engine's proxy.
 	port := l.Addr().(*net.TCPAddr).Port
-	own := container{name: "web", project: "p", service: "web", state: "paused", status: "Up 1 second (Paused)", published: []string{fmt.Sprintf("0.0.0.0:%d:80/tcp", port)}}
-	w.run(own)
+	own := worldtest.Container{Name: "web", Project: "p", Service: "web", State: "paused", Status: "Up 1 second (Paused)", Published: []string{fmt.Sprintf("0.0.0.0:%d:80/tcp", port)}}
+	w.Run(own)
 	all, err := w.looms.world(t.Context(), "p")
 	assert.NilError(t, err)
 	lease := ports.Lease{Protocol: "tcp", Count: 1, Host: port}
@@ -162,7 +163,7 @@ func TestAPausedLoomIsNotItsOwnStranger(t *testing.T) {
 	assert.NilError(t, err)
 	holder, _ = all.holder(lease)
 	assert.Equal(t, holder, "container web")
-	w.run()
+	w.Run()
 	all, err = w.looms.world(t.Context(), "p")
 	assert.NilError(t, err)
 	holder, _ = all.holder(lease)
@@ -171,20 +172,20 @@ func TestAPausedLoomIsNotItsOwnStranger(t *testing.T) {
 
 func TestAPinnedOffsetIsTheOnlyOneTried(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.run(stranger("0.0.0.0:8085:1/tcp"))
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Run(stranger("0.0.0.0:8085:1/tcp"))
 	five, six, zero := 5, 6, 0
 	_, err := w.plan(repo, "123", Options{Offset: &five})
 	var taken *ports.TakenError
 	assert.Assert(t, errors.As(err, &taken), "%v", err)
-	assert.Assert(t, w.state().Find(repo, "123") == nil, "what failed leased nothing")
+	assert.Assert(t, w.State().Find(repo, "123") == nil, "what failed leased nothing")
 	p := w.mustPlan(repo, "123", Options{Offset: &six})
 	assert.DeepEqual(t, hostPorts(p), []int{4006, 8086})
 	assert.DeepEqual(t, hostPorts(w.mustPlan(repo, "123", Options{})), []int{4006, 8086})
-	w.run(up(p)...)
+	w.Run(up(p)...)
 	assert.DeepEqual(t, hostPorts(w.mustPlan(repo, "123", Options{Offset: &zero})), []int{4000, 8080}) // a loom that runs moves too
-	assert.Equal(t, w.state().Find(repo, "123").Offset, 0)
+	assert.Equal(t, w.State().Find(repo, "123").Offset, 0)
 }
 
 func TestMainNeedsItsBasePortsFree(t *testing.T) {
@@ -192,23 +193,23 @@ func TestMainNeedsItsBasePortsFree(t *testing.T) {
 	const profiled = "services:\n  web: {image: nginx, ports: ['8080:80']}\n  debug: {image: nginx, ports: ['9999:99'], profiles: [debug]}\n"
 	for _, tc := range []struct {
 		name  string
-		own   func([]container) []container
+		own   func([]worldtest.Container) []worldtest.Container
 		held  string
 		taken string
 	}{
-		{"nobody has them", func([]container) []container { return nil }, "0.0.0.0:1234:1/tcp", ""},
-		{"a stranger has one", func([]container) []container { return nil }, "0.0.0.0:8080:1/tcp", "port 8080/tcp of service web is held by container stranger"},
-		{"one that no active profile wants", func([]container) []container { return nil }, "0.0.0.0:9999:1/tcp", ""},
-		{"it runs itself", func(own []container) []container { return own }, "0.0.0.0:1234:1/tcp", ""},
+		{"nobody has them", func([]worldtest.Container) []worldtest.Container { return nil }, "0.0.0.0:1234:1/tcp", ""},
+		{"a stranger has one", func([]worldtest.Container) []worldtest.Container { return nil }, "0.0.0.0:8080:1/tcp", "port 8080/tcp of service web is held by container stranger"},
+		{"one that no active profile wants", func([]worldtest.Container) []worldtest.Container { return nil }, "0.0.0.0:9999:1/tcp", ""},
+		{"it runs itself", func(own []worldtest.Container) []worldtest.Container { return own }, "0.0.0.0:1234:1/tcp", ""},
 		{"taken while it was stopped", stopped, "0.0.0.0:8080:1/tcp", "port 8080/tcp of service web is held by container stranger"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, remote)
-			w.write(profiled, "shop", "compose.yaml")
-			dir := w.path("shop")
+			w := newWorld(t, worldtest.Remote)
+			w.Write(profiled, "shop", "compose.yaml")
+			dir := w.Path("shop")
 			p := w.mustPlan(dir, Main, Options{})
-			w.run(append(tc.own(up(p)), stranger(tc.held))...)
+			w.Run(append(tc.own(up(p)), stranger(tc.held))...)
 			_, err := w.plan(dir, Main, Options{})
 			if tc.taken == "" {
 				assert.NilError(t, err)
@@ -221,21 +222,21 @@ func TestMainNeedsItsBasePortsFree(t *testing.T) {
 
 func TestMainNamesAProgramOfTheHostThatHasItsPort(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, local)
+	w := newWorld(t, worldtest.Local)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	assert.NilError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	port := l.Addr().(*net.TCPAddr).Port
-	w.write(fmt.Sprintf("services:\n  web: {image: nginx, ports: ['%d:80']}\n", port), "shop", "compose.yaml")
-	_, err = w.plan(w.path("shop"), Main, Options{})
+	w.Write(fmt.Sprintf("services:\n  web: {image: nginx, ports: ['%d:80']}\n", port), "shop", "compose.yaml")
+	_, err = w.plan(w.Path("shop"), Main, Options{})
 	assert.Error(t, err, fmt.Sprintf("port %d/tcp of service web is held by a program of this host that listens on port %d", port, port))
 }
 
 func TestALoomIsLeasedAnewOnAnotherEngine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.know(
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Know(
 		registry.Loom{
 			ID: "123", Repository: repo, Project: "p", WorkTree: repo, Dir: repo, Offset: 123, Space: "far",
 			Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203}, {Protocol: "tcp", Base: 4000, Count: 1, Host: 4123}},
@@ -244,7 +245,7 @@ func TestALoomIsLeasedAnewOnAnotherEngine(t *testing.T) {
 	)
 	p := w.mustPlan(repo, "123", Options{})
 	assert.DeepEqual(t, hostPorts(p), []int{5123, 9203})
-	assert.Equal(t, w.state().Find(repo, "123").Space, remoteSpace)
+	assert.Equal(t, w.State().Find(repo, "123").Space, worldtest.RemoteSpace)
 }
 
 func TestALoomWhoseLeasesAreLostTakesWhatItsContainersHave(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
@@ -111,7 +112,7 @@ func inOrder(a, b Listed) int {
 
 // natural orders 9 before 123, and numbers before names.
 func natural(a, b string) int {
-	switch na, nb := number.MatchString(a), number.MatchString(b); {
+	switch na, nb := identity.IsNumber(a), identity.IsNumber(b); {
 	case na && nb:
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	case na:

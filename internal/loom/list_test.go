@@ -18,6 +18,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
 func TestNumbersComeBeforeNamesAndByTheirValue(t *testing.T) {
@@ -40,7 +41,7 @@ func TestTheOrderOfIDsIsAnOrder(t *testing.T) {
 
 func TestStateIsThatOfAllContainers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, local)
+	w := newWorld(t, worldtest.Local)
 	c := func(state string, code int) engine.Container {
 		return engine.Container{State: state, ExitCode: code, Created: t0}
 	}
@@ -70,20 +71,20 @@ func TestStateIsThatOfAllContainers(t *testing.T) {
 
 func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
+	w := newWorld(t, worldtest.Remote)
 	labels := func(id, repo string) map[string]string {
 		return map[string]string{engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: "/trees/" + id, engine.LabelOffset: "7"}
 	}
-	w.know(
+	w.Know(
 		registry.Loom{ID: "123", Repository: "/b/shop", Project: "p123", WorkTree: "/b/shop", Offset: 123, Created: t0, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203}}},
 		registry.Loom{ID: "9", Repository: "/b/shop", Project: "p9", WorkTree: "/b/shop", Created: t0, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8089}}},
 		registry.Loom{ID: Main, Repository: "/b/shop", Project: "shop", WorkTree: "/b/shop", Created: t0},
 		registry.Loom{ID: "1", Repository: "/a/shop", Project: "p1", WorkTree: "/a/shop", Created: t0, Space: "far"},
 	)
-	w.run(
-		container{name: "p9-web-1", project: "p9", service: "web", labels: labels("9", "/b/shop"), published: []string{"0.0.0.0:8089:80/tcp"}},
-		container{name: "shop-web-1", project: "shop", service: "web"}, // made by plain docker compose
-		container{name: "x", project: "lost", service: "web", labels: labels("7", "/a/shop")},
+	w.Run(
+		worldtest.Container{Name: "p9-web-1", Project: "p9", Service: "web", Labels: labels("9", "/b/shop"), Published: []string{"0.0.0.0:8089:80/tcp"}},
+		worldtest.Container{Name: "shop-web-1", Project: "shop", Service: "web"}, // made by plain docker compose
+		worldtest.Container{Name: "x", Project: "lost", Service: "web", Labels: labels("7", "/a/shop")},
 	)
 	list, err := w.looms.List(t.Context())
 	assert.NilError(t, err)
@@ -95,9 +96,9 @@ func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 	assert.Equal(t, list[1].Ports[0].URL, "http://192.0.2.1:8089")
 	assert.Equal(t, list[2].Ports[0].Published, 8203, "the leases of one that is down")
 
-	w.goAway()
+	w.GoAway()
 	list, err = w.looms.List(t.Context())
-	assert.Assert(t, unreachable(err), "%v", err)
+	assert.Assert(t, worldtest.Unreachable(err), "%v", err)
 	assert.Equal(t, len(list), 4, "promises are known without an engine, those on others too")
 	for _, l := range list {
 		assert.Equal(t, l.State, "unknown")
@@ -107,13 +108,13 @@ func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 
 func TestPsPrintsTheStableDocument(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, local)
-	repo := w.repo("shop")
-	w.know(registry.Loom{ID: "9", Repository: repo, Project: "p9", WorkTree: repo, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8089}}})
-	w.run(
-		container{name: "p9-web-1", project: "p9", service: "web", published: []string{"0.0.0.0:8089:80/tcp", ":::8089:80/tcp"}, state: "running", status: "Up 1 second (healthy)"},
-		container{name: "p9-once-1", project: "p9", service: "once", state: "exited", status: "Exited (3) 1 second ago"},
-		container{name: "p9-web-run-1", project: "p9", service: "web", labels: map[string]string{"com.docker.compose.oneoff": "True"}},
+	w := newWorld(t, worldtest.Local)
+	repo := w.Repo("shop")
+	w.Know(registry.Loom{ID: "9", Repository: repo, Project: "p9", WorkTree: repo, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8089}}})
+	w.Run(
+		worldtest.Container{Name: "p9-web-1", Project: "p9", Service: "web", Published: []string{"0.0.0.0:8089:80/tcp", ":::8089:80/tcp"}, State: "running", Status: "Up 1 second (healthy)"},
+		worldtest.Container{Name: "p9-once-1", Project: "p9", Service: "once", State: "exited", Status: "Exited (3) 1 second ago"},
+		worldtest.Container{Name: "p9-web-run-1", Project: "p9", Service: "web", Labels: map[string]string{"com.docker.compose.oneoff": "True"}},
 	)
 	r, err := w.looms.Ps(t.Context(), in(repo, "9"))
 	assert.NilError(t, err)
@@ -123,7 +124,7 @@ func TestPsPrintsTheStableDocument(t *testing.T) {
 		`{"name":"once","container":"p9-once-1","state":"exited","health":""},{"name":"web","container":"p9-web-1","state":"running","health":"healthy"}],`+
 		`"ports":[{"service":"web","target":80,"published":8089,"protocol":"tcp","hostIp":"","url":"http://9.localhost:8089"}],"findings":[]}`)
 
-	w.run()
+	w.Run()
 	r, err = w.looms.Ps(t.Context(), in(repo, "9"))
 	assert.NilError(t, err)
 	assert.Equal(t, len(r.Services), 0)
@@ -138,8 +139,8 @@ func TestListAsksASilentEngineForNothing(t *testing.T) {
 			return nil, errors.New("asked")
 		}))
 	assert.NilError(t, err)
-	w := newWorld(t, remote)
-	w.know(registry.Loom{ID: "5", Repository: w.path("shop"), Project: "p5", WorkTree: w.path("shop")})
+	w := newWorld(t, worldtest.Remote)
+	w.Know(registry.Loom{ID: "5", Repository: w.Path("shop"), Project: "p5", WorkTree: w.Path("shop")})
 	w.looms.Engine = engine.New(api, "far", engine.Silent(errors.New("no answer")))
 	list, err := w.looms.List(t.Context())
 	assert.ErrorContains(t, err, "no Docker engine answers at tcp://192.0.2.1:2375 (context far): no answer")

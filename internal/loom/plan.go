@@ -17,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
@@ -150,7 +151,7 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	if err := l.renewSidecar(ctx, p, o); err != nil {
 		return nil, err
 	}
-	p.Entry.Untrusted = p.Entry.Untrusted || pullRequest.MatchString(t.ID)
+	p.Entry.Untrusted = p.Entry.Untrusted || identity.IsPullRequest(t.ID)
 	p.Entry.ID, p.Entry.Repository, p.Entry.WorkTree, p.Entry.Dir, p.Entry.Space = t.ID, t.Repository, t.WorkTree, f.found.Dir, f.space
 	l.inherit(&p.Entry, f.state)
 	if o.Offset != nil {
@@ -315,12 +316,12 @@ func (l *Looms) name(f *facts, p *Plan) error {
 		return nil
 	}
 	for _, crowded := range []bool{false, true} {
-		name, err := projectName(f.settings.Container.ProjectName, p.Repository, p.ID, crowded)
+		name, err := identity.ProjectName(f.settings.Container.ProjectName, p.Repository, p.ID, crowded)
 		if err != nil {
 			return err
 		}
 		if f.settings.Container.ProjectName != "" && crowded {
-			name += "-" + shortHash(p.Repository+"\x00"+p.ID)
+			name += "-" + identity.ShortHash(p.Repository+"\x00"+p.ID)
 		}
 		p.Entry.Project = name
 		if other := byProject(f.state, name); other == nil && !slices.Contains(p.foreign, name) && !sameNamed(f.state, p.Repository, crowded) {

@@ -14,14 +14,16 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
 func TestValuesOfALoomNeverBecomeBases(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
+	w := newWorld(t, worldtest.Remote)
 	state := &registry.State{Looms: []*registry.Loom{
 		{
 			ID: "5", Repository: "/src/shop", Project: "iloom-shop-5", Variables: map[string]string{"WEB_PORT": "3000", "API_PORT": "4000"},
@@ -170,20 +172,20 @@ func TestGeneratedFilesFitWhatTheProjectHas(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, remote)
-			repo := w.repo("shop")
+			w := newWorld(t, worldtest.Remote)
+			repo := w.Repo("shop")
 			for name, text := range tc.files {
 				if text == "" {
 					assert.NilError(t, os.Remove(filepath.Join(repo, name)))
 					continue
 				}
-				w.write(text, "shop", name)
+				w.Write(text, "shop", name)
 			}
 			if tc.link != "" {
 				assert.NilError(t, os.Symlink(tc.link, filepath.Join(repo, ".env")))
 			}
 			if name, gone := strings.CutSuffix(tc.tracked, " -gone"); name != "" {
-				w.git(repo, "add", "-f", name)
+				w.Git(repo, "add", "-f", name)
 				if gone {
 					assert.NilError(t, os.Remove(filepath.Join(repo, name)))
 				}
@@ -196,34 +198,34 @@ func TestGeneratedFilesFitWhatTheProjectHas(t *testing.T) {
 
 func TestGeneratedFilesOfAProjectBelowTheTopAreExcludedWhereTheyAre(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	w.write(shop, "shop", "deploy [x]", "compose.yaml")
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	w.Write(worldtest.Shop, "shop", "deploy [x]", "compose.yaml")
+	repo := w.Repo("shop")
 	p := w.mustPlan(filepath.Join(repo, "deploy [x]"), "123", Options{})
 	assert.DeepEqual(t, p.Excluded, []string{`/deploy \[x]/compose.override.yaml`, `/deploy \[x]/.env`})
 }
 
 func TestWithoutGitNothingIsExcluded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	w.write(shop, "plain", "compose.yaml")
-	p := w.mustPlan(w.path("plain"), "123", Options{})
-	assert.Equal(t, told(p, w.path("plain")), "write compose.override.yaml\nwrite .env")
+	w := newWorld(t, worldtest.Remote)
+	w.Write(worldtest.Shop, "plain", "compose.yaml")
+	p := w.mustPlan(w.Path("plain"), "123", Options{})
+	assert.Equal(t, told(p, w.Path("plain")), "write compose.override.yaml\nwrite .env")
 }
 
 func TestASecondLoomInAFolderRunsFromMemory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	first := w.mustPlan(repo, "123", Options{})
 	assert.NilError(t, w.looms.write(t.Context(), first))
 	second := w.mustPlan(repo, "124", Options{})
 	assert.Equal(t, len(second.Files)+len(second.Excluded), 0)
 	assert.Assert(t, second.Notes[len(second.Notes)-1] == "the generated files of "+repo+" belong to loom 123: loom 124 runs from memory, and plain docker compose there does not see it")
 	assert.DeepEqual(t, hostPorts(second), []int{4124, 8204})
-	assert.Equal(t, w.state().FilesOwner(repo).ID, "123")
+	assert.Equal(t, w.State().FilesOwner(repo).ID, "123")
 	// Where the first was taken down, the folder is free for the other.
-	w.know(registry.Loom{ID: "123", Repository: repo, Project: first.Entry.Project, WorkTree: repo, Dir: repo, Ports: first.Entry.Ports})
+	w.Know(registry.Loom{ID: "123", Repository: repo, Project: first.Entry.Project, WorkTree: repo, Dir: repo, Ports: first.Entry.Ports})
 	assert.Equal(t, told(w.mustPlan(repo, "124", Options{}), repo), "write compose.override.yaml\nwrite .env\nexclude /compose.override.yaml\nexclude /.env")
 }
 
@@ -248,23 +250,23 @@ func TestTwoLoomsNeverWriteTheSameData(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, remote)
-			dir := w.path("shop")
-			w.write(fmt.Sprintf(data, tc.bind), "shop", "compose.yaml")
-			w.write("", "shop", "src", "file")
+			w := newWorld(t, worldtest.Remote)
+			dir := w.Path("shop")
+			w.Write(fmt.Sprintf(data, tc.bind), "shop", "compose.yaml")
+			w.Write("", "shop", "src", "file")
 			if tc.git {
-				w.git(dir, "init", "-q")
-				w.git(dir, "add", ".")
-				w.git(dir, "commit", "-q", "-m", "first")
+				w.Git(dir, "init", "-q")
+				w.Git(dir, "add", ".")
+				w.Git(dir, "commit", "-q", "-m", "first")
 			}
-			w.write("", "shop", "data", "file")
+			w.Write("", "shop", "data", "file")
 			labels := map[string]string{stack.LabelWorkingDir: dir}
 			switch tc.first {
 			case Main:
 				labels[engine.LabelLoom], labels[engine.LabelRepo] = Main, dir
-				w.run(container{name: "shop-db-1", project: "shop", service: "db", labels: labels})
+				w.Run(worldtest.Container{Name: "shop-db-1", Project: "shop", Service: "db", Labels: labels})
 			case "compose":
-				w.run(container{name: "shop-db-1", project: "shop", service: "db", labels: labels})
+				w.Run(worldtest.Container{Name: "shop-db-1", Project: "shop", Service: "db", Labels: labels})
 			default:
 				w.mustPlan(dir, tc.first, Options{})
 			}
@@ -276,7 +278,7 @@ func TestTwoLoomsNeverWriteTheSameData(t *testing.T) {
 			var shared *SharedDataError
 			assert.Assert(t, errors.As(err, &shared), "%v", err)
 			assert.Equal(t, strings.ReplaceAll(err.Error(), dir, "DIR"), tc.refused)
-			assert.Assert(t, w.state().Find(dir, "124") == nil, "a refused loom leases nothing")
+			assert.Assert(t, w.State().Find(dir, "124") == nil, "a refused loom leases nothing")
 			if tc.first != "123" {
 				// main itself may go on.
 				w.mustPlan(dir, Main, Options{})
@@ -287,12 +289,12 @@ func TestTwoLoomsNeverWriteTheSameData(t *testing.T) {
 
 func TestMainWouldShareDataWithALoomThatRunsInItsFolder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	dir := w.path("plain")
-	w.write("services:\n  db:\n    image: postgres\n    volumes: [./data:/var/lib/postgresql/data]\n", "plain", "compose.yaml")
+	w := newWorld(t, worldtest.Remote)
+	dir := w.Path("plain")
+	w.Write("services:\n  db:\n    image: postgres\n    volumes: [./data:/var/lib/postgresql/data]\n", "plain", "compose.yaml")
 	p := w.mustPlan(dir, "123", Options{})
 	w.mustPlan(dir, Main, Options{})
-	w.run(container{name: "x", project: p.Entry.Project, service: "db", labels: map[string]string{engine.LabelLoom: "123", engine.LabelRepo: dir, stack.LabelWorkingDir: dir}})
+	w.Run(worldtest.Container{Name: "x", Project: p.Entry.Project, Service: "db", Labels: map[string]string{engine.LabelLoom: "123", engine.LabelRepo: dir, stack.LabelWorkingDir: dir}})
 	_, err := w.plan(dir, Main, Options{})
 	var shared *SharedDataError
 	assert.Assert(t, errors.As(err, &shared), "%v", err)
@@ -302,8 +304,8 @@ func TestMainWouldShareDataWithALoomThatRunsInItsFolder(t *testing.T) {
 
 func TestMainIsWhatPlainComposeMakes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	p := w.mustPlan(repo, "", Options{})
 	assert.Equal(t, p.ID, Main)
 	assert.Equal(t, p.Project.Name, "shop")
@@ -311,20 +313,20 @@ func TestMainIsWhatPlainComposeMakes(t *testing.T) {
 	assert.Equal(t, p.Project.Services["web"].Ports[0].Published, "8080")
 	_, labelled := p.Project.Services["web"].Labels[engine.LabelLoom]
 	assert.Assert(t, !labelled, "labels are hashed")
-	k := w.state().Find(repo, Main)
+	k := w.State().Find(repo, Main)
 	assert.Equal(t, len(k.Ports), 0, "main promises nothing")
 	assert.Equal(t, k.Files, false)
 
 	// A new name in the files is what docker compose up would use now.
-	w.write("name: renamed\n"+shop, "shop", "compose.yaml")
+	w.Write("name: renamed\n"+worldtest.Shop, "shop", "compose.yaml")
 	assert.Equal(t, w.mustPlan(repo, "", Options{}).Project.Name, "renamed")
-	assert.Equal(t, w.state().Find(repo, Main).Project, "renamed")
+	assert.Equal(t, w.State().Find(repo, Main).Project, "renamed")
 }
 
 func TestMainWithAnOffsetIsALoomOfTheSameName(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	thousand := 1000
 	p := w.mustPlan(repo, "main", Options{Offset: &thousand})
 	assert.Equal(t, p.Project.Name, "shop")
@@ -341,31 +343,31 @@ func TestMainWithAnOffsetIsALoomOfTheSameName(t *testing.T) {
 
 func TestLoomsKeepTheirNamesAndNeverTakeAnothers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	a, b, c := w.repo("a", "shop"), w.repo("b", "shop"), w.repo("c", "a-shop")
+	w := newWorld(t, worldtest.Remote)
+	a, b, c := w.Repo("a", "shop"), w.Repo("b", "shop"), w.Repo("c", "a-shop")
 	other := map[string]string{engine.LabelLoom: "77", engine.LabelRepo: "/home/bob/shop"}
-	w.run(container{name: "bobs", project: "iloom-a-shop-77", service: "web", labels: other})
+	w.Run(worldtest.Container{Name: "bobs", Project: "iloom-a-shop-77", Service: "web", Labels: other})
 
 	assert.Equal(t, w.mustPlan(a, "123", Options{}).Entry.Project, "iloom-shop-123")
-	assert.Equal(t, w.mustPlan(b, "123", Options{}).Entry.Project, "iloom-shop-"+shortHash(b)+"-123", "another repository has the name")
-	assert.Equal(t, w.mustPlan(b, "5", Options{}).Entry.Project, "iloom-shop-"+shortHash(b)+"-5")
+	assert.Equal(t, w.mustPlan(b, "123", Options{}).Entry.Project, "iloom-shop-"+identity.ShortHash(b)+"-123", "another repository has the name")
+	assert.Equal(t, w.mustPlan(b, "5", Options{}).Entry.Project, "iloom-shop-"+identity.ShortHash(b)+"-5")
 	assert.Equal(t, w.mustPlan(a, "123", Options{}).Entry.Project, "iloom-shop-123", "it stays")
 	assert.Equal(t, w.mustPlan(c, "123", Options{}).Entry.Project, "iloom-a-shop-123")
-	assert.Equal(t, w.mustPlan(c, "77", Options{}).Entry.Project, "iloom-a-shop-"+shortHash(c)+"-77", "another user's registry has the name")
+	assert.Equal(t, w.mustPlan(c, "77", Options{}).Entry.Project, "iloom-a-shop-"+identity.ShortHash(c)+"-77", "another user's registry has the name")
 
-	w.write(`{"container": {"projectName": "{{.Repo}}"}}`, "c", "a-shop", ".iloom", "settings.json")
+	w.Write(`{"container": {"projectName": "{{.Repo}}"}}`, "c", "a-shop", ".iloom", "settings.json")
 	assert.Equal(t, w.mustPlan(c, "6", Options{}).Entry.Project, "a-shop")
-	assert.Equal(t, w.mustPlan(c, "7", Options{}).Entry.Project, "a-shop-"+shortHash(c)+"-"+shortHash(c+"\x007"), "a template that does not name the id")
+	assert.Equal(t, w.mustPlan(c, "7", Options{}).Entry.Project, "a-shop-"+identity.ShortHash(c)+"-"+identity.ShortHash(c+"\x007"), "a template that does not name the id")
 	assert.Equal(t, w.mustPlan(c, "123", Options{}).Entry.Project, "iloom-a-shop-123", "a template is for new looms")
 }
 
 // Every process reads the registry, plans, and leases last: what they chose by then may be somebody else's.
 func TestLoomsThatAreMadeAtOnceShareNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
+	w := newWorld(t, worldtest.Remote)
 	var dirs, ids []string
 	for i := range 6 {
-		dirs, ids = append(dirs, w.repo(fmt.Sprint(i), "shop")), append(ids, "123")
+		dirs, ids = append(dirs, w.Repo(fmt.Sprint(i), "shop")), append(ids, "123")
 	}
 	for i := range 6 {
 		dirs, ids = append(dirs, dirs[0]), append(ids, fmt.Sprint(200+i))
@@ -382,7 +384,7 @@ func TestLoomsThatAreMadeAtOnceShareNothing(t *testing.T) {
 
 	projects, owners := map[string]bool{}, map[string]int{}
 	var taken ports.Index
-	for _, k := range w.state().Looms {
+	for _, k := range w.State().Looms {
 		assert.Assert(t, !projects[k.Project], "two looms are project %s", k.Project)
 		projects[k.Project] = true
 		if k.Files {
@@ -403,8 +405,8 @@ func TestLoomsThatAreMadeAtOnceShareNothing(t *testing.T) {
 
 func TestOneLoomThatIsMadeTwiceAtOnceIsOne(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	plans := make([]*Plan, 6)
 	errs := make([]error, len(plans))
 	var all sync.WaitGroup
@@ -415,7 +417,7 @@ func TestOneLoomThatIsMadeTwiceAtOnceIsOne(t *testing.T) {
 	}
 	all.Wait()
 	assert.NilError(t, errors.Join(errs...))
-	assert.Equal(t, len(w.state().Looms), 1)
+	assert.Equal(t, len(w.State().Looms), 1)
 	for _, p := range plans {
 		assert.Equal(t, p.Entry.Project, "iloom-shop-123")
 		assert.DeepEqual(t, p.Entry.Ports, plans[0].Entry.Ports)
@@ -424,13 +426,13 @@ func TestOneLoomThatIsMadeTwiceAtOnceIsOne(t *testing.T) {
 
 func TestADryRunChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	p, result, err := w.looms.Up(t.Context(), UpRequest{Where: in(repo, "123"), Options: Options{DryRun: true}})
 	assert.NilError(t, err)
 	assert.Assert(t, result == nil)
 	assert.DeepEqual(t, hostPorts(p), []int{4123, 8203})
-	_, err = os.Stat(w.path("registry"))
+	_, err = os.Stat(w.Path("registry"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	entries, err := os.ReadDir(repo)
 	assert.NilError(t, err)
@@ -439,16 +441,16 @@ func TestADryRunChangesNothing(t *testing.T) {
 		names = append(names, e.Name())
 	}
 	assert.DeepEqual(t, names, []string{".git", "compose.yaml"})
-	for _, r := range w.requests() {
+	for _, r := range w.Requests() {
 		assert.Assert(t, strings.HasPrefix(r, "GET ") || strings.HasPrefix(r, "HEAD "), r)
 	}
 }
 
 func TestFilesOnlyWritesWhatThePlanSaysAndThenNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.write("A=1", "shop", ".env")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Write("A=1", "shop", ".env")
 	up := func() *Result {
 		t.Helper()
 		_, result, err := w.looms.Up(t.Context(), UpRequest{Where: in(repo, "123"), FilesOnly: true})
@@ -475,14 +477,14 @@ func TestFilesOnlyWritesWhatThePlanSaysAndThenNothing(t *testing.T) {
 
 func TestSwitchedOffSettingsStopALoom(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	file := w.write(`{"container": {"enabled": false}}`, "shop", ".iloom", "settings.json")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	file := w.Write(`{"container": {"enabled": false}}`, "shop", ".iloom", "settings.json")
 	_, err := w.plan(repo, "123", Options{})
 	var disabled *DisabledError
 	assert.Assert(t, errors.As(err, &disabled))
 	assert.Error(t, err, "container.enabled is false in the settings ("+file+")")
-	assert.Assert(t, w.state().Fresh)
+	assert.Assert(t, w.State().Fresh)
 }
 
 func TestADockerfilesPortComesFromTheSettingsElseFromExpose(t *testing.T) {
@@ -502,12 +504,12 @@ func TestADockerfilesPortComesFromTheSettingsElseFromExpose(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, remote)
-			file := w.write("FROM scratch\n"+tc.dockerfile+"\n", "app", "Dockerfile")
+			w := newWorld(t, worldtest.Remote)
+			file := w.Write("FROM scratch\n"+tc.dockerfile+"\n", "app", "Dockerfile")
 			if tc.settings != "" {
-				w.write(tc.settings, "app", ".iloom", "settings.json")
+				w.Write(tc.settings, "app", ".iloom", "settings.json")
 			}
-			p, err := w.plan(w.path("app"), "123", Options{})
+			p, err := w.plan(w.Path("app"), "123", Options{})
 			if tc.published == "" {
 				var none *NoPortError
 				assert.Assert(t, errors.As(err, &none))
@@ -524,9 +526,9 @@ func TestADockerfilesPortComesFromTheSettingsElseFromExpose(t *testing.T) {
 
 func TestVariablesFollowOnlyWhereNothingElseWouldChange(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.path("shop")
-	w.write(`services:
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Path("shop")
+	w.Write(`services:
   web:
     image: nginx
     ports: ["${WEB_PORT:-3000}:80", "${ILOOM_PORT_ADMIN:-9000}:90"]
@@ -557,8 +559,8 @@ func TestVariablesFollowOnlyWhereNothingElseWouldChange(t *testing.T) {
 }
 
 func TestAShellWithALoomsEnvironmentDoesNotDoubleItsOffset(t *testing.T) {
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	first := w.mustPlan(repo, "123", Options{})
 	for _, v := range first.Env {
 		t.Setenv(v.Name, v.Value)

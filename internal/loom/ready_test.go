@@ -11,6 +11,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
 // t0 is a moment.
@@ -36,7 +37,7 @@ func said(v verdict) string {
 
 func TestAServiceIsReadyByHealthByItsEndOrByItsPorts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, local)
+	w := newWorld(t, worldtest.Local)
 	published := []engine.Published{{Target: 80, Protocol: "tcp", Host: 8203}, {Target: 53, Protocol: "udp", Host: 5300}}
 	for _, tc := range []struct {
 		restart string
@@ -83,7 +84,7 @@ func TestAServiceIsReadyByHealthByItsEndOrByItsPorts(t *testing.T) {
 
 func TestReadinessIsThatOfAllServices(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, local)
+	w := newWorld(t, worldtest.Local)
 	none := 0
 	plan := &Plan{Target: &Target{ID: "1"}, Project: &types.Project{Services: types.Services{
 		"web": {Name: "web"}, "db": {Name: "db"}, "migrate": {Name: "migrate"}, "off": {Name: "off", Scale: &none},
@@ -112,18 +113,18 @@ func TestBrowsersFindPortsThatMaySpeakHTTP(t *testing.T) {
 		protocol, ip string
 		url, dialled string
 	}{
-		{local, Main, 80, "tcp", "", "http://localhost:8203", "localhost:8203"},
-		{local, "123", 80, "tcp", "", "http://123.localhost:8203", "localhost:8203"},
-		{local, "feat/X_y", 80, "tcp", "0.0.0.0", "http://feat-x-y.localhost:8203", "localhost:8203"},
-		{local, "日本", 80, "tcp", "", "http://localhost:8203", "localhost:8203"},
-		{local, Main, 443, "tcp", "::", "https://localhost:8203", "localhost:8203"},
-		{local, Main, 8443, "tcp", "127.0.0.1", "https://localhost:8203", "127.0.0.1:8203"},
-		{local, "123", 3000, "tcp", "192.168.1.2", "http://192.168.1.2:8203", "192.168.1.2:8203"},
-		{local, "123", 3000, "tcp", "::1", "http://[::1]:8203", "[::1]:8203"},
-		{local, Main, 5432, "tcp", "", "", "localhost:8203"},
-		{local, Main, 80, "udp", "", "", "localhost:8203"},
-		{local, Main, 80, "", "", "http://localhost:8203", "localhost:8203"},
-		{remote, "123", 80, "tcp", "", "http://192.0.2.1:8203", "192.0.2.1:8203"},
+		{worldtest.Local, Main, 80, "tcp", "", "http://localhost:8203", "localhost:8203"},
+		{worldtest.Local, "123", 80, "tcp", "", "http://123.localhost:8203", "localhost:8203"},
+		{worldtest.Local, "feat/X_y", 80, "tcp", "0.0.0.0", "http://feat-x-y.localhost:8203", "localhost:8203"},
+		{worldtest.Local, "日本", 80, "tcp", "", "http://localhost:8203", "localhost:8203"},
+		{worldtest.Local, Main, 443, "tcp", "::", "https://localhost:8203", "localhost:8203"},
+		{worldtest.Local, Main, 8443, "tcp", "127.0.0.1", "https://localhost:8203", "127.0.0.1:8203"},
+		{worldtest.Local, "123", 3000, "tcp", "192.168.1.2", "http://192.168.1.2:8203", "192.168.1.2:8203"},
+		{worldtest.Local, "123", 3000, "tcp", "::1", "http://[::1]:8203", "[::1]:8203"},
+		{worldtest.Local, Main, 5432, "tcp", "", "", "localhost:8203"},
+		{worldtest.Local, Main, 80, "udp", "", "", "localhost:8203"},
+		{worldtest.Local, Main, 80, "", "", "http://localhost:8203", "localhost:8203"},
+		{worldtest.Remote, "123", 80, "tcp", "", "http://192.0.2.1:8203", "192.0.2.1:8203"},
 		{"ssh://me@box", "123", 80, "tcp", "0.0.0.0", "http://box:8203", "box:8203"},
 		{"tcp://[2001:db8::1]:2375", "123", 80, "tcp", "", "http://[2001:db8::1]:8203", "[2001:db8::1]:8203"},
 	} {

@@ -14,52 +14,53 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
 // resolved is a target as a line, with the machine's folder left out: id, repository, work tree, folder of the search, and
 // whether the registry knows the loom.
 func (w *testWorld) resolved(where Where, purpose Purpose) string {
-	w.t.Helper()
-	target, err := w.looms.Resolve(w.t.Context(), where, purpose)
-	if quick := w.looms.registered(w.t.Context(), where); quick != nil {
-		slow, err := w.looms.Resolve(w.t.Context(), where, Reading)
-		assert.NilError(w.t, err)
-		assert.Equal(w.t, quick.Name(), slow.Name())
-		assert.Equal(w.t, quick.Repository, slow.Repository)
-		assert.Equal(w.t, quick.Known.Project, slow.Known.Project)
+	w.T.Helper()
+	target, err := w.looms.Resolve(w.T.Context(), where, purpose)
+	if quick := w.looms.registered(w.T.Context(), where); quick != nil {
+		slow, err := w.looms.Resolve(w.T.Context(), where, Reading)
+		assert.NilError(w.T, err)
+		assert.Equal(w.T, quick.Name(), slow.Name())
+		assert.Equal(w.T, quick.Repository, slow.Repository)
+		assert.Equal(w.T, quick.Known.Project, slow.Known.Project)
 	}
 	if err != nil {
-		return "error: " + strings.ReplaceAll(err.Error(), w.dir, "")
+		return "error: " + strings.ReplaceAll(err.Error(), w.Dir, "")
 	}
 	known := ""
 	if target.Known != nil {
 		known = " known"
 	}
-	short := func(path string) string { return strings.TrimPrefix(path, w.dir) }
+	short := func(path string) string { return strings.TrimPrefix(path, w.Dir) }
 	return target.ID + " of " + short(target.Repository) + " in " + short(target.WorkTree) + ", from " + short(target.Source.Dir) + known
 }
 
 func TestResolveWithoutAnIDTakesTheLoomOfTheFolder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.tree(repo, "feat/issue-7__login", "shop-looms", "a")
-	w.tree(repo, "other", "shop-looms", "x_pr_45")
-	w.tree(repo, "feat/y", "shop-looms", "y")
-	w.tree(repo, "issue-0012", "shop-looms", "padded")
-	w.tree(repo, "issue-main", "shop-looms", "z")
-	w.tree(repo, "", "shop-looms", "bisect")
-	w.tree(repo, "kept", "shop-looms", "kept")
-	w.tree(repo, "issue-9", "shop-looms", "nine")
-	w.write("", "shop", "sub", "deep", "file")
-	w.write("", "shop-looms", "a", "sub", "file")
-	w.write(shop, "plain", "compose.yaml")
-	w.write("", "plain", "sub", "file")
-	w.write("", "nothing", "file")
-	assert.NilError(t, os.Symlink(w.path("shop-looms", "a", "sub"), w.path("link")))
-	w.know(
-		registry.Loom{ID: "old", Repository: repo, Project: "p-old", WorkTree: w.path("shop-looms", "kept")},
-		registry.Loom{ID: "9", Repository: repo, Project: "p-9", WorkTree: w.path("shop-looms", "gone")},
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Tree(repo, "feat/issue-7__login", "shop-looms", "a")
+	w.Tree(repo, "other", "shop-looms", "x_pr_45")
+	w.Tree(repo, "feat/y", "shop-looms", "y")
+	w.Tree(repo, "issue-0012", "shop-looms", "padded")
+	w.Tree(repo, "issue-main", "shop-looms", "z")
+	w.Tree(repo, "", "shop-looms", "bisect")
+	w.Tree(repo, "kept", "shop-looms", "kept")
+	w.Tree(repo, "issue-9", "shop-looms", "nine")
+	w.Write("", "shop", "sub", "deep", "file")
+	w.Write("", "shop-looms", "a", "sub", "file")
+	w.Write(worldtest.Shop, "plain", "compose.yaml")
+	w.Write("", "plain", "sub", "file")
+	w.Write("", "nothing", "file")
+	assert.NilError(t, os.Symlink(w.Path("shop-looms", "a", "sub"), w.Path("link")))
+	w.Know(
+		registry.Loom{ID: "old", Repository: repo, Project: "p-old", WorkTree: w.Path("shop-looms", "kept")},
+		registry.Loom{ID: "9", Repository: repo, Project: "p-9", WorkTree: w.Path("shop-looms", "gone")},
 	)
 	for _, tc := range []struct{ name, dir, want string }{
 		{"the main checkout", "shop", "main of /shop in /shop, from /shop"},
@@ -79,19 +80,19 @@ func TestResolveWithoutAnIDTakesTheLoomOfTheFolder(t *testing.T) {
 		{"no git, below", "plain/sub", "main of /plain in /plain, from /plain/sub"},
 		{"neither git nor project", "nothing", "main of /nothing in /nothing, from /nothing"},
 	} {
-		assert.Check(t, w.resolved(in(w.path(tc.dir), ""), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.path(tc.dir), ""), Making))
+		assert.Check(t, w.resolved(in(w.Path(tc.dir), ""), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.Path(tc.dir), ""), Making))
 	}
 }
 
 func TestARegisteredWorkTreeIsFoundWithoutGit(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.tree(repo, "issue-7", "shop-looms", "a")
-	w.write("", "shop", "sub", "file")
-	w.know(
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Tree(repo, "issue-7", "shop-looms", "a")
+	w.Write("", "shop", "sub", "file")
+	w.Know(
 		registry.Loom{ID: "main", Repository: repo, Project: "p-main", WorkTree: repo},
-		registry.Loom{ID: "7", Repository: repo, Project: "p-7", WorkTree: w.path("shop-looms", "a")},
+		registry.Loom{ID: "7", Repository: repo, Project: "p-7", WorkTree: w.Path("shop-looms", "a")},
 	)
 	for _, tc := range []struct{ dir, id, want string }{
 		{"shop/sub", "", "p-main"},
@@ -101,7 +102,7 @@ func TestARegisteredWorkTreeIsFoundWithoutGit(t *testing.T) {
 		{"shop", "8", ""},
 	} {
 		got := ""
-		if found := w.looms.registered(t.Context(), in(w.path(tc.dir), tc.id)); found != nil {
+		if found := w.looms.registered(t.Context(), in(w.Path(tc.dir), tc.id)); found != nil {
 			got = found.Known.Project
 		}
 		assert.Check(t, got == tc.want, "%s %s: %s", tc.dir, tc.id, got)
@@ -110,20 +111,20 @@ func TestARegisteredWorkTreeIsFoundWithoutGit(t *testing.T) {
 
 func TestResolveWithAnIDTakesTheWorkTreeThatBelongsToIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.tree(repo, "feat/issue-7__login", "looms", "a")
-	w.tree(repo, "other", "looms", "x_pr_45")
-	w.tree(repo, "feat/y", "looms", "y")
-	w.tree(repo, "eng-3", "looms", "e")
-	w.tree(repo, "b", "looms", "88")
-	gone := w.tree(repo, "issue-66", "looms", "gone")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Tree(repo, "feat/issue-7__login", "looms", "a")
+	w.Tree(repo, "other", "looms", "x_pr_45")
+	w.Tree(repo, "feat/y", "looms", "y")
+	w.Tree(repo, "eng-3", "looms", "e")
+	w.Tree(repo, "b", "looms", "88")
+	gone := w.Tree(repo, "issue-66", "looms", "gone")
 	assert.NilError(t, os.RemoveAll(gone))
-	w.write("", "shop", "sub", "file")
-	w.write("", "looms", "a", "sub", "file")
-	w.know(
-		registry.Loom{ID: "500", Repository: repo, Project: "p-500", WorkTree: w.path("looms", "y"), Dir: w.path("looms", "y")},
-		registry.Loom{ID: "501", Repository: repo, Project: "p-501", WorkTree: w.path("looms", "deleted"), Dir: w.path("looms", "deleted")},
+	w.Write("", "shop", "sub", "file")
+	w.Write("", "looms", "a", "sub", "file")
+	w.Know(
+		registry.Loom{ID: "500", Repository: repo, Project: "p-500", WorkTree: w.Path("looms", "y"), Dir: w.Path("looms", "y")},
+		registry.Loom{ID: "501", Repository: repo, Project: "p-501", WorkTree: w.Path("looms", "deleted"), Dir: w.Path("looms", "deleted")},
 	)
 	for _, tc := range []struct{ name, dir, id, want string }{
 		{"its branch", "shop", "7", "7 of /shop in /looms/a, from /looms/a"},
@@ -140,19 +141,19 @@ func TestResolveWithAnIDTakesTheWorkTreeThatBelongsToIt(t *testing.T) {
 		{"the registry's is gone: the folder", "shop", "501", "501 of /shop in /shop, from /shop known"},
 		{"no id", "shop", "--", `error: "--" is no id: give an issue number, a key such as ENG-324, or a branch`},
 	} {
-		assert.Check(t, w.resolved(in(w.path(tc.dir), tc.id), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.path(tc.dir), tc.id), Making))
+		assert.Check(t, w.resolved(in(w.Path(tc.dir), tc.id), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.Path(tc.dir), tc.id), Making))
 	}
 }
 
 func TestResolveSaysWhichFolderItTook(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	seven := w.tree(repo, "issue-7", "looms", "seven")
-	w.tree(repo, "issue-8", "looms", "eight")
-	w.know(
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	seven := w.Tree(repo, "issue-7", "looms", "seven")
+	w.Tree(repo, "issue-8", "looms", "eight")
+	w.Know(
 		registry.Loom{ID: "7", Repository: repo, Project: "p-7", WorkTree: repo},
-		registry.Loom{ID: "9", Repository: repo, Project: "p-9", WorkTree: w.path("looms", "gone")},
+		registry.Loom{ID: "9", Repository: repo, Project: "p-9", WorkTree: w.Path("looms", "gone")},
 	)
 	for _, tc := range []struct {
 		name, dir, id string
@@ -160,7 +161,7 @@ func TestResolveSaysWhichFolderItTook(t *testing.T) {
 	}{
 		{"a work tree of its own", repo, "8", nil},
 		{"none", repo, "123", []string{"no work tree belongs to 123: using this folder, " + repo}},
-		{"gone", repo, "9", []string{"no work tree belongs to 9: using this folder, " + repo, "the loom's work tree " + w.path("looms", "gone") + " is gone"}},
+		{"gone", repo, "9", []string{"no work tree belongs to 9: using this folder, " + repo, "the loom's work tree " + w.Path("looms", "gone") + " is gone"}},
 		{"elsewhere than here", seven, "", []string{"loom 7 has the work tree " + repo + ": using that, not this folder"}},
 	} {
 		target, err := w.looms.Resolve(t.Context(), in(tc.dir, tc.id), Making)
@@ -171,20 +172,20 @@ func TestResolveSaysWhichFolderItTook(t *testing.T) {
 
 func TestResolveAddressesLoomsOfOtherRepositories(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	a := w.repo("a", "shop")
-	b := w.repo("b", "shop")
-	w.repo("here")
-	w.tree(w.path("here"), "issue-31", "here-31")
-	w.write("", "here", "sub", "file")
-	w.know(
+	w := newWorld(t, worldtest.Remote)
+	a := w.Repo("a", "shop")
+	b := w.Repo("b", "shop")
+	w.Repo("here")
+	w.Tree(w.Path("here"), "issue-31", "here-31")
+	w.Write("", "here", "sub", "file")
+	w.Know(
 		registry.Loom{ID: "1", Repository: a, Project: "p1", WorkTree: a, Dir: a},
 		registry.Loom{ID: "2", Repository: a, Project: "p2", WorkTree: a},
 		registry.Loom{ID: "2", Repository: b, Project: "p3", WorkTree: b},
 		registry.Loom{ID: "feat/x", Repository: b, Project: "p4", WorkTree: b},
 		registry.Loom{ID: Main, Repository: b, Project: "shop", WorkTree: b},
-		registry.Loom{ID: "31", Repository: b, Project: "p5", WorkTree: w.path("gone")},
-		registry.Loom{ID: "shop/7", Repository: w.path("here"), Project: "p6", WorkTree: w.path("here")},
+		registry.Loom{ID: "31", Repository: b, Project: "p5", WorkTree: w.Path("gone")},
+		registry.Loom{ID: "shop/7", Repository: w.Path("here"), Project: "p6", WorkTree: w.Path("here")},
 		registry.Loom{ID: "7", Repository: b, Project: "p7", WorkTree: b},
 	)
 	for _, tc := range []struct{ typed, want string }{
@@ -202,19 +203,19 @@ func TestResolveAddressesLoomsOfOtherRepositories(t *testing.T) {
 		{"99", "error: no loom here/99"},
 		{"feat/-", "error: no loom here/feat/-"},
 	} {
-		got := w.resolved(in(w.path("here", "sub"), tc.typed), Reading)
+		got := w.resolved(in(w.Path("here", "sub"), tc.typed), Reading)
 		// This repository's own loom is looked for from the same place below.
 		got = strings.Replace(got, "from /here/sub", "from /here", 1)
 		assert.Check(t, got == tc.want, "%s: %s", tc.typed, got)
 	}
-	assert.Equal(t, w.resolved(in(w.path("here"), "shop/99"), Making), "shop/99 of /here in /here, from /here", "a new branch")
+	assert.Equal(t, w.resolved(in(w.Path("here"), "shop/99"), Making), "shop/99 of /here in /here, from /here", "a new branch")
 }
 
 func TestSeveralLoomsInAFolderAreReadByTheOwnerOfItsFilesAndEndedByNameOnly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
 	assert.Equal(t, w.resolved(in(repo, ""), Reading), "2 of /shop in /shop, from /shop known")
 	assert.Equal(t, w.resolved(in(repo, ""), Making), "2 of /shop in /shop, from /shop known")
 	assert.Equal(t, w.resolved(in(repo, ""), Ending), "error: /shop has several looms: 1, 2")
@@ -225,15 +226,15 @@ func TestSeveralLoomsInAFolderAreReadByTheOwnerOfItsFilesAndEndedByNameOnly(t *t
 	assert.Assert(t, errors.As(err, &several))
 	assert.DeepEqual(t, several.IDs, []string{"1", "2"})
 
-	w.know(registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo})
+	w.Know(registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo})
 	assert.Equal(t, w.resolved(in(repo, ""), Reading), "error: /shop has several looms: 1, 2", "nobody owns the files")
 }
 
 func TestExportedLoomCountsInItsOwnWorkTreeOnly(t *testing.T) {
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	tree := w.tree(repo, "issue-3", "three")
-	w.know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	tree := w.Tree(repo, "issue-3", "three")
+	w.Know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
 	w.looms.Process.Environ = append(w.looms.Process.Environ, "ILOOM_LOOM=1")
 	assert.Equal(t, w.resolved(in(repo, ""), Reading), "1 of /shop in /shop, from /shop known")
 	assert.Equal(t, w.resolved(in(repo, ""), Ending), "1 of /shop in /shop, from /shop known")
@@ -245,25 +246,25 @@ func TestExportedLoomCountsInItsOwnWorkTreeOnly(t *testing.T) {
 
 func TestResolveOfABareRepositoryGivesItsWorkTrees(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	w.repo("origin")
-	w.git(w.dir, "clone", "-q", "--bare", "origin", "bare.git")
-	w.git(w.path("bare.git"), "worktree", "add", "-q", w.path("trunk"), "main")
-	w.git(w.path("bare.git"), "worktree", "add", "-q", "-b", "issue-5", w.path("five"))
-	assert.Equal(t, w.resolved(in(w.path("trunk"), ""), Making), "main of /bare.git in /trunk, from /trunk")
-	assert.Equal(t, w.resolved(in(w.path("five"), ""), Making), "5 of /bare.git in /five, from /five")
-	assert.Equal(t, w.resolved(in(w.path("trunk"), "5"), Making), "5 of /bare.git in /five, from /five")
+	w := newWorld(t, worldtest.Remote)
+	w.Repo("origin")
+	w.Git(w.Dir, "clone", "-q", "--bare", "origin", "bare.git")
+	w.Git(w.Path("bare.git"), "worktree", "add", "-q", w.Path("trunk"), "main")
+	w.Git(w.Path("bare.git"), "worktree", "add", "-q", "-b", "issue-5", w.Path("five"))
+	assert.Equal(t, w.resolved(in(w.Path("trunk"), ""), Making), "main of /bare.git in /trunk, from /trunk")
+	assert.Equal(t, w.resolved(in(w.Path("five"), ""), Making), "5 of /bare.git in /five, from /five")
+	assert.Equal(t, w.resolved(in(w.Path("trunk"), "5"), Making), "5 of /bare.git in /five, from /five")
 }
 
 func TestWithoutGitTheProjectFolderIsTheRepository(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	w.write(shop, "plain", "compose.yaml")
-	w.write("", "plain", "sub", "file")
-	dir := w.path("plain")
-	w.know(registry.Loom{ID: "5", Repository: dir, Project: "p5", WorkTree: dir, Dir: dir})
-	assert.Equal(t, w.resolved(in(w.path("plain", "sub"), ""), Reading), "5 of /plain in /plain, from /plain/sub known")
-	assert.Equal(t, w.resolved(in(w.path("plain", "sub"), "6"), Making), "6 of /plain in /plain, from /plain/sub")
+	w := newWorld(t, worldtest.Remote)
+	w.Write(worldtest.Shop, "plain", "compose.yaml")
+	w.Write("", "plain", "sub", "file")
+	dir := w.Path("plain")
+	w.Know(registry.Loom{ID: "5", Repository: dir, Project: "p5", WorkTree: dir, Dir: dir})
+	assert.Equal(t, w.resolved(in(w.Path("plain", "sub"), ""), Reading), "5 of /plain in /plain, from /plain/sub known")
+	assert.Equal(t, w.resolved(in(w.Path("plain", "sub"), "6"), Making), "6 of /plain in /plain, from /plain/sub")
 }
 
 func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
@@ -289,47 +290,47 @@ func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 
 func TestALoomThatOnlyTheEngineKnowsIsFoundByItsLabels(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	tree := w.tree(repo, "issue-5", "five")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	tree := w.Tree(repo, "issue-5", "five")
 	labels := map[string]string{engine.LabelLoom: "5", engine.LabelRepo: repo, engine.LabelWorkTree: tree, engine.LabelOffset: "1005", stack.LabelWorkingDir: tree}
-	w.run(container{name: "x-web-1", project: "odd-name", service: "web", labels: labels})
-	w.know() // a registry that knows nothing is no lost one
+	w.Run(worldtest.Container{Name: "x-web-1", Project: "odd-name", Service: "web", Labels: labels})
+	w.Know() // a registry that knows nothing is no lost one
 
 	target, err := w.looms.Resolve(t.Context(), in(repo, "5"), Ending)
 	assert.NilError(t, err)
 	assert.Equal(t, target.Known.Project, "odd-name")
 	assert.Equal(t, target.Known.Offset, 1005)
 	assert.Equal(t, target.Known.Dir, tree)
-	assert.Equal(t, target.Known.Space, remoteSpace)
+	assert.Equal(t, target.Known.Space, worldtest.RemoteSpace)
 	assert.Equal(t, target.WorkTree, tree)
 	assert.Equal(t, w.resolved(in(repo, "6"), Ending), "error: no loom shop/6")
 
 	// Another loom of the registry has the project: labels are not stronger than promises.
-	w.know(registry.Loom{ID: "50", Repository: repo, Project: "odd-name", WorkTree: repo})
+	w.Know(registry.Loom{ID: "50", Repository: repo, Project: "odd-name", WorkTree: repo})
 	assert.Equal(t, w.resolved(in(repo, "5"), Ending), "error: no loom shop/5")
 }
 
 func TestALostRegistryIsRebuiltFromLabels(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	labels := func(id, offset string) map[string]string {
 		return map[string]string{engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: repo, engine.LabelOffset: offset, stack.LabelWorkingDir: repo}
 	}
-	w.write("# >>> docker loom 5\nCOMPOSE_PROJECT_NAME=\"p5\"\n# <<< docker loom\n", "shop", ".env")
-	w.run(
-		container{name: "p5-web-1", project: "p5", service: "web", labels: labels("5", "5")},
-		container{name: "p6-web-1", project: "p6", service: "web", labels: labels("6", "6")},
-		container{name: "shop-web-1", project: "shop", service: "web", labels: labels(Main, "1000")},
-		container{name: "old-web-1", project: "p5-old", service: "web", labels: labels("5", "9")},
-		container{name: "strange", project: "q", service: "web", labels: map[string]string{engine.LabelLoom: "7"}},
+	w.Write("# >>> docker loom 5\nCOMPOSE_PROJECT_NAME=\"p5\"\n# <<< docker loom\n", "shop", ".env")
+	w.Run(
+		worldtest.Container{Name: "p5-web-1", Project: "p5", Service: "web", Labels: labels("5", "5")},
+		worldtest.Container{Name: "p6-web-1", Project: "p6", Service: "web", Labels: labels("6", "6")},
+		worldtest.Container{Name: "shop-web-1", Project: "shop", Service: "web", Labels: labels(Main, "1000")},
+		worldtest.Container{Name: "old-web-1", Project: "p5-old", Service: "web", Labels: labels("5", "9")},
+		worldtest.Container{Name: "strange", Project: "q", Service: "web", Labels: map[string]string{engine.LabelLoom: "7"}},
 	)
-	w.keep("p8_data", "p8", "8", repo)
+	w.Keep("p8_data", "p8", "8", repo)
 	targets, err := w.looms.Targets(t.Context(), in(repo, "").Source, nil, true)
 	assert.NilError(t, err)
 	assert.Equal(t, len(targets), 4)
-	state := w.state()
+	state := w.State()
 	assert.Assert(t, !state.Fresh)
 	for _, tc := range []struct {
 		id, project string
@@ -339,25 +340,25 @@ func TestALostRegistryIsRebuiltFromLabels(t *testing.T) {
 	}{{"5", "p5", true, false, repo}, {"6", "p6", false, false, repo}, {Main, "shop", false, true, repo}, {"8", "p8", false, false, ""}} {
 		k := state.Find(repo, tc.id)
 		assert.Assert(t, k != nil, tc.id)
-		assert.Check(t, k.Project == tc.project && k.Files == tc.files && k.Pinned == tc.pinned && k.WorkTree == tc.workTree && k.Space == remoteSpace, "%+v", k)
+		assert.Check(t, k.Project == tc.project && k.Files == tc.files && k.Pinned == tc.pinned && k.WorkTree == tc.workTree && k.Space == worldtest.RemoteSpace, "%+v", k)
 	}
 }
 
 func TestResolveOfAnEngineThatIsAwayNamesTheEngine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	w.goAway()
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.GoAway()
 	_, err := w.looms.Resolve(t.Context(), in(repo, "5"), Ending)
-	assert.Assert(t, unreachable(err), "%v", err)
-	assert.Assert(t, !unreachable(errors.New("no")))
+	assert.Assert(t, worldtest.Unreachable(err), "%v", err)
+	assert.Assert(t, !worldtest.Unreachable(errors.New("no")))
 }
 
 func TestAllMeansTheLoomsOfThisRepositoryOnThisEngine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	a, b := w.repo("a"), w.repo("b")
-	w.know(registry.Loom{ID: "1", Repository: a, Project: "p1", WorkTree: a}, registry.Loom{ID: "2", Repository: a, Project: "p2", WorkTree: a},
+	w := newWorld(t, worldtest.Remote)
+	a, b := w.Repo("a"), w.Repo("b")
+	w.Know(registry.Loom{ID: "1", Repository: a, Project: "p1", WorkTree: a}, registry.Loom{ID: "2", Repository: a, Project: "p2", WorkTree: a},
 		registry.Loom{ID: "3", Repository: b, Project: "p3", WorkTree: b}, registry.Loom{ID: "4", Repository: a, Project: "p4", WorkTree: a, Space: "another engine"})
 	names := func(targets []*Target, err error) string {
 		assert.NilError(t, err)
@@ -371,7 +372,7 @@ func TestAllMeansTheLoomsOfThisRepositoryOnThisEngine(t *testing.T) {
 	assert.Equal(t, names(w.looms.Targets(t.Context(), src, nil, true)), "a/1 a/2")
 	assert.Equal(t, names(w.looms.Targets(t.Context(), src, []string{"1", "#1", "b/3"}, false)), "a/1 b/3")
 	assert.Equal(t, names(w.looms.Everywhere(t.Context(), src)), "a/1 a/2 b/3")
-	assert.Equal(t, names(w.looms.Targets(t.Context(), in(w.repo("empty"), "").Source, nil, true)), "")
+	assert.Equal(t, names(w.looms.Targets(t.Context(), in(w.Repo("empty"), "").Source, nil, true)), "")
 	_, err := w.looms.Targets(t.Context(), src, []string{"1", "99"}, false)
 	assert.Error(t, err, "no loom a/99")
 }

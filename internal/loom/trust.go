@@ -23,6 +23,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/tell"
@@ -454,7 +455,7 @@ func (l *Looms) mayFetch(ctx context.Context, t *Target, f *facts, o Options, re
 		entry = copyOf(t.Known)
 	}
 	entry.WorkTree = t.WorkTree
-	entry.Untrusted = entry.Untrusted || pullRequest.MatchString(t.ID)
+	entry.Untrusted = entry.Untrusted || identity.IsPullRequest(t.ID)
 	l.inherit(entry, f.state)
 	if !o.DryRun {
 		return l.permit(ctx, entry, []string{power}, o.Trust)

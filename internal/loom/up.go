@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -21,7 +23,7 @@ type UpRequest struct {
 	Options
 	stack.CreateOptions
 	// Data is what the loom's volumes begin with.
-	Data DataRequest
+	Data data.Request
 	// NoWait returns as soon as the containers are started.
 	NoWait bool
 	// WaitTimeout bounds the wait until all is ready.
@@ -144,11 +146,11 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		return plan, nil, err
 	}
 	if !req.DryRun && !req.FilesOnly {
-		if err := l.recoverData(ctx, plan.ID, plan.Entry.Project); err != nil {
+		if err := l.copier().Recover(ctx, plan.ID, plan.Entry.Project); err != nil {
 			return plan, nil, err
 		}
 	}
-	data, err := l.planData(ctx, plan, source, req)
+	volumes, err := l.planData(ctx, plan, source, req)
 	if err != nil {
 		return plan, nil, err
 	}
@@ -159,8 +161,10 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		l.Teller.Sayf("%s", note)
 	}
 	// Before the files: plain docker compose must not start on half of the data.
-	if err := l.fill(ctx, plan, data); err != nil {
-		return plan, nil, err
+	if volumes != nil {
+		if err := l.copier().Run(ctx, plan.Project, volumes); err != nil {
+			return plan, nil, err
+		}
 	}
 	if err := l.write(ctx, plan); err != nil {
 		return plan, nil, err
@@ -186,31 +190,6 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		result.silence(p.Port, req.WaitTimeout)
 	}
 	return plan, result, nil
-}
-
-// alone keeps other commands from the loom until release is called, and reads its entry as the last of them left it.
-func (l *Looms) alone(ctx context.Context, t *Target) (release func(), err error) {
-	if release, err = l.lock(ctx, t); err != nil {
-		return nil, err
-	}
-	if err := l.refresh(ctx, t); err != nil {
-		release()
-		return nil, err
-	}
-	return release, nil
-}
-
-// refresh reads the loom's entry again: another command may have had the lock meanwhile.
-func (l *Looms) refresh(ctx context.Context, t *Target) error {
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
-		return err
-	}
-	if now := state.Find(t.Repository, t.ID); now != nil || !t.recovered {
-		// One that is gone was ended: its leases may be another loom's by now.
-		t.Known, t.recovered = copyOf(now), false
-	}
-	return nil
 }
 
 // silence notes that nobody answered on a port.
@@ -240,7 +219,7 @@ func (l *Looms) run(ctx context.Context, plan *Plan, req UpRequest) ([]probe, er
 		}
 		return nil, l.lend(ctx, plan)
 	}
-	if err := l.probedAgain(ctx, plan.Entry.Project, req.WaitTimeout); err != nil {
+	if err := l.copier().AwaitHealthchecks(ctx, plan.Entry.Project, req.WaitTimeout); err != nil {
 		return nil, err
 	}
 	asWanted, err := l.converged(ctx, plan, req.CreateOptions)
@@ -483,14 +462,9 @@ func (l *Looms) url(id, scheme, ip string, host int) string {
 		name = ip
 	case l.Engine.Local() && id != Main:
 		// Browsers keep cookies by host name, not by port: on plain localhost all looms would share them.
-		name = strings.TrimPrefix(hostLabel(id)+".localhost", ".")
+		name = strings.TrimPrefix(identity.HostLabel(id)+".localhost", ".")
 	}
 	return fmt.Sprintf("%s://%s:%d", scheme, bracket(name), host)
-}
-
-// hostLabel makes a part of a host name of an id: 123, eng-324, feat-x.
-func hostLabel(id string) string {
-	return strings.Trim(strings.ReplaceAll(sanitise(id, 60), "_", "-"), "-")
 }
 
 func bracket(host string) string {

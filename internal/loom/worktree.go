@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -184,10 +185,10 @@ func (h *home) wish(t *Target, o TreeOptions) worktree.Wish {
 		Belongs: func(branch string) bool { return names(t.ID, branch) },
 	}
 	switch {
-	case pullRequest.MatchString(t.ID):
+	case identity.IsPullRequest(t.ID):
 		w.Default, w.Belongs = t.ID, nil
 		w.PullRequest, _ = strconv.Atoi(strings.TrimPrefix(t.ID, "pr/"))
-	case !number.MatchString(t.ID) && !projectKey.MatchString(t.ID):
+	case !identity.IsNumber(t.ID) && !identity.IsKey(t.ID):
 		w.Default = t.ID
 	}
 	return w

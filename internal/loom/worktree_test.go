@@ -10,22 +10,23 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
 // prepared is the work tree of a loom after prepare --files-only, with the machine's folder left out, or the error.
 func (w *testWorld) prepared(where Where, tree TreeOptions) string {
-	w.t.Helper()
-	_, result, err := w.looms.Up(w.t.Context(), UpRequest{Where: where, Tree: tree, CreateOnly: true, FilesOnly: true})
+	w.T.Helper()
+	_, result, err := w.looms.Up(w.T.Context(), UpRequest{Where: where, Tree: tree, CreateOnly: true, FilesOnly: true})
 	if err != nil {
-		return "error: " + strings.ReplaceAll(err.Error(), w.dir, "")
+		return "error: " + strings.ReplaceAll(err.Error(), w.Dir, "")
 	}
-	return strings.TrimPrefix(result.WorkTree, w.dir)
+	return strings.TrimPrefix(result.WorkTree, w.Dir)
 }
 
 func (w *testWorld) entry(repo, id string) *registry.Loom {
-	w.t.Helper()
-	state, err := w.looms.Registry.Read(w.t.Context())
-	assert.NilError(w.t, err)
+	w.T.Helper()
+	state, err := w.looms.Registry.Read(w.T.Context())
+	assert.NilError(w.T, err)
 	return state.Find(repo, id)
 }
 
@@ -47,8 +48,8 @@ func TestSettingsDecideWhetherALoomGetsAWorkTree(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, remote)
-			repo := w.repo("shop")
+			w := newWorld(t, worldtest.Remote)
+			repo := w.Repo("shop")
 			assert.NilError(t, os.WriteFile(w.looms.UserSettings, []byte(tc.settings), 0o644))
 			for i, id := range []string{"1", "2", "1"} {
 				assert.Equal(t, w.prepared(in(repo, id), TreeOptions{Mode: tc.mode}), tc.want[i], "%d: %s", i, id)
@@ -61,9 +62,9 @@ func TestSettingsDecideWhetherALoomGetsAWorkTree(t *testing.T) {
 
 func TestLoomsUseTheWorkTreesThatIloomNotes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
-	tree := w.tree(repo, "login", "shop-looms", "login")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	tree := w.Tree(repo, "login", "shop-looms", "login")
 	slug := strings.ReplaceAll(filepath.ToSlash(tree), "/", "___")
 	slug = strings.Map(func(r rune) rune {
 		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", r) {
@@ -71,7 +72,7 @@ func TestLoomsUseTheWorkTreesThatIloomNotes(t *testing.T) {
 		}
 		return '-'
 	}, slug)
-	w.write(`{"worktreePath": "`+tree+`", "issue_numbers": ["77"]}`, "looms", slug+".json")
+	w.Write(`{"worktreePath": "`+tree+`", "issue_numbers": ["77"]}`, "looms", slug+".json")
 	assert.Equal(t, w.prepared(in(repo, "77"), TreeOptions{}), "/shop-looms/login")
 	assert.Equal(t, w.prepared(in(tree, ""), TreeOptions{}), "/shop-looms/login")
 	assert.Assert(t, w.entry(repo, "77") != nil)
@@ -80,8 +81,8 @@ func TestLoomsUseTheWorkTreesThatIloomNotes(t *testing.T) {
 
 func TestAWorkTreeOfAnotherLoomIsNotTaken(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	assert.Equal(t, w.prepared(in(repo, "1"), TreeOptions{Branch: "login"}), "/shop-looms/login")
 	assert.Equal(t, w.prepared(in(repo, "2"), TreeOptions{Branch: "login"}), "error: branch login is checked out in /shop-looms/login, where loom 1 works")
 	assert.Equal(t, w.prepared(in(repo, "1"), TreeOptions{Branch: "other"}), "error: the loom has another work tree already: /shop-looms/login with branch login")
@@ -93,13 +94,13 @@ func TestAWorkTreeOfAnotherLoomIsNotTaken(t *testing.T) {
 
 func TestADryRunMakesNoWorkTree(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, remote)
-	repo := w.repo("shop")
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
 	plan, _, err := w.looms.Up(t.Context(), UpRequest{Where: in(repo, "1"), Tree: TreeOptions{Mode: TreeAlways}, Options: Options{DryRun: true}})
 	assert.NilError(t, err)
 	assert.DeepEqual(t, plan.Notes, []string{
-		"would make work tree " + w.path("shop-looms", "feat-issue-1") + ": branch feat/issue-1 from main", "the plan is that of " + repo,
+		"would make work tree " + w.Path("shop-looms", "feat-issue-1") + ": branch feat/issue-1 from main", "the plan is that of " + repo,
 	})
-	assert.Assert(t, gone(w.path("shop-looms")))
+	assert.Assert(t, gone(w.Path("shop-looms")))
 	assert.Assert(t, w.entry(repo, "1") == nil)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -203,15 +204,19 @@ func loom(raw []byte) (*Loom, error) {
 	if err := errors.Join(json.Unmarshal(raw, l), json.Unmarshal(raw, &l.Unknown)); err != nil {
 		return nil, err
 	}
-	for k := range l.Unknown {
-		if slices.ContainsFunc(fields, func(f string) bool { return strings.EqualFold(f, k) }) {
-			delete(l.Unknown, k)
-		}
-	}
+	maps.DeleteFunc(l.Unknown, func(name string, _ json.RawMessage) bool { return loomFields[strings.ToLower(name)] })
 	return l, nil
 }
 
-var fields = []string{"id", "repository", "project", "workTree", "dir", "files", "offset", "pinned", "space", "created", "ports", "subnets", "variables", "hold", "devContainer", "untrusted", "sandboxed", "accepted", "confined"}
+// loomFields are the JSON names of a loom's fields in lower case: encoding/json ignores case when it reads.
+var loomFields = func() map[string]bool {
+	names := map[string]bool{}
+	for field := range reflect.TypeFor[Loom]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names[strings.ToLower(name)] = true
+	}
+	return names
+}()
 
 // check refuses what would only fail far from here: a promise that names no loom, no port or no subnet.
 func check(l *Loom) error {

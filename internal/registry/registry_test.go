@@ -3,6 +3,7 @@ package registry_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -396,6 +398,42 @@ func TestWhatALaterDockerLoomWroteSurvivesAChange(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Assert(t, is.Contains(string(got), "\"colour\": \"<red>\""))
 	assert.Assert(t, is.Contains(string(got), "\"hosts\": {\n    \"a\": [\n      1,\n"))
+}
+
+// Every field of a loom, also one that is added later, can be cleared in a file that a newer docker loom wrote.
+func TestAClearedFieldStaysClearedBesideUnknownOnes(t *testing.T) {
+	t.Parallel()
+	var names []string
+	loom := map[string]any{"colour": "red"}
+	for field := range reflect.TypeFor[registry.Loom]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
+		names = append(names, name)
+		value := reflect.New(field.Type)
+		if field.Type.Kind() == reflect.Pointer {
+			value.Elem().Set(reflect.New(field.Type.Elem()))
+		}
+		loom[name] = value.Interface()
+	}
+	loom["id"], loom["repository"] = "1", "/src/a"
+	loom["adopted"] = map[string]string{"devcontainer.local_folder": "/src/a"}
+	file, err := json.Marshal(map[string]any{"version": 1, "looms": []any{loom}})
+	assert.NilError(t, err)
+	dir, _ := write(t, string(file))
+
+	unknown := read(t, dir).Find("/src/a", "1").Unknown
+	for _, name := range names {
+		_, is := unknown[name]
+		assert.Check(t, !is, "%s is a known field", name)
+	}
+	update(t, dir, func(s *registry.State) {
+		assert.Equal(t, len(s.Find("/src/a", "1").Adopted), 1)
+		s.Find("/src/a", "1").Adopted = nil
+	})
+	assert.Equal(t, len(read(t, dir).Find("/src/a", "1").Adopted), 0)
+	assert.Equal(t, string(read(t, dir).Find("/src/a", "1").Unknown["colour"]), `"red"`)
 }
 
 func TestUpdateWritesOnlyWhatChanges(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,6 +128,31 @@ func (s *State) InFolder(workTree string) []*Loom {
 		}
 	}
 	return in
+}
+
+// ByProject gives the loom with a Compose project, or nil.
+func (s *State) ByProject(project string) *Loom {
+	for _, l := range s.Looms {
+		if l.Project == project {
+			return l
+		}
+	}
+	return nil
+}
+
+// HasHostPort reports whether one of the loom's leases begins at a host port, given in decimal.
+func (l *Loom) HasHostPort(port string) bool {
+	return slices.ContainsFunc(l.Ports, func(lease ports.Lease) bool { return strconv.Itoa(lease.Host) == port })
+}
+
+// Clone copies a loom, as far as its leases go. It is nil for nil.
+func (l *Loom) Clone() *Loom {
+	if l == nil {
+		return nil
+	}
+	c := *l
+	c.Ports = slices.Clone(l.Ports)
+	return &c
 }
 
 // FilesOwner gives the loom that the generated files of a Compose project directory belong to, or nil.

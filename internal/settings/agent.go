@@ -1,14 +1,13 @@
 package settings
 
 import (
-	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // Agent is how a coding agent's sandbox is made: container.agent, or an entry of container.agents on top of it.
@@ -66,32 +65,22 @@ func AgentName(name string) bool {
 	})
 }
 
-// agents reads container.agent and container.agents.
-func (c *Container) agents(container *node) error {
-	base := container.get("agent")
-	if err := base.agent(&c.Agent); err != nil {
-		return err
+// agents reads container.agents, each on top of container.agent.
+func (d *decoder) agents(base, list *jsonc.Node) map[string]Agent {
+	if list == nil {
+		return nil
 	}
-	list := container.get("agents")
-	if err := list.object(); list == nil || err != nil {
-		return err
+	agents := map[string]Agent{}
+	d.Object(list)
+	for _, m := range sorted(list) {
+		if !AgentName(m.Name) {
+			d.Fail(m.Value.AtName(), "%s is no name for an agent (lower-case letters, digits, - and _; "+
+				"the names egress, git, home and out, and ends such as -out, are taken)", jsonc.Quote(m.Name))
+		}
+		d.Object(m.Value)
+		agents[m.Name] = d.agent(jsonc.Merge(base, m.Value))
 	}
-	c.Agents = map[string]Agent{}
-	for _, name := range slices.Sorted(maps.Keys(list.members)) {
-		m := list.members[name]
-		if !AgentName(name) {
-			return m.at(m.name).errorf("%s is no name for an agent (lower-case letters, digits, - and _; the names egress, git, home and out, and ends such as -out, are taken)", quote(name))
-		}
-		if err := m.object(); err != nil {
-			return err
-		}
-		var a Agent
-		if err := merge(base, m).agent(&a); err != nil {
-			return err
-		}
-		c.Agents[name] = a
-	}
-	return nil
+	return agents
 }
 
 // The keys of an agent, its egress and each of its mounts. All are docker loom's own, unlike those elsewhere in the files.
@@ -104,20 +93,17 @@ var (
 	mountKeys  = []string{"source", "target", "readOnly"}
 )
 
-// unknown are the findings on members that have none of these names.
-func (n *node) unknown(keys []string) []finding.Finding {
-	if n == nil {
-		return nil
-	}
+// unknownKeys returns a finding for each member that has none of these names.
+func unknownKeys(n *jsonc.Node, keys []string) []finding.Finding {
 	var list []finding.Finding
-	for _, name := range slices.Sorted(maps.Keys(n.members)) {
-		if slices.Contains(keys, name) {
+	for _, m := range sorted(n) {
+		if slices.Contains(keys, m.Name) {
 			continue
 		}
-		m := n.members[name]
-		line, column := m.file.position(m.name)
-		f := finding.Finding{Level: finding.Warning, Subject: fmt.Sprintf("%s:%d:%d", m.file.path, line, column), Message: m.key + " is not known and not obeyed"}
-		if meant := nearest(name, keys); meant != "" {
+		f := finding.Finding{
+			Level: finding.Warning, Subject: m.Value.AtName().Place(), Message: m.Value.Key() + " is not known and not obeyed",
+		}
+		if meant := nearest(m.Name, keys); meant != "" {
 			f.Remedy = "did you mean " + meant + "?"
 		}
 		list = append(list, f)
@@ -157,155 +143,117 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-func (n *node) agent(to *Agent) error {
-	egress := n.get("egress")
-	for _, err := range []error{
-		n.object(),
-		n.get("command").command(&to.Command),
-		n.get("image").filled(&to.Image),
-		egress.object(),
-		egress.get("mode").oneOf(&to.Egress.Mode, "none", "restricted", "open"),
-		egress.get("allow").texts(&to.Egress.Allow),
-		n.get("servicesEgress").oneOf(&to.ServicesEgress, "restricted", "open"),
-		n.get("credentials").texts(&to.Credentials),
-		n.get("mounts").mounts(&to.Mounts),
-		n.get("dockerAccess").oneOf(&to.DockerAccess, "none", "socket"),
-		n.get("runtime").filled(&to.Runtime),
-		n.get("memory").amount(&to.Memory),
-		n.get("cpus").cpus(&to.CPUs),
-		n.get("pids").count(&to.PIDs),
-		n.get("vault").filled(&to.Vault),
-		n.get("readOnly").boolean(&to.ReadOnly),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	for i, name := range to.Credentials {
+func (d *decoder) agent(n *jsonc.Node) Agent {
+	var a Agent
+	d.Object(n)
+	a.Command = d.command(n.Lookup("command"))
+	d.filled(n.Lookup("image"), &a.Image)
+	egress := n.Lookup("egress")
+	d.Object(egress)
+	d.oneOf(egress.Lookup("mode"), &a.Egress.Mode, "none", "restricted", "open")
+	d.texts(egress.Lookup("allow"), &a.Egress.Allow)
+	d.oneOf(n.Lookup("servicesEgress"), &a.ServicesEgress, "restricted", "open")
+	d.texts(n.Lookup("credentials"), &a.Credentials)
+	a.Mounts = d.mounts(n.Lookup("mounts"))
+	d.oneOf(n.Lookup("dockerAccess"), &a.DockerAccess, "none", "socket")
+	d.filled(n.Lookup("runtime"), &a.Runtime)
+	a.Memory = d.memory(n.Lookup("memory"))
+	a.CPUs = d.cpus(n.Lookup("cpus"))
+	a.PIDs = d.count(n.Lookup("pids"))
+	d.filled(n.Lookup("vault"), &a.Vault)
+	d.boolean(n.Lookup("readOnly"), &a.ReadOnly)
+	for i, name := range a.Credentials {
 		if !slices.Contains(credentials, name) {
-			return n.get("credentials").elements[i].errorf("%s is none of %s", quote(name), strings.Join(credentials, ", "))
+			d.Fail(n.Lookup("credentials").Elements[i], "%s is none of %s", jsonc.Quote(name), strings.Join(credentials, ", "))
 		}
 	}
-	to.Findings = slices.Concat(n.unknown(agentKeys), egress.unknown(egressKeys))
-	if mounts := n.get("mounts"); mounts != nil {
-		for _, m := range mounts.elements {
-			to.Findings = append(to.Findings, m.unknown(mountKeys)...)
+	a.Findings = slices.Concat(unknownKeys(n, agentKeys), unknownKeys(egress, egressKeys))
+	if mounts := n.Lookup("mounts"); mounts != nil {
+		for _, m := range mounts.Elements {
+			a.Findings = append(a.Findings, unknownKeys(m, mountKeys)...)
 		}
 	}
-	return nil
+	return a
 }
 
-// filled is a text that is not empty.
-func (n *node) filled(to *string) error {
-	if err := n.text(to); n == nil || err != nil {
-		return err
-	}
-	if strings.TrimSpace(*to) == "" {
-		return n.errorf("it is empty")
-	}
-	return nil
-}
-
-// command is an array of words, or a line for the shell.
-func (n *node) command(to *[]string) error {
+// command reads an array of words, or a line for the shell.
+func (d *decoder) command(n *jsonc.Node) []string {
 	if n == nil {
 		return nil
 	}
-	if n.kind == '"' {
+	switch n.Kind {
+	case '"':
 		var line string
-		if err := n.filled(&line); err != nil {
-			return err
+		d.filled(n, &line)
+		return []string{"/bin/sh", "-c", line}
+	case '[':
+		words := d.Texts(n)
+		if len(words) == 0 || words[0] == "" {
+			d.Fail(n, "it names no program")
 		}
-		*to = []string{"/bin/sh", "-c", line}
-		return nil
+		return words
 	}
-	if n.kind != '[' {
-		return n.errorf("%s is neither a string nor an array of strings", n.show())
-	}
-	if err := n.texts(to); err != nil {
-		return err
-	}
-	if len(*to) == 0 || (*to)[0] == "" {
-		return n.errorf("it names no program")
-	}
+	d.Fail(n, "%s is neither a string nor an array of strings", n.Show())
 	return nil
 }
 
-func (n *node) oneOf(to *string, values ...string) error {
-	if err := n.text(to); n == nil || err != nil {
-		return err
-	}
-	if !slices.Contains(values, *to) {
-		return n.errorf("%s is none of %s", n.show(), strings.Join(values, ", "))
-	}
-	return nil
-}
-
-// amount is a number of bytes, or a text with a unit.
-func (n *node) amount(to *string) error {
+// memory reads a number of bytes, or a text with a unit.
+func (d *decoder) memory(n *jsonc.Node) string {
 	switch {
 	case n == nil:
-		return nil
-	case n.kind == '"':
-		return n.filled(to)
-	case n.kind != '0':
-		return n.errorf(`%s is neither a number of bytes nor a text such as "4g"`, n.show())
+		return ""
+	case n.Kind == '"':
+		var text string
+		d.filled(n, &text)
+		return text
+	case n.Kind != '0':
+		d.Fail(n, `%s is neither a number of bytes nor a text such as "4g"`, n.Show())
 	}
-	f, err := strconv.ParseFloat(string(n.literal), 64)
+	f, err := strconv.ParseFloat(n.Text, 64)
 	if err != nil || f < 1 || f != float64(int64(f)) {
-		return n.errorf("%s is no number of bytes", n.show())
+		d.Fail(n, "%s is no number of bytes", n.Show())
 	}
-	*to = strconv.FormatInt(int64(f), 10)
-	return nil
+	return strconv.FormatInt(int64(f), 10)
 }
 
-func (n *node) cpus(to *float64) error {
+func (d *decoder) cpus(n *jsonc.Node) float64 {
 	if n == nil {
-		return nil
+		return 0
 	}
-	f, err := strconv.ParseFloat(string(n.literal), 64)
-	if n.kind != '0' || err != nil || f <= 0 {
-		return n.errorf("%s is no number of CPUs", n.show())
+	f, err := strconv.ParseFloat(n.Text, 64)
+	if n.Kind != '0' || err != nil || f <= 0 {
+		d.Fail(n, "%s is no number of CPUs", n.Show())
 	}
-	*to = f
-	return nil
+	return f
 }
 
-func (n *node) count(to *int) error {
+func (d *decoder) count(n *jsonc.Node) int {
 	if n == nil {
-		return nil
+		return 0
 	}
-	f, err := strconv.ParseFloat(string(n.literal), 64)
-	if n.kind != '0' || err != nil || f < 1 || f > 1<<22 || f != float64(int(f)) {
-		return n.errorf("%s is no whole number above 0", n.show())
+	f, err := strconv.ParseFloat(n.Text, 64)
+	if n.Kind != '0' || err != nil || f < 1 || f > 1<<22 || f != float64(int(f)) {
+		d.Fail(n, "%s is no whole number above 0", n.Show())
 	}
-	*to = int(f)
-	return nil
+	return int(f)
 }
 
-func (n *node) mounts(to *[]AgentMount) error {
-	if n == nil {
-		return nil
-	}
-	if n.kind != '[' {
-		return n.errorf("%s is no array of mounts", n.show())
-	}
-	for _, e := range n.elements {
+func (d *decoder) mounts(n *jsonc.Node) []AgentMount {
+	var mounts []AgentMount
+	for _, e := range d.Array(n, "mounts") {
+		if e.Kind != '{' {
+			d.Fail(e, "%s is no object with source and target", e.Show())
+		}
 		m := AgentMount{ReadOnly: true}
-		if e.kind != '{' {
-			return e.errorf("%s is no object with source and target", e.show())
-		}
-		for _, err := range []error{e.get("source").filled(&m.Source), e.get("target").filled(&m.Target), e.get("readOnly").boolean(&m.ReadOnly)} {
-			if err != nil {
-				return err
-			}
-		}
+		d.filled(e.Lookup("source"), &m.Source)
+		d.filled(e.Lookup("target"), &m.Target)
+		d.boolean(e.Lookup("readOnly"), &m.ReadOnly)
 		if m.Source == "" {
-			return e.errorf("it has no source")
+			d.Fail(e, "it has no source")
 		}
-		*to = append(*to, m)
+		mounts = append(mounts, m)
 	}
-	return nil
+	return mounts
 }
 
 // Agent gives what the settings say of the agent of this name. One that they do not name is as container.agent says.
@@ -325,13 +273,13 @@ func Wrong(src Sources, cause error, keys ...any) error {
 	}
 	n := top
 	for _, key := range keys {
-		var next *node
+		var next *jsonc.Node
 		switch key := key.(type) {
 		case string:
-			next = n.get(key)
+			next = n.Lookup(key)
 		case int:
-			if n != nil && key < len(n.elements) {
-				next = n.elements[key]
+			if n != nil && key < len(n.Elements) {
+				next = n.Elements[key]
 			}
 		}
 		if next == nil {
@@ -342,5 +290,5 @@ func Wrong(src Sources, cause error, keys ...any) error {
 	if n == nil {
 		return cause
 	}
-	return n.errorf("%w", cause)
+	return n.Errorf("%w", cause)
 }

@@ -1,47 +1,46 @@
 package settings
 
 import (
-	"encoding/json"
-	"fmt"
-	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
-	"strconv"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
-// decode turns the merged tree, which may be nil, into settings.
-func decode(top *node) (*Settings, error) {
+// decoder reads values into the fields that they are for. A key that no file has leaves its field as it is; null is a
+// wrong value.
+type decoder struct{ jsonc.Decoder }
+
+// decodeSettings turns the merged tree, which may be nil, into settings.
+func decodeSettings(top *jsonc.Node) (*Settings, error) {
 	s := &Settings{Container: Container{Enabled: true}, MainBranch: "main"}
-	web := top.get("capabilities").get("web")
-	c := top.get("container")
-	for _, err := range []error{
-		top.object(),
-		c.object(),
-		c.get("enabled").boolean(&s.Container.Enabled),
-		c.get("configPath").text(&s.Container.ConfigPath),
-		c.get("ports").ports(&s.Container.Ports),
-		c.get("keepAlive").boolean(&s.Container.KeepAlive),
-		c.get("projectName").text(&s.Container.ProjectName),
-		c.get("addressPool").networks(&s.Container.AddressPool),
-		c.get("share").texts(&s.Container.Share),
-		c.get("isolate").texts(&s.Container.Isolate),
-		c.get("rewriteLocalhost").boolean(&s.Container.RewriteLocalhost),
-		c.get("worktree").worktree(&s.Container.Worktree),
-		s.Container.agents(c),
-		top.get("capabilities").object(),
-		web.object(),
-		web.get("basePort").optionalPort(&s.Capabilities.Web.BasePort),
-		top.get("worktreePrefix").optionalText(&s.WorktreePrefix),
-		top.get("mainBranch").branch(&s.MainBranch),
-		top.get("protectedBranches").texts(&s.ProtectedBranches),
-		top.get("copyGitIgnoredPatterns").texts(&s.CopyGitIgnoredPatterns),
-	} {
-		if err != nil {
-			return nil, err
-		}
+	d := &decoder{}
+	d.Object(top)
+	d.container(top.Lookup("container"), &s.Container)
+	capabilities := top.Lookup("capabilities")
+	d.Object(capabilities)
+	web := capabilities.Lookup("web")
+	d.Object(web)
+	if n := web.Lookup("basePort"); n != nil {
+		port := d.port(n)
+		s.Capabilities.Web.BasePort = &port
 	}
-	if top.get("protectedBranches") == nil {
+	if n := top.Lookup("worktreePrefix"); n != nil {
+		prefix := d.Text(n)
+		s.WorktreePrefix = &prefix
+	}
+	d.text(top.Lookup("mainBranch"), &s.MainBranch)
+	if s.MainBranch == "" {
+		d.Fail(top.Lookup("mainBranch"), `"" is no branch`)
+	}
+	d.texts(top.Lookup("protectedBranches"), &s.ProtectedBranches)
+	d.texts(top.Lookup("copyGitIgnoredPatterns"), &s.CopyGitIgnoredPatterns)
+	if d.Err != nil {
+		return nil, d.Err
+	}
+	if top.Lookup("protectedBranches") == nil {
 		for _, b := range []string{s.MainBranch, "main", "master", "develop"} {
 			if !slices.Contains(s.ProtectedBranches, b) {
 				s.ProtectedBranches = append(s.ProtectedBranches, b)
@@ -51,185 +50,128 @@ func decode(top *node) (*Settings, error) {
 	return s, nil
 }
 
-// The methods below check a node and store its value. On a nil node, a key that no file has, they do nothing.
-
-func (n *node) object() error {
-	if n == nil || n.kind == '{' {
-		return nil
-	}
-	return n.errorf("%s is no object", n.show())
+func (d *decoder) container(n *jsonc.Node, to *Container) {
+	d.Object(n)
+	d.boolean(n.Lookup("enabled"), &to.Enabled)
+	d.text(n.Lookup("configPath"), &to.ConfigPath)
+	to.Ports = d.ports(n.Lookup("ports"))
+	d.boolean(n.Lookup("keepAlive"), &to.KeepAlive)
+	d.text(n.Lookup("projectName"), &to.ProjectName)
+	to.AddressPool = d.networks(n.Lookup("addressPool"))
+	d.texts(n.Lookup("share"), &to.Share)
+	d.texts(n.Lookup("isolate"), &to.Isolate)
+	d.boolean(n.Lookup("rewriteLocalhost"), &to.RewriteLocalhost)
+	to.Worktree = d.worktree(n.Lookup("worktree"))
+	base := n.Lookup("agent")
+	to.Agent = d.agent(base)
+	to.Agents = d.agents(base, n.Lookup("agents"))
 }
 
-func (n *node) boolean(to *bool) error {
-	switch {
-	case n == nil:
-		return nil
-	case n.kind != 't' && n.kind != 'f':
-		return n.errorf("%s is neither true nor false", n.show())
+func (d *decoder) boolean(n *jsonc.Node, to *bool) {
+	if b := d.Boolean(n); b != nil {
+		*to = *b
 	}
-	*to = n.kind == 't'
-	return nil
 }
 
-func (n *node) text(to *string) error {
-	switch {
-	case n == nil:
-		return nil
-	case n.kind != '"':
-		return n.errorf("%s is no string", n.show())
+func (d *decoder) text(n *jsonc.Node, to *string) {
+	if n != nil {
+		*to = d.Text(n)
 	}
-	*to = n.literal.String()
-	return nil
 }
 
-func (n *node) optionalText(to **string) error {
+// texts stores an empty list for an empty array: it is a setting, unlike nil.
+func (d *decoder) texts(n *jsonc.Node, to *[]string) {
+	if n != nil {
+		*to = append([]string{}, d.Texts(n)...)
+	}
+}
+
+// filled stores a text that is not empty.
+func (d *decoder) filled(n *jsonc.Node, to *string) {
 	if n == nil {
-		return nil
+		return
 	}
-	*to = new(string)
-	return n.text(*to)
+	if *to = d.Text(n); strings.TrimSpace(*to) == "" {
+		d.Fail(n, "it is empty")
+	}
 }
 
-func (n *node) branch(to *string) error {
-	if err := n.text(to); err != nil {
-		return err
-	}
-	if *to == "" {
-		return n.errorf("%s is no branch", n.show())
-	}
-	return nil
-}
-
-func (n *node) texts(to *[]string) error {
-	switch {
-	case n == nil:
-		return nil
-	case n.kind != '[':
-		return n.errorf("%s is no array of strings", n.show())
-	}
-	*to = make([]string, len(n.elements))
-	for i, e := range n.elements {
-		if err := e.text(&(*to)[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (n *node) worktree(to *string) error {
-	switch {
-	case n == nil:
-	case n.kind == 'f':
-		*to = ""
-	case n.kind == 't':
-		*to = "true"
-	case n.kind == '"' && n.literal.String() == "auto":
-		*to = "auto"
-	default:
-		return n.errorf(`%s is none of true, false and "auto"`, n.show())
-	}
-	return nil
-}
-
-func (n *node) port(to *int) error {
+func (d *decoder) oneOf(n *jsonc.Node, to *string, values ...string) {
 	if n == nil {
-		return nil
+		return
 	}
-	if n.kind != '0' {
-		return n.errorf("%s is no number", n.show())
+	if *to = d.Text(n); !slices.Contains(values, *to) {
+		d.Fail(n, "%s is none of %s", n.Show(), strings.Join(values, ", "))
 	}
-	// 3e3 and 3000.0 are the same number in JSON.
-	f, err := strconv.ParseFloat(string(n.literal), 64)
-	if err != nil || f < 1 || f > 65535 || f != float64(int(f)) {
-		return n.errorf("%s is no port (1–65535)", n.show())
-	}
-	*to = int(f)
-	return nil
 }
 
-func (n *node) optionalPort(to **int) error {
-	if n == nil {
-		return nil
+func (d *decoder) worktree(n *jsonc.Node) string {
+	switch {
+	case n == nil || n.Kind == 'f':
+		return ""
+	case n.Kind == 't':
+		return "true"
+	case n.Kind == '"' && n.Text == "auto":
+		return "auto"
 	}
-	*to = new(int)
-	return n.port(*to)
+	d.Fail(n, `%s is none of true, false and "auto"`, n.Show())
+	return ""
+}
+
+func (d *decoder) port(n *jsonc.Node) int {
+	if n.Kind != '0' {
+		d.Fail(n, "%s is no number", n.Show())
+	}
+	return d.Number(n, 1, 65535, "port")
 }
 
 var portName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-func (n *node) ports(to *map[string]int) error {
+func (d *decoder) ports(n *jsonc.Node) map[string]int {
 	if n == nil {
 		return nil
 	}
-	if err := n.object(); err != nil {
-		return err
-	}
-	*to = make(map[string]int, len(n.members))
-	for _, name := range slices.Sorted(maps.Keys(n.members)) {
-		m := n.members[name]
-		if !portName.MatchString(name) {
-			return m.at(m.name).errorf("%s is no name for a port (letters, digits and _, no digit first)", quote(name))
+	ports := map[string]int{}
+	d.Object(n)
+	for _, m := range sorted(n) {
+		if !portName.MatchString(m.Name) {
+			d.Fail(m.Value.AtName(), "%s is no name for a port (letters, digits and _, no digit first)", jsonc.Quote(m.Name))
 		}
-		var p int
-		if err := m.port(&p); err != nil {
-			return err
-		}
-		(*to)[name] = p
+		ports[m.Name] = d.port(m.Value)
 	}
-	return nil
+	return ports
 }
 
-func (n *node) networks(to *[]string) error {
+// sorted returns the members by name, so that the first error does not depend on the files' order.
+func sorted(n *jsonc.Node) []jsonc.Member {
 	if n == nil {
 		return nil
 	}
-	list := n.elements
-	switch n.kind {
+	return slices.SortedFunc(slices.Values(n.Members), func(a, b jsonc.Member) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (d *decoder) networks(n *jsonc.Node) []string {
+	if n == nil {
+		return nil
+	}
+	elements := n.Elements
+	switch n.Kind {
 	case '"':
-		list = []*node{n}
+		elements = []*jsonc.Node{n}
 	case '[':
 	default:
-		return n.errorf("%s is neither a string nor an array of strings", n.show())
+		d.Fail(n, "%s is neither a string nor an array of strings", n.Show())
 	}
-	*to = make([]string, len(list))
-	for i, e := range list {
-		var s string
-		if err := e.text(&s); err != nil {
-			return err
-		}
-		p, err := netip.ParsePrefix(s)
+	networks := []string{}
+	for _, e := range elements {
+		p, err := netip.ParsePrefix(d.Text(e))
 		switch {
 		case err != nil || !p.Addr().Is4():
-			return e.errorf("%s is no IPv4 network (as in 10.200.0.0/16)", e.show())
+			d.Fail(e, "%s is no IPv4 network (as in 10.200.0.0/16)", e.Show())
 		case p.Bits() > 24:
-			return e.errorf("%s is smaller than a /24", e.show())
+			d.Fail(e, "%s is smaller than a /24", e.Show())
 		}
-		(*to)[i] = p.Masked().String()
+		networks = append(networks, p.Masked().String())
 	}
-	return nil
-}
-
-// show names the value in an error: a literal as it is written, up to a length that a line can bear.
-func (n *node) show() string {
-	const most = 60
-	switch n.kind {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	}
-	r := []rune(string(n.literal))
-	if len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return string(r)
-}
-
-// quote gives a name as JSON writes it.
-func quote(name string) string {
-	b, err := json.Marshal(name)
-	if err != nil {
-		return fmt.Sprintf("%q", name)
-	}
-	return string(b)
+	return networks
 }

@@ -5,10 +5,11 @@ package settings
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"syscall"
+
+	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
 // Sources says where the settings are.
@@ -90,32 +91,8 @@ type Web struct {
 // DefaultBasePort is the base port of a web project that sets none.
 const DefaultBasePort = 3000
 
-// Error tells what is wrong in a settings file, and where. As text: "path:12:5: container.ports.WEB: 99999 is no port
-// (1–65535)".
-type Error struct {
-	// File is the file's path.
-	File string
-	// Line and Column are counted from 1, in lines and characters. They are 0 when the file as a whole is meant.
-	Line, Column int
-	// Key is the path of the value, as in "container.ports.WEB"; "" where there is none.
-	Key string
-	// Err is what is wrong.
-	Err error
-}
-
-func (e *Error) Error() string {
-	s := e.File
-	if e.Line > 0 {
-		s += fmt.Sprintf(":%d:%d", e.Line, e.Column)
-	}
-	if e.Key != "" {
-		s += ": " + e.Key
-	}
-	return s + ": " + e.Err.Error()
-}
-
-// Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
+// Error says what is wrong in a settings file, and where.
+type Error = jsonc.Error
 
 // Read returns the settings of the files in src. The work tree's .iloom/settings.local.json is stronger than its
 // .iloom/settings.json, and that is stronger than the user's file: objects are merged key by key, anything else is
@@ -126,7 +103,7 @@ func Read(src Sources) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := decode(top)
+	s, err := decodeSettings(top)
 	if err != nil {
 		return nil, err
 	}
@@ -134,10 +111,10 @@ func Read(src Sources) (*Settings, error) {
 	return s, nil
 }
 
-// merged is the tree of all files that there are, nil where there is none.
-func (src Sources) merged() (top *node, files []string, err error) {
+// merged returns the tree of all files that exist, nil if there is none.
+func (src Sources) merged() (top *jsonc.Node, files []string, err error) {
 	for _, path := range src.paths() {
-		n, err := parseFile(path)
+		n, err := jsonc.Read(path)
 		// ENOTDIR: .iloom is a file, so there is nothing in it.
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
@@ -146,7 +123,7 @@ func (src Sources) merged() (top *node, files []string, err error) {
 			return nil, nil, err
 		}
 		files = append(files, path)
-		top = merge(top, n)
+		top = jsonc.Merge(top, n)
 	}
 	return top, files, nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // Wish is what a new work tree shall be.
@@ -552,7 +554,7 @@ func (r *Repository) admins() []string {
 
 // pathOf is the path of the work tree whose folder in .git this is, "" where it is not noted.
 func pathOf(admin string) string {
-	to, err := pointer(filepath.Join(admin, "gitdir"), "")
+	to, err := gitfile.Read(filepath.Join(admin, "gitdir"))
 	if err != nil {
 		return ""
 	}

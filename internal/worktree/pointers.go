@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // Pointers are the files by which git finds the repository of a work tree, as they were at one moment.
@@ -29,23 +31,23 @@ func Points(workTree string) (*Pointers, error) {
 	if info.IsDir() {
 		return p, nil
 	}
-	text, err := os.ReadFile(p.gitDir)
+	content, err := os.ReadFile(p.gitDir)
 	if err != nil {
 		return nil, err
 	}
-	p.dotGit = string(text)
-	if p.gitDir, err = pointer(p.gitDir, "gitdir: "); err != nil {
+	p.dotGit = string(content)
+	if p.gitDir, err = gitfile.Target(p.gitDir, content); err != nil {
 		return nil, err
 	}
 	p.commonDir = p.gitDir
 	name := filepath.Join(p.gitDir, "commondir")
-	if text, err = os.ReadFile(name); errors.Is(err, fs.ErrNotExist) {
+	if content, err = os.ReadFile(name); errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	} else if err != nil {
 		return nil, err
 	}
-	p.common = string(text)
-	p.commonDir, err = pointer(name, "")
+	p.common = string(content)
+	p.commonDir, err = gitfile.Target(name, content)
 	return p, err
 }
 

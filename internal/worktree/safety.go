@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // Keep says what must not be lost with a work tree.
@@ -279,7 +281,7 @@ func (r *Repository) inSubmodules(ctx context.Context, _ Keep) ([]string, error)
 
 func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, error) {
 	// git keeps its folder with that of the work tree. Another one could have any configuration, and run programs.
-	at, err := pointer(filepath.Join(dir, ".git"), "gitdir: ")
+	at, err := gitfile.Read(filepath.Join(dir, ".git"))
 	if err != nil {
 		return []string{"it is no submodule that git has made, and was not looked at"}, nil //nolint:nilerr // told as a risk
 	}

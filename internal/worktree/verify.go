@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // Verify checks, without git, that the files by which git found r still lead where r says: .git of the work tree to
@@ -28,7 +30,7 @@ func Verify(r *Repository) error {
 	}
 	to := dotGit
 	if info.Mode().IsRegular() {
-		if to, err = pointer(dotGit, "gitdir: "); err != nil {
+		if to, err = gitfile.Read(dotGit); err != nil {
 			return err
 		}
 	}
@@ -50,7 +52,7 @@ func Verify(r *Repository) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: is no file, and %s is a linked work tree", dotGit, r.WorkTree)
 	}
-	to, err = pointer(common, "")
+	to, err = gitfile.Read(common)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func Verify(r *Repository) error {
 		return err
 	}
 	back := filepath.Join(r.GitDir, "gitdir")
-	to, err = pointer(back, "")
+	to, err = gitfile.Read(back)
 	if err != nil {
 		return err
 	}
@@ -72,24 +74,6 @@ func Verify(r *Repository) error {
 		return fmt.Errorf("%s: leads to %s, which is inside the work tree", dotGit, r.CommonDir)
 	}
 	return nil
-}
-
-// pointer returns the path that the file name holds after prefix, made absolute from the file's folder.
-func pointer(name, prefix string) (string, error) {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return "", err
-	}
-	s, ok := strings.CutPrefix(string(b), prefix)
-	s = strings.TrimRight(s, "\r\n")
-	if !ok || s == "" {
-		return "", fmt.Errorf("%s: names no path", name)
-	}
-	s = filepath.FromSlash(s)
-	if !filepath.IsAbs(s) {
-		s = filepath.Join(filepath.Dir(name), s)
-	}
-	return s, nil
 }
 
 // same compares where the file name leads with where it should; both folders must exist.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/sandbox/paths"
 )
 
@@ -69,16 +70,9 @@ func (r *Repository) readDotGit(workTree string) error {
 
 // checkPointer checks that a .git file names dir.
 func checkPointer(file, dir string) error {
-	b, err := os.ReadFile(file)
+	to, err := gitfile.Read(file)
 	if err != nil {
 		return fmt.Errorf("git folder: %w", err)
-	}
-	to, ok := strings.CutPrefix(strings.TrimRight(string(b), "\r\n"), "gitdir: ")
-	if !ok {
-		return fmt.Errorf("git folder: %s has no line gitdir: FOLDER", file)
-	}
-	if to = filepath.FromSlash(to); !filepath.IsAbs(to) {
-		to = filepath.Join(filepath.Dir(file), to)
 	}
 	if real, err := filepath.EvalSymlinks(to); err != nil || real != dir {
 		return fmt.Errorf("git folder: %s names %s, not %s", file, to, dir)

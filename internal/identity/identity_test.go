@@ -1,4 +1,4 @@
-package loom
+package identity
 
 import (
 	"errors"
@@ -82,19 +82,19 @@ func TestProjectNameFollowsRepositoryAndID(t *testing.T) {
 	}{
 		{"a number", "", "/src/shop", "123", false, "iloom-shop-123"},
 		{"a branch of plain letters", "", "/src/shop", "login", false, "iloom-shop-login"},
-		{"a key is changed, so it has its hash", "", "/src/shop", "ENG-324", false, "iloom-shop-eng-324-" + shortHash("ENG-324")},
-		{"a slash", "", "/src/shop", "feat/x", false, "iloom-shop-feat-x-" + shortHash("feat/x")},
-		{"no letter that Compose allows", "", "/src/shop", "日本", false, "iloom-shop-" + shortHash("日本")},
-		{"a dash at the end", "", "/src/shop", "x-", false, "iloom-shop-x-" + shortHash("x-")},
-		{"cut", "", "/src/shop", long, false, "iloom-shop-" + strings.TrimRight(long[:40], "-") + "-" + shortHash(long)},
+		{"a key is changed, so it has its hash", "", "/src/shop", "ENG-324", false, "iloom-shop-eng-324-" + ShortHash("ENG-324")},
+		{"a slash", "", "/src/shop", "feat/x", false, "iloom-shop-feat-x-" + ShortHash("feat/x")},
+		{"no letter that Compose allows", "", "/src/shop", "日本", false, "iloom-shop-" + ShortHash("日本")},
+		{"a dash at the end", "", "/src/shop", "x-", false, "iloom-shop-x-" + ShortHash("x-")},
+		{"cut", "", "/src/shop", long, false, "iloom-shop-" + strings.TrimRight(long[:40], "-") + "-" + ShortHash(long)},
 		{"a repository of another kind", "", "/src/My App.git", "1", false, "iloom-my-app-git-1"},
 		{"a long repository", "", "/src/" + long, "1", false, "iloom-" + strings.TrimRight(long[:30], "-") + "-1"},
 		{"a repository without a letter", "", "/", "1", false, "iloom-project-1"},
-		{"another repository has the name", "", "/src/shop", "123", true, "iloom-shop-" + shortHash("/src/shop") + "-123"},
+		{"another repository has the name", "", "/src/shop", "123", true, "iloom-shop-" + ShortHash("/src/shop") + "-123"},
 		{"a template", "{{.ID}}-of-{{.Repo}}", "/src/shop", "123", false, "123-of-shop"},
-		{"a template with what Compose does not allow", "Team X: {{.ID}}", "/src/shop", "feat/x", false, "team-x--feat-x-" + shortHash("feat/x")},
+		{"a template with what Compose does not allow", "Team X: {{.ID}}", "/src/shop", "feat/x", false, "team-x--feat-x-" + ShortHash("feat/x")},
 	} {
-		got, err := projectName(tc.format, tc.repository, tc.id, tc.crowded)
+		got, err := ProjectName(tc.format, tc.repository, tc.id, tc.crowded)
 		assert.Check(t, err == nil && got == tc.want, "%s: %q, %v, want %q", tc.name, got, err, tc.want)
 		assert.Check(t, composeName.MatchString(got), "%s: %q", tc.name, got)
 	}
@@ -108,7 +108,7 @@ func TestProjectNameRefusesATemplateThatGivesNone(t *testing.T) {
 		"--":            `settings: container.projectName: "--" gives no name`,
 		"{{index . 1}}": "settings: container.projectName: ",
 	} {
-		_, err := projectName(format, "/src/shop", "1", false)
+		_, err := ProjectName(format, "/src/shop", "1", false)
 		assert.Check(t, err != nil && strings.HasPrefix(err.Error(), want), "%s: %v", format, err)
 	}
 }
@@ -126,9 +126,9 @@ func TestTwoIDsNeverShareAProjectName(t *testing.T) {
 			return
 		}
 		for _, crowded := range []bool{false, true} {
-			one, err := projectName("", "/src/shop", a, crowded)
+			one, err := ProjectName("", "/src/shop", a, crowded)
 			assert.NilError(t, err)
-			other, err := projectName("", "/src/shop", b, crowded)
+			other, err := ProjectName("", "/src/shop", b, crowded)
 			assert.NilError(t, err)
 			assert.Assert(t, one != other, "%q and %q are both %s", a, b, one)
 			assert.Assert(t, composeName.MatchString(one) && len(one) <= 100, one)

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package loom
+package devbox
 
 import (
 	"bytes"
@@ -26,15 +26,11 @@ import (
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
-// dockerHost is read before TestMain hides it from the other tests.
-var dockerHost = os.Getenv("DOCKER_HOST")
-
-// hooked is a container of debian with a user dev, and looms with a cache to act on it.
+// hooked is a container of debian with a user dev, and the Box to act on it.
 type hooked struct {
 	*testing.T
-	*Looms
+	*Box
 	api *client.Client
-	id  string
 	out bytes.Buffer
 }
 
@@ -42,23 +38,23 @@ func newHooked(t *testing.T) *hooked {
 	t.Helper()
 	t.Parallel()
 	opts := []client.Opt{client.WithAPIVersionNegotiation()}
-	if dockerHost != "" {
-		opts = append(opts, client.WithHost(dockerHost))
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		opts = append(opts, client.WithHost(host))
 	}
 	api, err := client.NewClientWithOpts(opts...)
 	assert.NilError(t, err)
-	h := &hooked{T: t, api: api, Looms: &Looms{Engine: engine.New(api, "default"), Cache: t.TempDir(), Teller: &tell.Writer{Out: io.Discard, Debug: t.Logf}, Process: host.Current()}}
+	h := &hooked{T: t, api: api, Box: &Box{Engine: engine.New(api, "default"), CacheDir: t.TempDir(), Teller: &tell.Writer{Out: io.Discard, Debug: t.Logf}, Process: host.Current()}}
 	name := fmt.Sprintf("loom-hooks-%d-%d", os.Getpid(), time.Now().UnixNano())
 	made, err := api.ContainerCreate(t.Context(), &dockercontainer.Config{
 		Image: "debian:bookworm-slim", Cmd: []string{"sleep", "100000"}, StopSignal: "SIGKILL",
 		Env: []string{"PATH=/opt/tool:/usr/local/bin:/usr/bin:/bin", "SAID=by the container"},
 	}, nil, nil, nil, name)
 	assert.NilError(t, err)
-	h.id = made.ID
+	h.ID = made.ID
 	t.Cleanup(func() {
-		assert.Check(t, api.ContainerRemove(context.Background(), h.id, dockercontainer.RemoveOptions{Force: true, RemoveVolumes: true}))
+		assert.Check(t, api.ContainerRemove(context.Background(), h.ID, dockercontainer.RemoveOptions{Force: true, RemoveVolumes: true}))
 	})
-	assert.NilError(t, api.ContainerStart(t.Context(), h.id, dockercontainer.StartOptions{}))
+	assert.NilError(t, api.ContainerStart(t.Context(), h.ID, dockercontainer.StartOptions{}))
 	h.in("root", "/usr/sbin/useradd -m -s /bin/bash -u 1500 dev; mkdir -p /work; chown dev /work; echo 'export PROFILE=yes' >>/home/dev/.profile")
 	return h
 }
@@ -66,7 +62,7 @@ func newHooked(t *testing.T) *hooked {
 // in runs a line in the container and returns what it wrote.
 func (h *hooked) in(user, line string) string {
 	h.Helper()
-	out, errs, code, err := h.Engine.ExecOutput(h.Context(), h.id, engine.Process{Cmd: []string{"sh", "-c", line}, User: user, Dir: "/"})
+	out, errs, code, err := h.Engine.ExecOutput(h.Context(), h.ID, engine.Process{Cmd: []string{"sh", "-c", line}, User: user, Dir: "/"})
 	assert.NilError(h, err)
 	assert.Equal(h, code, 0, "%s: %s%s", line, out, errs)
 	return strings.TrimSpace(string(out))
@@ -87,7 +83,7 @@ func (h *hooked) request(metadata string) HookRequest {
 	assert.NilError(h, err)
 	m := devcontainer.Merge(entries[:last], nil, c)
 	h.out.Reset()
-	return HookRequest{Container: h.id, Merged: m, RemoteUser: "dev", WorkspaceFolder: "/work", Output: &h.out}
+	return HookRequest{Merged: m, RemoteUser: "dev", WorkspaceFolder: "/work", Output: &h.out}
 }
 
 func (h *hooked) run(metadata string) {
@@ -114,7 +110,7 @@ func TestHooksRunOnceInOrderAsTheUserWithItsEnvironment(t *testing.T) {
 	assert.Equal(t, h.in("dev", "cat /work/log"), once+"start\nattach\nattach")
 
 	// What other tools look at.
-	c, err := h.api.ContainerInspect(t.Context(), h.id)
+	c, err := h.api.ContainerInspect(t.Context(), h.ID)
 	assert.NilError(t, err)
 	assert.Equal(t, h.in("dev", "cat /home/dev/.devcontainer/.onCreateCommandMarker"), c.Created)
 	assert.Equal(t, h.in("dev", "cat /home/dev/.devcontainer/.updateContentCommandMarker"), c.Created)
@@ -127,7 +123,7 @@ func TestHooksRunOnceInOrderAsTheUserWithItsEnvironment(t *testing.T) {
 
 	// A new start.
 	zero := 0
-	assert.NilError(t, h.api.ContainerRestart(t.Context(), h.id, dockercontainer.StopOptions{Timeout: &zero}))
+	assert.NilError(t, h.api.ContainerRestart(t.Context(), h.ID, dockercontainer.StopOptions{Timeout: &zero}))
 	h.run(metadata)
 	assert.Equal(t, h.in("dev", "cat /work/log"), once+"start\nattach\nattach\nstart\nattach")
 	assert.Equal(t, h.in("root", "grep -c 'SAID=' /etc/environment"), "1")
@@ -149,7 +145,7 @@ func TestHookThatFailsIsToldAndRunsAgain(t *testing.T) {
 	assert.Equal(t, failed.Hook, "postCreateCommand")
 	assert.Equal(t, failed.From, "devcontainer.json")
 	assert.Equal(t, failed.ExitCode, 9)
-	assert.Equal(t, len(failed.Tail), kept)
+	assert.Equal(t, len(failed.Tail), tailLength)
 	assert.Assert(t, slices.Contains(failed.Tail, "broke") && slices.Contains(failed.Tail, "20"), "%v", failed.Tail)
 	assert.Equal(t, h.in("dev", "ls -A /home/dev/.devcontainer"), ".onCreateCommandMarker\n.updateContentCommandMarker")
 	h.in("dev", "touch /work/mended")
@@ -187,7 +183,7 @@ func TestHookIsInterruptedInsideTheContainer(t *testing.T) {
 		}
 	})
 	assert.ErrorIs(t, h.RunHooks(ctx, req), context.Canceled)
-	top, err := h.api.ContainerTop(t.Context(), h.id, nil)
+	top, err := h.api.ContainerTop(t.Context(), h.ID, nil)
 	assert.NilError(t, err)
 	assert.Assert(t, !strings.Contains(fmt.Sprint(top.Processes), "5678"), "%v", top.Processes)
 	assert.Equal(t, h.in("dev", "ls -A /home/dev/.devcontainer 2>/dev/null; true"), "")

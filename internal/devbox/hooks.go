@@ -1,0 +1,240 @@
+package devbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/engine"
+)
+
+// HookRequest asks for the lifecycle hooks of a running dev container.
+type HookRequest struct {
+	// Merged is what image, features and devcontainer.json say. All variables but the container's are replaced.
+	Merged *devcontainer.Merged
+	// RemoteUser runs the hooks in WorkspaceFolder, or in its home folder if that does not exist.
+	RemoteUser, WorkspaceFolder string
+	// Secrets are variables for hooks only; their values are masked in the output.
+	Secrets map[string]string
+	// NoWait leaves the hooks after waitFor for the next time.
+	NoWait bool
+	// SkipAttach leaves out postAttachCommand.
+	SkipAttach bool
+	// Output receives the output of hooks, line by line; nil discards it.
+	Output io.Writer
+}
+
+// HookError says that a lifecycle hook failed. The hook left no marker, so it runs again the next time.
+type HookError struct {
+	// Hook is the hook's name, From the file or feature that asks for it, Command what was run.
+	Hook, From, Command string
+	ExitCode            int
+	// Tail has the last lines of output.
+	Tail []string
+}
+
+// Error has the hook, its exit code and its last lines.
+func (e *HookError) Error() string {
+	s := fmt.Sprintf("%s of %s: %s: exit code %d", e.Hook, e.From, e.Command, e.ExitCode)
+	if len(e.Tail) > 0 {
+		s += "\n    " + strings.Join(e.Tail, "\n    ")
+	}
+	return s
+}
+
+// RunHooks runs the hooks that are due: those without a marker. Each hook that succeeds leaves its marker. The files
+// /etc/environment and /etc/profile are prepared once, as other tools do it. If all hooks have run, RunHooks asks the
+// engine only for the container's times. Errors are a [*HookError], the context's, or the engine's.
+func (b *Box) RunHooks(ctx context.Context, req HookRequest) error {
+	rt, err := b.Engine.Runtime(ctx, b.ID)
+	if err != nil {
+		return err
+	}
+	if req.Merged, err = req.Merged.SubstituteContainerEnv(rt.Env); err != nil {
+		return err
+	}
+	probe := cmp.Or(req.Merged.UserEnvProbe, devcontainer.DefaultProbe)
+	known := b.recall(rt, req.RemoteUser, probe, req.WorkspaceFolder)
+	if known != nil && known.Hooked && (req.SkipAttach || req.NoWait || len(req.Merged.PostAttachCommands) == 0) {
+		return nil
+	}
+	s, user, err := b.askUser(ctx, rt, req.RemoteUser, req.WorkspaceFolder)
+	if err != nil {
+		return err
+	}
+	if known == nil {
+		if err := b.patchLoginFiles(ctx, rt); err != nil {
+			return err
+		}
+	}
+	due := slices.DeleteFunc(
+		devcontainer.Lifecycle(req.Merged, user.markers, rt.Created, rt.StartedAt),
+		func(h devcontainer.Hook) bool { return req.NoWait && h.Late || req.SkipAttach && h.Marker == "" })
+	if slices.ContainsFunc(due, func(h devcontainer.Hook) bool { return len(h.Commands) > 0 }) {
+		if err := b.probe(ctx, &s, probe, user.shell); err != nil {
+			return err
+		}
+	}
+	r := &hookRun{box: b, req: req, session: &s, containerEnv: rt.Env}
+	if err := r.runAll(ctx, due); err != nil {
+		return err
+	}
+	// A hook may have changed what a login shell reads.
+	s.Env, s.Probed = nil, false
+	s.Hooked = !req.NoWait
+	b.remember(s)
+	return nil
+}
+
+// patchScript prepares the system's files for login shells, once. $1 is appended to /etc/environment. If /etc/profile
+// sets PATH unconditionally, the container's PATH takes precedence.
+const patchScript = `d=/var/devcontainer
+mkdir -p $d || exit
+( set -C; : >$d/.patchEtcEnvironmentMarker ) 2>/dev/null && printf '%s\n' "$1" >>/etc/environment
+( set -C; : >$d/.patchEtcProfileMarker ) 2>/dev/null && [ -f /etc/profile ] &&
+	sed -i -E 's/((^|[[:space:]])PATH=)([^$]*)$/\1${PATH:-\3}/' /etc/profile
+:`
+
+// patchLoginFiles runs patchScript as root. If the container does not allow that, login shells keep their own
+// environment.
+func (b *Box) patchLoginFiles(ctx context.Context, rt engine.Runtime) error {
+	_, why, code, err := b.Engine.ExecOutput(ctx, b.ID, engine.Process{
+		Cmd: []string{"/bin/sh", "-c", patchScript, "sh", devcontainer.EtcEnvironment(rt.Env)}, User: "root", Dir: "/",
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil || code != 0 {
+		b.Teller.Debugf("/etc/environment and /etc/profile of container %.12s: exit code %d, %v, %s", b.ID, code, err, why)
+	}
+	return nil
+}
+
+// hookRun runs hooks in one container.
+type hookRun struct {
+	box          *Box
+	req          HookRequest
+	session      *session
+	containerEnv map[string]string
+	// markers are names and contents of marker files that must still be written.
+	markers []string
+}
+
+// runAll runs the hooks in order until one fails.
+func (r *hookRun) runAll(ctx context.Context, due []devcontainer.Hook) error {
+	for _, hook := range due {
+		if err := r.run(ctx, hook); err != nil {
+			if markErr := r.writeMarkers(ctx); markErr != nil {
+				r.box.Teller.Debugf("%v", markErr)
+			}
+			return err
+		}
+	}
+	return r.writeMarkers(ctx)
+}
+
+// run runs one hook, and leaves its marker.
+func (r *hookRun) run(ctx context.Context, hook devcontainer.Hook) error {
+	for _, c := range hook.Commands {
+		if err := r.runParallel(ctx, hook.Name, c); err != nil {
+			return err
+		}
+	}
+	if hook.Marker == "" {
+		return nil
+	}
+	r.markers = append(r.markers, hook.Marker, hook.Content)
+	if len(hook.Commands) == 0 {
+		// The marker is written with the next one.
+		return nil
+	}
+	return r.writeMarkers(ctx)
+}
+
+// markScript writes the files named in $2, $4 and so on into the folder .devcontainer of $1, each with the next
+// argument as its content.
+const markScript = `d=$1/.devcontainer
+mkdir -p "$d" || exit
+shift
+while [ $# -gt 1 ]; do printf '%s\n' "$2" >"$d/$1" || exit; shift 2; done`
+
+// writeMarkers writes the pending markers. Their hooks have run, so an interruption does not keep them from being
+// written.
+func (r *hookRun) writeMarkers(ctx context.Context) error {
+	if len(r.markers) == 0 {
+		return nil
+	}
+	cmd := append([]string{"/bin/sh", "-c", markScript, "sh", r.session.Home}, r.markers...)
+	r.markers = nil
+	p := engine.Process{Cmd: cmd, User: r.session.User, Dir: "/"}
+	_, why, code, err := r.box.Engine.ExecOutput(context.WithoutCancel(ctx), r.box.ID, p)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("container %.12s: cannot write markers of lifecycle hooks to %s/.devcontainer: %s",
+			r.box.ID, r.session.Home, strings.TrimSpace(string(why)))
+	}
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// runParallel runs the commands of a hook that belong together at once and waits for all of them. If several fail, the
+// error is that of the first in the file.
+func (r *hookRun) runParallel(ctx context.Context, hook string, c devcontainer.Origin) error {
+	all := c.Parallel
+	if len(all) == 0 {
+		all = []devcontainer.NamedCommand{{Command: c.Command}}
+	}
+	errs := make([]error, len(all))
+	var wait sync.WaitGroup
+	var lock sync.Mutex
+	for i, each := range all {
+		wait.Go(func() {
+			name := hook
+			if each.Name != "" {
+				name += " " + each.Name
+			}
+			out := &lineWriter{
+				to: r.req.Output, lock: &lock, prefix: name + " | ", mask: devcontainer.Mask(r.req.Secrets), tail: new(tail),
+			}
+			shown := out.mask.Replace(each.Text())
+			out.print(fmt.Sprintf("%s: %s", c.From, shown))
+			errs[i] = r.exec(ctx, each, out)
+			var failed *HookError
+			if errors.As(errs[i], &failed) {
+				failed.Hook, failed.From, failed.Command = name, c.From, shown
+			}
+		})
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exec runs one program of a hook.
+func (r *hookRun) exec(ctx context.Context, c devcontainer.NamedCommand, out *lineWriter) error {
+	s, errs := r.session, out.stderr()
+	code, err := r.box.Engine.Exec(ctx, r.box.ID, engine.Process{
+		Cmd: c.Argv(), User: s.User, Dir: s.Dir, Stdout: out, Stderr: errs,
+		Env: devcontainer.Environment(s.Env, r.containerEnv, r.req.Merged.RemoteEnv, s.Root, r.req.Secrets),
+	})
+	out.flush()
+	errs.flush()
+	if err != nil {
+		return err
+	}
+	if code != 0 {
+		return &HookError{ExitCode: code, Tail: out.tail.lines()}
+	}
+	return nil
+}

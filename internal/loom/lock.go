@@ -1,0 +1,56 @@
+package loom
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// lock keeps other commands from the looms until release is called. Several looms are always locked in the same order;
+// otherwise two commands could wait for each other.
+func (l *Looms) lock(ctx context.Context, targets ...*Target) (release func(), err error) {
+	targets = slices.DeleteFunc(targets, func(t *Target) bool { return t == nil })
+	slices.SortFunc(targets, func(a, b *Target) int {
+		return strings.Compare(a.Repository+"\x00"+a.ID, b.Repository+"\x00"+b.ID)
+	})
+	var releases []func()
+	release = func() {
+		for _, r := range releases {
+			r()
+		}
+	}
+	for _, t := range targets {
+		r, err := l.Registry.Lock(ctx, t.Repository, t.ID)
+		if err != nil {
+			release()
+			return nil, err
+		}
+		releases = append(releases, r)
+	}
+	return release, nil
+}
+
+// alone locks a loom, and reads its registry entry as the last command left it.
+func (l *Looms) alone(ctx context.Context, t *Target) (release func(), err error) {
+	if release, err = l.lock(ctx, t); err != nil {
+		return nil, err
+	}
+	if err := l.refresh(ctx, t); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// refresh reads the loom's registry entry again: another command may have held the lock meanwhile.
+func (l *Looms) refresh(ctx context.Context, t *Target) error {
+	state, err := l.Registry.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if now := state.Find(t.Repository, t.ID); now != nil || !t.recovered {
+		// A loom without an entry was ended: its leases may be another loom's by now.
+		t.Known, t.recovered = copyOf(now), false
+	}
+	return nil
+}

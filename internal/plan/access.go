@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/trust"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// Reserved are names and labels of docker loom's own.
+var Reserved = trust.Reserved{
+	Sidecar: EgressService, Outer: EgressOuter, Sandbox: sandbox.ServiceName(sandbox.DefaultAgent),
+	Labels: []string{engine.LabelLoom, engine.LabelRepo, survey.LabelBuild},
+}
+
+// listAccess lists what the project asks of the host, and the files that are obeyed beside it.
+func (m *maker) listAccess() error {
+	requested := m.requested()
+	own := trust.Folders{Tree: m.WorkTree, Project: m.facts.Found.Dir, Git: m.facts.Target.CommonDir()}
+	access := trust.HostAccess(requested, m.real, own, m.base.Uses)
+	access = append(access, Reserved.InProject(requested)...)
+	access = append(access, Reserved.InFiles(m.base.Project)...)
+	access = append(access, trust.PublishedBeyondLoopback(m.Project, EgressService)...)
+	access = append(access, m.facts.PolicyAccess...)
+	access = append(access, m.facts.Includes...)
+	m.Obeyed = slices.Clone(m.facts.Settings.Files)
+	if d := m.facts.Dev; d != nil {
+		for _, name := range slices.Sorted(maps.Keys(d.UserVariables)) {
+			access = append(access, trust.ReadsVariable+name)
+		}
+		m.Obeyed = append(m.Obeyed, d.Place.Path)
+		if c := d.Config.InitializeCommand; c != nil {
+			access = append(access, trust.RunsOnHost(*c))
+		}
+	}
+	for _, s := range m.Project.Services {
+		if s.Build != nil && s.Build.Dockerfile != "" && s.Build.DockerfileInline == "" {
+			m.Obeyed = append(m.Obeyed, filepath.Join(s.Build.Context, s.Build.Dockerfile))
+		}
+	}
+	slices.Sort(access)
+	m.Access = slices.Compact(access)
+	slices.Sort(m.Obeyed)
+	return nil
+}
+
+// DryRunFindings tell what a plan that is only shown does not do.
+func (p *Plan) DryRunFindings(f *survey.Facts) []finding.Finding {
+	if f.Dev == nil || f.Dev.Config.InitializeCommand == nil {
+		return nil
+	}
+	return []finding.Finding{{
+		Level: finding.Info, Subject: "file " + filepath.Base(f.Dev.Place.Path),
+		Message: "initializeCommand is not run for a plan: what it writes is as it was",
+	}}
+}
+
+// requested is the project with what its files ask for: without the mounts that confinement adds.
+func (m *maker) requested() *types.Project { return withoutGuards(m.Project, m.edits) }
+
+func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
+	project := *of
+	project.Services = maps.Clone(of.Services)
+	for _, e := range edits {
+		guard, ok := e.(overrides.Guard)
+		s, there := project.Services[guard.Service]
+		if !ok || !there {
+			continue
+		}
+		s.Volumes = slices.DeleteFunc(slices.Clone(s.Volumes), func(v types.ServiceVolumeConfig) bool {
+			return slices.ContainsFunc(guard.Added, func(o types.ServiceVolumeConfig) bool { return o.Target == v.Target })
+		})
+		project.Services[guard.Service] = s
+	}
+	delete(project.Services, EgressService)
+	return &project
+}

@@ -1,0 +1,109 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/stack"
+)
+
+// compare holds the plan against what runs.
+func (m *maker) compare() error {
+	m.Recreated = m.whyRecreated()
+	own := m.facts.Engine.Project(m.Entry.Project)
+	var seen []stack.Seen
+	for _, c := range own {
+		if c.OneOff || c.Labels[sandbox.LabelAgent] != "" {
+			continue
+		}
+		done := c.State == "exited" && c.ExitCode == 0 && m.MayFinish(c.Service)
+		up := c.State == "running" && c.Health != "unhealthy" || done
+		seen = append(seen, stack.Seen{Service: c.Service, Labels: c.Labels, Up: up})
+	}
+	if len(seen) == 0 {
+		return nil
+	}
+	var networks []map[string]string
+	for _, n := range m.facts.Engine.ProjectNetworks(m.Entry.Project) {
+		networks = append(networks, n.Labels)
+	}
+	m.Converged = stack.Converged(m.Project, seen, networks, func(ref string) string {
+		id, known := m.facts.Engine.Images[ref]
+		if !known {
+			m.needs.Images = append(m.needs.Images, ref)
+		}
+		return id
+	})
+	return nil
+}
+
+// MayFinish reports whether a service may end by itself: one that is restarted whatever happens may not, nor a dev
+// container, which exits with 0 when it is stopped.
+func (p *Plan) MayFinish(service string) bool {
+	if service == EgressService || p.Dev != nil && service == p.Dev.Service {
+		return false
+	}
+	restart := p.Project.Services[service].Restart
+	return restart != "always" && restart != "unless-stopped"
+}
+
+// OrphanError says that a container of a service which the files no longer have keeps a port that another service is
+// to publish.
+type OrphanError struct{ Loom, Container, Service, Port string }
+
+// Error names the container and the port.
+func (e *OrphanError) Error() string {
+	return fmt.Sprintf("port %s of service %s is held by the loom's own container %s, whose service is no longer in the files",
+		e.Port, e.Service, e.Container)
+}
+
+// Orphan looks for a container whose service was renamed or removed and whose port is wanted again: the engine would
+// only say that the port is allocated. The error is an [*OrphanError].
+func (p *Plan) Orphan(own []engine.Container) error {
+	wanted := p.PublishedPorts()
+	for _, c := range own {
+		if _, ok := p.Project.Services[c.Service]; ok || c.OneOff {
+			continue
+		}
+		for _, pub := range c.Published {
+			for _, port := range wanted {
+				if pub.Via == "" && port.Host == pub.Host && port.Protocol == pub.Protocol {
+					return &OrphanError{p.ID, c.Name, port.Service, fmt.Sprintf("%d/%s", port.Host, port.Protocol)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// PublishedPort is a host port that a service will have. Of a service that a sidecar publishes for, it is the service's
+// own.
+type PublishedPort struct {
+	Service, Protocol, HostIP string
+	Target, Host              int
+}
+
+// PublishedPorts lists what the loom's containers will publish.
+func (p *Plan) PublishedPorts() []PublishedPort {
+	var list []PublishedPort
+	for _, name := range p.Project.ServiceNames() {
+		s := p.Project.Services[name]
+		forwards := engine.ParseForwards(s.Labels[engine.LabelForwards])
+		for _, entry := range s.Ports {
+			var first, last int
+			port := PublishedPort{Service: name, Protocol: entry.Protocol, HostIP: entry.HostIP, Target: int(entry.Target)}
+			for _, f := range forwards {
+				if f.Listen == port.Target && f.Protocol == entry.Protocol {
+					port.Service, port.Target = f.Service, f.Target
+					break
+				}
+			}
+			if n, _ := fmt.Sscanf(entry.Published, "%d-%d", &first, &last); n > 0 {
+				port.Host = first
+				list = append(list, port)
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,93 @@
+package plan
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// Names of what a confined loom has beside the files: the sidecar's service, and the network that only it is on.
+const (
+	EgressService = "loom-egress"
+	EgressOuter   = "loom-egress-out"
+)
+
+// confine puts the isolated project's services on internal networks, if the loom is confined.
+func (m *maker) confine() error {
+	c := m.Confined()
+	if c == nil {
+		return nil
+	}
+	project, share := m.model.Project, m.facts.Settings.Container.Share
+	in := overrides.Confinement{
+		Sidecar: m.sidecar(c), Port: egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
+		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
+		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, sandbox.Gateway(m.facts.Engine.IsolatedGateway)) },
+		Share:   share, Tree: m.real(m.WorkTree), Guarded: m.facts.Guarded,
+		Proxies: m.facts.Proxies, Real: m.real,
+	}
+	if common := m.facts.Target.CommonDir(); common != "" {
+		in.Common = m.real(common)
+	}
+	if m.facts.Dev != nil {
+		in.Dev = m.facts.Dev.Service
+	}
+	edits, findings, open := overrides.Confine(project, in)
+	m.edits, m.Findings, m.Open = append(m.edits, edits...), append(m.Findings, findings...), open
+	for _, path := range open {
+		m.find(finding.Finding{
+			Level: finding.Warning, Subject: "service " + path.Service,
+			Message: path.What + ": this stays open while the services are confined",
+		})
+	}
+	overrides.Apply(project, edits)
+	return nil
+}
+
+// sidecar is the service through which the others leave and are reached.
+func (m *maker) sidecar(c *registry.Confined) types.ServiceConfig {
+	project, share := m.model.Project, m.facts.Settings.Container.Share
+	cfg := egress.Config{
+		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow",
+		Closed:  egress.Closed(m.facts.Host.Addresses),
+		Clients: m.clients(overrides.Confined(project, share)),
+	}
+	var label []engine.Forward
+	for _, f := range overrides.Forwards(project, share) {
+		label = append(label, engine.Forward{Listen: f.Listen, Protocol: f.Protocol, Service: f.Service, Target: f.Target})
+		target := f.Service + ":" + strconv.Itoa(f.Target)
+		cfg.Forwards = append(cfg.Forwards, egress.Forward{Listen: f.Listen, Protocol: f.Protocol, Target: target})
+	}
+	s := sandbox.Sidecar(EgressService, c.Image, cfg)
+	if len(label) > 0 {
+		s.Labels = types.Labels{engine.LabelForwards: engine.FormatForwards(label)}
+	}
+	for _, other := range project.Services {
+		if other.Restart == types.RestartPolicyAlways || other.Restart == types.RestartPolicyUnlessStopped {
+			// What comes back with the engine needs its way out and its ports.
+			s.Restart = types.RestartPolicyUnlessStopped
+		}
+	}
+	return s
+}
+
+// clients are the subnets of the confined networks.
+func (m *maker) clients(networks []string) []netip.Prefix {
+	subnets := Prefixes(m.Entry.Subnets)
+	var clients []netip.Prefix
+	for _, key := range networks {
+		clients = append(clients, slices.DeleteFunc(slices.Clone(subnets[key]), func(p netip.Prefix) bool {
+			return !p.Addr().Is4()
+		})...)
+	}
+	return clients
+}

@@ -1,0 +1,238 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// LabelImage names the image that the files call a dev container's own, if the loom's has another name.
+const LabelImage = "ai.iloom.image"
+
+// develop puts the dev container into the base project.
+func (m *maker) develop() error {
+	d := m.facts.Dev
+	if d == nil {
+		return nil
+	}
+	m.findMissingImages()
+	m.Dev = &DevContainer{Service: d.Service, Path: d.Place.Path, NameInFiles: d.Base.NameInFiles}
+	if d.Base.NameInFiles != "" && d.Container != nil {
+		m.Dev.LentImage = d.Container.ImageID
+	}
+	if err := m.extend(m.base.Project); err != nil {
+		return err
+	}
+	if m.ID == identity.Main {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.compiled.Volumes)) {
+		v := m.compiled.Volumes[key]
+		if !bool(v.External) && !slices.Contains(m.facts.Settings.Container.Share, key) {
+			m.find(finding.Finding{
+				Level: finding.Info, Subject: "volume " + key,
+				Message: "of mounts in " + filepath.Base(d.Place.Path) + " is the loom's own",
+				Remedy:  "name it in container.share to have one for all looms",
+			})
+		}
+	}
+	return nil
+}
+
+// findMissingImages tells what the plan does without.
+func (m *maker) findMissingImages() {
+	d := m.facts.Dev
+	if d.Base.Info.ID == "" {
+		m.find(finding.Finding{
+			Level: finding.Info, Subject: "image " + d.Base.Ref, Message: "is not here yet: the plan does without what it says",
+			Remedy: "docker loom up " + m.ID + " brings it",
+		})
+	}
+	if d.FeaturesErr != nil {
+		m.find(finding.Finding{
+			Level: finding.Info, Subject: "features",
+			Message: "are not known yet, the plan does without them: " + d.FeaturesErr.Error(),
+		})
+	}
+	if d.Install != nil && d.Installed.Info.ID == "" {
+		m.find(finding.Finding{Level: finding.Info, Subject: "image " + d.Installed.Ref, Message: "is not built yet"})
+	}
+}
+
+// extend brings the dev container into a project as loaded: the base, or the same with its variables moved.
+func (m *maker) extend(project *types.Project) error {
+	compiled, findings, err := m.facts.Dev.Compile(project)
+	if err != nil {
+		return err
+	}
+	if m.compiled == nil {
+		m.Findings = append(m.Findings, findings...)
+	}
+	m.compiled, m.Dev.Compiled = compiled, compiled
+	m.devEdits = devEdits(m.facts.Dev.Service, compiled, project)
+	overrides.Apply(project, m.devEdits)
+	return nil
+}
+
+// devEdits bring what was compiled into the project.
+func devEdits(service string, compiled *devcontainer.Compiled, project *types.Project) []overrides.Edit {
+	var edits []overrides.Edit
+	all := project.AllServices()
+	if was, ok := all[service]; ok {
+		edits = append(edits, overrides.Extend{Was: was, Is: compiled.Service, Volumes: compiled.Volumes})
+	} else {
+		edits = append(edits, overrides.AddService{
+			Service: compiled.Service, Volumes: compiled.Volumes, Networks: compiled.Networks,
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(compiled.Others)) {
+		edits = append(edits, overrides.Extend{Was: all[name], Is: compiled.Others[name]})
+	}
+	return edits
+}
+
+// finishDev leaves out the services that the devcontainer.json does not want started, and completes the dev container's
+// own.
+func (m *maker) finishDev() error {
+	d := m.facts.Dev
+	if run := m.compiled.RunServices; len(run) > 0 {
+		var err error
+		m.Project, err = m.Project.WithSelectedServices(append(slices.Clone(run), m.choices.Services...))
+		if err != nil {
+			return fmt.Errorf("%s: runServices: %w", d.Place.Path, err)
+		}
+	}
+	s, ok := m.Project.Services[d.Service]
+	if !ok {
+		return nil
+	}
+	s.CustomLabels = maps.Clone(s.CustomLabels)
+	s.CustomLabels[engine.LabelDevContainer] = m.devLabel().Label()
+	if d.Base.NameInFiles != "" {
+		s.CustomLabels[LabelImage] = d.Base.NameInFiles
+	}
+	if m.compiled.UID.Needed && (d.Base.Outdated || m.choices.Build) {
+		// The step goes on top of another image now.
+		s.PullPolicy = types.PullPolicyBuild
+	}
+	m.Project.Services[d.Service] = s
+	return nil
+}
+
+// DevLabel is what a container's label of ours says of a dev container beside its other labels.
+type DevLabel struct {
+	RemoteUser      string `json:"remoteUser,omitempty"`
+	WorkspaceFolder string `json:"workspaceFolder,omitempty"`
+	// Said has a hash of what each key of the devcontainer.json said, so that a change can be named.
+	Said map[string]string `json:"said,omitempty"`
+}
+
+// Label is the label's value.
+func (l DevLabel) Label() string {
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // strings
+	}
+	return string(b)
+}
+
+func (m *maker) devLabel() DevLabel {
+	return DevLabel{
+		RemoteUser: m.compiled.RemoteUser, WorkspaceFolder: m.compiled.WorkspaceFolder, Said: m.facts.Dev.SaidHashes(),
+	}
+}
+
+// whyRecreated says why the dev container will be recreated, "" if it stays: what its files say has changed since.
+func (m *maker) whyRecreated() string {
+	d := m.facts.Dev
+	if d == nil || d.Container == nil {
+		return ""
+	}
+	service, ok := m.Project.Services[d.Service]
+	if !ok {
+		return ""
+	}
+	have := *d.Container
+	hash, err := stack.ServiceHash(service)
+	if err != nil || have.Labels[stack.LabelConfigHash] == hash && !d.Base.Outdated {
+		return ""
+	}
+	var was DevLabel
+	if text := have.Labels[engine.LabelDevContainer]; text == "" || json.Unmarshal([]byte(text), &was) != nil {
+		return "its files have changed"
+	}
+	return whatChanged(d, was.Said, m.devLabel().Said)
+}
+
+// whatChanged names the keys that say something else now.
+func whatChanged(d *survey.DevContainer, was, now map[string]string) string {
+	keys := maps.Clone(was)
+	if keys == nil {
+		keys = map[string]string{}
+	}
+	maps.Copy(keys, now)
+	var changed []string
+	dockerfile := false
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		switch {
+		case was[key] == now[key]:
+		case key == "Dockerfile":
+			dockerfile = true
+		default:
+			changed = append(changed, key)
+		}
+	}
+	var why []string
+	if len(changed) > 0 {
+		why = append(why, fmt.Sprintf("%s changed (%s)", filepath.Base(d.Place.Path), strings.Join(changed, ", ")))
+	}
+	if dockerfile && !slices.Contains(changed, "build") {
+		why = append(why, "the Dockerfile changed")
+	}
+	if len(why) == 0 {
+		why = append(why, "the compose files, the image or the ports changed")
+	}
+	return strings.Join(why, " and ")
+}
+
+// IsForwarded reports whether a port is one that the devcontainer.json forwards.
+func (d *DevContainer) IsForwarded(service string, target int) bool {
+	return d != nil && slices.ContainsFunc(d.Compiled.Forwards, func(f devcontainer.Forward) bool {
+		return f.Service == service && f.Port == target
+	})
+}
+
+// MayBeSilent reports whether nobody need listen on a port yet: what listens in a dev container its user starts.
+func (d *DevContainer) MayBeSilent(service string, target int) bool {
+	return d != nil && (service == d.Service || d.IsForwarded(service, target))
+}
+
+// PortAttributes are what portsAttributes say of a port.
+func (d *DevContainer) PortAttributes(service string, target int) devcontainer.PortAttributes {
+	if d == nil {
+		return devcontainer.PortAttributes{}
+	}
+	name := ""
+	for _, f := range d.Compiled.Forwards {
+		if f.Service == service && f.Port == target {
+			name = f.Host
+		}
+	}
+	if name == "" && service != d.Service && !d.IsForwarded(service, target) {
+		name = service
+	}
+	return d.Compiled.Merged.Attributes(name, target, "")
+}

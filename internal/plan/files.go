@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// decideFiles decides which generated files the loom has, and what is in them.
+func (m *maker) decideFiles() error {
+	found := m.facts.Found
+	name, listed := m.overrideFile()
+	var err error
+	if len(found.Paths) == 0 {
+		m.Override, err = overrides.Whole(m.model.Project, m.Name())
+	} else {
+		m.Override, err = overrides.Render(m.model.Project, m.Name(), m.edits)
+	}
+	if err != nil {
+		return err
+	}
+	if listed != nil {
+		sep := found.Env["COMPOSE_PATH_SEPARATOR"]
+		if sep == "" {
+			sep = string(os.PathListSeparator)
+		}
+		m.Env = slices.Insert(m.Env, 1, overrides.Var{Name: "COMPOSE_FILE", Value: strings.Join(listed, sep)})
+	}
+	if !m.Entry.Files {
+		return nil
+	}
+	other := overrides.NamedFile
+	if name == overrides.NamedFile {
+		other = overrides.OverrideFile
+	}
+	path := filepath.Join(found.Dir, filepath.FromSlash(name))
+	m.Files = append(m.Files, overrides.File{Path: path, Content: m.Override})
+	if old := filepath.Join(found.Dir, filepath.FromSlash(other)); m.facts.Generated[old] {
+		m.Files = append(m.Files, overrides.File{Path: old})
+	}
+	m.exclude(path)
+	if m.facts.Dev != nil {
+		m.decideWorkspaceEnv()
+	}
+	if m.mustKeepEnv(listed != nil) {
+		return nil
+	}
+	if len(overrides.Cut(m.facts.DotEnv)) == 0 {
+		m.exclude(found.DotEnv())
+	}
+	m.Files = append(m.Files, overrides.File{Path: found.DotEnv(), Content: overrides.Add(m.facts.DotEnv, m.ID, m.Env)})
+	return nil
+}
+
+// overrideFile decides the name of the override. If docker compose does not find it by itself, listed are the files for
+// COMPOSE_FILE.
+func (m *maker) overrideFile() (name string, listed []string) {
+	found := m.facts.Found
+	tracked := m.facts.Tracked[filepath.Join(found.Dir, overrides.OverrideFile)]
+	switch {
+	case len(found.Paths) == 0:
+		return overrides.NamedFile, []string{overrides.NamedFile}
+	case !found.Chosen && len(m.facts.OtherOverrides) == 0 && !tracked:
+		return overrides.OverrideFile, nil
+	}
+	name = overrides.NamedFile
+	for _, path := range append(slices.Clone(found.Paths), filepath.Join(found.Dir, filepath.FromSlash(name))) {
+		// COMPOSE_FILE counts from the folder of the .env that it stands in.
+		if rel, err := filepath.Rel(filepath.Dir(found.DotEnv()), path); err == nil && filepath.IsLocal(rel) {
+			path = filepath.ToSlash(rel)
+		}
+		listed = append(listed, path)
+	}
+	return name, listed
+}
+
+// decideWorkspaceEnv puts the loom's variables into the .env of the workspace too, in which the reference CLI looks for
+// the project's name.
+func (m *maker) decideWorkspaceEnv() {
+	d := m.facts.Dev
+	if d.DotEnv == m.facts.Found.DotEnv() || d.Config.Kind != devcontainer.KindCompose {
+		return
+	}
+	if m.facts.Tracked[d.DotEnv] || m.facts.Links[d.DotEnv] {
+		return
+	}
+	if len(overrides.Cut(d.DotEnvText)) == 0 {
+		m.exclude(d.DotEnv)
+	}
+	vars := slices.DeleteFunc(slices.Clone(m.Env), func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
+	m.Files = append(m.Files, overrides.File{Path: d.DotEnv, Content: overrides.Add(d.DotEnvText, m.ID, vars)})
+}
+
+var setsProject = regexp.MustCompile(`(?m)^\s*(?:export\s+)?COMPOSE_PROJECT_NAME\s*=`)
+
+// mustKeepEnv reports whether .env is a file that must not be touched, and tells what follows from that. needed says
+// that docker compose finds the override by the block only.
+func (m *maker) mustKeepEnv(needed bool) bool {
+	path := m.facts.Found.DotEnv()
+	why := ""
+	switch {
+	case m.facts.Tracked[path]:
+		why = "is tracked by git"
+	case m.facts.Links[path]:
+		why = "is a symbolic link"
+	default:
+		return false
+	}
+	kept := finding.Finding{
+		Level: finding.Warning, Subject: "file .env",
+		Message: why + " and stays as it is: programs on the host do not find the loom's ports there",
+		Remedy:  "docker loom config " + m.ID + " shows them",
+	}
+	if setsProject.Match(m.facts.DotEnv) || needed {
+		kept.Level = finding.Error
+		kept.Message = why + " and stays as it is: plain docker compose in this folder acts on another project"
+		kept.Remedy = "use docker loom for this loom"
+	}
+	m.find(kept)
+	return true
+}
+
+func (m *maker) exclude(path string) {
+	git := m.facts.Target.Git
+	if git == nil || git.WorkTree == "" {
+		return
+	}
+	if rel, err := filepath.Rel(git.WorkTree, path); err == nil && filepath.IsLocal(rel) {
+		m.Excluded = append(m.Excluded, worktree.Pattern(rel))
+	}
+}
+
+// useBlock makes the project what plain docker compose will make of it with this loom's block in .env, whatever block
+// is on the disk now: the hashes must be the same.
+func (m *maker) useBlock() {
+	vars := map[string]string{}
+	for _, v := range m.Env {
+		vars[v.Name] = v.Value
+	}
+	var dotEnv []byte
+	if m.facts.DotEnv != nil {
+		dotEnv = overrides.Cut(m.facts.DotEnv)
+	}
+	for _, file := range m.Files {
+		if file.Path == m.facts.Found.DotEnv() {
+			dotEnv = file.Content
+		}
+	}
+	m.model.UseBlock(vars, dotEnv)
+}

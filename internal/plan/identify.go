@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/survey"
+)
+
+// Identify decides what the registry says of the loom, but for its leases: above all the name of its Compose project,
+// under which the project is loaded. The name of main is Compose's to choose, and empty.
+func Identify(f *survey.Facts, c Choices) (registry.Loom, error) {
+	if !f.Settings.Container.Enabled {
+		return registry.Loom{}, &DisabledError{f.Settings.Files}
+	}
+	if f.DevErr != nil {
+		return registry.Loom{}, f.DevErr
+	}
+	t := f.Target
+	var e registry.Loom
+	if t.Known != nil {
+		e = *t.Known.Clone()
+		if t.Known.Space != "" && t.Known.Space != f.Space {
+			// What is free on another engine's host says nothing about this one.
+			e.Ports, e.Subnets = nil, nil
+		}
+	}
+	if t.ID == identity.Main {
+		// Always the name that docker compose would choose now, or for a dev container the reference CLI.
+		e.Project = ""
+		if f.Dev != nil {
+			e.Project = f.Dev.DerivedProject
+		}
+	}
+	if c.Config != "" {
+		e.DevContainer = c.Config
+	}
+	if e.Confined != nil && t.ID != identity.Main && c.SidecarImage != "" {
+		confined := *e.Confined
+		confined.Image = c.SidecarImage
+		e.Confined = &confined
+	}
+	e.Untrusted = e.Untrusted || identity.IsPullRequest(t.ID)
+	e.ID, e.Repository, e.WorkTree, e.Dir, e.Space = t.ID, t.Repository, t.WorkTree, f.Found.Dir, f.Space
+	e.Inherit(f.State, f.Written)
+	if c.Offset != nil {
+		if e.Pinned = true; len(e.Ports) > 0 && e.Offset != *c.Offset {
+			e.Ports = nil
+		}
+		e.Offset = *c.Offset
+	}
+	if err := chooseProject(f, &e); err != nil {
+		return registry.Loom{}, err
+	}
+	e.Files = ownsFiles(f, &e)
+	return e, nil
+}
+
+// isPlain reports whether a loom is main as docker compose up would make it.
+func isPlain(e *registry.Loom) bool { return e.ID == identity.Main && !e.Pinned }
+
+// chooseProject keeps the project name that the loom has, or chooses one that nobody else has.
+func chooseProject(f *survey.Facts, e *registry.Loom) error {
+	if e.Project != "" || e.ID == identity.Main {
+		return nil
+	}
+	if name := derivedProject(f, e); name != "" {
+		e.Project = name
+		return nil
+	}
+	format := f.Settings.Container.ProjectName
+	for _, crowded := range []bool{false, true} {
+		name, err := identity.ProjectName(format, e.Repository, e.ID, crowded)
+		if err != nil {
+			return err
+		}
+		if format != "" && crowded {
+			name += "-" + identity.ShortHash(e.Repository+"\x00"+e.ID)
+		}
+		e.Project = name
+		taken := f.State.ByProject(name) != nil || slices.Contains(f.Target.Foreign, name)
+		if !taken && (crowded || !sharesName(f.State, e.Repository)) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// sharesName reports whether another repository has looms under this one's name.
+func sharesName(state *registry.State, repository string) bool {
+	return slices.ContainsFunc(state.Looms, func(k *registry.Loom) bool {
+		return k.Repository != repository && filepath.Base(k.Repository) == filepath.Base(repository) && k.ID != identity.Main
+	})
+}
+
+// derivedProject is the name of a loom's project if its .env is not ours to write: the one that the reference CLI
+// derives, if nobody else has it.
+func derivedProject(f *survey.Facts, e *registry.Loom) string {
+	d := f.Dev
+	if d == nil || d.DerivedProject == "" || !f.Tracked[d.DotEnv] && !f.Links[d.DotEnv] {
+		return ""
+	}
+	other := f.State.ByProject(d.DerivedProject)
+	if other != nil && (other.ID != e.ID || other.Repository != e.Repository) {
+		return ""
+	}
+	return d.DerivedProject
+}
+
+// filesOwner returns another loom that the generated files of the folder belong to, nil if they are this loom's: they
+// belong to the first loom there.
+func filesOwner(f *survey.Facts, e *registry.Loom) *registry.Loom {
+	owner := f.State.FilesOwner(f.Found.Dir)
+	if f.Target.Making != nil || owner == nil || owner.ID == e.ID && owner.Repository == e.Repository {
+		return nil
+	}
+	return owner
+}
+
+func ownsFiles(f *survey.Facts, e *registry.Loom) bool { return !isPlain(e) && filesOwner(f, e) == nil }
+
+// noteOwner tells that the folder's files are another loom's.
+func (m *maker) noteOwner() {
+	if owner := filesOwner(m.facts, &m.Entry); owner != nil && !m.IsPlain() {
+		m.Notes = append(m.Notes, fmt.Sprintf(
+			"the generated files of %s belong to loom %s: loom %s runs from memory, and plain docker compose there does not see it",
+			m.facts.Found.Dir, owner.ID, m.ID))
+	}
+}

@@ -1,0 +1,318 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// defaultPools are where networks get their /24s from unless the settings say otherwise: parts of the private ranges
+// that Docker's own pools and most routers do not use. The first is taken unless the host has routes over all of it.
+var defaultPools = []string{"10.176.0.0/12", "172.16.0.0/12", "192.168.0.0/16", "fd69:6c6f:6f6d::/48"}
+
+// HeldError says that a port of a running loom is held by somebody else.
+type HeldError struct {
+	Lease  ports.Lease
+	Holder string
+}
+
+// Error names the port and its holder.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("port %s, leased to this loom, is held by %s", e.Lease, e.Holder)
+}
+
+// ErrMeanwhile says that another command chose the same project name, or took the folder or a port, while this one
+// planned.
+var ErrMeanwhile = errors.New("another loom took the project name or the folder meanwhile: run the command again")
+
+// lease gives the loom the ports and subnets that it lacks. A loom that has all it needs, and whose own containers
+// publish its ports, keeps them unasked.
+func (m *maker) lease() error {
+	m.WantedPorts = overrides.Ports(m.base.Project)
+	if m.ID != identity.Main {
+		set := m.facts.Settings.Container
+		m.WantedNetworks = overrides.Networks(m.base.Project, overrides.Input{Share: set.Share, Isolate: set.Isolate})
+		if m.Confined() != nil {
+			// The sidecar's own.
+			outer := overrides.Network{Key: EgressOuter, Pools: []overrides.Pool{{Bits: 24}}}
+			m.WantedNetworks = append(m.WantedNetworks, outer)
+		}
+	}
+	if m.IsPlain() {
+		// A port that nothing will publish need not be free.
+		m.WantedPorts = slices.DeleteFunc(m.WantedPorts, func(port ports.Port) bool { return !m.isActive(port) })
+	}
+	own := m.facts.Engine.Project(m.Entry.Project)
+	known := m.facts.Target.Known
+	complete := Complete(m.Entry, m.WantedPorts, m.WantedNetworks)
+	if known != nil && complete && publishesAll(own, m.ActiveLeases()) && !m.entryChanged() {
+		return nil
+	}
+	m.Leases = true
+	w, ok := worldOf(m.facts, m.Entry.Project, &m.needs)
+	if !ok {
+		return nil
+	}
+	if m.choices.Offset == nil {
+		m.adoptPorts(own)
+	}
+	m.adoptSubnets()
+	if err := m.keepOrMove(own, w); err != nil {
+		return err
+	}
+	entry, err := m.allocate(m.facts.State, w)
+	if err != nil && len(m.needs.Leases) > 0 {
+		// A port that only seems to be free may be what is wrong.
+		return nil
+	}
+	m.Entry = entry
+	return err
+}
+
+// Confined says how the loom's services are confined, nil if they are not. main has no override that could do it.
+func (p *Plan) Confined() *registry.Confined {
+	if p.ID == identity.Main {
+		return nil
+	}
+	return p.Entry.Confined
+}
+
+// Promise decides the plan's leases once more, on what the registry says now. It returns [ErrMeanwhile] if they are
+// no longer those of the plan.
+func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
+	e := &p.Entry
+	now := state.Find(e.Repository, e.ID)
+	known := f.Target.Known
+	other := state.ByProject(e.Project)
+	if other != nil && other != now && e.ID != identity.Main && (known == nil || known.Project != e.Project) {
+		return ErrMeanwhile
+	}
+	if owner := state.FilesOwner(e.Dir); e.Files && owner != nil && owner != now {
+		return ErrMeanwhile
+	}
+	if now != nil && known == nil {
+		// Another process made this loom meanwhile.
+		return ErrMeanwhile
+	}
+	if now != nil {
+		e.Hold = now.Hold
+	}
+	leased := state.Ports(e.Space, e.Repository, e.ID)
+	for _, lease := range e.Ports {
+		if _, taken := leased(lease); taken && !p.IsPlain() && !holds(known, lease) {
+			return ErrMeanwhile
+		}
+	}
+	taken := state.Subnets(e.Space, e.Repository, e.ID)
+	for key, prefixes := range Prefixes(e.Subnets) {
+		if known != nil && slices.Equal(known.Subnets[key], e.Subnets[key]) {
+			continue
+		}
+		for _, prefix := range prefixes {
+			if slices.ContainsFunc(taken, prefix.Overlaps) {
+				return ErrMeanwhile
+			}
+		}
+	}
+	return nil
+}
+
+func holds(known *registry.Loom, lease ports.Lease) bool {
+	return known != nil && slices.Contains(known.Ports, lease)
+}
+
+// allocate is the decision about ports and networks.
+func (m *maker) allocate(state *registry.State, w *world) (registry.Loom, error) {
+	e := m.Entry
+	wanted := e.Offset
+	if wanted == 0 && len(e.Ports) == 0 && !e.Pinned {
+		var err error
+		if wanted, err = ports.Offset(e.ID); err != nil {
+			return e, err
+		}
+	}
+	leased := state.Ports(e.Space, e.Repository, e.ID)
+	result, err := ports.Allocate(ports.Request{
+		Ports: m.WantedPorts, Offset: wanted, Pinned: e.Pinned, Plain: isPlain(&e), Keep: e.Ports,
+		Taken: func(lease ports.Lease) (string, bool) {
+			if holder, taken := leased(lease); taken {
+				return holder, true
+			}
+			return w.holder(lease)
+		},
+	})
+	if err != nil {
+		return e, err
+	}
+	e.Ports, e.Offset = result.Leases, result.Offset
+	e.Subnets, err = Subnets(m.facts, &e, m.WantedNetworks)
+	return e, err
+}
+
+// entryChanged reports whether the registry has to be written for other reasons than leases.
+func (m *maker) entryChanged() bool {
+	k, e := m.facts.Target.Known, &m.Entry
+	return k.Created.IsZero() || k.WorkTree != e.WorkTree || k.Dir != e.Dir || k.Files != e.Files ||
+		k.Space != e.Space || k.Project != e.Project || k.Pinned != e.Pinned || k.Sandboxed != e.Sandboxed ||
+		!maps.Equal(k.Variables, e.Variables) || !reflect.DeepEqual(k.Confined, e.Confined)
+}
+
+// isActive reports whether no profile disables the port's service.
+func (m *maker) isActive(port ports.Port) bool {
+	_, ok := m.base.Project.Services[port.Service]
+	return ok
+}
+
+// ActiveLeases are the leases in use: those of ports that the files still have, of services that no profile disables.
+// main has its base ports without a lease.
+func (m *maker) ActiveLeases() []ports.Lease {
+	var leases []ports.Lease
+	for _, port := range m.WantedPorts {
+		if !m.isActive(port) {
+			continue
+		}
+		if m.IsPlain() {
+			leases = append(leases, ports.Lease{
+				IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: port.Count, Host: port.Base,
+			})
+		} else if lease, ok := ports.Find(m.Entry.Ports, port); ok {
+			leases = append(leases, lease)
+		}
+	}
+	return leases
+}
+
+// Complete reports whether nothing is missing from what the loom holds.
+func Complete(e registry.Loom, want []ports.Port, networks []overrides.Network) bool {
+	for _, port := range want {
+		if _, ok := ports.Find(e.Ports, port); !ok && e.ID != identity.Main {
+			return false
+		}
+	}
+	for _, n := range networks {
+		if len(e.Subnets[n.Key]) != len(n.Pools) {
+			return false
+		}
+	}
+	return true
+}
+
+// publishesAll reports whether the loom's own running containers publish every leased port, so that nobody else can
+// have it.
+func publishesAll(own []engine.Container, leases []ports.Lease) bool {
+	for _, lease := range leases {
+		if !slices.ContainsFunc(own, func(c engine.Container) bool { return publishes(c, lease) }) {
+			return false
+		}
+	}
+	return len(own) > 0
+}
+
+func publishes(c engine.Container, lease ports.Lease) bool {
+	return slices.ContainsFunc(c.Published, func(pub engine.Published) bool {
+		return lease.Overlaps(ports.Lease{IP: pub.HostIP, Protocol: pub.Protocol, Count: 1, Host: pub.Host})
+	})
+}
+
+// adoptPorts takes over the host ports that the loom's containers publish though the registry lost them.
+func (m *maker) adoptPorts(own []engine.Container) {
+	if len(m.Entry.Ports) > 0 || m.IsPlain() {
+		return
+	}
+	for _, port := range m.WantedPorts {
+		for _, c := range own {
+			for _, pub := range c.Published {
+				if c.Service == port.Service && pub.Target == port.Target && pub.Protocol == port.Protocol && port.Count <= 1 {
+					m.adoptPort(port, pub)
+				}
+			}
+		}
+	}
+}
+
+func (m *maker) adoptPort(port ports.Port, pub engine.Published) {
+	lease := ports.Lease{IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: 1, Host: pub.Host}
+	// A container port may be published twice, on two host ports or addresses: each is somebody's.
+	taken := slices.ContainsFunc(m.Entry.Ports, lease.Overlaps)
+	published := ports.Lease{IP: pub.HostIP, Protocol: pub.Protocol, Host: pub.Host}
+	if _, have := ports.Find(m.Entry.Ports, port); !have && !taken && lease.Overlaps(published) {
+		m.Entry.Ports = append(m.Entry.Ports, lease)
+	}
+}
+
+// adoptSubnets takes over the subnets of the loom's networks on the engine.
+func (m *maker) adoptSubnets() {
+	for _, n := range m.WantedNetworks {
+		for _, have := range m.facts.Engine.ProjectNetworks(m.Entry.Project) {
+			if len(m.Entry.Subnets[n.Key]) > 0 || have.Labels[stack.LabelNetwork] != n.Key ||
+				len(have.Subnets) != len(n.Pools) {
+				continue
+			}
+			subnets := maps.Clone(m.Entry.Subnets)
+			if subnets == nil {
+				subnets = map[string][]string{}
+			}
+			for _, s := range have.Subnets {
+				subnets[n.Key] = append(subnets[n.Key], s.String())
+			}
+			m.Entry.Subnets = subnets
+		}
+	}
+}
+
+// keepOrMove looks for leases that a stranger holds now. A loom of which nothing runs moves whole; one that runs
+// cannot, and the holder is named.
+func (m *maker) keepOrMove(own []engine.Container, w *world) error {
+	if m.IsPlain() {
+		return nil
+	}
+	running := slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" || c.State == "paused" })
+	for _, lease := range m.ActiveLeases() {
+		holder, taken := w.holder(lease)
+		if !taken {
+			continue
+		}
+		if m.Entry.Pinned {
+			i := slices.IndexFunc(m.WantedPorts, func(port ports.Port) bool {
+				_, ok := ports.Find([]ports.Lease{lease}, port)
+				return ok
+			})
+			return &ports.TakenError{Lease: lease, Service: m.WantedPorts[i].Service, Holder: holder}
+		}
+		if running {
+			return &HeldError{lease, holder}
+		}
+		m.find(finding.Finding{
+			Level: finding.Warning, Subject: "port " + lease.String(),
+			Message: "is held by " + holder + ": the loom moves to other ports",
+		})
+		m.Entry.Ports, m.Entry.Offset = nil, 0
+		return nil
+	}
+	return nil
+}
+
+// Prefixes parses subnets as the registry has them; what is none is left out.
+func Prefixes(subnets map[string][]string) map[string][]netip.Prefix {
+	out := map[string][]netip.Prefix{}
+	for key, cidrs := range subnets {
+		for _, cidr := range cidrs {
+			if prefix, err := netip.ParsePrefix(cidr); err == nil {
+				out[key] = append(out[key], prefix)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,105 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// world is what is known of ports outside the registry.
+type world struct {
+	facts *survey.Facts
+	needs *survey.Needs
+	// others has the host ports of containers of other projects, own those that run of the loom's own.
+	others, own ports.Index
+}
+
+// worldOf collects the ports of the engine's containers. It reports false if the facts do not have them yet.
+func worldOf(f *survey.Facts, project string, needs *survey.Needs) (*world, bool) {
+	if f.Engine.Bindings == nil {
+		needs.Bindings = true
+		return nil, false
+	}
+	w := &world{facts: f, needs: needs}
+	for _, b := range f.Engine.Bindings {
+		lease := ports.Lease{IP: b.IP, Protocol: b.Protocol, Count: 1, Host: b.Port}
+		if b.Project != project {
+			w.others.Add("container "+b.Container, lease)
+		} else if b.State == "running" || b.State == "paused" {
+			w.own.Add(b.Container, lease)
+		}
+	}
+	return w, true
+}
+
+// holder says who outside the registry holds a port of the lease: a container of another project, stopped ones too, or
+// a program of this host. What is not known about this host is noted as needed.
+func (w *world) holder(lease ports.Lease) (string, bool) {
+	if holder, taken := w.others.Taken(lease); taken {
+		return holder, true
+	}
+	// A port that the loom's own containers publish has a listener too: the engine's proxy.
+	if _, ours := w.own.Taken(lease); ours || !w.facts.Host.Local {
+		return "", false
+	}
+	at, known := w.facts.Host.Listening[lease]
+	if !known {
+		w.needs.Leases = append(w.needs.Leases, lease)
+	}
+	return fmt.Sprintf("a program of this host that listens on port %d", at), at > 0
+}
+
+// Subnets is the decision about networks: each keeps its subnets for life, since a changed one would be recreated under
+// its containers. It returns the loom's subnets by network key, nil if there are none.
+func Subnets(f *survey.Facts, e *registry.Loom, networks []overrides.Network) (map[string][]string, error) {
+	pools := defaultPools
+	if own := f.Settings.Container.AddressPool; own != nil {
+		pools = append(slices.Clone(own), defaultPools[len(defaultPools)-1])
+	}
+	taken := append(slices.Clone(f.Host.Routes), f.State.Subnets(e.Space, e.Repository, e.ID)...)
+	for _, n := range f.Engine.Networks {
+		taken = append(taken, n.Subnets...)
+	}
+	for _, prefixes := range Prefixes(e.Subnets) {
+		taken = append(taken, prefixes...)
+	}
+	leased := maps.Clone(e.Subnets)
+	for _, n := range networks {
+		if len(leased[n.Key]) == len(n.Pools) {
+			continue
+		}
+		var subnets []string
+		for _, pool := range n.Pools {
+			prefix, err := registry.Subnet(family(pools, pool.IPv6), pool.Bits, taken)
+			if err != nil {
+				return nil, fmt.Errorf("network %s: %w", n.Key, errors.Join(err, errPools))
+			}
+			taken = append(taken, prefix)
+			subnets = append(subnets, prefix.String())
+		}
+		if leased == nil {
+			leased = map[string][]string{}
+		}
+		leased[n.Key] = subnets
+	}
+	return leased, nil
+}
+
+var errPools = errors.New("container.addressPool in the settings names other networks to take subnets from")
+
+func family(pools []string, ipv6 bool) []netip.Prefix {
+	var list []netip.Prefix
+	for _, cidr := range pools {
+		if prefix, err := netip.ParsePrefix(cidr); err == nil && prefix.Addr().Is6() == ipv6 {
+			list = append(list, prefix)
+		}
+	}
+	return list
+}

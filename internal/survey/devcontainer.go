@@ -1,0 +1,273 @@
+package survey
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/features"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/trust"
+	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// LabelBuild carries the hash of what a dev container's image is built from. Compose hashes it as it does all labels of
+// a service, so that another Dockerfile is another container.
+const LabelBuild = "ai.iloom.build"
+
+// DevContainer is what is known of a loom's dev container.
+type DevContainer struct {
+	Place devcontainer.Place
+	// Read is the file as written, Config the same with its variables replaced.
+	Read, Config *devcontainer.Config
+	// UserVariables are the variables of the user's environment that the file, or the metadata of an image or feature,
+	// asks for.
+	UserVariables map[string]bool
+	Workspace     devcontainer.Workspace
+	Git           devcontainer.Git
+	// Service is its service in the project.
+	Service string
+	// DerivedProject is the project's name as the reference CLI derives it, for one that is Compose's.
+	DerivedProject string
+	// BaseProject is the project's name without a loom.
+	BaseProject string
+	// DotEnv is the .env of the workspace, which the reference CLI reads; DotEnvText its text if it is not the project's.
+	DotEnv     string
+	DotEnvText []byte
+	// Host is what the file may require of this machine.
+	Host devcontainer.Host
+	// Container is the loom's own, nil if there is none.
+	Container *engine.Container
+
+	// Base is the image that the dev container's own is made from.
+	Base DevImage
+	// Features are those to be installed, in order. FeaturesErr says why they are not known.
+	Features    []*features.Feature
+	FeaturesErr error
+	// Installed is the image with the features on top of the base; its Ref is empty without features.
+	Installed DevImage
+	// Install makes it, nil without features.
+	Install *features.Build
+
+	vars devcontainer.Vars
+}
+
+// DevImage is an image that a dev container needs.
+type DevImage struct {
+	// Ref is the name under which it is found, or will be.
+	Ref string
+	// Info is what it says; without an ID it is not there.
+	Info devcontainer.ImageInfo
+	// Service builds or pulls it.
+	Service types.ServiceConfig
+	// BuildHash covers the build section and the Dockerfile; it is empty for a pulled image. Outdated reports that the
+	// loom's container was built from another hash.
+	BuildHash string
+	Outdated  bool
+	// NameInFiles is the tag that the files give an image which is built, "" if the loom's has that name too.
+	NameInFiles string
+	// BuiltRef is the tag that a build of the image gives it, if a step of the plan goes on top; else empty.
+	BuiltRef string
+}
+
+// findDev reads the devcontainer.json of a folder: the one that was chosen, else the one that the settings name, else
+// the one that is found. It returns nil if there is none.
+func (s *Surveyor) findDev(t *Target, set *settings.Settings, chosen string) (*DevContainer, error) {
+	if !host.IsDir(t.Source.Dir) {
+		return nil, nil
+	}
+	if chosen == "" && t.Known != nil && host.IsFile(t.Known.DevContainer) {
+		chosen = t.Known.DevContainer
+	}
+	if chosen == "" && set.Container.ConfigPath != "" {
+		chosen = filepath.Join(t.WorkTree, filepath.FromSlash(set.Container.ConfigPath))
+	}
+	place, err := devcontainer.Find(devcontainer.Search{Dir: t.Source.Dir, Top: t.Source.Top, Chosen: chosen})
+	if err != nil || place == nil {
+		return nil, err
+	}
+	d := &DevContainer{Place: *place, DotEnv: filepath.Join(place.Workspace, overrides.EnvFile)}
+	if d.Read, err = devcontainer.Read(*place); err != nil {
+		return nil, err
+	}
+	if d.Git, err = gitOf(t.Git, place.Workspace); err != nil {
+		return nil, err
+	}
+	d.UserVariables = map[string]bool{}
+	lookup := func(name string) (string, bool) {
+		value, ok := s.Process.LookupEnv(name)
+		if ok && !slices.Contains(trust.HarmlessVariables, name) {
+			d.UserVariables[name] = true
+		}
+		return value, ok
+	}
+	d.vars = devcontainer.Vars{
+		Env: lookup, LocalFolder: place.Workspace, ContainerFolder: d.Read.ContainerFolder(d.Git.Root).Folder,
+		ID: devcontainer.ID(d.Read.IDLabels()),
+	}
+	if d.Config, err = d.Read.Substitute(d.vars); err != nil {
+		return nil, err
+	}
+	d.Workspace = d.Config.ContainerFolder(d.Git.Root)
+	d.Service = devcontainer.Service
+	if d.Config.Kind == devcontainer.KindCompose {
+		d.Service = d.Config.Compose.Service
+	}
+	return d, nil
+}
+
+// gitOf returns the facts of the work tree that the workspace is in.
+func gitOf(repo *worktree.Repository, workspace string) (devcontainer.Git, error) {
+	if repo == nil || repo.WorkTree == "" {
+		return devcontainer.Git{Root: workspace}, nil
+	}
+	g := devcontainer.Git{Root: repo.WorkTree}
+	if !repo.Linked() {
+		return g, nil
+	}
+	g.Common = repo.CommonDir
+	text, err := os.ReadFile(filepath.Join(repo.WorkTree, ".git"))
+	if err != nil {
+		return g, err
+	}
+	g.Pointer = strings.TrimSpace(strings.TrimPrefix(string(text), "gitdir:"))
+	return g, nil
+}
+
+// findProject finds the Compose project of the folder: the one that the devcontainer.json names, else the one that is
+// there, which an image or Dockerfile dev container joins; without one the dev container is a project alone.
+func (s *Surveyor) findProject(src stack.Source, d *DevContainer, ours stack.Ours) (*stack.Found, error) {
+	if d == nil {
+		return stack.Find(src, ours)
+	}
+	if d.Config.Kind != devcontainer.KindCompose {
+		found, err := stack.Find(src, ours)
+		if err == nil && found.Dockerfile == "" || err != nil && !errors.Is(err, stack.ErrNoProject) {
+			return found, err
+		}
+		src.Dir, src.Top, src.Alone = d.Place.Workspace, d.Place.Workspace, true
+		return stack.Find(src, ours)
+	}
+	return s.findNamedProject(src, d, ours)
+}
+
+// findNamedProject finds the compose files that a devcontainer.json names.
+func (s *Surveyor) findNamedProject(src stack.Source, d *DevContainer, ours stack.Ours) (*stack.Found, error) {
+	env, err := os.ReadFile(d.DotEnv)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	dotenv := devcontainer.Dotenv(overrides.Cut(env))
+	process := map[string]string{}
+	for _, name := range []string{"COMPOSE_FILE", "COMPOSE_PROJECT_NAME"} {
+		if v, ok := s.Process.LookupEnv(name); ok {
+			if own, drop := ours.Variable(name, v, true); !drop {
+				process[name] = own
+			}
+		}
+	}
+	files := slices.DeleteFunc(d.Config.ComposeFiles(process, dotenv), ours.Override)
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: dockerComposeFile: no compose file", d.Place.Path)
+	}
+	// Files that docker compose finds by itself need not be named in COMPOSE_FILE.
+	natural := src
+	natural.Dir, natural.Top = filepath.Dir(files[0]), filepath.Dir(files[0])
+	found, err := stack.Find(natural, ours)
+	if err != nil || found.Chosen || !slices.Equal(found.Paths, files) {
+		src.Dir, src.Files = d.Place.Workspace, files
+		if found, err = stack.Find(src, ours); err != nil {
+			return nil, fmt.Errorf("%s: dockerComposeFile: %w", d.Place.Path, err)
+		}
+	}
+	base := found.BaseName()
+	d.DerivedProject = devcontainer.ProjectName(d.Config, process, dotenv, base, base != stack.DefaultName(found.Dir))
+	return found, nil
+}
+
+// Compile plans the dev container in a project, by what is known of its images.
+func (d *DevContainer) Compile(project *types.Project) (*devcontainer.Compiled, []finding.Finding, error) {
+	var notes []finding.Finding
+	entries, err := devcontainer.ParseMetadata(d.Base.Info.Labels[devcontainer.LabelMetadata])
+	if err != nil {
+		notes = append(notes, finding.Finding{
+			Level: finding.Warning, Subject: "image of the dev container",
+			Message: "has metadata that cannot be read: " + err.Error(),
+		})
+		entries = nil
+	}
+	replaced, err := d.Substitute(entries)
+	if err != nil {
+		return nil, nil, fmt.Errorf("metadata of the dev container's image: %w", err)
+	}
+	raw, added, err := d.featureMetadata()
+	if err != nil {
+		return nil, nil, err
+	}
+	image := d.Base.Info
+	if d.Installed.Info.ID != "" {
+		image = d.Installed.Info
+	}
+	in := devcontainer.Input{
+		Config:   d.Config,
+		Merged:   devcontainer.Merge(replaced, added, d.Config),
+		Label:    devcontainer.Label(slices.Concat(entries, raw, []devcontainer.Metadata{d.Read.Picked()})),
+		Image:    image,
+		BaseTag:  project.Name + "-" + d.Service + "-base",
+		Project:  project,
+		BaseName: d.BaseProject,
+		Git:      d.Git,
+		Host:     d.Host,
+	}
+	if d.Installed.Info.ID != "" {
+		in.Installed = d.Installed.Ref
+	}
+	compiled, findings, err := devcontainer.Compile(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.Base.BuildHash != "" {
+		compiled.Service.Labels[LabelBuild] = d.Base.BuildHash
+	}
+	return compiled, append(notes, findings...), nil
+}
+
+// Substitute replaces the variables in metadata of an image.
+func (d *DevContainer) Substitute(entries []devcontainer.Metadata) ([]devcontainer.Metadata, error) {
+	var replaced []devcontainer.Metadata
+	for _, m := range entries {
+		r, err := m.Substitute(d.vars)
+		if err != nil {
+			return nil, err
+		}
+		replaced = append(replaced, r)
+	}
+	return replaced, nil
+}
+
+// featureMetadata is what the features add to the metadata of the dev container, as written and with its variables
+// replaced.
+func (d *DevContainer) featureMetadata() (raw, replaced []devcontainer.Metadata, err error) {
+	for _, f := range d.Features {
+		m := f.Metadata()
+		raw = append(raw, m)
+		r, err := m.Substitute(d.vars)
+		if err != nil {
+			return nil, nil, fmt.Errorf("feature %s: %w", f.ID.Written, err)
+		}
+		replaced = append(replaced, r)
+	}
+	return slices.Clip(raw), replaced, nil
+}

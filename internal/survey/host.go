@@ -1,0 +1,105 @@
+package survey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/ports"
+)
+
+// Host is what is known of this machine.
+type Host struct {
+	// Local reports whether the engine publishes its ports on this machine. The rest is empty if it does not.
+	Local bool
+	// Routes are the machine's, nil until they are needed; Addresses its own, for a confined loom.
+	Routes    []netip.Prefix
+	Addresses []netip.Addr
+	// Listening has, for each lease that was asked for, a port of it that a program listens on, 0 if there is none.
+	Listening map[ports.Lease]int
+	// Real are paths with their links followed, as far as they were asked for.
+	Real map[string]string
+
+	process host.Process
+}
+
+// LookupEnv returns a variable of the user's environment.
+func (h Host) LookupEnv(name string) (string, bool) { return h.process.LookupEnv(name) }
+
+// Needs are facts that a plan found missing. What a plan needs to know follows from what it decides: which ports it
+// would lease, which paths a service mounts.
+type Needs struct {
+	// Paths have links to be followed.
+	Paths []string
+	// Tracked are paths that git may track.
+	Tracked []string
+	// Leases are host ports on which somebody may listen.
+	Leases []ports.Lease
+	// Images are references of images whose IDs count.
+	Images []string
+	// Bindings asks for the host ports of all containers, and for the routes.
+	Bindings bool
+}
+
+// Empty reports whether nothing is missing.
+func (n Needs) Empty() bool {
+	return len(n.Paths) == 0 && len(n.Tracked) == 0 && len(n.Leases) == 0 &&
+		len(n.Images) == 0 && !n.Bindings
+}
+
+// Complete reads what was missing.
+func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
+	for _, path := range n.Paths {
+		f.Host.Real[path] = host.Follow(path)
+	}
+	for _, lease := range n.Leases {
+		f.Host.Listening[lease] = listens(lease)
+	}
+	for _, ref := range n.Images {
+		id, err := s.Engine.ImageID(ctx, ref)
+		if err != nil {
+			s.Teller.Debugf("image %s: %v", ref, err)
+		}
+		f.Engine.Images[ref] = id
+	}
+	if len(n.Tracked) > 0 {
+		tracked, err := f.Target.Git.Tracked(ctx, n.Tracked...)
+		if err != nil {
+			return err
+		}
+		maps.Copy(f.Tracked, tracked)
+	}
+	if !n.Bindings {
+		return nil
+	}
+	var err error
+	if f.Engine.Bindings, err = s.Engine.BindingsOf(ctx, f.Engine.Containers); err != nil {
+		return err
+	}
+	if f.Engine.Bindings == nil {
+		f.Engine.Bindings = []engine.Binding{}
+	}
+	if f.Host.Local {
+		if f.Host.Routes, err = engine.Routes(); err != nil {
+			return fmt.Errorf("routes of this host: %w", err)
+		}
+	}
+	return nil
+}
+
+// listens returns a port of the lease that a program listens on, 0 if there is none.
+func listens(lease ports.Lease) int {
+	for port := lease.Host; port < lease.Host+max(lease.Count, 1); port++ {
+		if engine.Listening(lease.IP, lease.Protocol, port) {
+			return port
+		}
+	}
+	return 0
+}
+
+// ErrUnsettled says that a plan went on asking for more facts.
+var ErrUnsettled = errors.New("ports of this host change faster than they can be looked at")

@@ -1,0 +1,280 @@
+package survey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// Load loads the project under the loom's name, as the files say it. entry says which name that is.
+func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) error {
+	f.read = func(vars map[string]string) (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
+	if err := s.loadBase(f, entry.ID == identity.Main && !entry.Pinned); err != nil {
+		return err
+	}
+	f.From = map[string][]string{}
+	for name, service := range f.Base.Project.AllServices() {
+		if from := stack.From(service); len(from) > 0 {
+			f.From[name] = from
+		}
+	}
+	f.follow()
+	f.Texts = append(texts(f.Found.Dir, f.Target.WorkTree), envFiles(f.Base.Project)...)
+	if entry.Confined != nil && entry.ID != identity.Main {
+		if err := s.confinement(f); err != nil {
+			return err
+		}
+	}
+	if f.Dev != nil {
+		return s.dev(ctx, f)
+	}
+	return nil
+}
+
+// Recompile loads the project again with other values of variables.
+func (f *Facts) Recompile(vars map[string]string) (*stack.Model, error) { return f.read(vars) }
+
+// loadBase loads the base project. plain says that the loom is main as docker compose up would make it.
+func (s *Surveyor) loadBase(f *Facts, plain bool) error {
+	vars := map[string]string{}
+	if !plain {
+		for name, base := range f.Settings.Container.Ports {
+			vars[overrides.PortPrefix+name] = fmt.Sprint(base)
+		}
+		vars["ILOOM_LOOM"] = f.Target.ID
+	}
+	model, err := f.read(vars)
+	for missing, ok := errors.AsType[*stack.MissingBaseError](err); ok && plain; missing, ok = errors.AsType[*stack.MissingBaseError](err) {
+		// Without a value docker compose up would do nothing at all: so main takes the base.
+		base := f.Settings.Container.Ports[strings.TrimPrefix(missing.Name, stack.PortPrefix)]
+		if base == 0 {
+			break
+		}
+		vars[missing.Name] = fmt.Sprint(base)
+		model, err = f.read(vars)
+	}
+	if err != nil {
+		return err
+	}
+	if owner := f.State.FilesOwner(f.Found.Dir); owner != nil && model.Includes && len(f.Block) > 0 {
+		// An included file of this folder reads .env from the disk, our block with it: only the environment is stronger.
+		for name, base := range owner.Variables {
+			if _, set := f.Found.Env[name]; !set && vars[name] == "" {
+				vars[name] = base
+			}
+		}
+		if model, err = f.read(vars); err != nil {
+			return err
+		}
+	}
+	f.Base = model
+	return nil
+}
+
+func (s *Surveyor) model(ctx context.Context, f *Facts, project string, vars map[string]string) (*stack.Model, error) {
+	if len(f.Found.Paths) == 0 && f.Found.Dockerfile == "" {
+		return stack.Empty(f.Found, project), nil
+	}
+	if f.Found.Dockerfile == "" {
+		return s.Stack.Load(ctx, f.Found, project, vars)
+	}
+	base, target, err := dockerfilePorts(f)
+	if err != nil {
+		return nil, err
+	}
+	return stack.LoadDockerfile(ctx, f.Found, project, base, target)
+}
+
+// NoPortError says that a Dockerfile does not tell which port its program listens on.
+type NoPortError struct{ Dockerfile string }
+
+// Error names the Dockerfile.
+func (e *NoPortError) Error() string {
+	return e.Dockerfile + ": no port to publish: the settings give none and there is no EXPOSE"
+}
+
+// dockerfilePorts decides the port of a project that is only a Dockerfile: from the settings, else from EXPOSE.
+func dockerfilePorts(f *Facts) (base, target int, err error) {
+	if target, err = stack.Exposed(f.Found.Dockerfile); err != nil {
+		return 0, 0, err
+	}
+	set := f.Settings.Container.Ports
+	switch {
+	case set["WEB"] > 0:
+		base = set["WEB"]
+	case len(set) == 1:
+		for _, base = range set {
+		}
+	case f.Settings.Capabilities.Web.BasePort != nil:
+		base = *f.Settings.Capabilities.Web.BasePort
+	default:
+		base = target
+	}
+	if target == 0 {
+		target = base
+	}
+	if base == 0 {
+		return 0, 0, &NoPortError{f.Found.Dockerfile}
+	}
+	return base, target, nil
+}
+
+// Images reads which images the project's containers were made of have their names now.
+func (s *Surveyor) Images(ctx context.Context, f *Facts, project string) error {
+	var needs Needs
+	for _, c := range f.Engine.Project(project) {
+		needs.Images = append(needs.Images, c.Image)
+	}
+	needs.Images = sortedCompact(needs.Images)
+	return s.Complete(ctx, f, needs)
+}
+
+// follow resolves the links of the paths that are likely to be asked for.
+func (f *Facts) follow() {
+	paths := []string{f.Target.WorkTree, f.Found.Dir}
+	if common := f.Target.CommonDir(); common != "" {
+		paths = append(paths, common)
+	}
+	if f.Dev != nil {
+		paths = append(paths, f.Dev.Place.Workspace)
+	}
+	for _, s := range f.Base.Project.AllServices() {
+		for _, v := range s.Volumes {
+			if v.Type == types.VolumeTypeBind {
+				paths = append(paths, v.Source)
+			}
+		}
+		for _, e := range s.EnvFiles {
+			paths = append(paths, e.Path)
+		}
+		if s.Build != nil {
+			paths = append(paths, s.Build.Context)
+		}
+	}
+	for _, path := range sortedCompact(paths) {
+		f.Host.Real[path] = host.Follow(path)
+	}
+}
+
+// confinement reads what confining the loom's services needs to know.
+func (s *Surveyor) confinement(f *Facts) (err error) {
+	if f.Host.Addresses, err = engine.HostAddresses(); err != nil {
+		return err
+	}
+	f.Proxies = proxyVariables(f.Base.Project)
+	tree := host.Follow(f.Target.WorkTree)
+	f.Guarded = []string{filepath.Join(tree, SettingsFolder)}
+	repo := f.Target.Git
+	if repo == nil || repo.WorkTree == "" {
+		return nil
+	}
+	if repo.WorkTree != f.Target.WorkTree {
+		// The project is in a folder of the work tree.
+		tree = host.Follow(repo.WorkTree)
+	}
+	git, _, err := gitview.Read(tree, host.Follow(repo.CommonDir), host.Follow(repo.GitDir))
+	if err != nil {
+		return err
+	}
+	f.Guarded = append(f.Guarded, filepath.Join(tree, ".git"))
+	for _, dir := range git.Submodules {
+		f.Guarded = append(f.Guarded, filepath.Join(dir, ".git"))
+	}
+	f.Guarded = append(f.Guarded, git.Trees...)
+	return nil
+}
+
+// SettingsFolder is the folder of the work tree that settings and generated files are in.
+const SettingsFolder = ".iloom"
+
+var setsProxy = regexp.MustCompile(`(?mi)^\s*(?:export\s+)?((?:http|https|no|all)_proxy)\s*=`)
+
+// proxyVariables are the proxy variables that services take from their env files.
+func proxyVariables(project *types.Project) map[string][]string {
+	set := map[string][]string{}
+	for name, s := range project.AllServices() {
+		for _, file := range s.EnvFiles {
+			text, err := os.ReadFile(file.Path)
+			if err != nil {
+				continue
+			}
+			for _, m := range setsProxy.FindAllStringSubmatch(string(text), -1) {
+				set[name] = append(set[name], m[1])
+			}
+		}
+	}
+	return set
+}
+
+// texts are the files beside the compose files that people write host ports and container names into: env files, and
+// scripts where one looks for them. What cannot be read is left out; it only serves findings.
+func texts(dirs ...string) []overrides.Text {
+	patterns := []string{
+		".env*", "Makefile", "makefile", "justfile", "Taskfile.y*ml", "package.json", "*.sh", "scripts/*", "bin/*",
+	}
+	var list []overrides.Text
+	for _, dir := range sortedCompact(dirs) {
+		for _, pattern := range patterns {
+			paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), pattern))
+			if err != nil {
+				continue
+			}
+			for _, path := range paths {
+				info, err := os.Stat(path)
+				if err != nil || !info.Mode().IsRegular() || info.Size() > 256<<10 {
+					continue
+				}
+				if b, err := os.ReadFile(path); err == nil {
+					list = append(list, overrides.Text{Path: path, Content: b, Env: pattern == ".env*"})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// envFiles are the files that services take into their environment, but for those that texts finds by their names.
+func envFiles(p *types.Project) []overrides.Text {
+	var list []overrides.Text
+	all := p.AllServices()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		for _, file := range all[name].EnvFiles {
+			seen := slices.ContainsFunc(list, func(t overrides.Text) bool { return t.Path == file.Path })
+			if seen || strings.HasPrefix(filepath.Base(file.Path), ".env") {
+				continue
+			}
+			if b, err := os.ReadFile(file.Path); err == nil {
+				list = append(list, overrides.Text{Path: file.Path, Content: b, Env: true})
+			}
+		}
+	}
+	return list
+}
+
+// escapeGlob keeps a folder's own name from being taken for a pattern.
+func escapeGlob(dir string) string {
+	var out []rune
+	for _, r := range dir {
+		if r == '*' || r == '?' || r == '[' {
+			out = append(out, '\\')
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

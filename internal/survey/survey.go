@@ -1,0 +1,257 @@
+// Package survey reads everything that a command decides by, once: the files of the project, git, the registry, the
+// engine and this host. It changes nothing.
+package survey
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/features"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/sandbox"
+	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/trust"
+	"github.com/docker-loom/docker-loom/overrides"
+)
+
+// Surveyor reads.
+type Surveyor struct {
+	Stack    *stack.Stack
+	Engine   *engine.Engine
+	Registry *registry.Registry
+	Features *features.Store
+	// UserSettings is the path of the user's own settings file.
+	UserSettings string
+	Teller       tell.Teller
+	Process      host.Process
+}
+
+// Facts are what is known before anything is decided. Nothing in it is changed after it was read, except by [Complete].
+type Facts struct {
+	Target   *Target
+	Settings *settings.Settings
+	// State is what the registry said.
+	State *registry.State
+	// Space is the lease space of the engine.
+	Space string
+
+	// Dev is the dev container, nil if there is none. DevErr says why the devcontainer.json cannot be read.
+	Dev    *DevContainer
+	DevErr error
+
+	Found *stack.Found
+	// DotEnv is the text of .env, nil if there is none; Block are the variables of the block in it, whichever loom's.
+	DotEnv []byte
+	Block  []overrides.Var
+	// Tracked says of paths whether git tracks them: of generated files, and of those that were asked for.
+	Tracked map[string]bool
+	// Links are files to be written that are symbolic links: somebody else's.
+	Links map[string]bool
+	// Generated are files of the project's folder that docker loom made.
+	Generated map[string]bool
+	// OtherOverrides are files with Compose's default names for an override that docker loom did not make.
+	OtherOverrides []string
+	// Includes is the access of files that the compose files include from other machines.
+	Includes []string
+	// PolicyAccess is the access that the agents' policy in the work tree asks for.
+	PolicyAccess []string
+
+	// Base is the project as the files say it, under the loom's name and without its edits.
+	Base *stack.Model
+	// Texts are files beside the compose files in which people write ports and names.
+	Texts []overrides.Text
+	// From are the images that the Dockerfile of a service is FROM, by service.
+	From map[string][]string
+	// Written is what is remembered of the work tree if a sandbox could write it.
+	Written *registry.WrittenTree
+	// Guarded are the paths of the work tree that make this machine do something, Proxies the proxy variables that
+	// services take from their env files; both are for a confined loom.
+	Guarded []string
+	Proxies map[string][]string
+
+	Engine Engine
+	Host   Host
+
+	read func(vars map[string]string) (*stack.Model, error)
+}
+
+// Engine is one observation of the engine.
+type Engine struct {
+	// Containers are all there are, of every project and of none.
+	Containers []engine.Container
+	// Networks are all of the engine's.
+	Networks []engine.Network
+	// Images are the IDs of images by reference, as far as they were asked for; "" for one that is not there.
+	Images map[string]string
+	// Bindings are the host ports of all containers, nil until they are needed.
+	Bindings []engine.Binding
+	// NamedContexts and IsolatedGateway are what the engine can do.
+	NamedContexts, IsolatedGateway bool
+}
+
+// Project lists the containers of a Compose project.
+func (e Engine) Project(name string) []engine.Container {
+	var list []engine.Container
+	for _, c := range e.Containers {
+		if c.Project == name {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// ProjectNetworks lists the networks of a Compose project.
+func (e Engine) ProjectNetworks(name string) []engine.Network {
+	var list []engine.Network
+	for _, n := range e.Networks {
+		if n.Labels[stack.LabelProject] == name {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// Options choose what is read.
+type Options struct {
+	// Config is the devcontainer.json that the user named, "" to look for one.
+	Config string
+	// MayFetch is asked before a file that the compose files include is fetched from another machine.
+	MayFetch func(facts *Facts, reference string) error
+}
+
+// Begin reads what tells how to go on: settings, registry and devcontainer.json. state is what the registry said.
+func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, o Options) (*Facts, error) {
+	f := &Facts{Target: t, State: state, Written: s.Registry.Written(t.WorkTree)}
+	var err error
+	if f.Settings, err = settings.Read(settings.Sources{User: s.UserSettings, WorkTree: t.WorkTree}); err != nil {
+		return nil, err
+	}
+	if f.Space, err = s.Engine.Space(ctx); err != nil {
+		return nil, err
+	}
+	if t.WorkTree == t.Repository {
+		// Only there the agents' policy of a work tree is obeyed.
+		own, err := settings.Read(settings.Sources{WorkTree: t.WorkTree})
+		if err != nil {
+			return nil, err
+		}
+		f.PolicyAccess = trust.PolicyAccess(own, sandbox.DefaultAgent)
+	}
+	f.Dev, f.DevErr = s.findDev(t, f.Settings, o.Config)
+	return f, nil
+}
+
+// Find looks for the project's files, and observes the engine.
+func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
+	t := f.Target
+	ours := s.ours(f.State, t)
+	if f.Dev != nil && f.Dev.Config.Kind == devcontainer.KindCompose && len(t.Source.Files) > 0 {
+		t.Notes = append(t.Notes, "the files named by --file come before those of "+f.Dev.Place.Path+": there is no dev container")
+		f.Dev = nil
+	}
+	var err error
+	if f.Found, err = s.findProject(t.Source, f.Dev, ours); err != nil {
+		return err
+	}
+	if o.MayFetch != nil {
+		f.Found.Fetch = func(reference string) error { return o.MayFetch(f, reference) }
+	}
+	if d := f.Dev; d != nil && d.Config.Kind != devcontainer.KindCompose && f.Found.Dir != d.Place.Workspace &&
+		host.Below(f.Found.Dir, d.Place.Workspace) {
+		t.Notes = append(t.Notes, f.Found.Dir+" is a project of its own: the dev container of "+d.Place.Path+" is left out")
+		f.Dev = nil
+	}
+	f.OtherOverrides = stack.OverrideNames(f.Found.Dir, ours)
+	if err := f.readGenerated(ctx); err != nil {
+		return err
+	}
+	return s.observe(ctx, f)
+}
+
+// readGenerated reads the files that a loom writes, as they are now.
+func (f *Facts) readGenerated(ctx context.Context) error {
+	dir, dotEnv := f.Found.Dir, f.Found.DotEnv()
+	var err error
+	if f.DotEnv, err = os.ReadFile(dotEnv); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_, f.Block, _ = overrides.Block(f.DotEnv)
+	files := []string{dotEnv, filepath.Join(dir, overrides.OverrideFile)}
+	if f.Dev != nil && f.Dev.DotEnv != dotEnv {
+		files = append(files, f.Dev.DotEnv)
+		if f.Dev.DotEnvText, err = os.ReadFile(f.Dev.DotEnv); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	f.Links, f.Generated, f.Tracked = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, path := range files {
+		f.Links[path] = host.IsLink(path)
+	}
+	for _, name := range []string{overrides.OverrideFile, overrides.NamedFile} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		f.Generated[path] = overrides.Generated(path)
+	}
+	if f.Target.Git != nil {
+		f.Tracked, err = f.Target.Git.Tracked(ctx, files...)
+	}
+	return err
+}
+
+// observe asks the engine once for everything that it lists.
+func (s *Surveyor) observe(ctx context.Context, f *Facts) error {
+	var err error
+	if f.Engine.Containers, err = s.Engine.All(ctx); err != nil {
+		return err
+	}
+	if f.Engine.Networks, err = s.Engine.Networks(ctx, nil); err != nil {
+		return err
+	}
+	f.Engine.Images = map[string]string{}
+	f.Engine.NamedContexts, f.Engine.IsolatedGateway = s.Engine.NamedContexts(), s.Engine.IsolatedGateway()
+	f.Host = Host{Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process}
+	return nil
+}
+
+// ours tells the base load what a loom itself has put among the files and variables.
+func (s *Surveyor) ours(state *registry.State, t *Target) stack.Ours {
+	return stack.Ours{
+		Cut:      overrides.Cut,
+		Override: overrides.Generated,
+		Variable: func(name, value string, process bool) (string, bool) {
+			switch {
+			case name == "ILOOM_LOOM", strings.HasPrefix(name, "ILOOM_BASE_"),
+				process && strings.HasPrefix(name, overrides.PortPrefix):
+				return "", true
+			case name == "COMPOSE_PROJECT_NAME":
+				k := state.ByProject(value)
+				return value, k != nil && k.ID != identity.Main
+			}
+			// A shell that evaluated a loom's environment has our own lease where the base should be.
+			for _, k := range state.Looms {
+				base, ok := k.Variables[name]
+				if ok && base != value && k.Repository == t.Repository && k.HasHostPort(value) {
+					return base, false
+				}
+			}
+			return value, false
+		},
+	}
+}
+
+// sortedCompact returns the strings sorted, each once.
+func sortedCompact(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}

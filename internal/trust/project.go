@@ -1,0 +1,164 @@
+package trust
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/internal/host"
+)
+
+// Folders are those whose content is the loom's own: its work tree, the project's folder if that is another, and the
+// repository's git folder. An empty path is no folder.
+type Folders struct{ Tree, Project, Git string }
+
+func (f Folders) contain(path string) bool {
+	return slices.ContainsFunc([]string{f.Tree, f.Project, f.Git}, func(dir string) bool {
+		return dir != "" && host.Below(path, dir)
+	})
+}
+
+// access collects what a project asks of the host.
+type access struct {
+	set  map[string]bool
+	own  Folders
+	real func(string) string
+}
+
+func (a *access) add(format string, args ...any) { a.set[fmt.Sprintf(format, args...)] = true }
+
+// outside reports whether an absolute path leads out of the loom's own folders, its links followed.
+func (a *access) outside(path string) bool {
+	return path != "" && filepath.IsAbs(path) && !a.own.contain(a.real(path))
+}
+
+// HostAccess lists what the project asks of the host beyond containers, networks and volumes of its own, one line
+// each, sorted. real follows the links of a path: one in the work tree may lead anywhere. reads are the variables that
+// the files use.
+func HostAccess(p *types.Project, real func(string) string, own Folders, reads map[string]bool) []string {
+	a := &access{set: map[string]bool{}, own: own, real: real}
+	for name := range reads {
+		a.variable(name)
+	}
+	for name, s := range p.AllServices() {
+		(&service{access: a, name: name}).addAll(s)
+		a.passedVariables(s)
+		a.mounts(p, s)
+	}
+	for key, v := range p.Volumes {
+		a.volume(p, key, v)
+	}
+	for key, n := range p.Networks {
+		a.network(p, key, n)
+	}
+	for key, s := range p.Secrets {
+		a.object("secret "+key, types.FileObjectConfig(s))
+	}
+	for key, c := range p.Configs {
+		a.object("config "+key, types.FileObjectConfig(c))
+	}
+	return slices.Sorted(maps.Keys(a.set))
+}
+
+func (a *access) variable(name string) {
+	if !slices.Contains(HarmlessVariables, name) && !strings.HasPrefix(name, "ILOOM_") &&
+		!strings.HasPrefix(name, "COMPOSE_") {
+		a.add("%s%s", ReadsVariable, name)
+	}
+}
+
+// passedVariables adds the variables that a service or its build takes from the user's environment by name alone.
+func (a *access) passedVariables(s types.ServiceConfig) {
+	passed := []types.MappingWithEquals{s.Environment}
+	if s.Build != nil {
+		passed = append(passed, s.Build.Args)
+	}
+	for _, list := range passed {
+		for key, value := range list {
+			if value == nil {
+				a.variable(key)
+			}
+		}
+	}
+}
+
+// mounts adds what a service mounts of the loom's own folders.
+func (a *access) mounts(p *types.Project, s types.ServiceConfig) {
+	for _, v := range s.Volumes {
+		if v.Type == types.VolumeTypeBind && !a.outside(v.Source) {
+			a.ownFolder(a.real(v.Source), v.ReadOnly)
+		}
+		device := p.Volumes[v.Source].DriverOpts["device"]
+		if v.Type == types.VolumeTypeVolume && v.Volume != nil && v.Volume.Subpath != "" && filepath.IsAbs(device) &&
+			!a.outside(device) {
+			a.ownFolder(a.real(filepath.Join(device, v.Volume.Subpath)), v.ReadOnly)
+		}
+	}
+}
+
+// ownFolder adds what the bind of a path in the loom's own folders gives away.
+func (a *access) ownFolder(path string, readOnly bool) {
+	for _, guarded := range []string{".git", ".iloom"} {
+		if readOnly && path == filepath.Join(a.own.Tree, guarded) {
+			return
+		}
+	}
+	switch {
+	case a.own.Git != "" && host.Below(path, a.own.Git):
+		if !readOnly {
+			a.add("%s%s", WritesGit, path)
+		}
+	case path != a.own.Tree && host.Below(path, a.own.Tree):
+		if rel, err := filepath.Rel(a.own.Tree, path); err == nil {
+			a.add("%s%s", MountsTree, rel)
+		}
+	}
+}
+
+func (a *access) volume(p *types.Project, key string, v types.VolumeConfig) {
+	if bool(v.External) || v.Name != "" && v.Name != p.Name+"_"+key {
+		a.add("volume %s is %s, which is not the loom's", key, v.Name)
+	}
+	device, kind := v.DriverOpts["device"], v.DriverOpts["type"]
+	// The engine takes a relative path from its own folder, which is the root.
+	if device != "" && kind != "tmpfs" && (a.outside(device) || !filepath.IsAbs(device)) {
+		a.add("volume %s keeps its data in %s", key, device)
+	} else if filepath.IsAbs(device) {
+		a.ownFolder(a.real(device), false)
+	}
+	if kind != "" && !slices.Contains([]string{"none", "bind", "tmpfs", "nfs"}, kind) {
+		a.add("volume %s is a file system of type %s: %s", key, kind, v.DriverOpts["o"])
+	}
+	if v.Driver != "" && v.Driver != "local" {
+		a.add("volume %s has the driver %s", key, v.Driver)
+	}
+}
+
+func (a *access) network(p *types.Project, key string, n types.NetworkConfig) {
+	if bool(n.External) || n.Name != "" && n.Name != p.Name+"_"+key {
+		a.add("network %s is %s, which is not the loom's", key, n.Name)
+	}
+	if n.Driver != "" && n.Driver != "bridge" {
+		a.add("network %s has the driver %s", key, n.Driver)
+	}
+	// A bridge that exists already has others on it: virtual machines, the local network.
+	if name := n.DriverOpts["com.docker.network.bridge.name"]; name != "" {
+		a.add("network %s is on the bridge %s", key, name)
+	}
+}
+
+func (a *access) object(name string, o types.FileObjectConfig) {
+	if a.outside(o.File) {
+		a.add("%s reads %s", name, o.File)
+	}
+	if o.Environment != "" {
+		a.add("%s reads the variable %s", name, o.Environment)
+	}
+	if o.File != "" && !a.outside(o.File) {
+		a.ownFolder(a.real(o.File), true)
+	}
+}
