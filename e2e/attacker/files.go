@@ -12,8 +12,7 @@ import (
 	"syscall"
 )
 
-// files does what the lines of stdin say, and writes for each OK or the error behind it, as "OK<tab>line" and
-// "NO<tab>line<tab>error". It never fails as a whole.
+// files tries each line of stdin, and prints "OK<tab>line" or "NO<tab>line<tab>error". It does not fail as a whole.
 //
 //	write PATH       append to it, or make it          over PATH      put another file in its place by a rename
 //	unlink PATH      remove it                         mkdir PATH     make a folder
@@ -27,7 +26,7 @@ func files([]string) (string, error) {
 		line := in.Text()
 		verb, rest, _ := strings.Cut(line, " ")
 		path, to, _ := strings.Cut(rest, " ")
-		if err := act(verb, path, to); err != nil {
+		if err := tryLine(verb, path, to); err != nil {
 			fmt.Printf("NO\t%s\t%v\n", line, err)
 		} else {
 			fmt.Printf("OK\t%s\n", line)
@@ -36,7 +35,7 @@ func files([]string) (string, error) {
 	return "all lines were tried", in.Err()
 }
 
-func act(verb, path, to string) error {
+func tryLine(verb, path, to string) error {
 	const text = "# written by the attacker\n"
 	switch verb {
 	case "write":
@@ -48,8 +47,8 @@ func act(verb, path, to string) error {
 		_, err = f.WriteString(text)
 		return err
 	case "over":
-		// From a folder of the same file system that is surely writable: beside the program.
-		for _, dir := range []string{filepath.Dir(path), beside()} {
+		// The program's folder is on the same file system and writable.
+		for _, dir := range []string{filepath.Dir(path), programFolder()} {
 			tmp := filepath.Join(dir, "attack.tmp")
 			if err := os.WriteFile(tmp, []byte(text), 0o755); err != nil {
 				continue
@@ -84,7 +83,7 @@ func act(verb, path, to string) error {
 		}
 		return os.Rename(path+".moved", path)
 	case "link":
-		to := filepath.Join(beside(), "hard-link")
+		to := filepath.Join(programFolder(), "hard-link")
 		_ = os.Remove(to)
 		return os.Link(path, to)
 	case "chmod":
@@ -121,8 +120,8 @@ func act(verb, path, to string) error {
 	return fmt.Errorf("no such verb: %s", verb)
 }
 
-// beside is the folder of this program: in the work tree.
-func beside() string {
+// programFolder returns the folder of this program, which is in the work tree.
+func programFolder() string {
 	self, err := os.Executable()
 	if err != nil {
 		return "."
@@ -130,7 +129,7 @@ func beside() string {
 	return filepath.Dir(self)
 }
 
-// secrets looks for a text in all environments, command lines and memory maps that it may read, other than its own.
+// secrets looks for a text in the environments and command lines of all other processes.
 func secrets(args []string) (string, error) {
 	if len(args) != 1 {
 		return "", errUsage

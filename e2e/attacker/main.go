@@ -1,8 +1,8 @@
 //go:build e2e && linux
 
-// Attacker is what an agent gone wrong would run: each of its commands tries one thing that a sandbox must not allow. It says
-// what came of it on stdout, and exits with 0 where the attack succeeded, with 3 where it was refused, with 2 where it was
-// not asked rightly. The same command in a plain container shows that the attack is a real one.
+// Attacker is a program that a hostile agent would run. Each of its commands tries one thing that a sandbox must not allow. It
+// prints the result, and exits with 0 if the attack succeeded, 3 if it was refused, and 2 for wrong usage. The same command in
+// a plain container shows that the attack is real.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// attacks are the commands, by name. An error is a refusal; the text says what the attack has got.
+// attacks are the commands by name. Each returns what it reached; an error is a refusal.
 var attacks = map[string]func(args []string) (string, error){
 	"files":   files,
 	"secrets": secrets,
@@ -35,7 +35,7 @@ var attacks = map[string]func(args []string) (string, error){
 }
 
 // errUsage is a mistake of the test.
-var errUsage = errors.New("wrong use")
+var errUsage = errors.New("wrong usage")
 
 func main() {
 	if len(os.Args) < 2 || attacks[os.Args[1]] == nil {

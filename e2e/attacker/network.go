@@ -25,12 +25,12 @@ import (
 	"time"
 )
 
-// patience is how long an address that swallows packets is waited for.
+// patience limits the wait for an address that drops packets.
 const patience = 4 * time.Second
 
-// dial connects to all of the addresses, and has succeeded with one.
+// dial connects to all of the addresses, and succeeds if one answers.
 func dial(args []string) (string, error) {
-	return atOnce(args, func(address string) error {
+	return tryAll(args, func(address string) error {
 		conn, err := net.DialTimeout("tcp", address, patience)
 		if err == nil {
 			conn.Close()
@@ -39,11 +39,11 @@ func dial(args []string) (string, error) {
 	})
 }
 
-// udp sends a datagram to each address and waits for an answer. To port 53 it sends a question for example.com.
-func udp(args []string) (string, error) { return atOnce(args, datagram) }
+// udp sends a datagram to each address and waits for an answer. To port 53 it sends a query for example.com.
+func udp(args []string) (string, error) { return tryAll(args, datagram) }
 
-// atOnce tries all addresses at once, and names those with which it succeeded.
-func atOnce(addresses []string, try func(string) error) (string, error) {
+// tryAll tries all addresses in parallel, and returns those that it reached.
+func tryAll(addresses []string, try func(string) error) (string, error) {
 	errs := make([]error, len(addresses))
 	var wg sync.WaitGroup
 	for i, address := range addresses {
@@ -86,7 +86,7 @@ func datagram(address string) error {
 	return err
 }
 
-// request does GET URL, through the proxy where one is given: http [-proxy HOST:PORT] [-host NAME] URL. Only 200 is success.
+// request sends a GET, through a proxy if one is given: http [-proxy HOST:PORT] [-host NAME] URL. Only 200 is success.
 func request(args []string) (string, error) {
 	var proxy, host string
 	for len(args) > 1 && strings.HasPrefix(args[0], "-") {
@@ -128,8 +128,7 @@ func request(args []string) (string, error) {
 	return strings.TrimSpace(string(body)), nil
 }
 
-// rawRequest sends bytes, with \r and \n written out, to an address, and prints the answer: raw WANT ADDRESS TEXT... It has
-// succeeded if WANT is in the answer.
+// rawRequest sends bytes to an address, with escaped \r and \n: raw WANT ADDRESS TEXT... It succeeds if WANT is in the answer.
 func rawRequest(args []string) (string, error) {
 	if len(args) < 3 {
 		return "", errUsage
@@ -148,7 +147,7 @@ func rawRequest(args []string) (string, error) {
 		if _, err := io.WriteString(conn, unescape.Replace(text)); err != nil {
 			return "", fmt.Errorf("%w after %q", err, all.String())
 		}
-		// What comes is read to its end, or until the other side waits for more.
+		// Read to the end, or until the other side waits for more.
 		if err := conn.SetReadDeadline(time.Now().Add(patience / 2)); err != nil {
 			return "", err
 		}
@@ -160,8 +159,8 @@ func rawRequest(args []string) (string, error) {
 	return "", fmt.Errorf("the answer is %q", all.String())
 }
 
-// tunnel asks the proxy for a CONNECT and speaks TLS in it: tls PROXY HOST:PORT SNI [HOST-HEADER]. An SNI of - is none, of
-// plain no TLS at all. It prints the body.
+// tunnel sends a CONNECT to the proxy and a request by TLS through it: tls PROXY HOST:PORT SNI [HOST-HEADER]. The SNI - is no
+// SNI, and plain is no TLS. It prints the body.
 func tunnel(args []string) (string, error) {
 	if len(args) < 3 {
 		return "", errUsage
@@ -215,7 +214,7 @@ func tunnel(args []string) (string, error) {
 	return strings.TrimSpace(string(body)), err
 }
 
-// resolve looks names up in the way that programs do.
+// resolve resolves names as other programs do.
 func resolve(args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	defer cancel()
@@ -231,7 +230,7 @@ func resolve(args []string) (string, error) {
 	return "", errors.Join(all...)
 }
 
-// ports connects to all TCP ports of a host and names those that are open, other than those that may be: ports HOST [MAY...].
+// ports connects to all TCP ports of a host and returns those that are open but not allowed: ports HOST [ALLOWED...].
 func ports(args []string) (string, error) {
 	if len(args) < 1 {
 		return "", errUsage
@@ -312,8 +311,8 @@ func localV6(args []string) (string, error) {
 	return "", fmt.Errorf("no interface has an IPv6 address: %w", errors.Join(all...))
 }
 
-// serve is no attack but what attacks are aimed at: serve ADDRESS NAME answers http, or https where the port is 443, and
-// says on every connection which name, which Host and which SNI it got.
+// serve is the target of attacks: serve ADDRESS NAME answers http, or https if the port is 443. Its answer has the name, the
+// Host header and the SNI.
 func serve(args []string) (string, error) {
 	if len(args) < 2 {
 		return "", errUsage

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// effective succeeds where the program runs with root's rights: setuid root it would.
+// effective succeeds if the program, which is setuid root, runs as root.
 func effective([]string) (string, error) {
 	if os.Geteuid() != 0 {
 		return "", fmt.Errorf("effective user id %d", os.Geteuid())
@@ -24,7 +24,7 @@ func effective([]string) (string, error) {
 	return "effective user id 0", nil
 }
 
-// calls are system calls that need rights which a sandbox has not, or that its seccomp profile forbids.
+// calls are system calls that need rights which a sandbox does not have, or that its seccomp profile forbids.
 var calls = map[string]func() error{
 	"mount":       func() error { return unix.Mount("none", "/tmp", "tmpfs", 0, "") },
 	"bind":        func() error { return unix.Mount("/", "/tmp", "", unix.MS_BIND, "") },
@@ -65,7 +65,7 @@ var calls = map[string]func() error{
 	"docker-sock": func() error { return sysWrite("/var/run/docker.sock", "") },
 }
 
-// syscalls tries those that are named and writes OK or NO for each, as files does.
+// syscalls tries the named calls and prints OK or NO for each, as files does.
 func syscalls(args []string) (string, error) {
 	for _, name := range args {
 		f := calls[name]
@@ -102,9 +102,9 @@ func socket(family, kind, protocol int) error {
 	return err
 }
 
-// byHandle is the way out of a container that has CAP_DAC_READ_SEARCH: files by their number on the disk below.
+// byHandle opens a file of the disk by its number, which lets a container with CAP_DAC_READ_SEARCH read the host's files.
 func byHandle() error {
-	root, err := os.Open(beside())
+	root, err := os.Open(programFolder())
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func byHandle() error {
 	return err
 }
 
-// userNamespace makes a user namespace and root in it, which opens most of the kernel.
+// userNamespace makes a user namespace with root in it, who can use most of the kernel.
 func userNamespace() error {
 	self, err := os.Executable()
 	if err != nil {
@@ -140,7 +140,7 @@ func joinNamespace() error {
 	return unix.Setns(int(f.Fd()), unix.CLONE_NEWNS)
 }
 
-// cgroup looks for a way to change the own limits.
+// cgroup tries to change the limits of its own control group.
 func cgroup() error {
 	var all []error
 	for _, path := range []string{
@@ -176,7 +176,7 @@ func sysRead(path string) error {
 	return err
 }
 
-// memory takes so many megabytes, and uses them: memory N.
+// memory allocates N megabytes and writes to them: memory N.
 func memory(args []string) (string, error) {
 	want, err := number(args)
 	if err != nil {
@@ -193,7 +193,7 @@ func memory(args []string) (string, error) {
 	return fmt.Sprintf("%d MB", len(all)), nil
 }
 
-// fill writes so many megabytes into a folder, and takes them away again: fill DIR N.
+// fill writes N megabytes into a folder and removes them: fill DIR N.
 func fill(args []string) (string, error) {
 	if len(args) != 2 {
 		return "", errUsage

@@ -19,7 +19,7 @@ func TestASandboxIsReadyOnlyAsItWasChecked(t *testing.T) {
 	assert.NilError(t, os.WriteFile(guarded, nil, 0o600))
 	state := sandboxState{
 		SandboxStart: "1", EgressStart: "2", ImageID: "image", WantedDigest: "digest",
-		GuardedFiles: []string{guarded}, GuardedStamp: sandbox.Stamp([]string{guarded}),
+		GuardedFiles: []string{guarded}, GuardedStamp: sandbox.Fingerprint([]string{guarded}),
 	}
 	ready := func() observed {
 		c := agentContainers{sandbox: &engine.Container{Networks: []string{"own"}}, sidecar: &engine.Container{}}

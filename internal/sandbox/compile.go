@@ -27,7 +27,7 @@ const idleCommand = `trap 'exit 0' TERM INT; while :; do sleep 3600 & wait "$!";
 // [ServiceName], [EgressName], [OuterName], [HomeName] and [GitName]. Both services have the label [LabelSandbox],
 // the hash of the wanted container.
 func Compile(s Spec) (*types.Project, []finding.Finding, error) {
-	if err := s.check(); err != nil {
+	if err := s.validate(); err != nil {
 		return nil, nil, err
 	}
 	mounts, err := s.binds()
@@ -41,15 +41,15 @@ func Compile(s Spec) (*types.Project, []finding.Finding, error) {
 		Networks:   s.networks(),
 		Volumes:    s.volumes(),
 	}
-	agentService, sidecar := s.agentService(mounts), s.sidecar()
+	agentService, sidecar := s.agentService(mounts), s.sidecarService()
 	agentService.Labels[LabelSandbox] = s.agentHash(agentService, mounts, p)
 	sidecar.Labels[LabelSandbox] = s.sidecarHash(sidecar, p)
 	p.Services[agentService.Name], p.Services[sidecar.Name] = agentService, sidecar
 	return p, s.findings(), nil
 }
 
-// check refuses a specification whose containers would not be a sandbox.
-func (s Spec) check() error {
+// validate refuses a specification whose containers would not be a sandbox.
+func (s Spec) validate() error {
 	for _, f := range []struct{ name, value string }{
 		{"project name", s.Project}, {"work tree", s.WorkTree}, {"image", s.Image}, {"image of the sidecar", s.EgressImage},
 	} {
@@ -153,8 +153,8 @@ func (s Spec) agentService(mounts []bind) types.ServiceConfig {
 	return c
 }
 
-// sidecar returns the service that is the way out.
-func (s Spec) sidecar() types.ServiceConfig {
+// sidecarService returns the service that is the way out.
+func (s Spec) sidecarService() types.ServiceConfig {
 	c := Sidecar(EgressName(s.Agent), s.EgressImage, s.EgressConfig())
 	c.Networks = map[string]*types.ServiceNetworkConfig{
 		ServiceName(s.Agent): {Ipv4Address: SidecarAddress(s.Subnet).String()},

@@ -136,15 +136,15 @@ type ImageRequest struct {
 }
 
 var (
-	imageName  = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
-	reference  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]*$`)
-	aptPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?(/[a-z-]+)?$`)
-	npmPackage = regexp.MustCompile(
+	imageNamePattern = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
+	reference        = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]*$`)
+	aptPackage       = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?(/[a-z-]+)?$`)
+	npmPackage       = regexp.MustCompile(
 		`^(@[a-z0-9~][a-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0-9._~-]*(@[\^~]?[A-Za-z0-9][A-Za-z0-9._+-]*)?$`)
 )
 
 // IsImageName reports whether an image of the user's can have this name.
-func IsImageName(name string) bool { return imageName.MatchString(name) && len(name) <= 64 }
+func IsImageName(name string) bool { return imageNamePattern.MatchString(name) && len(name) <= 64 }
 
 // NamedTag returns the reference of the user's image of this name.
 func NamedTag(name string) string { return AgentRepository + "/" + name + ":latest" }

@@ -36,7 +36,7 @@ const (
 func Grant(rights []Right, uid int) (int, error) {
 	changed := 0
 	for _, r := range rights {
-		visit := func(f *node) (bool, error) { return f.grant(uint32(uid), r.Write) }
+		visit := func(f *node) (bool, error) { return f.grantUser(uint32(uid), r.Write) }
 		n, err := walk{user: uint32(uid), except: r.Except, visit: visit}.run(r.Path)
 		changed += n
 		if err != nil {
@@ -61,7 +61,7 @@ func CheckSupport(path string) error {
 func Revoke(paths []string, uid int) (int, error) {
 	changed := 0
 	for _, p := range paths {
-		n, err := walk{user: uint32(uid), visit: func(f *node) (bool, error) { return f.revoke(uint32(uid)) }}.run(p)
+		n, err := walk{user: uint32(uid), visit: func(f *node) (bool, error) { return f.revokeUser(uint32(uid)) }}.run(p)
 		changed += n
 		if err != nil {
 			return changed, err
@@ -110,9 +110,9 @@ func (n *node) wrap(err error) error {
 	}
 }
 
-// grant gives the user what the owner may do, without write if the right is only to read. A reader needs no entry on
-// a file that everybody may read.
-func (n *node) grant(uid uint32, write bool) (bool, error) {
+// grantUser gives the user what the owner may do, without write if the right is only to read. A reader needs no entry
+// on a file that everybody may read.
+func (n *node) grantUser(uid uint32, write bool) (bool, error) {
 	access, err := n.readList(accessAttr)
 	if err != nil {
 		return false, err
@@ -174,9 +174,9 @@ func (n *node) defaultUsers(uid uint32, write bool) []uint32 {
 	return []uint32{uid}
 }
 
-// revoke removes the user's entries. A list without named entries is written and not removed: the kernel then turns
+// revokeUser removes the user's entries. A list without named entries is written and not removed: the kernel then turns
 // it into the mode, while removing a list would leave its mask as the group's rights.
-func (n *node) revoke(uid uint32) (bool, error) {
+func (n *node) revokeUser(uid uint32) (bool, error) {
 	changed := false
 	access, err := n.readList(accessAttr)
 	if err != nil {

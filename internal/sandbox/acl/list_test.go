@@ -40,8 +40,13 @@ func TestAnEntryLeavesTheOthersWhatTheyMayDo(t *testing.T) {
 		"a user beside masked ones": {
 			masked.withUser(61000, 6),
 			list{
-				{tagOwner, 6, noID}, {tagUser, 4, 4711}, {tagUser, 6, 61000}, {tagOwnerGroup, 4, noID}, {tagGroup, 4, 4712},
-				{tagMask, 6, noID}, {tagOther, 0, noID},
+				{tagOwner, 6, noID},
+				{tagUser, 4, 4711},
+				{tagUser, 6, 61000},
+				{tagOwnerGroup, 4, noID},
+				{tagGroup, 4, 4712},
+				{tagMask, 6, noID},
+				{tagOther, 0, noID},
 			},
 		},
 		"a user who had another entry": {

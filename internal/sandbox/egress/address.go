@@ -6,13 +6,13 @@ import "net/netip"
 type class int
 
 const (
-	// public addresses are those of the internet.
-	public class = iota
-	// private addresses belong to an organisation's or a machine's own networks. AllowPrivate can allow them.
-	private
-	// closed addresses belong to the machine itself, to a cloud's metadata service, or to no host. Only a rule with the
+	// classPublic is an address of the internet.
+	classPublic class = iota
+	// classPrivate is an address of an organisation's or a machine's own networks. AllowPrivate can allow it.
+	classPrivate
+	// classClosed is an address of the machine itself, of a cloud's metadata service, or of no host. Only a rule with the
 	// address itself allows one.
-	closed
+	classClosed
 )
 
 // metadata are addresses of services of clouds that give out credentials. They are listed if no closed range covers
@@ -50,21 +50,21 @@ func classify(a netip.Addr) (class, string) {
 	a = a.WithZone("").Unmap()
 	switch {
 	case !a.IsValid():
-		return closed, "no address"
+		return classClosed, "no address"
 	case metadata[a]:
-		return closed, "a metadata address"
+		return classClosed, "a metadata address"
 	case a.Is4():
 		for _, p := range closed4 {
 			if p.Contains(a) {
-				return closed, "a loopback, link-local or reserved address"
+				return classClosed, "a loopback, link-local or reserved address"
 			}
 		}
 		for _, p := range private4 {
 			if p.Contains(a) {
-				return private, "a private address"
+				return classPrivate, "a private address"
 			}
 		}
-		return public, ""
+		return classPublic, ""
 	}
 	b := a.As16()
 	switch {
@@ -73,25 +73,25 @@ func classify(a netip.Addr) (class, string) {
 	case nat64.Contains(a):
 		return classifyEmbedded(netip.AddrFrom4([4]byte(b[12:16])))
 	case private6.Contains(a):
-		return private, "a private address"
+		return classPrivate, "a private address"
 	case !global6.Contains(a):
-		return closed, "a loopback, link-local or reserved address"
+		return classClosed, "a loopback, link-local or reserved address"
 	}
 	for _, p := range closed6 {
 		if p.Contains(a) {
-			return closed, "a reserved address"
+			return classClosed, "a reserved address"
 		}
 	}
-	return public, ""
+	return classPublic, ""
 }
 
 // classifyEmbedded classifies an IPv4 address inside an IPv6 address. It is never private: a client can use the IPv4
 // address.
 func classifyEmbedded(a netip.Addr) (class, string) {
-	if c, why := classify(a); c != public {
-		return closed, why + " within an IPv6 address"
+	if c, why := classify(a); c != classPublic {
+		return classClosed, why + " within an IPv6 address"
 	}
-	return public, ""
+	return classPublic, ""
 }
 
 func prefixes(list ...string) []netip.Prefix {

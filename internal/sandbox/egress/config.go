@@ -111,14 +111,14 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, f := range c.Forwards {
-		if err := f.validate(); err != nil {
+		if err := f.checkFields(); err != nil {
 			return fmt.Errorf("forward of port %d: %w", f.Listen, err)
 		}
 	}
 	return nil
 }
 
-func (f Forward) validate() error {
+func (f Forward) checkFields() error {
 	if f.Listen < 1 || f.Listen > 65535 {
 		return fmt.Errorf("%d is not a port", f.Listen)
 	}

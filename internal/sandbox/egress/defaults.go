@@ -2,9 +2,9 @@ package egress
 
 import "slices"
 
-// defaults are the hosts that work on most projects needs. Several of them take uploads: this list alone does not
+// defaultHosts are the hosts that work on most projects needs. Several of them take uploads: this list alone does not
 // keep an agent from carrying data out of the sandbox (docs/guide/sandbox.md).
-var defaults = []string{
+var defaultHosts = []string{
 	// Model APIs.
 	"api.anthropic.com", "console.anthropic.com", "platform.claude.com", "claude.ai", "claude.com",
 	"statsig.anthropic.com",
@@ -43,4 +43,4 @@ var defaults = []string{
 
 // Defaults returns the rules that a policy starts with: model APIs, git hosts, package registries, mirrors of
 // operating systems.
-func Defaults() []string { return slices.Clone(defaults) }
+func Defaults() []string { return slices.Clone(defaultHosts) }

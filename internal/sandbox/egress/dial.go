@@ -13,7 +13,7 @@ import (
 // dial connects to a host that is allowed. It checks the address that the socket is about to connect to, so that no
 // answer of a name server, first or second, can lead elsewhere.
 func (x *proxy) dial(ctx context.Context, h Host, port int) (net.Conn, error) {
-	r := x.policy.rule(h, port)
+	r := x.policy.decide(h, port)
 	if !r.allowed {
 		return nil, errors.New(r.reason)
 	}

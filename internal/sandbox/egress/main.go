@@ -58,16 +58,16 @@ func (p Process) runAll(ctx context.Context, args []string) error {
 	for {
 		i := slices.Index(args, "--")
 		if i < 0 {
-			return p.run(ctx, args)
+			return p.runCommand(ctx, args)
 		}
-		if err := p.run(ctx, args[:i]); err != nil {
+		if err := p.runCommand(ctx, args[:i]); err != nil {
 			return err
 		}
 		args = args[i+1:]
 	}
 }
 
-func (p Process) run(ctx context.Context, args []string) error {
+func (p Process) runCommand(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errUsage
 	}
@@ -88,7 +88,7 @@ func (p Process) run(ctx context.Context, args []string) error {
 	case command == "policy" && len(args) == 0:
 		return p.printPolicy(ctx, socket)
 	case command == "check" && len(args) == 0:
-		return p.check(ctx)
+		return p.runCheck(ctx)
 	case command == "home" && len(args) > 1:
 		return prepareHome(args[0], args[1], args[2:])
 	case command == "give" && len(args) > 2:
@@ -115,8 +115,8 @@ func (p Process) printPolicy(ctx context.Context, socket string) error {
 	return json.NewEncoder(p.Stdout).Encode(c)
 }
 
-// check writes a report. A report that is not good is an error.
-func (p Process) check(ctx context.Context) error {
+// runCheck writes a report. A report that is not good is an error.
+func (p Process) runCheck(ctx context.Context) error {
 	source := p.Stdin
 	if text := p.Getenv(CheckVariable); text != "" {
 		source = strings.NewReader(text)

@@ -14,7 +14,7 @@ func Closed(machine []netip.Addr) []netip.Prefix {
 	var list []netip.Prefix
 	for _, a := range machine {
 		a = a.Unmap()
-		if kind, _ := classify(a); kind == public && a.Is4() {
+		if kind, _ := classify(a); kind == classPublic && a.Is4() {
 			list = append(list, netip.PrefixFrom(a, 32))
 		}
 	}
@@ -97,7 +97,7 @@ type ruling struct {
 	raw     bool   // a tunnel may carry protocols other than TLS and HTTP
 }
 
-func (p *policy) rule(h Host, port int) ruling {
+func (p *policy) decide(h Host, port int) ruling {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.config.Mode == None {
@@ -144,9 +144,9 @@ func (p *policy) checkAddress(a netip.AddrPort, r ruling) error {
 	addr := a.Addr().WithZone("").Unmap()
 	kind, why := classify(addr)
 	if slices.ContainsFunc(p.config.Closed, func(n netip.Prefix) bool { return n.Contains(addr) }) {
-		kind, why = closed, "an address of the machine that runs the sandbox"
+		kind, why = classClosed, "an address of the machine that runs the sandbox"
 	}
-	if kind == public || kind == private && r.private {
+	if kind == classPublic || kind == classPrivate && r.private {
 		return nil
 	}
 	p.mu.RLock()

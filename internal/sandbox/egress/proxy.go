@@ -177,7 +177,7 @@ func (x *proxy) requests(ctx context.Context, c *client) bool {
 			return true
 		}
 		// Each request is checked: the first one in a tunnel says nothing about the next.
-		if r := x.policy.rule(host, port); !r.allowed {
+		if r := x.policy.decide(host, port); !r.allowed {
 			d.Reason = r.reason
 			x.refuse(c, d, http.StatusForbidden, x.policy.denial(host, port, r.reason))
 			return true

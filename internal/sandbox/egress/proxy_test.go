@@ -308,7 +308,7 @@ func TestRebindingIsRefusedAtTheDial(t *testing.T) {
 func TestPrivateNamesOfTheCompany(t *testing.T) {
 	p, err := newPolicy(Config{Mode: Restricted, Allow: []string{"10.9.9.9"}, AllowPrivate: []string{"git.corp.test"}, Closed: []netip.Prefix{netip.MustParsePrefix("8.8.4.4/32")}})
 	assert.NilError(t, err)
-	corp, other := p.rule(Host{Name: "git.corp.test"}, 443), p.rule(Host{Name: "other.test"}, 443)
+	corp, other := p.decide(Host{Name: "git.corp.test"}, 443), p.decide(Host{Name: "other.test"}, 443)
 	assert.Assert(t, corp.allowed && corp.private)
 	assert.Assert(t, !other.allowed)
 	dial := func(address string, r ruling) bool { return p.checkAddress(netip.MustParseAddrPort(address), r) == nil }
@@ -597,7 +597,7 @@ func TestWhatIsNeitherTLSNorHTTPNeedsAPortOfItsOwn(t *testing.T) {
 
 	p := f.policy
 	assert.NilError(t, p.add([]string{"web.test", "web.test:443"}, nil))
-	assert.Assert(t, !p.rule(Host{Name: "web.test"}, 443).raw)
+	assert.Assert(t, !p.decide(Host{Name: "web.test"}, 443).raw)
 }
 
 func TestAHostAllowedWhileRunningCountsAtOnce(t *testing.T) {

@@ -129,30 +129,30 @@ func FuzzParseRule(f *testing.F) {
 
 func TestAddressesThatAreNotThePublicInternet(t *testing.T) {
 	for address, want := range map[string]class{
-		"1.1.1.1": public, "8.8.8.8": public, "172.15.255.255": public, "172.32.0.0": public, "100.63.255.255": public, "100.128.0.0": public,
-		"10.0.0.1": private, "172.16.0.1": private, "172.31.255.255": private, "192.168.1.1": private, "100.64.0.1": private, "100.127.255.255": private,
-		"0.0.0.0": closed, "0.1.2.3": closed, "127.0.0.1": closed, "127.255.255.255": closed, "169.254.1.1": closed, "169.254.169.254": closed,
-		"168.63.129.16": closed, "100.100.100.200": closed, "192.0.0.192": closed, "192.0.0.1": closed, "192.0.2.1": closed, "198.18.0.1": closed,
-		"198.51.100.1": closed, "203.0.113.1": closed, "224.0.0.1": closed, "239.255.255.255": closed, "240.0.0.1": closed, "255.255.255.255": closed,
-		"192.88.99.1": closed,
+		"1.1.1.1": classPublic, "8.8.8.8": classPublic, "172.15.255.255": classPublic, "172.32.0.0": classPublic, "100.63.255.255": classPublic, "100.128.0.0": classPublic,
+		"10.0.0.1": classPrivate, "172.16.0.1": classPrivate, "172.31.255.255": classPrivate, "192.168.1.1": classPrivate, "100.64.0.1": classPrivate, "100.127.255.255": classPrivate,
+		"0.0.0.0": classClosed, "0.1.2.3": classClosed, "127.0.0.1": classClosed, "127.255.255.255": classClosed, "169.254.1.1": classClosed, "169.254.169.254": classClosed,
+		"168.63.129.16": classClosed, "100.100.100.200": classClosed, "192.0.0.192": classClosed, "192.0.0.1": classClosed, "192.0.2.1": classClosed, "198.18.0.1": classClosed,
+		"198.51.100.1": classClosed, "203.0.113.1": classClosed, "224.0.0.1": classClosed, "239.255.255.255": classClosed, "240.0.0.1": classClosed, "255.255.255.255": classClosed,
+		"192.88.99.1": classClosed,
 
-		"2606:4700:4700::1111": public, "2a00:1450:4001::1": public,
-		"::": closed, "::1": closed, "fe80::1": closed, "fe80::1%eth0": closed, "fec0::1": closed, "ff02::1": closed,
-		"fc00::1": private, "fd12:3456::1": private, "fd00:ec2::254": closed, "fd20:ce::254": closed, "fd00:42::42": closed,
-		"2001:db8::1": closed, "3fff::1": closed, "100::1": closed, "5f00::1": closed, "4000::1": closed,
+		"2606:4700:4700::1111": classPublic, "2a00:1450:4001::1": classPublic,
+		"::": classClosed, "::1": classClosed, "fe80::1": classClosed, "fe80::1%eth0": classClosed, "fec0::1": classClosed, "ff02::1": classClosed,
+		"fc00::1": classPrivate, "fd12:3456::1": classPrivate, "fd00:ec2::254": classClosed, "fd20:ce::254": classClosed, "fd00:42::42": classClosed,
+		"2001:db8::1": classClosed, "3fff::1": classClosed, "100::1": classClosed, "5f00::1": classClosed, "4000::1": classClosed,
 		// IPv4 in IPv6.
-		"::ffff:1.1.1.1": public, "::ffff:10.0.0.1": private, "::ffff:127.0.0.1": closed, "::ffff:169.254.169.254": closed,
-		"::10.0.0.1": closed, "::1.1.1.1": closed, "::ffff:0:10.0.0.1": closed,
-		"64:ff9b::1.1.1.1": public, "64:ff9b::10.0.0.1": closed, "64:ff9b::127.0.0.1": closed, "64:ff9b::169.254.169.254": closed, "64:ff9b:1::1.1.1.1": closed,
-		"2002:101:101::1": public, "2002:a00:1::1": closed, "2002:7f00:1::1": closed, "2002:a9fe:a9fe::1": closed,
-		"2001::1": closed, "2001:0:4136:e378:8000:63bf:f5ff:fffe": closed, "2001:20::1": closed,
+		"::ffff:1.1.1.1": classPublic, "::ffff:10.0.0.1": classPrivate, "::ffff:127.0.0.1": classClosed, "::ffff:169.254.169.254": classClosed,
+		"::10.0.0.1": classClosed, "::1.1.1.1": classClosed, "::ffff:0:10.0.0.1": classClosed,
+		"64:ff9b::1.1.1.1": classPublic, "64:ff9b::10.0.0.1": classClosed, "64:ff9b::127.0.0.1": classClosed, "64:ff9b::169.254.169.254": classClosed, "64:ff9b:1::1.1.1.1": classClosed,
+		"2002:101:101::1": classPublic, "2002:a00:1::1": classClosed, "2002:7f00:1::1": classClosed, "2002:a9fe:a9fe::1": classClosed,
+		"2001::1": classClosed, "2001:0:4136:e378:8000:63bf:f5ff:fffe": classClosed, "2001:20::1": classClosed,
 	} {
 		t.Run(address, func(t *testing.T) {
 			got, why := classify(netip.MustParseAddr(address))
 			assert.Equal(t, got, want)
-			assert.Equal(t, why != "", want != public)
+			assert.Equal(t, why != "", want != classPublic)
 		})
 	}
 	got, _ := classify(netip.Addr{})
-	assert.Equal(t, got, closed)
+	assert.Equal(t, got, classClosed)
 }

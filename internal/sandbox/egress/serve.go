@@ -72,29 +72,29 @@ func (s *servers) start(c Config, x *proxy, socket string) error {
 			if err != nil {
 				return err
 			}
-			s.run("forward "+address+"/udp", conn, func() error { return forwardUDP(s.ctx, conn, f.Target, dialer) })
+			s.add("forward "+address+"/udp", conn, func() error { return forwardUDP(s.ctx, conn, f.Target, dialer) })
 			continue
 		}
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			return err
 		}
-		s.run("forward "+address, l, func() error { return forwardTCP(s.ctx, l, f.Target, dialer) })
+		s.add("forward "+address, l, func() error { return forwardTCP(s.ctx, l, f.Target, dialer) })
 	}
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(Port))
 	if err != nil {
 		return err
 	}
-	s.run("proxy", l, func() error { return x.listen(s.ctx, l) })
+	s.add("proxy", l, func() error { return x.listen(s.ctx, l) })
 	unix, err := listenControl(socket)
 	if err != nil {
 		return err
 	}
-	s.run("control", unix, func() error { return serveControl(unix, x.policy) })
+	s.add("control", unix, func() error { return serveControl(unix, x.policy) })
 	return nil
 }
 
-func (s *servers) run(name string, listener io.Closer, serve func() error) {
+func (s *servers) add(name string, listener io.Closer, serve func() error) {
 	context.AfterFunc(s.ctx, func() { listener.Close() })
 	go func() {
 		err := serve()

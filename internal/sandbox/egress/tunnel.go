@@ -56,7 +56,7 @@ func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, p
 			return true
 		}
 		begin = recorded
-	case x.policy.rule(host, port).raw && !startsWithMethod(c.br):
+	case x.policy.decide(host, port).raw && !startsWithMethod(c.br):
 	default:
 		// Each request connects again, after its own check.
 		up.Close()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/sandbox/paths"
 )
 
@@ -25,13 +26,9 @@ func treesInside(workTree, common, dir string) ([]string, error) {
 	var trees []string
 	for _, e := range entries {
 		own := filepath.Join(common, "worktrees", e.Name())
-		b, err := os.ReadFile(filepath.Join(own, "gitdir"))
+		to, err := gitfile.Read(filepath.Join(own, "gitdir"))
 		if own == dir || err != nil {
 			continue // git would prune an entry without gitdir
-		}
-		to := filepath.FromSlash(strings.TrimRight(string(b), "\r\n"))
-		if !filepath.IsAbs(to) {
-			to = filepath.Join(own, to)
 		}
 		trees = append(trees, filepath.Dir(to))
 	}
