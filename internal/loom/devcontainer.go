@@ -17,6 +17,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
@@ -36,7 +37,7 @@ type dev struct {
 	// took are the variables of the user's shell that the file, or the metadata of an image or feature, asked for.
 	took      map[string]bool
 	workspace devcontainer.Workspace
-	git       devcontainer.Git
+	git       compile.Git
 	// service is its service in the project, derived the project's name as the reference CLI has it, of a Compose one.
 	service, derived string
 	// base is the project's name without a loom.
@@ -44,7 +45,7 @@ type dev struct {
 	// dotEnv is the .env of the workspace, which the reference CLI reads.
 	dotEnv string
 
-	host devcontainer.Host
+	host compile.Host
 	// image is the one that the dev container's own is made from.
 	image devcontainer.ImageInfo
 	// from is the name under which that image is found.
@@ -60,7 +61,7 @@ type dev struct {
 	// asked is the name that the files give an image which is built, lent the image that the loom's container has of it.
 	asked, lent string
 	// is comes from the last compile, planned are its edits.
-	is      *devcontainer.Compiled
+	is      *compile.Compiled
 	planned []overrides.Edit
 }
 
@@ -111,11 +112,11 @@ func findDev(t *Target, set *settings.Settings, chosen string) (*dev, error) {
 }
 
 // gitOf tells the facts of the work tree that the workspace is in.
-func gitOf(repo *worktree.Repository, workspace string) (devcontainer.Git, error) {
+func gitOf(repo *worktree.Repository, workspace string) (compile.Git, error) {
 	if repo == nil || repo.WorkTree == "" {
-		return devcontainer.Git{Root: workspace}, nil
+		return compile.Git{Root: workspace}, nil
 	}
-	g := devcontainer.Git{Root: repo.WorkTree}
+	g := compile.Git{Root: repo.WorkTree}
 	if !repo.Linked() {
 		return g, nil
 	}
@@ -239,7 +240,7 @@ func (d *dev) extend(project *types.Project) error {
 
 // machine fills in what is known of the machine. The engine is asked only where the file asks for something.
 func (l *Looms) machine(ctx context.Context, d *dev) error {
-	d.host = devcontainer.Host{UID: os.Getuid(), GID: os.Getgid(), OS: runtime.GOOS}
+	d.host = compile.Host{UID: os.Getuid(), GID: os.Getgid(), OS: runtime.GOOS}
 	if d.config.HostRequirements == nil {
 		return nil
 	}
@@ -252,7 +253,7 @@ func (l *Looms) machine(ctx context.Context, d *dev) error {
 }
 
 // compile plans the dev container with what is known of its image by now.
-func (d *dev) compile(project *types.Project) (*devcontainer.Compiled, []finding.Finding, error) {
+func (d *dev) compile(project *types.Project) (*compile.Compiled, []finding.Finding, error) {
 	var notes []finding.Finding
 	entries, err := devcontainer.ParseMetadata(d.image.Labels[devcontainer.LabelMetadata])
 	if err != nil {
@@ -275,7 +276,7 @@ func (d *dev) compile(project *types.Project) (*devcontainer.Compiled, []finding
 	if d.installed != "" {
 		image = d.withFeatures
 	}
-	compiled, findings, err := devcontainer.Compile(devcontainer.Input{
+	compiled, findings, err := compile.Compile(compile.Input{
 		Config:    d.config,
 		Merged:    devcontainer.Merge(replaced, added, d.config),
 		Label:     devcontainer.Label(slices.Concat(entries, raw, []devcontainer.Metadata{d.read.Picked()})),
@@ -313,7 +314,7 @@ func (d *dev) edits(project *types.Project) []overrides.Edit {
 }
 
 // baseImage makes sure that the image is there which the dev container is made from, and reads what it says.
-func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, first *devcontainer.Compiled) error {
+func (l *Looms) baseImage(ctx context.Context, f *facts, p *Plan, o Options, first *compile.Compiled) error {
 	d := f.dev
 	base := types.ServiceConfig{Name: d.service, Image: first.Service.Image, Build: first.Service.Build, Platform: first.Service.Platform}
 	if first.Base != nil {
@@ -604,7 +605,7 @@ func (d *dev) hooks(c engine.Container) (HookRequest, error) {
 
 // forwarded tells whether a port is one that the devcontainer.json forwards.
 func (d *dev) forwarded(service string, target int) bool {
-	return d != nil && d.is != nil && slices.ContainsFunc(d.is.Forwards, func(f devcontainer.Forward) bool {
+	return d != nil && d.is != nil && slices.ContainsFunc(d.is.Forwards, func(f compile.Forward) bool {
 		return f.Service == service && f.Port == target
 	})
 }

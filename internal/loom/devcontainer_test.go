@@ -9,6 +9,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
@@ -145,13 +146,13 @@ func TestAChangeIsNamed(t *testing.T) {
 			t.Parallel()
 			dir := folder(t, map[string]string{".devcontainer/devcontainer.json": was, ".devcontainer/Dockerfile": "FROM x"})
 			before := devOf(t, dir, "")
-			before.is, before.built = &devcontainer.Compiled{}, built(before.config.BuildContext())
+			before.is, before.built = &compile.Compiled{}, built(before.config.BuildContext())
 			have := engine.Container{Labels: map[string]string{stack.LabelConfigHash: "old", engine.LabelDevContainer: before.told().Label()}}
 
 			assert.NilError(t, os.WriteFile(filepath.Join(dir, ".devcontainer/devcontainer.json"), []byte(tt.file), 0o644))
 			assert.NilError(t, os.WriteFile(filepath.Join(dir, ".devcontainer/Dockerfile"), []byte(tt.dockerfile), 0o644))
 			after := devOf(t, dir, "")
-			after.is, after.built = &devcontainer.Compiled{}, built(after.config.BuildContext())
+			after.is, after.built = &compile.Compiled{}, built(after.config.BuildContext())
 			service := types.ServiceConfig{Name: devcontainer.Service, Image: "x"}
 			project := &types.Project{Name: "p", Services: types.Services{devcontainer.Service: service}}
 			assert.Equal(t, after.drift(project, have), tt.want)
@@ -166,8 +167,8 @@ func TestAChangeIsNamed(t *testing.T) {
 
 func TestForwardedPortsHaveTheirAttributes(t *testing.T) {
 	t.Parallel()
-	p := &Plan{dev: &dev{service: "app", is: &devcontainer.Compiled{
-		Forwards: []devcontainer.Forward{{Service: "app", Port: 3000}, {Service: "db", Port: 5432, Host: "db"}},
+	p := &Plan{dev: &dev{service: "app", is: &compile.Compiled{
+		Forwards: []compile.Forward{{Service: "app", Port: 3000}, {Service: "db", Port: 5432, Host: "db"}},
 		Merged:   &devcontainer.Merged{PortsAttributes: map[string]devcontainer.PortAttributes{"3000": {Label: "web", Protocol: "https"}, "db:5432": {Label: "data"}}},
 	}}}
 	assert.Equal(t, p.dev.attributes("app", 3000).Label, "web")

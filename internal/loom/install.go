@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -61,7 +62,7 @@ func (l *Looms) features(ctx context.Context, p *Plan, d *dev, o Options) error 
 
 // install makes sure that the image is there which has the features on top of the dev container's own. Its tag tells its
 // content, so that looms with the same configuration share it.
-func (l *Looms) install(ctx context.Context, p *Plan, d *dev, o Options, compiled *devcontainer.Compiled) error {
+func (l *Looms) install(ctx context.Context, p *Plan, d *dev, o Options, compiled *compile.Compiled) error {
 	d.installed = ""
 	if len(d.features) == 0 || d.image.ID == "" {
 		return nil
@@ -161,7 +162,7 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push bool) 
 }
 
 // build is what it takes to make the image with features, of what was compiled.
-func (d *dev) build(compiled *devcontainer.Compiled) *features.Build {
+func (d *dev) build(compiled *compile.Compiled) *features.Build {
 	return &features.Build{
 		Features: d.features, BaseID: d.image.ID, BaseUser: d.image.User,
 		ContainerUser: compiled.ContainerUser, RemoteUser: compiled.RemoteUser,

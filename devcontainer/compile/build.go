@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"

@@ -1,4 +1,7 @@
-package devcontainer
+// Package compile makes a dev container a service of a Compose project: the second half of what the reference CLI does
+// with a devcontainer.json that was read and merged (containers.dev, "Dev Container metadata reference" and
+// "Lifecycle"). It is pure: it asks neither the engine nor the disk.
+package compile
 
 import (
 	"cmp"
@@ -8,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
+
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
@@ -16,13 +21,13 @@ import (
 // Input is all that Compile has to know. It asks nobody.
 type Input struct {
 	// Config is the devcontainer.json with its variables replaced, but those of the container.
-	Config *Config
+	Config *devcontainer.Config
 	// Merged is Config together with the metadata of image and features, with the same variables replaced.
-	Merged *Merged
+	Merged *devcontainer.Merged
 	// Label is the value of the metadata label: all entries, no variable replaced. "" is an empty list.
 	Label string
 	// Image is what the dev container's own image tells, without any step on top of it.
-	Image ImageInfo
+	Image devcontainer.ImageInfo
 	// Installed is the image that has the features on top of the dev container's own, with what Image tells; "" without
 	// features.
 	Installed string
@@ -76,7 +81,7 @@ type Compiled struct {
 	// UID is the step that gives the remote user the host user's ids; Service.Build has it where it is needed.
 	UID UIDStep
 	// Merged is Input's.
-	Merged *Merged
+	Merged *devcontainer.Merged
 	// Label is the metadata label as the container has it.
 	Label string
 	// ContainerUser is who the container runs as, RemoteUser who hooks, shells and editors run as.
@@ -111,7 +116,7 @@ func Compile(in Input) (*Compiled, []finding.Finding, error) {
 	c := &compiler{in: in}
 	c.Compiled = Compiled{Merged: in.Merged, Label: cmp.Or(in.Label, "[]"), Volumes: types.Volumes{}, Networks: types.Networks{}, Others: types.Services{}}
 	var err error
-	if in.Config.Kind == KindCompose {
+	if in.Config.Kind == devcontainer.KindCompose {
 		err = c.compose()
 	} else {
 		err = c.image()
@@ -145,6 +150,16 @@ func (c *compiler) file() string {
 	return c.in.Config.Path
 }
 
+// union appends what is new to it.
+func union(all, more []string) []string {
+	for _, v := range more {
+		if !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
 // common puts on the service what both kinds have alike.
 func (c *compiler) common() error {
 	s, m := &c.Service, c.Merged
@@ -167,7 +182,7 @@ func (c *compiler) common() error {
 		s.Labels = types.Labels{}
 	}
 	maps.Copy(s.Labels, c.in.Config.IDLabels())
-	s.Labels[LabelMetadata] = c.Label
+	s.Labels[devcontainer.LabelMetadata] = c.Label
 	for _, mount := range m.Mounts {
 		v, err := c.parseMount(mount.String())
 		if err != nil {

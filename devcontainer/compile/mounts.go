@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"encoding/csv"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/cli/opts"
@@ -88,7 +90,7 @@ func (c *compiler) convertMount(m mounttypes.Mount, external bool) (types.Servic
 
 // volume adds a named volume to the project, unless the project has it.
 func (c *compiler) volume(name string, v types.VolumeConfig) error {
-	if c.in.Config.Kind == KindCompose {
+	if c.in.Config.Kind == devcontainer.KindCompose {
 		if _, has := c.in.Project.Volumes[name]; has && !bool(v.External) {
 			return nil
 		}

@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -17,7 +19,7 @@ const loopback = "127.0.0.1"
 
 // ports publishes appPort and forwardPorts.
 func (c *compiler) ports() {
-	if c.in.Config.Kind != KindCompose {
+	if c.in.Config.Kind != devcontainer.KindCompose {
 		for _, spec := range c.in.Config.AppPort {
 			c.appPort(spec)
 		}
@@ -48,7 +50,7 @@ func (c *compiler) appPort(spec string) {
 }
 
 // forward publishes one entry of forwardPorts.
-func (c *compiler) forward(p ForwardPort) {
+func (c *compiler) forward(p devcontainer.ForwardPort) {
 	name := c.Service.Name
 	what := strconv.Itoa(p.Port)
 	if p.Host != "" && p.Host != "localhost" {
