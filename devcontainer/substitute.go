@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Vars are what stands for the variables of a devcontainer.json before there is a container. A variable whose value is not
-// known yet (an empty folder or ID) stays as it is.
+// Vars are what stands for the variables of a devcontainer.json before there is a container. A variable whose value
+// is not known yet (an empty folder or ID) stays as it is.
 type Vars struct {
 	// Env looks a variable of the host up.
 	Env func(string) (string, bool)
@@ -22,8 +22,8 @@ type Vars struct {
 var variable = regexp.MustCompile(`\$\{(.*?)\}`)
 
 // Substitute returns c with the variables in its values replaced, never those in keys. What only the container knows
-// (containerEnv) and what nobody knows stays. Picked still returns what the file says. A Config that was not read has no
-// variables.
+// (containerEnv) and what nobody knows stays. Picked still returns what the file says. A Config that was not read has
+// no variables.
 func (c *Config) Substitute(v Vars) (*Config, error) {
 	if c.document == nil {
 		made := *c
@@ -49,8 +49,8 @@ func (m Metadata) Substitute(v Vars) (Metadata, error) {
 	return decodeMetadata(n, false)
 }
 
-// text replaces the variables in one string, in the reference CLI's two passes: an ID that a variable of the host has in
-// its value is replaced too.
+// text replaces the variables in one string, in the reference CLI's two passes: an ID that a variable of the host has
+// in its value is replaced too.
 func (v Vars) text(n *node) (string, error) {
 	var err error
 	s := replace(n.text, func(name string, args []string) (string, bool) {
@@ -98,7 +98,7 @@ func base(p string) string {
 	return ""
 }
 
-// fromEnv is the variable that args begin with, else the default after it, else "". Without a name it is not ok.
+// fromEnv is the variable that args begin with, otherwise the default after it, otherwise "". Without a name it is not ok.
 func fromEnv(env func(string) (string, bool), args []string) (value string, ok bool) {
 	if len(args) == 0 {
 		return "", false
@@ -129,8 +129,8 @@ func replace(s string, value func(name string, args []string) (string, bool)) st
 	})
 }
 
-// SubstituteContainerEnv replaces ${containerEnv:NAME} and ${containerEnv:NAME:default} in one value by what the container
-// has in its environment.
+// SubstituteContainerEnv replaces ${containerEnv:NAME} and ${containerEnv:NAME:default} in one value by what the
+// container has in its environment.
 func SubstituteContainerEnv(value string, env map[string]string) string {
 	get := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	return replace(value, func(name string, args []string) (string, bool) {
@@ -141,8 +141,8 @@ func SubstituteContainerEnv(value string, env map[string]string) string {
 	})
 }
 
-// SubstituteContainerEnv merges anew what m was merged from, with that replaced in all values. What was changed in m since
-// is not kept.
+// SubstituteContainerEnv merges again what m was merged from, with that replaced in all values. What was changed in m
+// since is not kept.
 func (m *Merged) SubstituteContainerEnv(env map[string]string) (*Merged, error) {
 	change := func(n *node) (string, error) { return SubstituteContainerEnv(n.text, env), nil }
 	entries := make([]entry, 0, len(m.entries))

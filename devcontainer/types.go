@@ -1,7 +1,7 @@
-// Package devcontainer knows the Dev Container specification: where a devcontainer.json is, what it says, what it means
-// together with the metadata of its image, and what Compose has to be told so that the container comes out as the
-// specification wants it. It is pure but for reading the files of the configuration: no engine, no Compose. What an image
-// says is handed in.
+// Package devcontainer knows the Dev Container specification: where a devcontainer.json is, what it says, what it
+// means together with the metadata of its image, and what Compose has to be told so that the container comes out as
+// the specification wants it. It is pure but for reading the files of the configuration: no engine, no Compose. What
+// an image says is handed in.
 package devcontainer
 
 import "encoding/json"
@@ -47,7 +47,7 @@ type Config struct {
 	AppPort []string
 	// WorkspaceFolder is the folder inside the container, "" where the file says nothing.
 	WorkspaceFolder string
-	// WorkspaceMount is nil where the file says nothing; "" mounts nothing. Not of KindCompose.
+	// WorkspaceMount is nil if the file says nothing; "" mounts nothing. Not of KindCompose.
 	WorkspaceMount *string
 	// InitializeCommand runs on the host, before the container is looked for.
 	InitializeCommand *Command
@@ -65,7 +65,8 @@ type Config struct {
 	document, read *node
 }
 
-// Build is how a Dockerfile dev container is built. Dockerfile and Context count from the folder of the devcontainer.json.
+// Build is how a Dockerfile dev container is built. Dockerfile and Context count from the folder of the
+// devcontainer.json.
 type Build struct {
 	Dockerfile, Context string
 	Args                map[string]string
@@ -78,7 +79,7 @@ type Build struct {
 // Compose is the project of a Compose dev container.
 type Compose struct {
 	// Files are the files as written, counted from the folder of the devcontainer.json; empty is the reference CLI's
-	// default: COMPOSE_FILE, else docker-compose.yml in the workspace.
+	// default: COMPOSE_FILE, otherwise docker-compose.yml in the workspace.
 	Files []string
 	// Service is the dev container's own.
 	Service string
@@ -124,7 +125,7 @@ type Metadata struct {
 	Entrypoint   string `json:"entrypoint,omitempty"`
 	RemoteUser   string `json:"remoteUser,omitempty"`
 	UserEnvProbe string `json:"userEnvProbe,omitempty"`
-	// RemoteEnv has null where a variable is to be unset.
+	// RemoteEnv has null if a variable is to be unset.
 	RemoteEnv            map[string]*string        `json:"remoteEnv,omitempty"`
 	OverrideCommand      *bool                     `json:"overrideCommand,omitempty"`
 	PortsAttributes      map[string]PortAttributes `json:"portsAttributes,omitempty"`
@@ -182,8 +183,8 @@ type PortAttributes struct {
 	written *node
 }
 
-// ForwardPort is one entry of forwardPorts: a port of the dev container (Host is ""), or of another service. Its JSON form
-// is a number, or "db:5432".
+// ForwardPort is one entry of forwardPorts: a port of the dev container (Host is ""), or of another service. Its JSON
+// form is a number, or "db:5432".
 type ForwardPort struct {
 	Host string
 	Port int
@@ -210,23 +211,26 @@ type GPU struct {
 	written *node
 }
 
-// Merged is what image metadata, features and devcontainer.json say together (specification, "Merge Logic"). Hooks and
-// entrypoints are lists: those of the image, of each feature in order, of the file. Its JSON form is the reference CLI's
-// mergedConfiguration.
+// Merged is what image metadata, features and devcontainer.json say together (specification, "Merge Logic"). Hooks
+// and entrypoints are lists: those of the image, of each feature in order, of the file. Its JSON form is the
+// reference CLI's mergedConfiguration.
 type Merged struct {
-	Init, Privileged                                                                                   bool
-	CapAdd, SecurityOpt, Entrypoints                                                                   []string
-	Mounts                                                                                             []Mount
-	OnCreateCommands, UpdateContentCommands, PostCreateCommands, PostStartCommands, PostAttachCommands []Origin
-	WaitFor, UserEnvProbe, RemoteUser, ContainerUser, ShutdownAction                                   string
-	ContainerEnv                                                                                       map[string]string
-	RemoteEnv                                                                                          map[string]*string
-	OverrideCommand, UpdateRemoteUserUID                                                               *bool
-	PortsAttributes                                                                                    map[string]PortAttributes
-	OtherPortsAttributes                                                                               *PortAttributes
-	ForwardPorts                                                                                       []ForwardPort
-	HostRequirements                                                                                   *HostRequirements
-	Customizations                                                                                     map[string][]json.RawMessage
+	Init, Privileged                 bool
+	CapAdd, SecurityOpt, Entrypoints []string
+	Mounts                           []Mount
+
+	OnCreateCommands, UpdateContentCommands, PostCreateCommands []Origin
+	PostStartCommands, PostAttachCommands                       []Origin
+
+	WaitFor, UserEnvProbe, RemoteUser, ContainerUser, ShutdownAction string
+	ContainerEnv                                                     map[string]string
+	RemoteEnv                                                        map[string]*string
+	OverrideCommand, UpdateRemoteUserUID                             *bool
+	PortsAttributes                                                  map[string]PortAttributes
+	OtherPortsAttributes                                             *PortAttributes
+	ForwardPorts                                                     []ForwardPort
+	HostRequirements                                                 *HostRequirements
+	Customizations                                                   map[string][]json.RawMessage
 
 	// entries are what was merged, document the devcontainer.json among it, whose other keys are part of the JSON form.
 	entries  []entry

@@ -1,6 +1,6 @@
 // Package compile makes a dev container a service of a Compose project: the second half of what the reference CLI does
 // with a devcontainer.json that was read and merged (containers.dev, "Dev Container metadata reference" and
-// "Lifecycle"). It is pure: it asks neither the engine nor the disk.
+// "Lifecycle"). It does not ask the engine, and reads only the files that runArgs names (--env-file, --label-file).
 package compile
 
 import (
@@ -31,7 +31,7 @@ type Input struct {
 	// Installed is the image that has the features on top of the dev container's own, with what Image tells; "" without
 	// features.
 	Installed string
-	// BaseTag is the tag under which the image is built where a step (UID update) goes on top of a build.
+	// BaseTag is the tag under which the image is built if a step (UID update) goes on top of a build.
 	BaseTag string
 	// Project is the Compose project that the dev container is in: of KindCompose the user's as loaded; of the other kinds
 	// one that it joins, or none. It is not changed.
@@ -75,10 +75,10 @@ type Compiled struct {
 	Volumes types.Volumes
 	// Networks are those that runArgs names; they are not of the project, and so external.
 	Networks types.Networks
-	// Base makes the image that a step of ours builds on, under its own tag or Input.BaseTag; nil where there is no such
+	// Base makes the image that a step of ours builds on, under its own tag or Input.BaseTag; nil if there is no such
 	// step. It has to be pulled or built before Service is.
 	Base *types.ServiceConfig
-	// UID is the step that gives the remote user the host user's ids; Service.Build has it where it is needed.
+	// UID is the step that gives the remote user the host user's ids; Service.Build has it if it is needed.
 	UID UIDStep
 	// Merged is Input's.
 	Merged *devcontainer.Merged
@@ -110,11 +110,14 @@ type compiler struct {
 	findings []finding.Finding
 }
 
-// Compile plans the dev container. The findings tell what Compose cannot say, and where the machine has less than wanted.
-// It changes nothing of its input.
+// Compile plans the dev container. The findings name what Compose cannot express, and what the machine has less of than
+// hostRequirements want. Compile changes nothing of its input.
 func Compile(in Input) (*Compiled, []finding.Finding, error) {
 	c := &compiler{in: in}
-	c.Compiled = Compiled{Merged: in.Merged, Label: cmp.Or(in.Label, "[]"), Volumes: types.Volumes{}, Networks: types.Networks{}, Others: types.Services{}}
+	c.Compiled = Compiled{
+		Merged: in.Merged, Label: cmp.Or(in.Label, "[]"),
+		Volumes: types.Volumes{}, Networks: types.Networks{}, Others: types.Services{},
+	}
 	var err error
 	if in.Config.Kind == devcontainer.KindCompose {
 		err = c.compose()
@@ -139,7 +142,9 @@ func Compile(in Input) (*Compiled, []finding.Finding, error) {
 }
 
 func (c *compiler) find(level finding.Level, message, remedy string) {
-	c.findings = append(c.findings, finding.Finding{Level: level, Subject: "file " + c.file(), Message: message, Remedy: remedy})
+	c.findings = append(c.findings, finding.Finding{
+		Level: level, Subject: "file " + c.file(), Message: message, Remedy: remedy,
+	})
 }
 
 // file is the devcontainer.json as the user knows it.

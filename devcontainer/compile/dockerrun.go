@@ -25,7 +25,7 @@ import (
 
 // runFlag is what becomes of a flag of docker run.
 type runFlag struct {
-	// told is what the user is told where Compose cannot say the flag; "" where it can. level goes with it.
+	// told is the finding if Compose cannot express the flag, of this level; empty if it can.
 	told  string
 	level finding.Level
 	// muted keeps the value from docker's own code, which would act on it; the last one is asked for with created.last.
@@ -37,16 +37,23 @@ type runFlag struct {
 const (
 	windows = "is for Windows containers"
 	lasting = "has no effect: a dev container is created once and stays"
+
+	inBackground   = "has no effect: a dev container runs in the background"
+	noContentTrust = "has no effect: Compose pulls without content trust"
+	staysUntilDown = "is left out: the container stays until docker loom down"
+	ownEntrypoint  = "has no effect: dev containers have an entrypoint of their own, " +
+		"which the specification puts behind runArgs"
 )
 
-// runFlags are all flags of docker run; a test holds that none is missing. Those with an empty entry come out as fields of
-// the service.
+// runFlags are all flags of docker run; a test holds that none is missing. Those with an empty entry come out as
+// fields of the service.
 var runFlags = map[string]runFlag{
 	"add-host": {}, "annotation": {}, "blkio-weight": {}, "blkio-weight-device": {}, "cap-add": {}, "cap-drop": {},
 	"cgroup-parent": {}, "cgroupns": {}, "cpu-count": {}, "cpu-period": {}, "cpu-quota": {},
 	"cpu-rt-period": {}, "cpu-rt-runtime": {}, "cpu-shares": {}, "cpus": {}, "cpuset-cpus": {}, "device": {},
-	"device-cgroup-rule": {}, "device-read-bps": {}, "device-read-iops": {}, "device-write-bps": {}, "device-write-iops": {},
-	"dns": {}, "dns-opt": {}, "dns-option": {}, "dns-search": {}, "domainname": {}, "env": {}, "expose": {}, "gpus": {},
+	"device-cgroup-rule": {}, "device-read-bps": {}, "device-read-iops": {}, "device-write-bps": {},
+	"device-write-iops": {}, "dns": {}, "dns-opt": {}, "dns-option": {}, "dns-search": {}, "domainname": {},
+	"env": {}, "expose": {}, "gpus": {},
 	"group-add": {}, "health-cmd": {}, "health-interval": {}, "health-retries": {}, "health-start-interval": {},
 	"health-start-period": {}, "health-timeout": {}, "hostname": {}, "init": {}, "interactive": {}, "ip": {}, "ip6": {},
 	"ipc": {}, "isolation": {}, "label": {}, "link": {}, "link-local-ip": {}, "log-driver": {}, "log-opt": {},
@@ -64,21 +71,21 @@ var runFlags = map[string]runFlag{
 	"mount":        {path: inSource},
 	"security-opt": {path: inSeccomp},
 
-	"attach":                {told: "has no effect: a dev container runs in the background", level: finding.Info},
+	"attach":                {told: inBackground, level: finding.Info},
 	"cidfile":               {told: lasting, level: finding.Warning, muted: true},
 	"cpu-percent":           {level: finding.Warning, told: windows},
 	"cpuset-mems":           {told: "cannot be said in Compose", level: finding.Warning},
-	"detach":                {level: finding.Info, muted: true, told: "has no effect: a dev container runs in the background"},
+	"detach":                {level: finding.Info, muted: true, told: inBackground},
 	"detach-keys":           {level: finding.Info, muted: true, told: "has no effect: nothing is attached"},
-	"disable-content-trust": {level: finding.Info, muted: true, told: "has no effect: Compose pulls without content trust"},
-	"entrypoint":            {level: finding.Warning, told: "has no effect: dev containers have an entrypoint of their own, which the specification puts behind runArgs"},
-	"help":                  {level: finding.Warning, muted: true, told: "is no flag for a container"},
+	"disable-content-trust": {level: finding.Info, muted: true, told: noContentTrust},
+	"entrypoint":            {level: finding.Warning, told: ownEntrypoint},
+	"help":                  {level: finding.Warning, muted: true, told: "is not a flag for a container"},
 	"io-maxbandwidth":       {level: finding.Warning, told: windows},
 	"io-maxiops":            {level: finding.Warning, told: windows},
 	"kernel-memory":         {level: finding.Warning, told: "is no longer known to Docker Engine"},
 	"publish-all":           {level: finding.Warning, told: "cannot be said in Compose: name the ports in forwardPorts"},
 	"quiet":                 {level: finding.Info, muted: true, told: lasting},
-	"rm":                    {level: finding.Warning, muted: true, told: "is left out: the container stays until docker loom down"},
+	"rm":                    {level: finding.Warning, muted: true, told: staysUntilDown},
 	"sig-proxy":             {level: finding.Info, muted: true, told: "has no effect: nothing is attached"},
 }
 
@@ -140,7 +147,7 @@ type created struct {
 	flags    map[string][]string // what each flag was set to, by name
 }
 
-// errCaptured ends docker run where it would create the container.
+// errCaptured ends docker run when it would create the container.
 var errCaptured = errors.New("captured")
 
 // runCLI is the docker CLI with a client that knows one request.
@@ -177,7 +184,13 @@ func (*runClient) DaemonHost() string { return "" }
 
 func (*runClient) ClientVersion() string { return "1.51" }
 
-func (c *runClient) ContainerCreate(_ context.Context, config *container.Config, host *container.HostConfig, net *network.NetworkingConfig, platform *ocispec.Platform, _ string) (container.CreateResponse, error) {
+// ContainerCreate keeps what docker run asks for.
+//
+//nolint:revive // The client's interface has six parameters.
+func (c *runClient) ContainerCreate(
+	_ context.Context, config *container.Config, host *container.HostConfig,
+	net *network.NetworkingConfig, platform *ocispec.Platform, _ string,
+) (container.CreateResponse, error) {
 	c.created = &created{Config: config, host: host, networks: net.EndpointsConfig, platform: platform}
 	return container.CreateResponse{}, errCaptured
 }
@@ -185,11 +198,12 @@ func (c *runClient) ContainerCreate(_ context.Context, config *container.Config,
 // anImage is an image that no registry is asked for: an ID.
 const anImage = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
-// parseRunArgs reads arguments of docker run as docker does: its own command runs up to where it would ask the engine.
+// parseRunArgs reads arguments of docker run as docker does: its own command runs until it would ask the engine.
 // Paths count from dir. Environment and label files are read, and variables without a value taken from the process.
 func parseRunArgs(args []string, dir string) (*created, error) {
 	cli := &runCLI{}
-	cmd := dockercontainer.NewRunCommand(cli) //nolint:staticcheck // deprecated for importers, but the only parser there is
+	//nolint:staticcheck // Deprecated for importers, but no other parser exists.
+	cmd := dockercontainer.NewRunCommand(cli)
 	flags := cmd.Flags()
 	spies := map[string]*spyFlag{}
 	flags.VisitAll(func(f *pflag.Flag) {

@@ -8,8 +8,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// wrap is the entrypoint of every dev container: it says that it is up, ends at once on SIGTERM, runs the entrypoints of
-// the features, then the original command if there is one, and stays.
+// wrap is the entrypoint of every dev container: it says that it is up, ends at once on SIGTERM, runs the entrypoints
+// of the features, then the original command if there is one, and stays.
 func wrap(entrypoints, original []string) types.ShellCommand {
 	lines := []string{"echo Container started", `trap "exit 0" 15`}
 	lines = append(lines, entrypoints...)

@@ -46,7 +46,8 @@ func (c *compiler) workspace() error {
 		return fmt.Errorf("workspaceMount: %w", err)
 	}
 	if c.in.Config.WorkspaceMount != nil && c.in.Config.WorkspaceFolder == "" {
-		c.find(finding.Warning, "workspaceMount without workspaceFolder: "+c.WorkspaceFolder+" is opened, which may not be there", "name the folder in workspaceFolder")
+		c.find(finding.Warning, "workspaceMount without workspaceFolder: "+c.WorkspaceFolder+
+			" is opened, which may not be there", "name the folder in workspaceFolder")
 	}
 	c.add(v)
 	return nil

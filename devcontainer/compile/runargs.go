@@ -74,7 +74,9 @@ func (c *compiler) runProcess(r *created) {
 		}
 	}
 	for name, value := range r.Labels {
-		if !slices.Contains([]string{devcontainer.LabelLocalFolder, devcontainer.LabelConfigFile, devcontainer.LabelMetadata}, name) {
+		switch name {
+		case devcontainer.LabelLocalFolder, devcontainer.LabelConfigFile, devcontainer.LabelMetadata:
+		default:
 			s.Labels[name] = value
 		}
 	}
@@ -136,7 +138,8 @@ func healthcheck(h *container.HealthConfig) *types.HealthCheckConfig {
 func (c *compiler) runResources(r *created) {
 	s, h := &c.Service, r.host
 	s.CPUCount = h.CPUCount
-	s.CPUPeriod, s.CPUQuota, s.CPURTPeriod, s.CPURTRuntime = h.CPUPeriod, h.CPUQuota, h.CPURealtimePeriod, h.CPURealtimeRuntime
+	s.CPUPeriod, s.CPUQuota = h.CPUPeriod, h.CPUQuota
+	s.CPURTPeriod, s.CPURTRuntime = h.CPURealtimePeriod, h.CPURealtimeRuntime
 	s.CPUShares, s.CPUSet, s.CPUS = h.CPUShares, h.CpusetCpus, float32(h.NanoCPUs)/1e9
 	s.MemLimit, s.MemReservation = types.UnitBytes(h.Memory), types.UnitBytes(h.MemoryReservation)
 	if h.MemorySwap < 0 {
@@ -166,7 +169,9 @@ func (c *compiler) runResources(r *created) {
 	}
 	c.runBlkio(r)
 	for _, d := range h.Devices {
-		s.Devices = append(s.Devices, types.DeviceMapping{Source: d.PathOnHost, Target: d.PathInContainer, Permissions: d.CgroupPermissions})
+		s.Devices = append(s.Devices, types.DeviceMapping{
+			Source: d.PathOnHost, Target: d.PathInContainer, Permissions: d.CgroupPermissions,
+		})
 	}
 	s.DeviceCgroupRules = h.DeviceCgroupRules
 	for _, d := range h.DeviceRequests {
@@ -206,7 +211,10 @@ func (c *compiler) runBlkio(r *created) {
 	}
 	b.DeviceReadBps, b.DeviceWriteBps = throttle(h.BlkioDeviceReadBps), throttle(h.BlkioDeviceWriteBps)
 	b.DeviceReadIOps, b.DeviceWriteIOps = throttle(h.BlkioDeviceReadIOps), throttle(h.BlkioDeviceWriteIOps)
-	for _, flag := range []string{"blkio-weight", "blkio-weight-device", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops"} {
+	for _, flag := range []string{
+		"blkio-weight", "blkio-weight-device",
+		"device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops",
+	} {
 		if r.set(flag) {
 			c.Service.BlkioConfig = &b
 		}
@@ -248,7 +256,8 @@ func (c *compiler) runNetwork(r *created) {
 	for _, p := range slices.SortedFunc(maps.Keys(h.PortBindings), comparePorts) {
 		for _, b := range h.PortBindings[p] {
 			s.Ports = append(s.Ports, types.ServicePortConfig{
-				Mode: "ingress", HostIP: b.HostIP, Target: uint32(p.Int()), Published: b.HostPort, Protocol: strings.ToLower(p.Proto()),
+				Mode: "ingress", HostIP: b.HostIP, Target: uint32(p.Int()),
+				Published: b.HostPort, Protocol: strings.ToLower(p.Proto()),
 			})
 		}
 	}
@@ -318,7 +327,7 @@ func comparePorts(a, b nat.Port) int {
 	return cmp.Or(cmp.Compare(a.Int(), b.Int()), cmp.Compare(a.Proto(), b.Proto()))
 }
 
-// endpoint is nil where nothing is said.
+// endpoint is nil if nothing is said.
 func endpoint(e *network.EndpointSettings) *types.ServiceNetworkConfig {
 	if e == nil {
 		return nil
@@ -330,7 +339,8 @@ func endpoint(e *network.EndpointSettings) *types.ServiceNetworkConfig {
 	if i := e.IPAMConfig; i != nil {
 		out.Ipv4Address, out.Ipv6Address, out.LinkLocalIPs = i.IPv4Address, i.IPv6Address, filled(i.LinkLocalIPs)
 	}
-	if out.Aliases == nil && out.GatewayPriority == 0 && out.MacAddress == "" && out.DriverOpts == nil && e.IPAMConfig == nil {
+	if out.Aliases == nil && out.GatewayPriority == 0 && out.MacAddress == "" &&
+		out.DriverOpts == nil && e.IPAMConfig == nil {
 		return nil
 	}
 	return &out
@@ -371,7 +381,7 @@ func (c *compiler) runMounts(r *created) error {
 	}
 	for _, m := range h.Mounts {
 		if m.Type == mounttypes.TypeBind && !filepath.IsAbs(m.Source) {
-			return fmt.Errorf("runArgs: --mount: source %s is no absolute path", m.Source)
+			return fmt.Errorf("runArgs: --mount: source %s is not an absolute path", m.Source)
 		}
 		v, err := c.convertMount(m, false)
 		if err != nil {

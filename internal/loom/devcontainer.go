@@ -171,7 +171,9 @@ func findProject(src stack.Source, d *dev, ours stack.Ours) (*stack.Found, error
 		}
 	}
 	base := found.BaseName()
-	d.derived = devcontainer.ProjectName(d.config, process, dotenv, base, base != stack.DefaultName(found.Dir))
+	d.derived = devcontainer.ProjectName(d.config, process, dotenv, devcontainer.ComposeName{
+		Name: base, InFile: base != stack.DefaultName(found.Dir),
+	})
 	return found, nil
 }
 

@@ -223,7 +223,9 @@ func (h *hooks) exec(ctx context.Context, c devcontainer.NamedCommand, out *line
 	r, errs := h.remote, out.forErrors()
 	code, err := h.looms.Engine.Exec(ctx, h.req.Container, engine.Process{
 		Cmd: c.Argv(), User: r.User, Dir: r.Dir, Stdout: out, Stderr: errs,
-		Env: devcontainer.Environment(r.Env, h.container, h.req.Merged.RemoteEnv, r.Root, h.req.Secrets),
+		Env: devcontainer.Variables{
+			Probed: r.Env, Container: h.container, Remote: h.req.Merged.RemoteEnv, Root: r.Root,
+		}.Environment(h.req.Secrets),
 	})
 	out.flush()
 	errs.flush()

@@ -84,7 +84,7 @@ func (l *Looms) enter(ctx context.Context, c engine.Container, p *engine.Process
 		if p.Dir == "" {
 			p.Dir = folder
 		}
-		p.Env = append(devcontainer.Environment(nil, rt.Env, said.Env, false), own...)
+		p.Env = append(devcontainer.Variables{Container: rt.Env, Remote: said.Env}.Environment(), own...)
 		return nil
 	}
 	p.User = d.RemoteUser
@@ -104,6 +104,6 @@ func (l *Looms) enter(ctx context.Context, c engine.Container, p *engine.Process
 	if p.Dir == "" {
 		p.Dir = r.Dir
 	}
-	p.Env = append(devcontainer.Environment(r.Env, rt.Env, said.Env, r.Root), own...)
+	p.Env = append(devcontainer.Variables{Probed: r.Env, Container: rt.Env, Remote: said.Env, Root: r.Root}.Environment(), own...)
 	return nil
 }
