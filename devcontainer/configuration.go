@@ -18,7 +18,8 @@ type Workspace struct {
 
 // ContainerFolder says where the workspace is in the container, and how it gets there. GitRoot is the top of the work
 // tree that the workspace is in, absolute; "" where there is none or it is not to be mounted as a whole. Of a Config
-// whose variables are not yet replaced it is what Vars.ContainerFolder is to be.
+// whose variables are not yet replaced it is what Vars.ContainerFolder is to be (specification, "workspaceFolder and
+// workspaceMount").
 func (c *Config) ContainerFolder(gitRoot string) Workspace {
 	if c.Kind == KindCompose {
 		w := Workspace{Folder: c.WorkspaceFolder, Mount: c.WorkspaceMount}

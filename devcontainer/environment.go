@@ -33,7 +33,7 @@ func RemoteOf(entries []Metadata) Remote {
 
 // ProbeCommand is the command whose output ParseProbe reads: the user's shell, as userEnvProbe wants it started,
 // prints its environment between two marks, since what a profile prints comes before and after. It is nil where
-// nothing is to be probed.
+// nothing is to be probed (devcontainer.json reference, "userEnvProbe").
 func ProbeCommand(probe, shell, mark string) []string {
 	const environment = "(cat /proc/self/environ || printenv -0)"
 	line := "echo " + mark + "; " + environment + " 2>/dev/null; echo " + mark
@@ -80,7 +80,8 @@ type Variables struct {
 }
 
 // Environment is what a command in a dev container gets on top of its container's variables: NAME=value, and a bare
-// NAME for one that is to be unset. Probed variables come first, then remote, then more.
+// NAME for one that is to be unset. Probed variables come first, then remote, then more (specification, "Environment
+// Variables").
 func (v Variables) Environment(more ...map[string]string) []string {
 	env := map[string]*string{}
 	for name, value := range v.Probed {

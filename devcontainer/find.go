@@ -38,7 +38,7 @@ func (e *SeveralError) Error() string {
 // Find returns the devcontainer.json that counts, or nil if there is none: in the nearest folder from Dir up to
 // Top that has one, .devcontainer/devcontainer.json before .devcontainer.json before the only
 // .devcontainer/*/devcontainer.json. Several of the last are a *SeveralError. A chosen file that is not there is an
-// error that wraps fs.ErrNotExist.
+// error that wraps fs.ErrNotExist (specification, "devcontainer.json").
 func Find(s Search) (*Place, error) {
 	dir := filepath.Clean(s.Dir)
 	if s.Chosen != "" {

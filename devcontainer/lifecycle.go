@@ -37,7 +37,7 @@ func marker(hook string) string { return "." + hook + "Marker" }
 
 // Lifecycle lists the hooks that are due, in order: those of the container's creation once for each container,
 // postStart once for each start, postAttach always. created and started are the engine's words for the two times, as
-// it writes them.
+// it writes them (specification, "Lifecycle").
 func Lifecycle(m *Merged, markers Markers, created, started string) []Hook {
 	waitFor := m.WaitFor
 	if waitFor == "" {

@@ -41,7 +41,7 @@ func (c *Config) Picked() Metadata {
 }
 
 // ParseMetadata returns the entries of a devcontainer.metadata label: an array, or a single object. An empty label
-// has none. Errors are of type *Error, with the label's name for a file.
+// has none. Errors are of type *Error, with the label's name for a file (specification, "Image Metadata").
 func ParseMetadata(label string) ([]Metadata, error) {
 	if strings.TrimSpace(label) == "" {
 		return nil, nil
@@ -65,7 +65,8 @@ func ParseMetadata(label string) ([]Metadata, error) {
 	return entries, nil
 }
 
-// Label writes the metadata label. Entries that say nothing are left out; where all do it is "[]".
+// Label writes the metadata label. Entries that say nothing are left out; where all do it is "[]" (specification,
+// "Image Metadata").
 func Label(entries []Metadata) string {
 	var parts []string
 	for _, e := range entries {

@@ -122,7 +122,7 @@ func (d *decoder) otherPorts(n *node) *PortAttributes {
 // Attributes are those of a port of the dev container (host "") or of another service. Command is the command line of
 // the process that listens, "" if that is not known. As in VS Code each attribute comes from the key that is the port
 // itself, otherwise from the first key that fits: ranges and host:port by their number, then expressions by their text.
-// Where that says nothing, otherPortsAttributes count.
+// Where that says nothing, otherPortsAttributes count (devcontainer.json reference, "Port attributes").
 func (m *Merged) Attributes(host string, port int, command string) PortAttributes {
 	return attributes(m.PortsAttributes, m.OtherPortsAttributes, host, port, command)
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Vars are what stands for the variables of a devcontainer.json before there is a container. A variable whose value
-// is not known yet (an empty folder or ID) stays as it is.
+// is not known yet (an empty folder or ID) stays as it is (devcontainer.json reference, "Variables in
+// devcontainer.json").
 type Vars struct {
 	// Env looks a variable of the host up.
 	Env func(string) (string, bool)
@@ -130,7 +131,7 @@ func replace(s string, value func(name string, args []string) (string, bool)) st
 }
 
 // SubstituteContainerEnv replaces ${containerEnv:NAME} and ${containerEnv:NAME:default} in one value by what the
-// container has in its environment.
+// container has in its environment (devcontainer.json reference, "Variables in devcontainer.json").
 func SubstituteContainerEnv(value string, env map[string]string) string {
 	get := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	return replace(value, func(name string, args []string) (string, bool) {

@@ -1,7 +1,7 @@
-// Package devcontainer knows the Dev Container specification: where a devcontainer.json is, what it says, what it
-// means together with the metadata of its image, and what Compose has to be told so that the container comes out as
-// the specification wants it. It is pure but for reading the files of the configuration: no engine, no Compose. What
-// an image says is handed in.
+// Package devcontainer reads the configuration of a dev container by the Dev Container specification (containers.dev): it
+// finds the devcontainer.json, reads it, replaces its variables and merges it with the metadata of image and features.
+// It reads nothing but the files of the configuration; the callers hand in what an image says. Package compile makes a
+// Compose service of it.
 package devcontainer
 
 import "encoding/json"
@@ -66,7 +66,7 @@ type Config struct {
 }
 
 // Build is how a Dockerfile dev container is built. Dockerfile and Context count from the folder of the
-// devcontainer.json.
+// devcontainer.json (specification, "Dockerfile based").
 type Build struct {
 	Dockerfile, Context string
 	Args                map[string]string
@@ -76,7 +76,7 @@ type Build struct {
 	Options []string
 }
 
-// Compose is the project of a Compose dev container.
+// Compose is the project of a Compose dev container (specification, "Docker Compose based").
 type Compose struct {
 	// Files are the files as written, counted from the folder of the devcontainer.json; empty is the reference CLI's
 	// default: COMPOSE_FILE, otherwise docker-compose.yml in the workspace.
@@ -87,7 +87,8 @@ type Compose struct {
 	RunServices []string
 }
 
-// FeatureRef asks for a feature: its id as written, and its options as written (a string, a bool or an object).
+// FeatureRef asks for a feature: its id as written, and its options as written (a string, a bool or an object)
+// (specification, "Features").
 type FeatureRef struct {
 	ID      string
 	Options json.RawMessage
@@ -101,7 +102,7 @@ type Secret struct {
 
 // Metadata is one entry of the devcontainer.metadata label: what a devcontainer.json, an image or a feature says about
 // containers made from it. Its JSON form has the keys in the order of the reference CLI and leaves out what is not set;
-// what was read and not changed since is written as it was, unknown keys too.
+// what was read and not changed since is written as it was, unknown keys too (specification, "Image Metadata").
 type Metadata struct {
 	// ID is the feature's, as the user wrote it; "" for images and devcontainer.json.
 	ID string `json:"id,omitempty"`
@@ -139,7 +140,8 @@ type Metadata struct {
 	written *node
 }
 
-// Command is a lifecycle command in one of its three forms; exactly one is set. Its JSON form is that of the file.
+// Command is a lifecycle command in one of its three forms; exactly one is set. Its JSON form is that of the file
+// (devcontainer.json reference, "Formatting string vs. array properties").
 type Command struct {
 	// Shell is a line for /bin/sh -c.
 	Shell string
@@ -155,7 +157,8 @@ type NamedCommand struct {
 	Command
 }
 
-// Mount is one entry of mounts, a string of docker run --mount or an object; its JSON form is the one it had.
+// Mount is one entry of mounts, a string of docker run --mount or an object; its JSON form is the one it had
+// (specification, "Mounts").
 type Mount struct {
 	// Type is bind, volume or tmpfs.
 	Type string
@@ -171,7 +174,7 @@ type Mount struct {
 	written *node
 }
 
-// PortAttributes say how a port is shown and opened.
+// PortAttributes say how a port is shown and opened (devcontainer.json reference, "Port attributes").
 type PortAttributes struct {
 	Label            string `json:"label,omitempty"`
 	Protocol         string `json:"protocol,omitempty"`
@@ -193,7 +196,8 @@ type ForwardPort struct {
 	open string
 }
 
-// HostRequirements are what the machine should have; zero values ask for nothing. Memory and Storage are in bytes.
+// HostRequirements are what the machine should have; zero values ask for nothing. Memory and Storage are in bytes
+// (devcontainer.json reference, "Minimum host requirements").
 type HostRequirements struct {
 	CPUs            int
 	Memory, Storage int64

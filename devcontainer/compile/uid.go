@@ -11,7 +11,7 @@ import (
 )
 
 // UIDStep is a build on top of the dev container's image that gives the remote user the ids of the user on the host, so
-// that both may write the work tree.
+// that both may write the work tree (devcontainer.json reference, "updateRemoteUserUID").
 type UIDStep struct {
 	// Needed says that the step has to be made.
 	Needed bool
