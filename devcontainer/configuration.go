@@ -13,14 +13,15 @@ import (
 type Workspace struct {
 	// Folder is the folder in the container.
 	Folder string `json:"workspaceFolder"`
-	// Mount is what docker run --mount takes, nil where nothing is mounted by default (KindCompose), "" where the file
+	// Mount is what docker run --mount takes, nil if nothing is mounted by default (KindCompose), "" where the file
 	// says that nothing is: with "", or with null, which the reference CLI prints as null.
 	Mount *string `json:"workspaceMount,omitempty"`
 }
 
-// ContainerFolder says where the workspace is in the container, and how it gets there. GitRoot is the top of the work tree
-// that the workspace is in, absolute; "" where there is none or it is not to be mounted as a whole. Of a Config whose
-// variables are not yet replaced it is what Vars.ContainerFolder is to be.
+// ContainerFolder says where the workspace is in the container, and how it gets there. GitRoot is the top of the work
+// tree that the workspace is in, absolute; "" where there is none or it is not to be mounted as a whole. Of a Config
+// whose variables are not yet replaced it is what Vars.ContainerFolder is to be (specification, "workspaceFolder and
+// workspaceMount").
 func (c *Config) ContainerFolder(gitRoot string) Workspace {
 	if c.Kind == KindCompose {
 		w := Workspace{Folder: c.WorkspaceFolder, Mount: c.WorkspaceMount}
@@ -64,8 +65,8 @@ type Configuration struct {
 	MergedConfiguration *Merged         `json:"mergedConfiguration,omitempty"`
 }
 
-// ReadConfiguration puts together what the reference CLI's read-configuration prints about c, whose variables are replaced.
-// Merged may be nil.
+// ReadConfiguration puts together what the reference CLI's read-configuration prints about c, whose variables are
+// replaced. Merged may be nil.
 func ReadConfiguration(c *Config, w Workspace, merged *Merged) Configuration {
 	return Configuration{Configuration: c.located().JSON(), Workspace: w, MergedConfiguration: merged}
 }

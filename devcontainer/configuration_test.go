@@ -84,7 +84,7 @@ func TestEveryProjectOfTheCorpusReadsAsInTheReference(t *testing.T) {
 
 			var text bytes.Buffer
 			assert.NilError(t, json.Indent(&text, read, "", "  "))
-			fmt.Fprintf(&text, "\n\nlabel: %s\nproject: %q\n", label, ProjectName(c, nil, nil, "", false))
+			fmt.Fprintf(&text, "\n\nlabel: %s\nproject: %q\n", label, ProjectName(c, nil, nil, ComposeName{}))
 			golden.Assert(t, strings.ReplaceAll(text.String(), filepath.ToSlash(dir), "/src/"+name), filepath.Join("configuration", name+".golden"))
 		})
 	}

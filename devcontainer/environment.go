@@ -13,7 +13,7 @@ type Remote struct {
 	User string
 	// Probe is userEnvProbe, never "".
 	Probe string
-	// Env is remoteEnv, with null where a variable is to be unset.
+	// Env is remoteEnv, with null if a variable is to be unset.
 	Env map[string]*string
 }
 
@@ -31,8 +31,9 @@ func RemoteOf(entries []Metadata) Remote {
 	return r
 }
 
-// ProbeCommand is the command whose output ParseProbe reads: the user's shell, as userEnvProbe wants it started, prints its
-// environment between two marks, since what a profile prints comes before and after. It is nil where nothing is to be probed.
+// ProbeCommand is the command whose output ParseProbe reads: the user's shell, as userEnvProbe wants it started,
+// prints its environment between two marks, since what a profile prints comes before and after. It is nil where
+// nothing is to be probed (devcontainer.json reference, "userEnvProbe").
 func ProbeCommand(probe, shell, mark string) []string {
 	const environment = "(cat /proc/self/environ || printenv -0)"
 	line := "echo " + mark + "; " + environment + " 2>/dev/null; echo " + mark
@@ -49,8 +50,8 @@ func ProbeCommand(probe, shell, mark string) []string {
 	return []string{shell, flags, line}
 }
 
-// ParseProbe reads the output of ProbeCommand. Without both marks the shell has not come so far, and there is nothing. drop
-// names a variable that is not the user's.
+// ParseProbe reads the output of ProbeCommand. Without both marks the shell has not come so far, and there is
+// nothing. drop names a variable that is not the user's.
 func ParseProbe(output, mark, drop string) map[string]string {
 	_, rest, begun := strings.Cut(output, mark+"\n")
 	text, _, ended := strings.Cut(rest, mark)
@@ -66,27 +67,39 @@ func ParseProbe(output, mark, drop string) map[string]string {
 	return env
 }
 
-// Environment is what a command in a dev container gets on top of its container's variables: NAME=value, and a bare NAME for
-// one that is to be unset. Probed variables come first, then remote, then more; container is the container's own environment,
-// which ${containerEnv:NAME} stands for.
-func Environment(probed, container map[string]string, remote map[string]*string, root bool, more ...map[string]string) []string {
+// Variables are the sources of the environment of a command in a dev container.
+type Variables struct {
+	// Probed are those that the user's shell has (userEnvProbe).
+	Probed map[string]string
+	// Container is the container's own environment, which ${containerEnv:NAME} stands for.
+	Container map[string]string
+	// Remote is remoteEnv. Nil unsets a variable.
+	Remote map[string]*string
+	// Root is true if the command's user is root.
+	Root bool
+}
+
+// Environment is what a command in a dev container gets on top of its container's variables: NAME=value, and a bare
+// NAME for one that is to be unset. Probed variables come first, then remote, then more (specification, "Environment
+// Variables").
+func (v Variables) Environment(more ...map[string]string) []string {
 	env := map[string]*string{}
-	for k, v := range probed {
-		if k == "PATH" && container["PATH"] != "" {
-			v = mergePath(v, container["PATH"], root)
+	for name, value := range v.Probed {
+		if name == "PATH" && v.Container["PATH"] != "" {
+			value = mergePath(value, v.Container["PATH"], v.Root)
 		}
-		env[k] = &v
+		env[name] = &value
 	}
-	for k, v := range remote {
-		if v != nil {
-			value := SubstituteContainerEnv(*v, container)
-			v = &value
+	for name, value := range v.Remote {
+		env[name] = nil
+		if value != nil {
+			resolved := SubstituteContainerEnv(*value, v.Container)
+			env[name] = &resolved
 		}
-		env[k] = v
 	}
 	for _, m := range more {
-		for k, v := range m {
-			env[k] = &v
+		for name, value := range m {
+			env[name] = &value
 		}
 	}
 	var list []string
@@ -100,8 +113,8 @@ func Environment(probed, container map[string]string, remote map[string]*string,
 	return list
 }
 
-// mergePath puts into the PATH of the user's shell what only the container's has: a profile often sets PATH without looking.
-// Each goes behind the one that stands before it in the container's; sbin folders are root's only.
+// mergePath puts into the PATH of the user's shell what only the container's has: a profile often sets PATH without
+// looking. Each goes behind the one that stands before it in the container's; sbin folders are root's only.
 func mergePath(shell, container string, root bool) string {
 	dirs := strings.Split(shell, ":")
 	at := 0
@@ -121,8 +134,8 @@ func mergePath(shell, container string, root bool) string {
 // DefaultProbe is userEnvProbe where nothing says another.
 const DefaultProbe = "loginInteractiveShell"
 
-// EtcEnvironment is what the lines of /etc/environment are for variables, so that logins have them too. A value that goes over
-// a line's end has no form there.
+// EtcEnvironment is what the lines of /etc/environment are for variables, so that logins have them too. A value that
+// goes over a line's end has no form there.
 func EtcEnvironment(env map[string]string) string {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(env)) {

@@ -35,9 +35,10 @@ func (e *SeveralError) Error() string {
 	return "several devcontainer.json: " + strings.Join(e.Paths, ", ")
 }
 
-// Find returns the devcontainer.json that counts, or nil where there is none: in the nearest folder from Dir up to Top
-// that has one, .devcontainer/devcontainer.json before .devcontainer.json before the only .devcontainer/*/devcontainer.json.
-// Several of the last are a *SeveralError. A chosen file that is not there is an error that wraps fs.ErrNotExist.
+// Find returns the devcontainer.json that counts, or nil if there is none: in the nearest folder from Dir up to
+// Top that has one, .devcontainer/devcontainer.json before .devcontainer.json before the only
+// .devcontainer/*/devcontainer.json. Several of the last are a *SeveralError. A chosen file that is not there is an
+// error that wraps fs.ErrNotExist (specification, "devcontainer.json").
 func Find(s Search) (*Place, error) {
 	dir := filepath.Clean(s.Dir)
 	if s.Chosen != "" {
@@ -65,7 +66,9 @@ func in(dir string) (*Place, error) {
 			named = append(named, path)
 		}
 	}
-	for _, path := range []string{filepath.Join(dir, ".devcontainer", "devcontainer.json"), filepath.Join(dir, ".devcontainer.json")} {
+	for _, path := range []string{
+		filepath.Join(dir, ".devcontainer", "devcontainer.json"), filepath.Join(dir, ".devcontainer.json"),
+	} {
 		if isFile(path) {
 			return &Place{Path: path, Workspace: dir, Others: named}, nil
 		}

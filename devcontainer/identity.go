@@ -27,7 +27,8 @@ func labelPath(path string) string {
 	return path
 }
 
-// ID is the ${devcontainerId} of a container with these labels: the SHA-256 of their JSON, in base 32, 52 characters long.
+// ID is the ${devcontainerId} of a container with these labels: the SHA-256 of their JSON, in base 32, 52 characters
+// long (specification, "devcontainerId variable").
 func ID(labels map[string]string) string {
 	parts := make([]string, 0, len(labels))
 	for _, k := range slices.Sorted(maps.Keys(labels)) {

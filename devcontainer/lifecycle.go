@@ -17,9 +17,10 @@ const (
 // Hook is a lifecycle hook that is due.
 type Hook struct {
 	Name string
-	// Commands are those of the image, of each feature and of the file, one after another; none where only the marker is due.
+	// Commands are those of the image, of each feature and of the file, one after another; none where only the marker is
+	// due.
 	Commands []Origin
-	// Marker is the file in the folder .devcontainer of the user's home that shall hold Content, so that no tool runs the
+	// Marker is the file in the folder .devcontainer of the user's home that must hold Content, so that no tool runs the
 	// hook again; "" for a hook that always runs.
 	Marker, Content string
 	// Late says that the container counts as usable before this hook (waitFor).
@@ -34,8 +35,9 @@ var MarkerFiles = []string{marker(OnCreate), marker(UpdateContent), marker(PostC
 
 func marker(hook string) string { return "." + hook + "Marker" }
 
-// Lifecycle lists the hooks that are due, in order: those of the container's creation once for each container, postStart once
-// for each start, postAttach always. created and started are the engine's words for the two times, as it writes them.
+// Lifecycle lists the hooks that are due, in order: those of the container's creation once for each container,
+// postStart once for each start, postAttach always. created and started are the engine's words for the two times, as
+// it writes them (specification, "Lifecycle").
 func Lifecycle(m *Merged, markers Markers, created, started string) []Hook {
 	waitFor := m.WaitFor
 	if waitFor == "" {

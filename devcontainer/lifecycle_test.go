@@ -71,11 +71,11 @@ func TestLifecycleRunsWhatHasNoMarkerInOrder(t *testing.T) {
 func TestEnvironmentOfACommand(t *testing.T) {
 	t.Parallel()
 	text := func(s string) *string { return &s }
-	got := Environment(
-		map[string]string{"PATH": "/home/dev/bin:/usr/bin", "A": "probed", "B": "probed", "C": "probed"},
-		map[string]string{"PATH": "/opt/tool:/usr/sbin:/usr/bin:/sbin:/bin", "HOST": "db"},
-		map[string]*string{"B": text("remote ${containerEnv:HOST} ${containerEnv:NO:else}"), "C": nil, "D": text("remote")},
-		false, map[string]string{"D": "secret"})
+	got := Variables{
+		Probed:    map[string]string{"PATH": "/home/dev/bin:/usr/bin", "A": "probed", "B": "probed", "C": "probed"},
+		Container: map[string]string{"PATH": "/opt/tool:/usr/sbin:/usr/bin:/sbin:/bin", "HOST": "db"},
+		Remote:    map[string]*string{"B": text("remote ${containerEnv:HOST} ${containerEnv:NO:else}"), "C": nil, "D": text("remote")},
+	}.Environment(map[string]string{"D": "secret"})
 	assert.DeepEqual(t, got, []string{"A=probed", "B=remote db else", "C", "D=secret", "PATH=/opt/tool:/home/dev/bin:/usr/bin:/bin"})
 }
 

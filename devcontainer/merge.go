@@ -14,7 +14,8 @@ type entry struct {
 }
 
 // Merge puts together what the image, the features (in the order of their installation) and the devcontainer.json say.
-// All three have had their variables replaced (Config.Substitute, Metadata.Substitute).
+// All three have had their variables replaced (Config.Substitute, Metadata.Substitute) (specification, "Merge
+// Logic").
 func Merge(image, features []Metadata, c *Config) *Merged {
 	var entries []entry
 	for _, m := range image {

@@ -15,7 +15,8 @@ import (
 // recorded are the properties of a devcontainer.json that go into the label, in the order of the reference CLI.
 var recorded = []string{
 	"onCreateCommand", "updateContentCommand", "postCreateCommand", "postStartCommand", "postAttachCommand", "waitFor",
-	"customizations", "mounts", "containerEnv", "containerUser", "init", "privileged", "capAdd", "securityOpt", "remoteUser",
+	"customizations", "mounts", "containerEnv", "containerUser", "init", "privileged", "capAdd", "securityOpt",
+	"remoteUser",
 	"userEnvProbe", "remoteEnv", "overrideCommand", "portsAttributes", "otherPortsAttributes", "forwardPorts",
 	"shutdownAction", "updateRemoteUserUID", "hostRequirements",
 }
@@ -41,8 +42,8 @@ func (c *Config) Picked() Metadata {
 	return d.metadata(pick(c.read)) // Read has decoded it without an error
 }
 
-// ParseMetadata returns the entries of a devcontainer.metadata label: an array, or a single object. An empty label has none.
-// Errors are of type *Error, with the label's name for a file.
+// ParseMetadata returns the entries of a devcontainer.metadata label: an array, or a single object. An empty label
+// has none. Errors are of type *Error, with the label's name for a file (specification, "Image Metadata").
 func ParseMetadata(label string) ([]Metadata, error) {
 	if strings.TrimSpace(label) == "" {
 		return nil, nil
@@ -66,7 +67,8 @@ func ParseMetadata(label string) ([]Metadata, error) {
 	return entries, nil
 }
 
-// Label writes the metadata label. Entries that say nothing are left out; where all do it is "[]".
+// Label writes the metadata label. Entries that say nothing are left out; where all do it is "[]" (specification,
+// "Image Metadata").
 func Label(entries []Metadata) string {
 	var parts []string
 	for _, e := range entries {
@@ -106,7 +108,8 @@ func (m Metadata) MarshalJSON() ([]byte, error) {
 	return n.JSON(), nil
 }
 
-// node is the entry as a document: what was read stays as it was written as long as the field has the value that was read.
+// node is the entry as a document: what was read stays as it was written as long as the field has the value that was
+// read.
 func (m Metadata) node() (*jsonc.Node, error) {
 	type plain Metadata // without the methods
 	data, err := json.Marshal(plain(m))
@@ -181,8 +184,8 @@ func (c *Command) UnmarshalJSON(data []byte) error {
 // errNoTarget says what is wrong with a mount.
 var errNoTarget = errors.New("a mount needs a target")
 
-// ParseMount reads a string of docker run --mount. The error is about its form and its target alone: what the engine does
-// not know stays in Options.
+// ParseMount reads a string of docker run --mount. The error is about its form and its target alone: what the engine
+// does not know stays in Options.
 func ParseMount(s string) (Mount, error) {
 	fields, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil {
@@ -219,7 +222,7 @@ func (m Mount) Equal(other Mount) bool {
 		m.External == other.External && slices.Equal(m.Options, other.Options)
 }
 
-// MarshalJSON writes the form that m was read from as long as it says the same, else a string of docker run --mount.
+// MarshalJSON writes the form that m was read from as long as it says the same, otherwise a string of docker run --mount.
 func (m Mount) MarshalJSON() ([]byte, error) {
 	if m.written != nil {
 		d := &decoder{loose: true}

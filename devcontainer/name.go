@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Dotenv reads from a .env what the reference CLI reads, in its way: of each of the two variables the first line that sets
-// it, all of the line, quotes and comments too.
+// Dotenv reads from a .env what the reference CLI reads, in its way: of each of the two variables the first line that
+// sets it, all of the line, quotes and comments too.
 func Dotenv(data []byte) map[string]string {
 	out := map[string]string{}
 	for _, name := range []string{"COMPOSE_FILE", "COMPOSE_PROJECT_NAME"} {
@@ -18,8 +18,8 @@ func Dotenv(data []byte) map[string]string {
 	return out
 }
 
-// ComposeFiles are the absolute paths of the Compose files, nil for other kinds: those of the devcontainer.json; where it
-// lists none those of COMPOSE_FILE in env, then in dotenv (the .env of the workspace); else the workspace's
+// ComposeFiles are the absolute paths of the Compose files, nil for other kinds: those of the devcontainer.json;
+// where it lists none those of COMPOSE_FILE in env, then in dotenv (the .env of the workspace); else the workspace's
 // docker-compose.yml, with docker-compose.override.yml if that is there.
 func (c *Config) ComposeFiles(env, dotenv map[string]string) []string {
 	if c.Compose == nil {
@@ -50,10 +50,16 @@ func (c *Config) ComposeFiles(env, dotenv map[string]string) []string {
 	return out
 }
 
-// ProjectName is the name of the Compose project under which the reference CLI looks for a dev container of KindCompose; ""
-// for other kinds, which have no project there. Dotenv is the .env of the workspace (see Dotenv), composeName what
-// docker compose config gives as name, nameSet whether a file sets it.
-func ProjectName(c *Config, env, dotenv map[string]string, composeName string, nameSet bool) string {
+// ComposeName is the name that docker compose config gives the project, and whether a compose file sets it.
+type ComposeName struct {
+	Name   string
+	InFile bool
+}
+
+// ProjectName is the name of the Compose project under which the reference CLI looks for a dev container of
+// KindCompose; "" for other kinds, which have no project there. Dotenv is the .env of the workspace (see Dotenv),
+// compose what docker compose config says.
+func ProjectName(c *Config, env, dotenv map[string]string, compose ComposeName) string {
 	if c.Compose == nil {
 		return ""
 	}
@@ -62,8 +68,8 @@ func ProjectName(c *Config, env, dotenv map[string]string, composeName string, n
 			return name
 		}
 	}
-	if composeName != "" && (composeName != "devcontainer" || nameSet) {
-		return projectName(composeName)
+	if compose.Name != "" && (compose.Name != "devcontainer" || compose.InFile) {
+		return projectName(compose.Name)
 	}
 	dir := filepath.Dir(c.ComposeFiles(env, dotenv)[0])
 	if dir == filepath.Join(c.Workspace, ".devcontainer") {

@@ -35,7 +35,7 @@ func TestProjectNameIsTheReferences(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := &Config{Path: tc.workspace + "/.devcontainer/devcontainer.json", Workspace: tc.workspace, Compose: tc.compose}
-			got := ProjectName(c, map[string]string{"COMPOSE_PROJECT_NAME": tc.env}, map[string]string{"COMPOSE_PROJECT_NAME": tc.dotenv}, tc.composeName, tc.nameSet)
+			got := ProjectName(c, map[string]string{"COMPOSE_PROJECT_NAME": tc.env}, map[string]string{"COMPOSE_PROJECT_NAME": tc.dotenv}, ComposeName{tc.composeName, tc.nameSet})
 			assert.Equal(t, got, tc.want)
 		})
 	}

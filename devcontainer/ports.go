@@ -121,15 +121,17 @@ func (d *decoder) otherPorts(n *jsonc.Node) *PortAttributes {
 	return &a
 }
 
-// Attributes are those of a port of the dev container (host "") or of another service. Command is the command line of the
-// process that listens, "" if that is not known. As in VS Code each attribute comes from the key that is the port itself,
-// else from the first key that fits: ranges and host:port by their number, then expressions by their text. Where that says
-// nothing, otherPortsAttributes count.
+// Attributes are those of a port of the dev container (host "") or of another service. Command is the command line of
+// the process that listens, "" if that is not known. As in VS Code each attribute comes from the key that is the port
+// itself, otherwise from the first key that fits: ranges and host:port by their number, then expressions by their text.
+// Where that says nothing, otherPortsAttributes count (devcontainer.json reference, "Port attributes").
 func (m *Merged) Attributes(host string, port int, command string) PortAttributes {
 	return attributes(m.PortsAttributes, m.OtherPortsAttributes, host, port, command)
 }
 
-func attributes(all map[string]PortAttributes, other *PortAttributes, host string, port int, command string) PortAttributes {
+func attributes(
+	all map[string]PortAttributes, other *PortAttributes, host string, port int, command string,
+) PortAttributes {
 	keys := make([]portKey, 0, len(all))
 	for _, k := range slices.Sorted(maps.Keys(all)) {
 		keys = append(keys, parsePortKey(k))

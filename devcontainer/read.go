@@ -115,7 +115,8 @@ func (c *Config) DockerfilePath() string {
 	return c.resolve(c.Build.Dockerfile)
 }
 
-// BuildContext is the absolute path of the build's context, by default the folder of the Dockerfile; "" for other kinds.
+// BuildContext is the absolute path of the build's context, by default the folder of the Dockerfile; "" for other
+// kinds.
 func (c *Config) BuildContext() string {
 	switch {
 	case c.Build == nil:

@@ -113,7 +113,7 @@ func TestReadNamesThePlaceOfWhatIsWrong(t *testing.T) {
 		{`{"image": "x", "mounts": [1]}`, `mounts[0]: 1 is no mount`},
 		{`{"image": "x", "appPort": {}}`, `appPort: an object is neither a port nor a string`},
 		{`{"image": "x", "features": {"a": 1}}`, `features.a: 1 is none of a version, true, false and an object of options`},
-		{`{"image": "x", "hostRequirements": {"memory": "8 gigs"}}`, `hostRequirements.memory: "8 gigs" is no size`},
+		{`{"image": "x", "hostRequirements": {"memory": "8 gigs"}}`, `hostRequirements.memory: "8 gigs" is not a size`},
 		{`{"image": "x", "hostRequirements": {"memory": "9223372036854775807tb"}}`, `is too large a size`},
 		{`{"image": "x", "hostRequirements": {"cpus": 1.5}}`, `hostRequirements.cpus: 1.5 is no number of CPUs`},
 		{`{"image": "x", "hostRequirements": {"gpu": "yes"}}`, `hostRequirements.gpu: "yes" is none of true, false, "optional" and an object`},

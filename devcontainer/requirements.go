@@ -12,11 +12,12 @@ import (
 
 var size = regexp.MustCompile(`^([0-9]+)([tgmk]b)?$`)
 
-// ParseSize reads a size as hostRequirements have it, "8gb" or "1024"; units are powers of 1024. The result is in bytes.
+// ParseSize reads a size as hostRequirements have it, "8gb" or "1024"; units are powers of 1024. The result is in
+// bytes.
 func ParseSize(s string) (int64, error) {
 	m := size.FindStringSubmatch(s)
 	if m == nil {
-		return 0, errors.New(jsonc.Quote(s) + " is no size: a number, with tb, gb, mb or kb after it or nothing")
+		return 0, errors.New(jsonc.Quote(s) + " is not a size: a number, with tb, gb, mb or kb after it or nothing")
 	}
 	n, err := strconv.ParseInt(m[1], 10, 64)
 	factor := map[string]int64{"": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}[m[2]]
@@ -31,7 +32,7 @@ func (d *decoder) size(n *jsonc.Node) int64 {
 		return 0
 	}
 	if n.Kind != '"' && n.Kind != '0' {
-		d.Fail(n, "%s is no size", n.Show())
+		d.Fail(n, "%s is not a size", n.Show())
 		return 0
 	}
 	bytes, err := ParseSize(n.Text)

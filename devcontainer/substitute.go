@@ -9,8 +9,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
-// Vars are what stands for the variables of a devcontainer.json before there is a container. A variable whose value is not
-// known yet (an empty folder or ID) stays as it is.
+// Vars are what stands for the variables of a devcontainer.json before there is a container. A variable whose value
+// is not known yet (an empty folder or ID) stays as it is (devcontainer.json reference, "Variables in
+// devcontainer.json").
 type Vars struct {
 	// Env looks a variable of the host up.
 	Env func(string) (string, bool)
@@ -24,8 +25,8 @@ type Vars struct {
 var variable = regexp.MustCompile(`\$\{(.*?)\}`)
 
 // Substitute returns c with the variables in its values replaced, never those in keys. What only the container knows
-// (containerEnv) and what nobody knows stays. Picked still returns what the file says. A Config that was not read has no
-// variables.
+// (containerEnv) and what nobody knows stays. Picked still returns what the file says. A Config that was not read has
+// no variables.
 func (c *Config) Substitute(v Vars) (*Config, error) {
 	if c.document == nil {
 		made := *c
@@ -51,8 +52,8 @@ func (m Metadata) Substitute(v Vars) (Metadata, error) {
 	return decodeMetadata(n, false)
 }
 
-// text replaces the variables in one string, in the reference CLI's two passes: an ID that a variable of the host has in
-// its value is replaced too.
+// text replaces the variables in one string, in the reference CLI's two passes: an ID that a variable of the host has
+// in its value is replaced too.
 func (v Vars) text(n *jsonc.Node) (string, error) {
 	var err error
 	s := replace(n.Text, func(name string, args []string) (string, bool) {
@@ -100,7 +101,7 @@ func base(p string) string {
 	return ""
 }
 
-// fromEnv is the variable that args begin with, else the default after it, else "". Without a name it is not ok.
+// fromEnv is the variable that args begin with, otherwise the default after it, otherwise "". Without a name it is not ok.
 func fromEnv(env func(string) (string, bool), args []string) (value string, ok bool) {
 	if len(args) == 0 {
 		return "", false
@@ -131,8 +132,8 @@ func replace(s string, value func(name string, args []string) (string, bool)) st
 	})
 }
 
-// SubstituteContainerEnv replaces ${containerEnv:NAME} and ${containerEnv:NAME:default} in one value by what the container
-// has in its environment.
+// SubstituteContainerEnv replaces ${containerEnv:NAME} and ${containerEnv:NAME:default} in one value by what the
+// container has in its environment (devcontainer.json reference, "Variables in devcontainer.json").
 func SubstituteContainerEnv(value string, env map[string]string) string {
 	get := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	return replace(value, func(name string, args []string) (string, bool) {
@@ -143,8 +144,8 @@ func SubstituteContainerEnv(value string, env map[string]string) string {
 	})
 }
 
-// SubstituteContainerEnv merges anew what m was merged from, with that replaced in all values. What was changed in m since
-// is not kept.
+// SubstituteContainerEnv merges again what m was merged from, with that replaced in all values. What was changed in m
+// since is not kept.
 func (m *Merged) SubstituteContainerEnv(env map[string]string) (*Merged, error) {
 	change := func(n *jsonc.Node) (string, error) { return SubstituteContainerEnv(n.Text, env), nil }
 	entries := make([]entry, 0, len(m.entries))

@@ -1,7 +1,7 @@
-// Package devcontainer knows the Dev Container specification: where a devcontainer.json is, what it says, what it means
-// together with the metadata of its image, and what Compose has to be told so that the container comes out as the
-// specification wants it. It is pure but for reading the files of the configuration: no engine, no Compose. What an image
-// says is handed in.
+// Package devcontainer reads the configuration of a dev container by the Dev Container specification (containers.dev): it
+// finds the devcontainer.json, reads it, replaces its variables and merges it with the metadata of image and features.
+// It reads nothing but the files of the configuration; the callers hand in what an image says. Package compile makes a
+// Compose service of it.
 package devcontainer
 
 import (
@@ -51,7 +51,7 @@ type Config struct {
 	AppPort []string
 	// WorkspaceFolder is the folder inside the container, "" where the file says nothing.
 	WorkspaceFolder string
-	// WorkspaceMount is nil where the file says nothing; "" mounts nothing. Not of KindCompose.
+	// WorkspaceMount is nil if the file says nothing; "" mounts nothing. Not of KindCompose.
 	WorkspaceMount *string
 	// InitializeCommand runs on the host, before the container is looked for.
 	InitializeCommand *Command
@@ -69,7 +69,8 @@ type Config struct {
 	document, read *jsonc.Node
 }
 
-// Build is how a Dockerfile dev container is built. Dockerfile and Context count from the folder of the devcontainer.json.
+// Build is how a Dockerfile dev container is built. Dockerfile and Context count from the folder of the
+// devcontainer.json (specification, "Dockerfile based").
 type Build struct {
 	Dockerfile, Context string
 	Args                map[string]string
@@ -79,10 +80,10 @@ type Build struct {
 	Options []string
 }
 
-// Compose is the project of a Compose dev container.
+// Compose is the project of a Compose dev container (specification, "Docker Compose based").
 type Compose struct {
 	// Files are the files as written, counted from the folder of the devcontainer.json; empty is the reference CLI's
-	// default: COMPOSE_FILE, else docker-compose.yml in the workspace.
+	// default: COMPOSE_FILE, otherwise docker-compose.yml in the workspace.
 	Files []string
 	// Service is the dev container's own.
 	Service string
@@ -90,7 +91,8 @@ type Compose struct {
 	RunServices []string
 }
 
-// FeatureRef asks for a feature: its id as written, and its options as written (a string, a bool or an object).
+// FeatureRef asks for a feature: its id as written, and its options as written (a string, a bool or an object)
+// (specification, "Features").
 type FeatureRef struct {
 	ID      string
 	Options json.RawMessage
@@ -104,7 +106,7 @@ type Secret struct {
 
 // Metadata is one entry of the devcontainer.metadata label: what a devcontainer.json, an image or a feature says about
 // containers made from it. Its JSON form has the keys in the order of the reference CLI and leaves out what is not set;
-// what was read and not changed since is written as it was, unknown keys too.
+// what was read and not changed since is written as it was, unknown keys too (specification, "Image Metadata").
 type Metadata struct {
 	// ID is the feature's, as the user wrote it; "" for images and devcontainer.json.
 	ID string `json:"id,omitempty"`
@@ -128,7 +130,7 @@ type Metadata struct {
 	Entrypoint   string `json:"entrypoint,omitempty"`
 	RemoteUser   string `json:"remoteUser,omitempty"`
 	UserEnvProbe string `json:"userEnvProbe,omitempty"`
-	// RemoteEnv has null where a variable is to be unset.
+	// RemoteEnv has null if a variable is to be unset.
 	RemoteEnv            map[string]*string        `json:"remoteEnv,omitempty"`
 	OverrideCommand      *bool                     `json:"overrideCommand,omitempty"`
 	PortsAttributes      map[string]PortAttributes `json:"portsAttributes,omitempty"`
@@ -142,7 +144,8 @@ type Metadata struct {
 	written *jsonc.Node
 }
 
-// Command is a lifecycle command in one of its three forms; exactly one is set. Its JSON form is that of the file.
+// Command is a lifecycle command in one of its three forms; exactly one is set. Its JSON form is that of the file
+// (devcontainer.json reference, "Formatting string vs. array properties").
 type Command struct {
 	// Shell is a line for /bin/sh -c.
 	Shell string
@@ -158,7 +161,8 @@ type NamedCommand struct {
 	Command
 }
 
-// Mount is one entry of mounts, a string of docker run --mount or an object; its JSON form is the one it had.
+// Mount is one entry of mounts, a string of docker run --mount or an object; its JSON form is the one it had
+// (specification, "Mounts").
 type Mount struct {
 	// Type is bind, volume or tmpfs.
 	Type string
@@ -174,7 +178,7 @@ type Mount struct {
 	written *jsonc.Node
 }
 
-// PortAttributes say how a port is shown and opened.
+// PortAttributes say how a port is shown and opened (devcontainer.json reference, "Port attributes").
 type PortAttributes struct {
 	Label            string `json:"label,omitempty"`
 	Protocol         string `json:"protocol,omitempty"`
@@ -186,8 +190,8 @@ type PortAttributes struct {
 	written *jsonc.Node
 }
 
-// ForwardPort is one entry of forwardPorts: a port of the dev container (Host is ""), or of another service. Its JSON form
-// is a number, or "db:5432".
+// ForwardPort is one entry of forwardPorts: a port of the dev container (Host is ""), or of another service. Its JSON
+// form is a number, or "db:5432".
 type ForwardPort struct {
 	Host string
 	Port int
@@ -196,7 +200,8 @@ type ForwardPort struct {
 	open string
 }
 
-// HostRequirements are what the machine should have; zero values ask for nothing. Memory and Storage are in bytes.
+// HostRequirements are what the machine should have; zero values ask for nothing. Memory and Storage are in bytes
+// (devcontainer.json reference, "Minimum host requirements").
 type HostRequirements struct {
 	CPUs            int
 	Memory, Storage int64
@@ -214,23 +219,26 @@ type GPU struct {
 	written *jsonc.Node
 }
 
-// Merged is what image metadata, features and devcontainer.json say together (specification, "Merge Logic"). Hooks and
-// entrypoints are lists: those of the image, of each feature in order, of the file. Its JSON form is the reference CLI's
-// mergedConfiguration.
+// Merged is what image metadata, features and devcontainer.json say together (specification, "Merge Logic"). Hooks
+// and entrypoints are lists: those of the image, of each feature in order, of the file. Its JSON form is the
+// reference CLI's mergedConfiguration.
 type Merged struct {
-	Init, Privileged                                                                                   bool
-	CapAdd, SecurityOpt, Entrypoints                                                                   []string
-	Mounts                                                                                             []Mount
-	OnCreateCommands, UpdateContentCommands, PostCreateCommands, PostStartCommands, PostAttachCommands []Origin
-	WaitFor, UserEnvProbe, RemoteUser, ContainerUser, ShutdownAction                                   string
-	ContainerEnv                                                                                       map[string]string
-	RemoteEnv                                                                                          map[string]*string
-	OverrideCommand, UpdateRemoteUserUID                                                               *bool
-	PortsAttributes                                                                                    map[string]PortAttributes
-	OtherPortsAttributes                                                                               *PortAttributes
-	ForwardPorts                                                                                       []ForwardPort
-	HostRequirements                                                                                   *HostRequirements
-	Customizations                                                                                     map[string][]json.RawMessage
+	Init, Privileged                 bool
+	CapAdd, SecurityOpt, Entrypoints []string
+	Mounts                           []Mount
+
+	OnCreateCommands, UpdateContentCommands, PostCreateCommands []Origin
+	PostStartCommands, PostAttachCommands                       []Origin
+
+	WaitFor, UserEnvProbe, RemoteUser, ContainerUser, ShutdownAction string
+	ContainerEnv                                                     map[string]string
+	RemoteEnv                                                        map[string]*string
+	OverrideCommand, UpdateRemoteUserUID                             *bool
+	PortsAttributes                                                  map[string]PortAttributes
+	OtherPortsAttributes                                             *PortAttributes
+	ForwardPorts                                                     []ForwardPort
+	HostRequirements                                                 *HostRequirements
+	Customizations                                                   map[string][]json.RawMessage
 
 	// entries are what was merged, document the devcontainer.json among it, whose other keys are part of the JSON form.
 	entries  []entry

@@ -15,6 +15,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -23,11 +24,11 @@ import (
 type container struct {
 	v       variant
 	service string
-	done    *devcontainer.Compiled
+	done    *compile.Compiled
 }
 
 // starts compiles the dev container into files, as the package loom does, and lets docker compose build and start it.
-func starts(t *testing.T, in devcontainer.Input, compose string) container {
+func starts(t *testing.T, in compile.Input, compose string) container {
 	t.Helper()
 	dir := in.Config.Workspace
 	name := "loom-dev-" + strings.ToLower(filepath.Base(filepath.Dir(dir)))
@@ -46,7 +47,7 @@ func starts(t *testing.T, in devcontainer.Input, compose string) container {
 		assert.NilError(t, err)
 		in.Project, in.BaseName = m.Project, f.BaseName()
 	}
-	done, _, err := devcontainer.Compile(in)
+	done, _, err := compile.Compile(in)
 	assert.NilError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -86,7 +87,7 @@ func (c container) run(t *testing.T, args ...string) string {
 }
 
 // workTree is a folder that a linked work tree of a repository is in, with the common directory beside it.
-func workTree(t *testing.T) (dir string, git devcontainer.Git) {
+func workTree(t *testing.T) (dir string, git compile.Git) {
 	t.Helper()
 	top := t.TempDir()
 	dir, common := filepath.Join(top, "shop"), filepath.Join(top, "main", ".git")
@@ -96,7 +97,7 @@ func workTree(t *testing.T) (dir string, git devcontainer.Git) {
 	assert.NilError(t, os.WriteFile(filepath.Join(dir, ".git"), []byte("gitdir: "+admin+"\n"), 0o644))
 	assert.NilError(t, os.WriteFile(filepath.Join(admin, "commondir"), []byte("../..\n"), 0o644))
 	assert.NilError(t, os.WriteFile(filepath.Join(common, "HEAD"), []byte("ref: refs/heads/main\n"), 0o644))
-	return dir, devcontainer.Git{Root: dir, Common: common, Pointer: admin}
+	return dir, compile.Git{Root: dir, Common: common, Pointer: admin}
 }
 
 const findsTheRepository = `set -e; dir=$(sed 's/gitdir: //' .git); cat "$dir/$(cat "$dir/commondir")/HEAD"`
@@ -109,7 +110,7 @@ const (
 
 func TestAnImageDevContainerStarts(t *testing.T) {
 	dir, git := workTree(t)
-	c := starts(t, devcontainer.Input{
+	c := starts(t, compile.Input{
 		Config: &devcontainer.Config{
 			Kind: devcontainer.KindImage, Image: slim, Path: filepath.Join(dir, ".devcontainer.json"), Workspace: dir,
 			RunArgs: []string{"--hostname", "inside", "-e", "DOLLAR=$HOME", "--shm-size=32m", "--cap-add=SYS_PTRACE", "--tmpfs", "/scratch:size=1m", "--security-opt", "seccomp=unconfined"},
@@ -137,14 +138,14 @@ func TestADockerfileDevContainerStartsBesideAProject(t *testing.T) {
 	dir, git := workTree(t)
 	assert.NilError(t, os.WriteFile(filepath.Join(dir, ".devcontainer", "Dockerfile"), []byte(devUser), 0o644))
 	no := false
-	c := starts(t, devcontainer.Input{
+	c := starts(t, compile.Input{
 		Config: &devcontainer.Config{
 			Kind: devcontainer.KindDockerfile, Path: filepath.Join(dir, ".devcontainer", "devcontainer.json"), Workspace: dir,
 			Build: &devcontainer.Build{Dockerfile: "Dockerfile", Context: "..", Args: map[string]string{"GREETING": "a$b"}},
 		},
 		Image:  devcontainer.ImageInfo{ID: "sha256:1", User: "dev", Entrypoint: []string{"/bin/sh", "-c", `touch /tmp/entry; exec "$@"`, "-"}, Cmd: []string{"sleep", "infinity"}},
 		Merged: &devcontainer.Merged{RemoteUser: "dev", OverrideCommand: &no},
-		Git:    git, Host: devcontainer.Host{OS: "linux", UID: 4321, GID: 4322},
+		Git:    git, Host: compile.Host{OS: "linux", UID: 4321, GID: 4322},
 	}, "services:\n  web: {image: '"+slim+"', command: sleep infinity}\n")
 	assert.Equal(t, c.run(t, "id", "-un"), "dev")
 	assert.Equal(t, c.run(t, "sh", "-c", "id -u; id -g; id -gn"), "4321\n4322\ndev")
@@ -158,7 +159,7 @@ func TestADockerfileDevContainerStartsBesideAProject(t *testing.T) {
 func TestAComposeDevContainerStarts(t *testing.T) {
 	dir, git := workTree(t)
 	yes := true
-	c := starts(t, devcontainer.Input{
+	c := starts(t, compile.Input{
 		Config: &devcontainer.Config{
 			Kind: devcontainer.KindCompose, Path: filepath.Join(dir, ".devcontainer", "devcontainer.json"), Workspace: dir,
 			Compose: &devcontainer.Compose{Service: "app"}, WorkspaceFolder: "/work",
@@ -198,10 +199,10 @@ func TestTheUserGetsTheHostsIDs(t *testing.T) {
 				for file, text := range map[string]string{"passwd": passwd, "group": group, "Dockerfile": "FROM " + image + "\nCOPY passwd group /etc/\nRUN mkdir -p /home/dev && touch /home/dev/x && chown -R 1000:1000 /home/dev\nUSER dev\nSHELL [\"/nothing\"]\n"} {
 					assert.NilError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
 				}
-				in := devcontainer.Input{
+				in := compile.Input{
 					Config: &devcontainer.Config{Kind: devcontainer.KindDockerfile, Path: filepath.Join(dir, ".devcontainer.json"), Workspace: dir, Build: &devcontainer.Build{Dockerfile: "Dockerfile"}},
 					Image:  devcontainer.ImageInfo{ID: "sha256:1", User: "dev"}, Merged: &devcontainer.Merged{},
-					Git: devcontainer.Git{Root: dir}, Host: devcontainer.Host{OS: "linux", UID: c.uid, GID: c.gid},
+					Git: compile.Git{Root: dir}, Host: compile.Host{OS: "linux", UID: c.uid, GID: c.gid},
 				}
 				k := starts(t, in, "")
 				assert.Equal(t, k.run(t, "cat", "/etc/passwd")+"\n", c.passwd)

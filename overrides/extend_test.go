@@ -11,6 +11,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -84,11 +85,11 @@ services:
 			if compose {
 				c.Kind, c.Compose = devcontainer.KindCompose, &devcontainer.Compose{Service: "app"}
 			}
-			done, _, err := devcontainer.Compile(devcontainer.Input{
+			done, _, err := compile.Compile(compile.Input{
 				Config: c, Merged: merged, Label: label, Project: m.Project, BaseName: "old", BaseTag: "iloom-ab-7-base",
 				Image: devcontainer.ImageInfo{ID: "sha256:1", User: "node", Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"node"}},
-				Git:   devcontainer.Git{Root: dir, Common: filepath.Join(filepath.Dir(dir), ".git"), Pointer: filepath.Join(filepath.Dir(dir), ".git", "worktrees", "x")},
-				Host:  devcontainer.Host{OS: "linux", UID: 1234, GID: 1234, GPU: true},
+				Git:   compile.Git{Root: dir, Common: filepath.Join(filepath.Dir(dir), ".git"), Pointer: filepath.Join(filepath.Dir(dir), ".git", "worktrees", "x")},
+				Host:  compile.Host{OS: "linux", UID: 1234, GID: 1234, GPU: true},
 			})
 			assert.NilError(t, err)
 
@@ -146,7 +147,7 @@ func TestAWholeDevContainerIsTheSameFromTheDisk(t *testing.T) {
 	assert.NilError(t, os.Mkdir(dir, 0o755))
 	c, merged := everything(dir)
 	c.Kind, c.Image = devcontainer.KindImage, "node"
-	done, _, err := devcontainer.Compile(devcontainer.Input{Config: c, Merged: merged, Label: label, Git: devcontainer.Git{Root: dir}})
+	done, _, err := compile.Compile(compile.Input{Config: c, Merged: merged, Label: label, Git: compile.Git{Root: dir}})
 	assert.NilError(t, err)
 	p := &types.Project{Name: "iloom-ab-7", WorkingDir: dir}
 	overrides.AddService{Service: done.Service, Volumes: done.Volumes}.Apply(p)

@@ -1,5 +1,5 @@
 // Command docs writes the pages of docs/reference, one a command, from the commands' own help. With -check it writes
-// nothing, and fails where a page is not what it would write.
+// nothing, and fails if a page is not what it would write.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	check := flag.Bool("check", false, "write nothing, and fail where a page is stale")
+	check := flag.Bool("check", false, "write nothing, and fail if a page is stale")
 	flag.Parse()
 	if err := run(filepath.Join("docs", "reference"), *check); err != nil {
 		fmt.Fprintln(os.Stderr, "docs:", err)

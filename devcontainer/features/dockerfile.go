@@ -35,7 +35,8 @@ const (
 	scriptFile   = "docker-loom-install.sh"
 )
 
-// Hash tells one outcome from another: what it is built from, byte for byte. Two looms with the same hash share an image.
+// Hash tells one outcome from another: what it is built from, byte for byte. Two looms with the same hash share an
+// image.
 func (b *Build) Hash() string {
 	parts := []string{b.BaseID, b.Dockerfile(), installScript}
 	for _, f := range b.Features {
@@ -56,7 +57,7 @@ func (f *Feature) folder(n int) string {
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 // Dockerfile is the text, with the base image as argument BASE_IMAGE: a layer for each feature, so that a change begins
-// anew there and not before. The content comes from a context of its own by a mount, and leaves nothing in the image.
+// again there and not before. The content comes from a context of its own by a mount, and leaves nothing in the image.
 func (b *Build) Dockerfile() string {
 	var d strings.Builder
 	d.WriteString("ARG BASE_IMAGE=scratch\nFROM ${BASE_IMAGE}\nUSER root\n")
@@ -67,7 +68,8 @@ func (b *Build) Dockerfile() string {
 		}
 		// The form without a shell: the image may have set another one, or one that stops at nothing.
 		run, err := json.Marshal([]string{
-			"/bin/sh", sourceFolder + "/" + scriptFile, f.ID.Written, cmp.Or(b.ContainerUser, "root"), cmp.Or(b.RemoteUser, b.ContainerUser, "root"),
+			"/bin/sh", sourceFolder + "/" + scriptFile, f.ID.Written,
+			cmp.Or(b.ContainerUser, "root"), cmp.Or(b.RemoteUser, b.ContainerUser, "root"),
 		})
 		if err != nil {
 			panic(err) // strings always are JSON
@@ -96,7 +98,8 @@ home() {
   while IFS=: read -r name _ id _ _ home _ || [ -n "$name" ]; do
     if [ "$name" = "$1" ] || [ "$id" = "$1" ]; then printf '%s' "$home"; return; fi
   done < /etc/passwd
-  if command -v getent >/dev/null 2>&1; then line=$(getent passwd "$1" || true); line=${line%:*}; printf '%s' "${line##*:}"; fi
+  if command -v getent >/dev/null 2>&1; then line=$(getent passwd "$1" || true); ` +
+	`line=${line%:*}; printf '%s' "${line##*:}"; fi
 }
 _CONTAINER_USER=${2%%:*} _REMOTE_USER=${3%%:*}
 _CONTAINER_USER_HOME=$(home "$_CONTAINER_USER") _REMOTE_USER_HOME=$(home "$_REMOTE_USER")

@@ -1,7 +1,7 @@
-// Package features turns the features of a devcontainer.json into layers on top of an image: it finds out what their ids
-// mean, fetches them (folders, archives, OCI artifacts), puts them in order with their dependencies, and writes the
-// Dockerfile that installs them. It follows the Dev Container specification's "Features"; where the reference CLI differs,
-// docs/decisions says what was chosen.
+// Package features turns the features of a devcontainer.json into layers on top of an image: it finds out what their
+// ids mean, fetches them (folders, archives, OCI artifacts), puts them in order with their dependencies, and writes
+// the Dockerfile that installs them. It follows the Dev Container specification's "Features"; where the reference CLI
+// differs, docs/decisions says what was chosen.
 package features
 
 import (
@@ -83,11 +83,12 @@ func (id ID) name() string {
 	return filepath.Base(id.Path)
 }
 
-// Bare ids are from before features had registries. Those that moved to the official collection are known by name; of the
-// others it is said what they became.
+// Bare ids are from before features had registries. Those that moved to the official collection are known by name; of
+// the others it is said what they became.
 var (
 	legacyMoved = []string{
-		"aws-cli", "azure-cli", "desktop-lite", "docker-from-docker", "docker-in-docker", "dotnet", "git", "git-lfs", "github-cli",
+		"aws-cli", "azure-cli", "desktop-lite", "docker-from-docker", "docker-in-docker", "dotnet",
+		"git", "git-lfs", "github-cli",
 		"java", "kubectl-helm-minikube", "node", "powershell", "python", "ruby", "rust", "sshd", "terraform",
 	}
 	legacyRenamed = map[string]string{"golang": "go", "common": "common-utils"}
@@ -98,8 +99,8 @@ const official = "ghcr.io/devcontainers/features"
 
 var tarball = regexp.MustCompile(`/devcontainer-feature-[^/]+\.tgz$`)
 
-// ParseID tells what an id means: a folder that counts from the folder of the devcontainer.json and is inside the workspace's
-// .devcontainer, the address of an archive, or an OCI artifact. Its error is an *IDError.
+// ParseID reads an id: a folder that counts from the folder of the devcontainer.json and is inside the
+// workspace's .devcontainer, the address of an archive, or an OCI artifact. Its error is an *IDError.
 func ParseID(written, configDir, workspace string) (ID, error) {
 	id, err := parseID(written, configDir, workspace)
 	if err != nil {
@@ -187,7 +188,7 @@ func parseLegacy(written string) (ID, error) {
 	return id, err
 }
 
-// loopback tells whether a host, with or without port, is this machine: its registries speak plain HTTP.
+// loopback reports whether a host, with or without port, is this machine: its registries speak plain HTTP.
 func loopback(host string) bool {
 	name := host
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {

@@ -26,7 +26,7 @@ type Locked struct {
 	DependsOn []string `json:"dependsOn,omitempty"`
 }
 
-// LockPath is where the lockfile of a devcontainer.json is: beside it, with a leading dot where that has one.
+// LockPath is where the lockfile of a devcontainer.json is: beside it, with a leading dot if that has one.
 func LockPath(config string) string {
 	name := "devcontainer-lock.json"
 	if strings.HasPrefix(filepath.Base(config), ".") {
@@ -35,7 +35,7 @@ func LockPath(config string) string {
 	return filepath.Join(filepath.Dir(config), name)
 }
 
-// ReadLock reads the lockfile at path; nil without an error where there is none, or an empty one.
+// ReadLock reads the lockfile at path; nil without an error if there is none, or an empty one.
 func ReadLock(path string) (*Lockfile, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
@@ -59,7 +59,7 @@ func (l *Lockfile) digest(written string) string {
 	return l.Features[written].Integrity
 }
 
-// Has tells whether the lockfile has an id as written.
+// Has reports whether the lockfile has an id as written.
 func (l *Lockfile) Has(written string) bool { return l.digest(written) != "" }
 
 // Lock writes down what features were resolved to; nil where none of them can change (folders are in the repository

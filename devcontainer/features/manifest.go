@@ -83,7 +83,7 @@ func decodeManifest(data json.RawMessage) (*Manifest, error) {
 	}
 	for name, value := range m.ContainerEnv {
 		if !variableName.MatchString(name) {
-			return nil, fmt.Errorf("containerEnv: %q is no name of a variable", name)
+			return nil, fmt.Errorf("containerEnv: %q is not a name of a variable", name)
 		}
 		if strings.ContainsAny(value, "\r\n") {
 			return nil, fmt.Errorf("containerEnv.%s: has a line end, which no image's variable can hold", name)
@@ -91,7 +91,7 @@ func decodeManifest(data json.RawMessage) (*Manifest, error) {
 	}
 	for name := range m.Options {
 		if variable(name) == "" {
-			return nil, fmt.Errorf("options: %q is no name", name)
+			return nil, fmt.Errorf("options: %q is not a name", name)
 		}
 	}
 	entries, err := devcontainer.ParseMetadata(string(data))
@@ -101,8 +101,8 @@ func decodeManifest(data json.RawMessage) (*Manifest, error) {
 	for _, e := range entries {
 		// Only these of a manifest's properties go on; its containerEnv is in the image.
 		m.recorded = devcontainer.Metadata{
-			OnCreateCommand: e.OnCreateCommand, UpdateContentCommand: e.UpdateContentCommand, PostCreateCommand: e.PostCreateCommand,
-			PostStartCommand: e.PostStartCommand, PostAttachCommand: e.PostAttachCommand,
+			OnCreateCommand: e.OnCreateCommand, UpdateContentCommand: e.UpdateContentCommand,
+			PostCreateCommand: e.PostCreateCommand, PostStartCommand: e.PostStartCommand, PostAttachCommand: e.PostAttachCommand,
 			Init: e.Init, Privileged: e.Privileged, CapAdd: e.CapAdd, SecurityOpt: e.SecurityOpt,
 			Entrypoint: e.Entrypoint, Mounts: e.Mounts, Customizations: e.Customizations,
 		}
@@ -123,7 +123,7 @@ func (m *Manifest) values(written json.RawMessage) (map[string]string, map[strin
 		}
 		for name, raw := range object {
 			if variable(name) == "" {
-				return nil, nil, fmt.Errorf("option %q is no name", name)
+				return nil, nil, fmt.Errorf("option %q is not a name", name)
 			}
 			value, err := scalar(raw)
 			if err != nil {
@@ -174,7 +174,7 @@ func scalar(raw json.RawMessage) (string, error) {
 	case json.Number:
 		text = v.String()
 	default:
-		return "", fmt.Errorf("%s is no string and no boolean", raw)
+		return "", fmt.Errorf("%s is neither a string nor a boolean", raw)
 	}
 	if strings.ContainsRune(text, 0) {
 		return "", errors.New("has a NUL byte, which no variable can hold")

@@ -48,11 +48,11 @@ func (s *Store) pull(ctx context.Context, id ID) (pointer, []byte, error) {
 		return pointer{}, nil, fmt.Errorf("manifest: %w", err)
 	}
 	if len(manifest.Layers) == 0 {
-		return pointer{}, nil, errors.New("is no feature: its manifest has no layer")
+		return pointer{}, nil, errors.New("is not a feature: its manifest has no layer")
 	}
 	layer := manifest.Layers[0]
 	if layer.MediaType != layerType {
-		return pointer{}, nil, fmt.Errorf("is no feature: its layer is %s", layer.MediaType)
+		return pointer{}, nil, fmt.Errorf("is not a feature: its layer is %s", layer.MediaType)
 	}
 	if layer.Size > maxArchive {
 		return pointer{}, nil, fmt.Errorf("has more than %d MB", maxArchive>>20)
@@ -75,13 +75,15 @@ func refused(id ID, err error) error {
 		return fmt.Errorf("%s has no %s with version %s", id.Registry, id.Repository, id.Tag)
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
 		return fmt.Errorf("%s refuses %s: docker login %s is needed", id.Registry, id.Repository, id.Registry)
-	case errors.As(err, &response) && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden):
-		return fmt.Errorf("%s refuses %s (%s): not there, or docker login %s is needed", id.Registry, id.Repository, http.StatusText(response.StatusCode), id.Registry)
+	case errors.As(err, &response) &&
+		(response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden):
+		return fmt.Errorf("%s refuses %s (%s): not there, or docker login %s is needed",
+			id.Registry, id.Repository, http.StatusText(response.StatusCode), id.Registry)
 	}
 	return err
 }
 
-// unreachable tells whether nobody answered, so that what was fetched earlier will do.
+// unreachable reports whether nobody answered, so that what was fetched earlier will do.
 func unreachable(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError

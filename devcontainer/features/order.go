@@ -30,13 +30,13 @@ type node struct {
 	priority int
 }
 
-// same tells whether two are one installation (specification, "Definition: Feature Equality"). Local features never are,
-// but for the same declaration met again by way of dependsOn.
+// same reports whether two are one installation (specification, "Definition: Feature Equality"). Local features never
+// are, but for the same declaration met again by way of dependsOn.
 func (n *node) same(f *Feature) bool {
 	return n.ID.Resource() == f.ID.Resource() && n.Digest == f.Digest && maps.Equal(n.Options, f.Options)
 }
 
-// matches tells whether an id of installsAfter or overrideFeatureInstallOrder means the feature, of whatever version; a
+// matches reports whether an id of installsAfter or overrideFeatureInstallOrder means the feature, of whatever version; a
 // former name counts too.
 func (n *node) matches(id ID) bool {
 	if id.Source != n.ID.Source {
@@ -52,8 +52,8 @@ func (n *node) matches(id ID) bool {
 	return slices.ContainsFunc(n.Manifest.LegacyIDs, func(old string) bool { return namespace+old == id.Resource() })
 }
 
-// order puts the nodes in the order of their installation, in rounds: of those whose dependencies are installed, the ones
-// with the highest priority come next, sorted (specification, "Dependency installation order algorithm").
+// order puts the nodes in the order of their installation, in rounds: of those whose dependencies are installed, the
+// ones with the highest priority come next, sorted (specification, "Dependency installation order algorithm").
 func order(nodes []*node) ([]*Feature, error) {
 	var installed []*node
 	var list []*Feature
@@ -125,8 +125,9 @@ func (n *node) waitsFor(left []*node) *node {
 	return n
 }
 
-// compare is the order within a round (specification, "Definition: Round Stable Sort"): resource, tag from old to new, more
-// options of the user first, then their names and values, then the digest. The declaration's order decides at last.
+// compare is the order within a round (specification, "Definition: Round Stable Sort"): resource, tag from old to
+// new, more options of the user first, then their names and values, then the digest. The declaration's order decides
+// at last.
 func compare(a, b *node) int {
 	return cmp.Or(
 		strings.Compare(a.ID.Resource(), b.ID.Resource()),
@@ -148,8 +149,8 @@ func valuesByName(m map[string]string) []string {
 	return list
 }
 
-// compareTags orders tags from old to new: numbers part by part, what is no number before those, latest and none last. Where
-// one is the beginning of the other it is newer, since 1 moves on and 1.2 does not.
+// compareTags orders tags from old to new: numbers part by part, other words before those, latest and none
+// last. Where one is the beginning of the other it is newer, since 1 moves on and 1.2 does not.
 func compareTags(a, b string) int {
 	rank := func(tag string) int {
 		switch {
@@ -205,7 +206,10 @@ func graph(asked []request, priorities []ID, fetch func(request) (*Feature, erro
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(f.Manifest.DependsOn)) {
-			dep, err := visit(request{id: id, options: f.Manifest.DependsOn[id], configDir: r.configDir, workspace: r.workspace}, append(path, f.ID.Written))
+			dependency := request{
+				id: id, options: f.Manifest.DependsOn[id], configDir: r.configDir, workspace: r.workspace,
+			}
+			dep, err := visit(dependency, append(path, f.ID.Written))
 			if err != nil {
 				return nil, err
 			}

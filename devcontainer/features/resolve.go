@@ -23,7 +23,8 @@ type Feature struct {
 	Options map[string]string
 	// Dir is the folder with its content.
 	Dir string
-	// Digest tells the content: of an OCI feature its manifest's, of an archive its own, of a folder that of all its files.
+	// Digest tells the content: of an OCI feature its manifest's, of an archive its own, of a folder that of all its
+	// files.
 	Digest string
 
 	user map[string]string // options that were written
@@ -98,7 +99,8 @@ func (s *Store) feature(ctx context.Context, r request, lock *Lockfile) (*Featur
 	return f, nil
 }
 
-// local reads a folder of the work tree. A link may not lead out of .devcontainer: its target would end up in the image.
+// local reads a folder of the work tree. A link may not lead out of .devcontainer: its target would end up in the
+// image.
 func (f *Feature) local(workspace string) error {
 	if info, err := os.Stat(f.ID.Path); err != nil || !info.IsDir() {
 		return fmt.Errorf("there is no folder %s", f.ID.Path)

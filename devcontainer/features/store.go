@@ -22,8 +22,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
-// Store fetches features and keeps what it fetched, so that the next loom fetches nothing and works without a network. Any
-// number of processes may use one folder.
+// Store fetches features and keeps what it fetched, so that the next loom fetches nothing and works without a
+// network. Any number of processes may use one folder.
 type Store struct {
 	// Dir is the folder of the cache.
 	Dir string
@@ -33,7 +33,8 @@ type Store struct {
 	Refresh bool
 	// Client is for archives; nil is http.DefaultClient.
 	Client *http.Client
-	// Note is told what the user should know, such as that a registry did not answer and the cache was used; nil is nobody.
+	// Note is told what the user should know, such as that a registry did not answer and the cache was used; nil is
+	// nobody.
 	Note func(text string)
 }
 
@@ -83,7 +84,7 @@ type kept struct {
 	pointer
 }
 
-// fetch gives the content of a feature that is no local folder. want is the digest that the lockfile promises, or "".
+// fetch gives the content of a feature that is not a local folder. want is the digest that the lockfile promises, or "".
 func (s *Store) fetch(ctx context.Context, id ID, want string) (*kept, error) {
 	key := id.URL
 	if id.Source == SourceOCI {
@@ -297,5 +298,5 @@ func extractEntry(root *os.Root, r io.Reader, h *tar.Header) error {
 	case tar.TypeLink:
 		return root.Link(filepath.Clean(filepath.FromSlash(h.Linkname)), name)
 	}
-	return nil // devices and the like are no part of a feature
+	return nil // devices and the like are not part of a feature
 }

@@ -46,7 +46,7 @@ func (b *Box) Enter(ctx context.Context, p *engine.Process) error {
 		if p.Dir == "" {
 			p.Dir = remote.WorkspaceFolder
 		}
-		p.Env = append(devcontainer.Environment(nil, rt.Env, remote.Env, false), p.Env...)
+		p.Env = append(devcontainer.Variables{Container: rt.Env, Remote: remote.Env}.Environment(), p.Env...)
 		return nil
 	}
 	s, err := b.session(ctx, rt, remote)
@@ -57,7 +57,7 @@ func (b *Box) Enter(ctx context.Context, p *engine.Process) error {
 	if p.Dir == "" {
 		p.Dir = s.Dir
 	}
-	p.Env = append(devcontainer.Environment(s.Env, rt.Env, remote.Env, s.Root), p.Env...)
+	p.Env = append(devcontainer.Variables{Probed: s.Env, Container: rt.Env, Remote: remote.Env, Root: s.Root}.Environment(), p.Env...)
 	return nil
 }
 

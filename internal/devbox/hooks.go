@@ -226,7 +226,9 @@ func (r *hookRun) exec(ctx context.Context, c devcontainer.NamedCommand, out *li
 	s, errs := r.session, out.stderr()
 	code, err := r.box.Engine.Exec(ctx, r.box.ID, engine.Process{
 		Cmd: c.Argv(), User: s.User, Dir: s.Dir, Stdout: out, Stderr: errs,
-		Env: devcontainer.Environment(s.Env, r.containerEnv, r.req.Merged.RemoteEnv, s.Root, r.req.Secrets),
+		Env: devcontainer.Variables{
+			Probed: s.Env, Container: r.containerEnv, Remote: r.req.Merged.RemoteEnv, Root: s.Root,
+		}.Environment(r.req.Secrets),
 	})
 	out.flush()
 	errs.flush()

@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
@@ -91,7 +92,7 @@ func (m *maker) extend(project *types.Project) error {
 }
 
 // devEdits bring what was compiled into the project.
-func devEdits(service string, compiled *devcontainer.Compiled, project *types.Project) []overrides.Edit {
+func devEdits(service string, compiled *compile.Compiled, project *types.Project) []overrides.Edit {
 	var edits []overrides.Edit
 	all := project.AllServices()
 	if was, ok := all[service]; ok {
@@ -198,7 +199,7 @@ func whatChanged(d *survey.DevContainer, was, now map[string]string) string {
 
 // IsForwarded reports whether a port is one that the devcontainer.json forwards.
 func (d *DevContainer) IsForwarded(service string, target int) bool {
-	return d != nil && slices.ContainsFunc(d.Compiled.Forwards, func(f devcontainer.Forward) bool {
+	return d != nil && slices.ContainsFunc(d.Compiled.Forwards, func(f compile.Forward) bool {
 		return f.Service == service && f.Port == target
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
@@ -38,7 +39,7 @@ func TestAChangeIsNamed(t *testing.T) {
 			maker := func() *maker {
 				service := types.ServiceConfig{Name: devcontainer.Service, Image: "x"}
 				return &maker{
-					facts: factsOf(w, dir, "5", Choices{}), compiled: &devcontainer.Compiled{},
+					facts: factsOf(w, dir, "5", Choices{}), compiled: &compile.Compiled{},
 					Plan: &Plan{Project: &types.Project{Name: "p", Services: types.Services{devcontainer.Service: service}}},
 				}
 			}
@@ -60,8 +61,8 @@ func TestAChangeIsNamed(t *testing.T) {
 
 func TestForwardedPortsHaveTheirAttributes(t *testing.T) {
 	t.Parallel()
-	p := &Plan{Dev: &DevContainer{Service: "app", Compiled: &devcontainer.Compiled{
-		Forwards: []devcontainer.Forward{{Service: "app", Port: 3000}, {Service: "db", Port: 5432, Host: "db"}},
+	p := &Plan{Dev: &DevContainer{Service: "app", Compiled: &compile.Compiled{
+		Forwards: []compile.Forward{{Service: "app", Port: 3000}, {Service: "db", Port: 5432, Host: "db"}},
 		Merged:   &devcontainer.Merged{PortsAttributes: map[string]devcontainer.PortAttributes{"3000": {Label: "web", Protocol: "https"}, "db:5432": {Label: "data"}}},
 	}}}
 	assert.Equal(t, p.Dev.PortAttributes("app", 3000).Label, "web")

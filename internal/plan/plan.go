@@ -9,6 +9,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -103,7 +104,7 @@ type DevContainer struct {
 	// Service is its service, Path its devcontainer.json. IDLabels are those by which tools find it.
 	Service, Path string
 	IDLabels      map[string]string
-	Compiled      *devcontainer.Compiled
+	Compiled      *compile.Compiled
 	// Configuration is what the reference CLI's read-configuration prints.
 	Configuration *devcontainer.Configuration
 	// NameInFiles is the tag that the files give its image, if the loom's has another; LentImage is the image that may
@@ -147,7 +148,7 @@ type maker struct {
 	base, model *stack.Model
 	edits       []overrides.Edit
 	devEdits    []overrides.Edit
-	compiled    *devcontainer.Compiled
+	compiled    *compile.Compiled
 }
 
 // Make makes the plan. It returns a [*NeedsError] if it needs more facts.

@@ -103,12 +103,16 @@ func load(ctx context.Context, f *Found, name string, vars map[string]string, re
 		m.files.readReferences(f, m.Project.Environment)
 	}
 	m.files.readLabelFiles(m.Project)
-	return m, c.findVariables(ctx, m)
+	if err := c.findVariables(ctx, m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // Recompile compiles the project again under another name or other variables, from the bytes that Load read: it reads
 // none of the project's files and fetches nothing. The new Model has no edits. If the files name another file because
-// of the variables, the error is a [NotReadError]: such a project must be loaded again.
+// of the variables, the error is a [NotReadError]: such a project must be loaded again. As Compose does, it looks for
+// links in the paths of develop.watch.
 func (m *Model) Recompile(name string, vars map[string]string) (*Model, error) {
 	switch {
 	case m.Dockerfile != "":
@@ -174,7 +178,10 @@ func (c *compilation) again(read files) (*Model, error) {
 		// Under other variables they lead elsewhere.
 		m.files.readReferences(c.Found, m.Project.Environment)
 	}
-	return m, c.findVariables(context.Background(), m)
+	if err := c.findVariables(context.Background(), m); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func (c *compilation) compile(ctx context.Context) (*Model, error) {

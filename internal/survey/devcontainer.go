@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
@@ -36,7 +37,7 @@ type DevContainer struct {
 	// asks for.
 	UserVariables map[string]bool
 	Workspace     devcontainer.Workspace
-	Git           devcontainer.Git
+	Git           compile.Git
 	// Service is its service in the project.
 	Service string
 	// DerivedProject is the project's name as the reference CLI derives it, for one that is Compose's.
@@ -47,7 +48,7 @@ type DevContainer struct {
 	DotEnv     string
 	DotEnvText []byte
 	// Host is what the file may require of this machine.
-	Host devcontainer.Host
+	Host compile.Host
 	// Container is the loom's own, nil if there is none.
 	Container *engine.Container
 
@@ -134,11 +135,11 @@ func (s *Surveyor) findDev(t *Target, set *settings.Settings, chosen string) (*D
 }
 
 // gitOf returns the facts of the work tree that the workspace is in.
-func gitOf(repo *worktree.Repository, workspace string) (devcontainer.Git, error) {
+func gitOf(repo *worktree.Repository, workspace string) (compile.Git, error) {
 	if repo == nil || repo.WorkTree == "" {
-		return devcontainer.Git{Root: workspace}, nil
+		return compile.Git{Root: workspace}, nil
 	}
-	g := devcontainer.Git{Root: repo.WorkTree}
+	g := compile.Git{Root: repo.WorkTree}
 	if !repo.Linked() {
 		return g, nil
 	}
@@ -202,12 +203,13 @@ func (s *Surveyor) findNamedProject(src stack.Source, d *DevContainer, ours stac
 		}
 	}
 	base := found.BaseName()
-	d.DerivedProject = devcontainer.ProjectName(d.Config, process, dotenv, base, base != stack.DefaultName(found.Dir))
+	name := devcontainer.ComposeName{Name: base, InFile: base != stack.DefaultName(found.Dir)}
+	d.DerivedProject = devcontainer.ProjectName(d.Config, process, dotenv, name)
 	return found, nil
 }
 
 // Compile plans the dev container in a project, by what is known of its images.
-func (d *DevContainer) Compile(project *types.Project) (*devcontainer.Compiled, []finding.Finding, error) {
+func (d *DevContainer) Compile(project *types.Project) (*compile.Compiled, []finding.Finding, error) {
 	var notes []finding.Finding
 	entries, err := devcontainer.ParseMetadata(d.Base.Info.Labels[devcontainer.LabelMetadata])
 	if err != nil {
@@ -229,7 +231,7 @@ func (d *DevContainer) Compile(project *types.Project) (*devcontainer.Compiled, 
 	if d.Installed.Info.ID != "" {
 		image = d.Installed.Info
 	}
-	in := devcontainer.Input{
+	in := compile.Input{
 		Config:   d.Config,
 		Merged:   devcontainer.Merge(replaced, added, d.Config),
 		Label:    devcontainer.Label(slices.Concat(entries, raw, []devcontainer.Metadata{d.Read.Picked()})),
@@ -243,7 +245,7 @@ func (d *DevContainer) Compile(project *types.Project) (*devcontainer.Compiled, 
 	if d.Installed.Info.ID != "" {
 		in.Installed = d.Installed.Ref
 	}
-	compiled, findings, err := devcontainer.Compile(in)
+	compiled, findings, err := compile.Compile(in)
 	if err != nil {
 		return nil, nil, err
 	}

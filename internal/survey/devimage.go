@@ -14,6 +14,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/devcontainer/compile"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/identity"
@@ -37,7 +38,7 @@ func (s *Surveyor) dev(ctx context.Context, f *Facts) error {
 
 // machine fills in what is known of the machine. The engine is asked only if the file requires something.
 func (s *Surveyor) machine(ctx context.Context, d *DevContainer) error {
-	d.Host = devcontainer.Host{UID: s.Process.UID, GID: s.Process.GID, OS: s.Process.OS}
+	d.Host = compile.Host{UID: s.Process.UID, GID: s.Process.GID, OS: s.Process.OS}
 	if d.Config.HostRequirements == nil {
 		return nil
 	}
@@ -94,7 +95,7 @@ func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 }
 
 // Build makes the image with features, or with the metadata alone, of what was compiled.
-func (d *DevContainer) Build(compiled *devcontainer.Compiled) *features.Build {
+func (d *DevContainer) Build(compiled *compile.Compiled) *features.Build {
 	return &features.Build{
 		Features: d.Features, BaseID: d.Base.Info.ID, BaseUser: d.Base.Info.User,
 		ContainerUser: compiled.ContainerUser, RemoteUser: compiled.RemoteUser,
@@ -103,7 +104,7 @@ func (d *DevContainer) Build(compiled *devcontainer.Compiled) *features.Build {
 }
 
 // base says which image the dev container's own is made from, and returns the names under which it may be found.
-func (d *DevContainer) base(project *types.Project, first *devcontainer.Compiled, isMain bool) ([]string, error) {
+func (d *DevContainer) base(project *types.Project, first *compile.Compiled, isMain bool) ([]string, error) {
 	base := types.ServiceConfig{
 		Name: d.Service, Image: first.Service.Image, Build: first.Service.Build, Platform: first.Service.Platform,
 	}

@@ -1,13 +1,15 @@
-package devcontainer
+package compile
 
 import (
 	"strings"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
+
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// wrap is the entrypoint of every dev container: it says that it is up, ends at once on SIGTERM, runs the entrypoints of
-// the features, then the original command if there is one, and stays.
+// wrap is the entrypoint of every dev container: it says that it is up, ends at once on SIGTERM, runs the entrypoints
+// of the features, then the original command if there is one, and stays.
 func wrap(entrypoints, original []string) types.ShellCommand {
 	lines := []string{"echo Container started", `trap "exit 0" 15`}
 	lines = append(lines, entrypoints...)
@@ -19,7 +21,7 @@ func wrap(entrypoints, original []string) types.ShellCommand {
 // kept. What the service says of its own is taken before what its image says; a service with an entrypoint of its own
 // has no use for the image's CMD, as in Compose.
 func (c *compiler) entrypoint() {
-	override := c.in.Config.Kind != KindCompose
+	override := c.in.Config.Kind != devcontainer.KindCompose
 	if c.Merged.OverrideCommand != nil {
 		override = *c.Merged.OverrideCommand
 	}

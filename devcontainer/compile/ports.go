@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -17,7 +19,7 @@ const loopback = "127.0.0.1"
 
 // ports publishes appPort and forwardPorts.
 func (c *compiler) ports() {
-	if c.in.Config.Kind != KindCompose {
+	if c.in.Config.Kind != devcontainer.KindCompose {
 		for _, spec := range c.in.Config.AppPort {
 			c.appPort(spec)
 		}
@@ -37,7 +39,8 @@ func (c *compiler) appPort(spec string) {
 	for _, entry := range entries {
 		owner, ok := c.owner(c.Service.Name)
 		if !ok {
-			c.find(finding.Info, fmt.Sprintf("appPort %s has no effect with network_mode: %s", spec, c.service(owner).NetworkMode), "")
+			mode := c.service(owner).NetworkMode
+			c.find(finding.Info, fmt.Sprintf("appPort %s has no effect with network_mode: %s", spec, mode), "")
 			continue
 		}
 		if !c.publishes(owner, entry) {
@@ -48,7 +51,7 @@ func (c *compiler) appPort(spec string) {
 }
 
 // forward publishes one entry of forwardPorts.
-func (c *compiler) forward(p ForwardPort) {
+func (c *compiler) forward(p devcontainer.ForwardPort) {
 	name := c.Service.Name
 	what := strconv.Itoa(p.Port)
 	if p.Host != "" && p.Host != "localhost" {
@@ -60,7 +63,7 @@ func (c *compiler) forward(p ForwardPort) {
 		}
 	}
 	if p.Port < 1 || p.Port > 65535 {
-		c.find(finding.Warning, fmt.Sprintf("forwardPorts %s is no port", what), "")
+		c.find(finding.Warning, fmt.Sprintf("forwardPorts %s is not a port", what), "")
 		return
 	}
 	owner, ok := c.owner(name)
@@ -70,7 +73,9 @@ func (c *compiler) forward(p ForwardPort) {
 		}
 		return
 	}
-	entry := types.ServicePortConfig{Mode: "ingress", HostIP: loopback, Target: uint32(p.Port), Published: strconv.Itoa(p.Port), Protocol: "tcp"}
+	entry := types.ServicePortConfig{
+		Mode: "ingress", HostIP: loopback, Target: uint32(p.Port), Published: strconv.Itoa(p.Port), Protocol: "tcp",
+	}
 	if !c.publishes(owner, entry) {
 		entry.Published = strconv.Itoa(c.free(p.Port))
 		c.publish(owner, entry)
@@ -78,7 +83,7 @@ func (c *compiler) forward(p ForwardPort) {
 	c.Forwards = append(c.Forwards, Forward{Service: owner, Port: p.Port, Host: strings.TrimPrefix(p.Host, "localhost")})
 }
 
-// service is a service as it is planned by now; one without a name where there is none.
+// service is a service as it is planned by now; one without a name if there is none.
 func (c *compiler) service(name string) types.ServiceConfig {
 	if name == c.Service.Name {
 		return c.Service
@@ -96,7 +101,7 @@ func (c *compiler) projectServices() types.Services {
 	return c.in.Project.AllServices()
 }
 
-// owner is the service whose network the service has; ok is false where that publishes nothing, as with the host's.
+// owner is the service whose network the service has; ok is false if that publishes nothing, as with the host's.
 func (c *compiler) owner(name string) (owner string, ok bool) {
 	seen := map[string]bool{}
 	for {
@@ -113,7 +118,7 @@ func (c *compiler) owner(name string) (owner string, ok bool) {
 	}
 }
 
-// publishes tells whether the service publishes the entry's target already.
+// publishes reports whether the service publishes the entry's target already.
 func (c *compiler) publishes(name string, entry types.ServicePortConfig) bool {
 	return slices.ContainsFunc(c.service(name).Ports, func(have types.ServicePortConfig) bool {
 		return have.Target == entry.Target && (have.Protocol == "" || have.Protocol == entry.Protocol) && have.Published != ""

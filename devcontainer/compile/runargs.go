@@ -1,13 +1,9 @@
-package devcontainer
+package compile
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"path"
 	"path/filepath"
 	"slices"
@@ -15,211 +11,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
+
 	"github.com/compose-spec/compose-go/v2/format"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/cli/cli/command"
-	dockercontainer "github.com/docker/cli/cli/command/container"
-	"github.com/docker/cli/cli/config/configfile"
-	"github.com/docker/cli/cli/streams"
 	"github.com/docker/docker/api/types/blkiodev"
 	"github.com/docker/docker/api/types/container"
 	mounttypes "github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/nat"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
 )
-
-// runFlag is what becomes of a flag of docker run.
-type runFlag struct {
-	// told is what the user is told where Compose cannot say the flag; "" where it can. level goes with it.
-	told  string
-	level finding.Level
-	// muted keeps the value from docker's own code, which would act on it; the last one is asked for with created.last.
-	muted bool
-	// path makes a relative path in the value count from the workspace.
-	path func(dir, value string) string
-}
-
-const (
-	windows = "is for Windows containers"
-	lasting = "has no effect: a dev container is created once and stays"
-)
-
-// runFlags are all flags of docker run; a test holds that none is missing. Those with an empty entry come out as fields of
-// the service.
-var runFlags = map[string]runFlag{
-	"add-host": {}, "annotation": {}, "blkio-weight": {}, "blkio-weight-device": {}, "cap-add": {}, "cap-drop": {},
-	"cgroup-parent": {}, "cgroupns": {}, "cpu-count": {}, "cpu-period": {}, "cpu-quota": {},
-	"cpu-rt-period": {}, "cpu-rt-runtime": {}, "cpu-shares": {}, "cpus": {}, "cpuset-cpus": {}, "device": {},
-	"device-cgroup-rule": {}, "device-read-bps": {}, "device-read-iops": {}, "device-write-bps": {}, "device-write-iops": {},
-	"dns": {}, "dns-opt": {}, "dns-option": {}, "dns-search": {}, "domainname": {}, "env": {}, "expose": {}, "gpus": {},
-	"group-add": {}, "health-cmd": {}, "health-interval": {}, "health-retries": {}, "health-start-interval": {},
-	"health-start-period": {}, "health-timeout": {}, "hostname": {}, "init": {}, "interactive": {}, "ip": {}, "ip6": {},
-	"ipc": {}, "isolation": {}, "label": {}, "link": {}, "link-local-ip": {}, "log-driver": {}, "log-opt": {},
-	"mac-address": {}, "memory": {}, "memory-reservation": {}, "memory-swap": {}, "memory-swappiness": {},
-	"name": {muted: true}, "net": {},
-	"net-alias": {}, "network": {}, "network-alias": {}, "no-healthcheck": {}, "oom-kill-disable": {}, "oom-score-adj": {},
-	"pid": {}, "pids-limit": {}, "platform": {}, "privileged": {}, "publish": {}, "pull": {muted: true}, "read-only": {},
-	"restart": {}, "runtime": {}, "shm-size": {}, "stop-signal": {}, "stop-timeout": {}, "storage-opt": {}, "sysctl": {},
-	"tmpfs": {}, "tty": {}, "ulimit": {}, "use-api-socket": {muted: true}, "user": {}, "userns": {}, "uts": {},
-	"volume-driver": {}, "volumes-from": {}, "workdir": {},
-
-	"env-file":     {path: whole},
-	"label-file":   {path: whole},
-	"volume":       {path: beforeColon},
-	"mount":        {path: inSource},
-	"security-opt": {path: inSeccomp},
-
-	"attach":                {told: "has no effect: a dev container runs in the background", level: finding.Info},
-	"cidfile":               {told: lasting, level: finding.Warning, muted: true},
-	"cpu-percent":           {level: finding.Warning, told: windows},
-	"cpuset-mems":           {told: "cannot be said in Compose", level: finding.Warning},
-	"detach":                {level: finding.Info, muted: true, told: "has no effect: a dev container runs in the background"},
-	"detach-keys":           {level: finding.Info, muted: true, told: "has no effect: nothing is attached"},
-	"disable-content-trust": {level: finding.Info, muted: true, told: "has no effect: Compose pulls without content trust"},
-	"entrypoint":            {level: finding.Warning, told: "has no effect: dev containers have an entrypoint of their own, which the specification puts behind runArgs"},
-	"help":                  {level: finding.Warning, muted: true, told: "is no flag for a container"},
-	"io-maxbandwidth":       {level: finding.Warning, told: windows},
-	"io-maxiops":            {level: finding.Warning, told: windows},
-	"kernel-memory":         {level: finding.Warning, told: "is no longer known to Docker Engine"},
-	"publish-all":           {level: finding.Warning, told: "cannot be said in Compose: name the ports in forwardPorts"},
-	"quiet":                 {level: finding.Info, muted: true, told: lasting},
-	"rm":                    {level: finding.Warning, muted: true, told: "is left out: the container stays until docker loom down"},
-	"sig-proxy":             {level: finding.Info, muted: true, told: "has no effect: nothing is attached"},
-}
-
-func whole(dir, value string) string { return absolute(dir, value) }
-
-// beforeColon is for SOURCE:TARGET[:OPTIONS], where docker takes a source that begins with a dot for a path.
-func beforeColon(dir, value string) string {
-	source, rest, ok := strings.Cut(value, ":")
-	if !ok || !strings.HasPrefix(source, ".") {
-		return value
-	}
-	return absolute(dir, source) + ":" + rest
-}
-
-func inSource(dir, value string) string {
-	fields := strings.Split(value, ",")
-	for i, field := range fields {
-		key, source, _ := strings.Cut(field, "=")
-		if (key == "source" || key == "src") && strings.HasPrefix(source, ".") {
-			fields[i] = key + "=" + absolute(dir, source)
-		}
-	}
-	return strings.Join(fields, ",")
-}
-
-func inSeccomp(dir, value string) string {
-	file, ok := strings.CutPrefix(value, "seccomp=")
-	if !ok || file == "unconfined" || file == "builtin" || strings.HasPrefix(file, "{") {
-		return value
-	}
-	return "seccomp=" + absolute(dir, file)
-}
-
-// spyFlag stands before a flag of docker's, remembers what it was set to, and passes it on unless it is muted.
-type spyFlag struct {
-	pflag.Value
-	is     runFlag
-	dir    string
-	values []string
-}
-
-func (f *spyFlag) Set(s string) error {
-	if f.is.path != nil {
-		s = f.is.path(f.dir, s)
-	}
-	f.values = append(f.values, s)
-	if f.is.muted {
-		return nil
-	}
-	return f.Value.Set(s)
-}
-
-// created is what docker run would ask of the engine.
-type created struct {
-	*container.Config
-	host     *container.HostConfig
-	networks map[string]*network.EndpointSettings
-	platform *ocispec.Platform
-	flags    map[string][]string // what each flag was set to, by name
-}
-
-// errCaptured ends docker run where it would create the container.
-var errCaptured = errors.New("captured")
-
-// runCLI is the docker CLI with a client that knows one request.
-type runCLI struct {
-	command.Cli
-	client runClient
-}
-
-func (c *runCLI) Client() client.APIClient { return &c.client }
-func (*runCLI) ConfigFile() *configfile.ConfigFile {
-	return &configfile.ConfigFile{}
-}
-func (*runCLI) ServerInfo() command.ServerInfo { return command.ServerInfo{OSType: "linux"} }
-func (*runCLI) Out() *streams.Out              { return streams.NewOut(io.Discard) }
-func (*runCLI) Err() *streams.Out              { return streams.NewOut(io.Discard) }
-
-// In is a terminal, because docker refuses --tty without one: the flag is kept for the service.
-func (*runCLI) In() *streams.In {
-	in := streams.NewIn(http.NoBody)
-	in.SetIsTerminal(true)
-	return in
-}
-
-type runClient struct {
-	client.APIClient
-	created *created
-}
-
-func (*runClient) DaemonHost() string    { return "" }
-func (*runClient) ClientVersion() string { return "1.51" }
-
-func (c *runClient) ContainerCreate(_ context.Context, config *container.Config, host *container.HostConfig, net *network.NetworkingConfig, platform *ocispec.Platform, _ string) (container.CreateResponse, error) {
-	c.created = &created{Config: config, host: host, networks: net.EndpointsConfig, platform: platform}
-	return container.CreateResponse{}, errCaptured
-}
-
-// anImage is an image that no registry is asked for: an ID.
-const anImage = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
-
-// parseRunArgs reads arguments of docker run as docker does: its own command runs up to where it would ask the engine.
-// Paths count from dir. Environment and label files are read, and variables without a value taken from the process.
-func parseRunArgs(args []string, dir string) (*created, error) {
-	cli := &runCLI{}
-	cmd := dockercontainer.NewRunCommand(cli) //nolint:staticcheck // deprecated for importers, but the only parser there is
-	flags := cmd.Flags()
-	spies := map[string]*spyFlag{}
-	flags.VisitAll(func(f *pflag.Flag) {
-		spies[f.Name] = &spyFlag{Value: f.Value, is: runFlags[f.Name], dir: dir}
-		f.Value = spies[f.Name]
-	})
-	if err := flags.Parse(append(slices.Clone(args), anImage)); err != nil {
-		return nil, err
-	}
-	switch rest := flags.Args(); {
-	case len(rest) == 0:
-		return nil, fmt.Errorf("%s needs a value", args[len(args)-1])
-	case rest[0] != anImage:
-		return nil, fmt.Errorf("%q is neither a flag nor the value of one", rest[0])
-	}
-	cmd.SetContext(context.Background())
-	if err := cmd.RunE(cmd, flags.Args()); cli.client.created == nil {
-		return nil, cmp.Or(err, errors.New("docker run does not create a container"))
-	}
-	c := cli.client.created
-	c.flags = map[string][]string{}
-	flags.Visit(func(f *pflag.Flag) { c.flags[f.Name] = spies[f.Name].values })
-	return c, nil
-}
 
 // runArgs says in Compose's words what runArgs asks of docker run, over what the service has already.
 func (c *compiler) runArgs() error {
@@ -249,16 +53,6 @@ func (c *compiler) unsaid(flag, value string) {
 	c.find(finding.Warning, fmt.Sprintf("runArgs: --%s %s cannot be said in Compose", flag, value), "")
 }
 
-func (r *created) set(flag string) bool { return len(r.flags[flag]) > 0 }
-
-// last is the value of a flag that was not passed on to docker.
-func (r *created) last(flag string) string {
-	if !r.set(flag) {
-		return ""
-	}
-	return r.flags[flag][len(r.flags[flag])-1]
-}
-
 func (c *compiler) runProcess(r *created) {
 	s := &c.Service
 	s.User = cmp.Or(r.User, s.User)
@@ -280,7 +74,9 @@ func (c *compiler) runProcess(r *created) {
 		}
 	}
 	for name, value := range r.Labels {
-		if !slices.Contains([]string{LabelLocalFolder, LabelConfigFile, LabelMetadata}, name) {
+		switch name {
+		case devcontainer.LabelLocalFolder, devcontainer.LabelConfigFile, devcontainer.LabelMetadata:
+		default:
 			s.Labels[name] = value
 		}
 	}
@@ -342,7 +138,8 @@ func healthcheck(h *container.HealthConfig) *types.HealthCheckConfig {
 func (c *compiler) runResources(r *created) {
 	s, h := &c.Service, r.host
 	s.CPUCount = h.CPUCount
-	s.CPUPeriod, s.CPUQuota, s.CPURTPeriod, s.CPURTRuntime = h.CPUPeriod, h.CPUQuota, h.CPURealtimePeriod, h.CPURealtimeRuntime
+	s.CPUPeriod, s.CPUQuota = h.CPUPeriod, h.CPUQuota
+	s.CPURTPeriod, s.CPURTRuntime = h.CPURealtimePeriod, h.CPURealtimeRuntime
 	s.CPUShares, s.CPUSet, s.CPUS = h.CPUShares, h.CpusetCpus, float32(h.NanoCPUs)/1e9
 	s.MemLimit, s.MemReservation = types.UnitBytes(h.Memory), types.UnitBytes(h.MemoryReservation)
 	if h.MemorySwap < 0 {
@@ -372,7 +169,9 @@ func (c *compiler) runResources(r *created) {
 	}
 	c.runBlkio(r)
 	for _, d := range h.Devices {
-		s.Devices = append(s.Devices, types.DeviceMapping{Source: d.PathOnHost, Target: d.PathInContainer, Permissions: d.CgroupPermissions})
+		s.Devices = append(s.Devices, types.DeviceMapping{
+			Source: d.PathOnHost, Target: d.PathInContainer, Permissions: d.CgroupPermissions,
+		})
 	}
 	s.DeviceCgroupRules = h.DeviceCgroupRules
 	for _, d := range h.DeviceRequests {
@@ -412,7 +211,10 @@ func (c *compiler) runBlkio(r *created) {
 	}
 	b.DeviceReadBps, b.DeviceWriteBps = throttle(h.BlkioDeviceReadBps), throttle(h.BlkioDeviceWriteBps)
 	b.DeviceReadIOps, b.DeviceWriteIOps = throttle(h.BlkioDeviceReadIOps), throttle(h.BlkioDeviceWriteIOps)
-	for _, flag := range []string{"blkio-weight", "blkio-weight-device", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops"} {
+	for _, flag := range []string{
+		"blkio-weight", "blkio-weight-device",
+		"device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops",
+	} {
 		if r.set(flag) {
 			c.Service.BlkioConfig = &b
 		}
@@ -454,7 +256,8 @@ func (c *compiler) runNetwork(r *created) {
 	for _, p := range slices.SortedFunc(maps.Keys(h.PortBindings), comparePorts) {
 		for _, b := range h.PortBindings[p] {
 			s.Ports = append(s.Ports, types.ServicePortConfig{
-				Mode: "ingress", HostIP: b.HostIP, Target: uint32(p.Int()), Published: b.HostPort, Protocol: strings.ToLower(p.Proto()),
+				Mode: "ingress", HostIP: b.HostIP, Target: uint32(p.Int()),
+				Published: b.HostPort, Protocol: strings.ToLower(p.Proto()),
 			})
 		}
 	}
@@ -524,7 +327,7 @@ func comparePorts(a, b nat.Port) int {
 	return cmp.Or(cmp.Compare(a.Int(), b.Int()), cmp.Compare(a.Proto(), b.Proto()))
 }
 
-// endpoint is nil where nothing is said.
+// endpoint is nil if nothing is said.
 func endpoint(e *network.EndpointSettings) *types.ServiceNetworkConfig {
 	if e == nil {
 		return nil
@@ -536,7 +339,8 @@ func endpoint(e *network.EndpointSettings) *types.ServiceNetworkConfig {
 	if i := e.IPAMConfig; i != nil {
 		out.Ipv4Address, out.Ipv6Address, out.LinkLocalIPs = i.IPv4Address, i.IPv6Address, filled(i.LinkLocalIPs)
 	}
-	if out.Aliases == nil && out.GatewayPriority == 0 && out.MacAddress == "" && out.DriverOpts == nil && e.IPAMConfig == nil {
+	if out.Aliases == nil && out.GatewayPriority == 0 && out.MacAddress == "" &&
+		out.DriverOpts == nil && e.IPAMConfig == nil {
 		return nil
 	}
 	return &out
@@ -577,7 +381,7 @@ func (c *compiler) runMounts(r *created) error {
 	}
 	for _, m := range h.Mounts {
 		if m.Type == mounttypes.TypeBind && !filepath.IsAbs(m.Source) {
-			return fmt.Errorf("runArgs: --mount: source %s is no absolute path", m.Source)
+			return fmt.Errorf("runArgs: --mount: source %s is not an absolute path", m.Source)
 		}
 		v, err := c.convertMount(m, false)
 		if err != nil {

@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
+
 	"github.com/compose-spec/compose-go/v2/types"
 	"gotest.tools/v3/assert"
 
@@ -14,16 +16,16 @@ import (
 )
 
 // dev is a dev container of the kind at /src/shop.
-func dev(kind Kind) Input {
-	c := &Config{Kind: kind, Path: "/src/shop/.devcontainer/devcontainer.json", Workspace: "/src/shop"}
-	in := Input{Config: c, Merged: &Merged{}, Git: Git{Root: "/src/shop"}, BaseTag: "shop-base"}
+func dev(kind devcontainer.Kind) Input {
+	c := &devcontainer.Config{Kind: kind, Path: "/src/shop/.devcontainer/devcontainer.json", Workspace: "/src/shop"}
+	in := Input{Config: c, Merged: &devcontainer.Merged{}, Git: Git{Root: "/src/shop"}, BaseTag: "shop-base"}
 	switch kind {
-	case KindImage:
+	case devcontainer.KindImage:
 		c.Image = "alpine"
-	case KindDockerfile:
-		c.Build = &Build{Dockerfile: "Dockerfile"}
-	case KindCompose:
-		c.Compose = &Compose{Service: "app"}
+	case devcontainer.KindDockerfile:
+		c.Build = &devcontainer.Build{Dockerfile: "Dockerfile"}
+	case devcontainer.KindCompose:
+		c.Compose = &devcontainer.Compose{Service: "app"}
 		in.Project = &types.Project{Name: "shop", Services: types.Services{
 			"app": {Name: "app", Image: "alpine", Volumes: []types.ServiceVolumeConfig{{Type: "bind", Source: "/src/shop", Target: "/work"}}},
 			"db":  {Name: "db", Image: "postgres"},
@@ -58,28 +60,28 @@ func text(t *testing.T, v any) string {
 func TestTheEntrypointKeepsTheOriginalOneWhereItIsNotOverridden(t *testing.T) {
 	t.Parallel()
 	yes, no := true, false
-	image := ImageInfo{Entrypoint: []string{"/e"}, Cmd: []string{"c"}}
+	image := devcontainer.ImageInfo{Entrypoint: []string{"/e"}, Cmd: []string{"c"}}
 	for _, c := range []struct {
 		name                string
-		kind                Kind
+		kind                devcontainer.Kind
 		override            *bool
 		entrypoint, command types.ShellCommand
 		wrapped, is         types.ShellCommand
 	}{
-		{name: "image", kind: KindImage},
-		{name: "image, not overridden", kind: KindImage, override: &no, wrapped: []string{"/e"}, is: []string{"c"}},
-		{name: "compose", kind: KindCompose, wrapped: []string{"/e"}, is: []string{"c"}},
-		{name: "compose, overridden", kind: KindCompose, override: &yes, entrypoint: []string{"/s"}, command: []string{"x"}},
-		{name: "its command", kind: KindCompose, command: []string{"x", "$y"}, wrapped: []string{"/e"}, is: []string{"x", "$y"}},
-		{name: "its entrypoint", kind: KindCompose, entrypoint: []string{"/s", "t"}, wrapped: []string{"/s", "t"}},
-		{name: "both", kind: KindCompose, entrypoint: []string{"/s"}, command: []string{"x"}, wrapped: []string{"/s"}, is: []string{"x"}},
-		{name: "its empty entrypoint", kind: KindCompose, entrypoint: []string{}, command: []string{"x"}, is: []string{"x"}},
-		{name: "its empty command", kind: KindCompose, command: []string{}, wrapped: []string{"/e"}},
+		{name: "image", kind: devcontainer.KindImage},
+		{name: "image, not overridden", kind: devcontainer.KindImage, override: &no, wrapped: []string{"/e"}, is: []string{"c"}},
+		{name: "compose", kind: devcontainer.KindCompose, wrapped: []string{"/e"}, is: []string{"c"}},
+		{name: "compose, overridden", kind: devcontainer.KindCompose, override: &yes, entrypoint: []string{"/s"}, command: []string{"x"}},
+		{name: "its command", kind: devcontainer.KindCompose, command: []string{"x", "$y"}, wrapped: []string{"/e"}, is: []string{"x", "$y"}},
+		{name: "its entrypoint", kind: devcontainer.KindCompose, entrypoint: []string{"/s", "t"}, wrapped: []string{"/s", "t"}},
+		{name: "both", kind: devcontainer.KindCompose, entrypoint: []string{"/s"}, command: []string{"x"}, wrapped: []string{"/s"}, is: []string{"x"}},
+		{name: "its empty entrypoint", kind: devcontainer.KindCompose, entrypoint: []string{}, command: []string{"x"}, is: []string{"x"}},
+		{name: "its empty command", kind: devcontainer.KindCompose, command: []string{}, wrapped: []string{"/e"}},
 	} {
 		in := dev(c.kind)
 		in.Image, in.Merged.OverrideCommand = image, c.override
 		in.Merged.Entrypoints = []string{"/start one", "/start two"}
-		if c.kind == KindCompose {
+		if c.kind == devcontainer.KindCompose {
 			s := in.Project.Services["app"]
 			s.Entrypoint, s.Command = c.entrypoint, c.command
 			in.Project.Services["app"] = s
@@ -109,7 +111,7 @@ func TestTheWorkspaceIsMountedAsTheSpecificationSays(t *testing.T) {
 		{git: "/src/shop", mount: &none, opens: "/workspaces/shop"},
 		{git: "/src/shop", mount: &own, folder: "/w/shop", source: "/src:/w:ro", opens: "/w/shop"},
 	} {
-		in := dev(KindImage)
+		in := dev(devcontainer.KindImage)
 		in.Git.Root, in.Config.WorkspaceFolder, in.Config.WorkspaceMount = c.git, c.folder, c.mount
 		done, findings := compile(t, in)
 		var mounts []string
@@ -120,14 +122,14 @@ func TestTheWorkspaceIsMountedAsTheSpecificationSays(t *testing.T) {
 		assert.Equal(t, done.WorkspaceFolder, c.opens)
 		assert.Equal(t, len(findings), 0)
 	}
-	done, _ := compile(t, dev(KindCompose))
+	done, _ := compile(t, dev(devcontainer.KindCompose))
 	assert.Equal(t, done.WorkspaceFolder, "/")
 	assert.Equal(t, len(done.Service.Volumes), 1)
 }
 
 func TestMountsKeepWhatTheySay(t *testing.T) {
 	t.Parallel()
-	mounts := []Mount{
+	mounts := []devcontainer.Mount{
 		{Type: "bind", Source: "/home/me/.ssh", Target: "/root/.ssh", ReadOnly: true},
 		{Type: "volume", Source: "cache", Target: "/cache", Options: []string{"volume-nocopy"}},
 		{Type: "volume", Source: "vscode", Target: "/vscode", External: true},
@@ -135,15 +137,15 @@ func TestMountsKeepWhatTheySay(t *testing.T) {
 		{Type: "volume", Source: "data", Target: "/d,1"},
 	}
 	for _, c := range []struct {
-		kind    Kind
+		kind    devcontainer.Kind
 		volumes string
 	}{
-		{KindImage, `{"cache":{"name":"cache","ipam":{}},"data":{"name":"data"},"vscode":{"name":"vscode","external":true}}`},
-		{KindCompose, `{"cache":{"name":"shop_cache"},"vscode":{"name":"vscode","external":true}}`},
+		{devcontainer.KindImage, `{"cache":{"name":"cache","ipam":{}},"data":{"name":"data"},"vscode":{"name":"vscode","external":true}}`},
+		{devcontainer.KindCompose, `{"cache":{"name":"shop_cache"},"vscode":{"name":"vscode","external":true}}`},
 	} {
 		in := dev(c.kind)
 		in.Merged.Mounts = mounts
-		if c.kind == KindCompose {
+		if c.kind == devcontainer.KindCompose {
 			in.Project.Volumes = types.Volumes{"data": {Name: "shop_data"}}
 		}
 		done, _, err := Compile(in)
@@ -159,12 +161,12 @@ tmpfs :/tmp:rw
 volume data:/d,1:rw`)
 		assert.Equal(t, text(t, done.Volumes), strings.ReplaceAll(c.volumes, `,"ipam":{}`, ""))
 	}
-	for want, m := range map[string]Mount{
+	for want, m := range map[string]devcontainer.Mount{
 		"invalid mount":            {Type: "bind", Source: "/a", Target: "/b", Options: []string{"readonly=perhaps"}},
 		"unexpected key 'sourced'": {Type: "bind", Target: "/b", Options: []string{"sourced=x"}},
 	} {
-		in := dev(KindImage)
-		in.Merged.Mounts = []Mount{m}
+		in := dev(devcontainer.KindImage)
+		in.Merged.Mounts = []devcontainer.Mount{m}
 		_, _, err := Compile(in)
 		assert.ErrorContains(t, err, strings.TrimPrefix(want, "invalid mount"))
 	}
@@ -174,40 +176,40 @@ func TestGitWorksInsideALinkedWorkTree(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		kind    Kind
+		kind    devcontainer.Kind
 		git     Git
 		volumes []types.ServiceVolumeConfig
 		bind    string
 		safe    string
 		says    string
 	}{
-		{name: "a main work tree", kind: KindImage, git: Git{Root: "/src/shop"}},
+		{name: "a main work tree", kind: devcontainer.KindImage, git: Git{Root: "/src/shop"}},
 		{
-			name: "linked", kind: KindImage, git: Git{Root: "/src/shop", Common: "/repos/shop/.git", Pointer: "/repos/shop/.git/worktrees/x"},
+			name: "linked", kind: devcontainer.KindImage, git: Git{Root: "/src/shop", Common: "/repos/shop/.git", Pointer: "/repos/shop/.git/worktrees/x"},
 			bind: "/repos/shop/.git:/repos/shop/.git:rw", safe: "/workspaces/shop",
 		},
 		{
-			name: "linked by a relative path", kind: KindImage, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "../main/.git/worktrees/x"},
+			name: "linked by a relative path", kind: devcontainer.KindImage, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "../main/.git/worktrees/x"},
 			bind: "/src/main/.git:/workspaces/main/.git:rw", safe: "/workspaces/shop",
 		},
 		{
-			name: "compose", kind: KindCompose, git: Git{Root: "/src/shop", Common: "/repos/shop/.git", Pointer: "/repos/shop/.git/worktrees/x"},
+			name: "compose", kind: devcontainer.KindCompose, git: Git{Root: "/src/shop", Common: "/repos/shop/.git", Pointer: "/repos/shop/.git/worktrees/x"},
 			bind: "/repos/shop/.git:/repos/shop/.git:rw", safe: "/work",
 		},
 		{
-			name: "compose, relative", kind: KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "../main/.git/worktrees/x"},
+			name: "compose, relative", kind: devcontainer.KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "../main/.git/worktrees/x"},
 			bind: "/src/main/.git:/main/.git:rw", safe: "/work",
 		},
 		{
-			name: "covered by a mount", kind: KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "/src/main/.git/worktrees/x"},
+			name: "covered by a mount", kind: devcontainer.KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "/src/main/.git/worktrees/x"},
 			volumes: []types.ServiceVolumeConfig{{Type: "bind", Source: "/src", Target: "/src"}}, safe: "/src/shop",
 		},
 		{
-			name: "the work tree is not mounted", kind: KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "/src/main/.git/worktrees/x"},
+			name: "the work tree is not mounted", kind: devcontainer.KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "/src/main/.git/worktrees/x"},
 			volumes: []types.ServiceVolumeConfig{{Type: "bind", Source: "/src/shop/web", Target: "/web"}},
 		},
 		{
-			name: "something else is there", kind: KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "/src/main/.git/worktrees/x"},
+			name: "something else is there", kind: devcontainer.KindCompose, git: Git{Root: "/src/shop", Common: "/src/main/.git", Pointer: "/src/main/.git/worktrees/x"},
 			volumes: []types.ServiceVolumeConfig{{Type: "bind", Source: "/src/shop", Target: "/work"}, {Type: "volume", Source: "g", Target: "/src/main/.git"}},
 			says:    "warning: git does not work inside: something else is mounted at /src/main/.git, where the work tree's .git points to",
 		},
@@ -243,7 +245,7 @@ func TestGitWorksInsideALinkedWorkTree(t *testing.T) {
 
 func TestGitConfigurationOfTheContainerIsKept(t *testing.T) {
 	t.Parallel()
-	in := dev(KindImage)
+	in := dev(devcontainer.KindImage)
 	in.Git = Git{Root: "/src/shop", Common: "/m/.git", Pointer: "/m/.git/worktrees/x"}
 	in.Image.Env = []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=a.b", "GIT_CONFIG_VALUE_0=c"}
 	done, _ := compile(t, in)
@@ -256,13 +258,13 @@ func TestGitConfigurationOfTheContainerIsKept(t *testing.T) {
 
 func TestForwardedPortsArePublishedOnce(t *testing.T) {
 	t.Parallel()
-	in := dev(KindCompose)
+	in := dev(devcontainer.KindCompose)
 	services := in.Project.Services
 	services["db"] = types.ServiceConfig{Name: "db", Image: "postgres", Ports: []types.ServicePortConfig{{Mode: "ingress", Target: 5432, Published: "5432", Protocol: "tcp"}}}
 	services["cache"] = types.ServiceConfig{Name: "cache", Image: "redis"}
 	services["host"] = types.ServiceConfig{Name: "host", Image: "x", NetworkMode: "host"}
 	services["none"] = types.ServiceConfig{Name: "none", Image: "x", NetworkMode: "none"}
-	in.Merged.ForwardPorts = []ForwardPort{{Port: 3000}, {Port: 3000}, {Host: "db", Port: 5432}, {Port: 5432}, {Host: "cache", Port: 6379}, {Host: "nobody", Port: 1}, {Host: "host", Port: 1}, {Host: "none", Port: 7}}
+	in.Merged.ForwardPorts = []devcontainer.ForwardPort{{Port: 3000}, {Port: 3000}, {Host: "db", Port: 5432}, {Port: 5432}, {Host: "cache", Port: 6379}, {Host: "nobody", Port: 1}, {Host: "host", Port: 1}, {Host: "none", Port: 7}}
 	done, findings := compile(t, in)
 	assert.Equal(t, portsOf(done.Service), "127.0.0.1:3000:3000 127.0.0.1:5433:5432")
 	assert.Equal(t, portsOf(done.Others["cache"]), "127.0.0.1:6379:6379")
@@ -274,12 +276,12 @@ func TestForwardedPortsArePublishedOnce(t *testing.T) {
 
 func TestPortsOfASharedNetworkArePublishedOnItsOwner(t *testing.T) {
 	t.Parallel()
-	in := dev(KindCompose)
+	in := dev(devcontainer.KindCompose)
 	s := in.Project.Services["app"]
 	s.NetworkMode = "service:db"
 	s.DependsOn = types.DependsOnConfig{"db": {Condition: "service_started", Restart: true, Required: true}}
 	in.Project.Services["app"] = s
-	in.Merged.ForwardPorts = []ForwardPort{{Port: 5000}, {Port: 5432}, {Host: "db", Port: 5432}}
+	in.Merged.ForwardPorts = []devcontainer.ForwardPort{{Port: 5000}, {Port: 5432}, {Host: "db", Port: 5432}}
 	done, findings, err := Compile(in)
 	assert.NilError(t, err)
 	assert.Equal(t, len(done.Service.Ports), 0)
@@ -298,24 +300,24 @@ func portsOf(s types.ServiceConfig) string {
 
 func TestAppPortIsPublishedAsDockerRunDoes(t *testing.T) {
 	t.Parallel()
-	in := dev(KindImage)
+	in := dev(devcontainer.KindImage)
 	in.Config.AppPort = []string{"127.0.0.1:3000:3000", "8080:80", "9000"}
-	in.Merged.ForwardPorts = []ForwardPort{{Port: 80}, {Port: 8080}}
+	in.Merged.ForwardPorts = []devcontainer.ForwardPort{{Port: 80}, {Port: 8080}}
 	done, _ := compile(t, in)
 	assert.Equal(t, portsOf(done.Service), "127.0.0.1:3000:3000 :8080:80 ::9000 127.0.0.1:8081:8080")
 }
 
 func TestWhatTheMachineLacksIsTold(t *testing.T) {
 	t.Parallel()
-	in := dev(KindImage)
-	in.Merged.HostRequirements = &HostRequirements{CPUs: 8, Memory: 16 << 30, Storage: 1 << 40, GPU: &GPU{}}
+	in := dev(devcontainer.KindImage)
+	in.Merged.HostRequirements = &devcontainer.HostRequirements{CPUs: 8, Memory: 16 << 30, Storage: 1 << 40, GPU: &devcontainer.GPU{}}
 	in.Host = Host{CPUs: 2, Memory: 4 << 30}
 	done, findings := compile(t, in)
 	assert.Equal(t, messages(findings), "warning: hostRequirements: a GPU is wanted, the engine has none\n"+
 		"warning: hostRequirements: 8 CPUs are wanted, the engine has 2\n"+
 		"warning: hostRequirements: memory of 16GiB is wanted, the engine has 4GiB")
 	assert.Equal(t, len(done.Service.Gpus), 0)
-	in.Merged.HostRequirements = &HostRequirements{CPUs: 2, Memory: 4 << 30, GPU: &GPU{Optional: true}}
+	in.Merged.HostRequirements = &devcontainer.HostRequirements{CPUs: 2, Memory: 4 << 30, GPU: &devcontainer.GPU{Optional: true}}
 	done, findings = compile(t, in)
 	assert.Equal(t, messages(findings), "")
 	assert.Equal(t, len(done.Service.Gpus), 0)
@@ -345,7 +347,7 @@ func TestTheUserIsGivenTheHostsIDsWhereThatIsWanted(t *testing.T) {
 		"runArgs say root":   {func(in *Input) { in.Image.User = "node"; in.Config.RunArgs = []string{"-u", "root"} }, false},
 		"runArgs say a user": {func(in *Input) { in.Config.RunArgs = []string{"--user=node"} }, true},
 	} {
-		for _, kind := range []Kind{KindImage, KindDockerfile} {
+		for _, kind := range []devcontainer.Kind{devcontainer.KindImage, devcontainer.KindDockerfile} {
 			in := dev(kind)
 			in.Host = Host{OS: "linux", UID: 1234, GID: 1235}
 			c.change(&in)
@@ -355,9 +357,9 @@ func TestTheUserIsGivenTheHostsIDsWhereThatIsWanted(t *testing.T) {
 				assert.Assert(t, done.Base == nil)
 				continue
 			}
-			want := map[Kind]string{KindImage: "alpine", KindDockerfile: "shop-base"}[kind]
+			want := map[devcontainer.Kind]string{devcontainer.KindImage: "alpine", devcontainer.KindDockerfile: "shop-base"}[kind]
 			assert.Equal(t, done.Base.Image, want)
-			assert.Equal(t, done.Base.Build != nil, kind == KindDockerfile)
+			assert.Equal(t, done.Base.Build != nil, kind == devcontainer.KindDockerfile)
 			assert.Equal(t, *done.Service.Build.Args["BASE_IMAGE"], want)
 			assert.Equal(t, *done.Service.Build.Args["REMOTE_USER"], "node")
 			assert.Equal(t, *done.Service.Build.Args["NEW_UID"], "1234")
@@ -370,7 +372,7 @@ func TestTheUserIsGivenTheHostsIDsWhereThatIsWanted(t *testing.T) {
 
 func TestTheComposeServiceIsExtendedAndNothingElse(t *testing.T) {
 	t.Parallel()
-	in := dev(KindCompose)
+	in := dev(devcontainer.KindCompose)
 	in.Config.RunArgs, in.Config.AppPort = []string{"--privileged"}, []string{"80"}
 	before := text(t, in.Project.Services)
 	in.Merged.Privileged, in.Merged.CapAdd = true, []string{"SYS_PTRACE"}
@@ -380,8 +382,8 @@ func TestTheComposeServiceIsExtendedAndNothingElse(t *testing.T) {
 	assert.DeepEqual(t, done.RunServices, []string{"db", "app"})
 	assert.Equal(t, messages(findings), "warning: runArgs has no effect together with dockerComposeFile\nwarning: appPort has no effect together with dockerComposeFile")
 	assert.Equal(t, len(done.Service.Ports), 0)
-	assert.Equal(t, done.Service.Labels[LabelMetadata], "[]")
-	assert.Equal(t, done.Service.Labels[LabelConfigFile], in.Config.Path)
+	assert.Equal(t, done.Service.Labels[devcontainer.LabelMetadata], "[]")
+	assert.Equal(t, done.Service.Labels[devcontainer.LabelConfigFile], in.Config.Path)
 
 	in.Config.Compose.Service = "web"
 	_, _, err := Compile(in)
@@ -390,8 +392,8 @@ func TestTheComposeServiceIsExtendedAndNothingElse(t *testing.T) {
 
 func TestBuildSaysAllOfTheFile(t *testing.T) {
 	t.Parallel()
-	in := dev(KindDockerfile)
-	in.Config.Build = &Build{
+	in := dev(devcontainer.KindDockerfile)
+	in.Config.Build = &devcontainer.Build{
 		Dockerfile: "docker/Dockerfile", Context: "..", Args: map[string]string{"A": "$a"}, Target: "dev", CacheFrom: []string{"cache:1"},
 		Options: []string{
 			"--add-host=a:1.2.3.4", "--network", "host", "--platform=linux/amd64", "--build-arg", "B=b", "--no-cache", "--pull=false",
@@ -407,7 +409,7 @@ func TestBuildSaysAllOfTheFile(t *testing.T) {
 warning: build.options: --secret is not taken over: a dev container's image is built by Compose
 warning: build.options: --tag is not taken over: a dev container's image is built by Compose`)
 
-	in.Config.Build = &Build{Dockerfile: "Dockerfile"}
+	in.Config.Build = &devcontainer.Build{Dockerfile: "Dockerfile"}
 	done, _ = compile(t, in)
 	assert.Equal(t, done.Service.Build.Context, filepath.FromSlash("/src/shop/.devcontainer"))
 	assert.Equal(t, done.Service.Build.Dockerfile, "Dockerfile")

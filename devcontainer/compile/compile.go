@@ -1,4 +1,7 @@
-package devcontainer
+// Package compile makes a dev container a service of a Compose project: the second half of what the reference CLI does
+// with a devcontainer.json that was read and merged (containers.dev, "Dev Container metadata reference" and
+// "Lifecycle"). It does not ask the engine, and reads only the files that runArgs names (--env-file, --label-file).
+package compile
 
 import (
 	"cmp"
@@ -8,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
+
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
@@ -16,17 +21,17 @@ import (
 // Input is all that Compile has to know. It asks nobody.
 type Input struct {
 	// Config is the devcontainer.json with its variables replaced, but those of the container.
-	Config *Config
+	Config *devcontainer.Config
 	// Merged is Config together with the metadata of image and features, with the same variables replaced.
-	Merged *Merged
+	Merged *devcontainer.Merged
 	// Label is the value of the metadata label: all entries, no variable replaced. "" is an empty list.
 	Label string
 	// Image is what the dev container's own image tells, without any step on top of it.
-	Image ImageInfo
+	Image devcontainer.ImageInfo
 	// Installed is the image that has the features on top of the dev container's own, with what Image tells; "" without
 	// features.
 	Installed string
-	// BaseTag is the tag under which the image is built where a step (UID update) goes on top of a build.
+	// BaseTag is the tag under which the image is built if a step (UID update) goes on top of a build.
 	BaseTag string
 	// Project is the Compose project that the dev container is in: of KindCompose the user's as loaded; of the other kinds
 	// one that it joins, or none. It is not changed.
@@ -70,13 +75,13 @@ type Compiled struct {
 	Volumes types.Volumes
 	// Networks are those that runArgs names; they are not of the project, and so external.
 	Networks types.Networks
-	// Base makes the image that a step of ours builds on, under its own tag or Input.BaseTag; nil where there is no such
+	// Base makes the image that a step of ours builds on, under its own tag or Input.BaseTag; nil if there is no such
 	// step. It has to be pulled or built before Service is.
 	Base *types.ServiceConfig
-	// UID is the step that gives the remote user the host user's ids; Service.Build has it where it is needed.
+	// UID is the step that gives the remote user the host user's ids; Service.Build has it if it is needed.
 	UID UIDStep
 	// Merged is Input's.
-	Merged *Merged
+	Merged *devcontainer.Merged
 	// Label is the metadata label as the container has it.
 	Label string
 	// ContainerUser is who the container runs as, RemoteUser who hooks, shells and editors run as.
@@ -105,13 +110,16 @@ type compiler struct {
 	findings []finding.Finding
 }
 
-// Compile plans the dev container. The findings tell what Compose cannot say, and where the machine has less than wanted.
-// It changes nothing of its input.
+// Compile plans the dev container. The findings name what Compose cannot express, and what the machine has less of than
+// hostRequirements want. Compile changes nothing of its input.
 func Compile(in Input) (*Compiled, []finding.Finding, error) {
 	c := &compiler{in: in}
-	c.Compiled = Compiled{Merged: in.Merged, Label: cmp.Or(in.Label, "[]"), Volumes: types.Volumes{}, Networks: types.Networks{}, Others: types.Services{}}
+	c.Compiled = Compiled{
+		Merged: in.Merged, Label: cmp.Or(in.Label, "[]"),
+		Volumes: types.Volumes{}, Networks: types.Networks{}, Others: types.Services{},
+	}
 	var err error
-	if in.Config.Kind == KindCompose {
+	if in.Config.Kind == devcontainer.KindCompose {
 		err = c.compose()
 	} else {
 		err = c.image()
@@ -134,7 +142,9 @@ func Compile(in Input) (*Compiled, []finding.Finding, error) {
 }
 
 func (c *compiler) find(level finding.Level, message, remedy string) {
-	c.findings = append(c.findings, finding.Finding{Level: level, Subject: "file " + c.file(), Message: message, Remedy: remedy})
+	c.findings = append(c.findings, finding.Finding{
+		Level: level, Subject: "file " + c.file(), Message: message, Remedy: remedy,
+	})
 }
 
 // file is the devcontainer.json as the user knows it.
@@ -143,6 +153,16 @@ func (c *compiler) file() string {
 		return filepath.ToSlash(rel)
 	}
 	return c.in.Config.Path
+}
+
+// union appends what is new to it.
+func union(all, more []string) []string {
+	for _, v := range more {
+		if !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 // common puts on the service what both kinds have alike.
@@ -167,7 +187,7 @@ func (c *compiler) common() error {
 		s.Labels = types.Labels{}
 	}
 	maps.Copy(s.Labels, c.in.Config.IDLabels())
-	s.Labels[LabelMetadata] = c.Label
+	s.Labels[devcontainer.LabelMetadata] = c.Label
 	for _, mount := range m.Mounts {
 		v, err := c.parseMount(mount.String())
 		if err != nil {

@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 )
 
 // UIDStep is a build on top of the dev container's image that gives the remote user the ids of the user on the host, so
-// that both may write the work tree.
+// that both may write the work tree (devcontainer.json reference, "updateRemoteUserUID").
 type UIDStep struct {
 	// Needed says that the step has to be made.
 	Needed bool
@@ -20,8 +20,9 @@ type UIDStep struct {
 	Args       map[string]string
 }
 
-// idScript changes the ids of REMOTE_USER in /etc/passwd and /etc/group, and the owner of its home. It leaves all as it is
-// where another user has the uid, and keeps the group where another group has the gid. Only the shell and chown are needed.
+// idScript changes the ids of REMOTE_USER in /etc/passwd and /etc/group, and the owner of its home. It leaves all as
+// it is where another user has the uid, and keeps the group where another group has the gid. Only the shell and chown
+// are needed.
 const idScript = `uid= gid= home= other= group=
 while IFS= read -r line || [ -n "$line" ]; do
   name=${line%%:*} rest=${line#*:*:} id=${rest%%:*}
@@ -62,8 +63,8 @@ var uidDockerfile = func() string {
 	if err := enc.Encode([]string{"/bin/sh", "-c", idScript}); err != nil {
 		panic(err)
 	}
-	return "ARG BASE_IMAGE=scratch\nFROM ${BASE_IMAGE}\nARG REMOTE_USER\nARG NEW_UID\nARG NEW_GID\nUSER root\nRUN " + run.String() +
-		"ARG IMAGE_USER\nUSER ${IMAGE_USER}\n"
+	return "ARG BASE_IMAGE=scratch\nFROM ${BASE_IMAGE}\nARG REMOTE_USER\nARG NEW_UID\nARG NEW_GID\nUSER root\n" +
+		"RUN " + run.String() + "ARG IMAGE_USER\nUSER ${IMAGE_USER}\n"
 }()
 
 // uid plans the step, and makes the service build it.
@@ -75,12 +76,16 @@ func (c *compiler) uid() {
 	if !wanted || c.in.Host.OS != "linux" || c.in.Host.UID == 0 || user == "root" || numeric == nil {
 		return
 	}
-	base := types.ServiceConfig{Name: c.Service.Name, Image: c.Service.Image, Build: c.Service.Build, Platform: c.Service.Platform, PullPolicy: c.Service.PullPolicy}
+	base := types.ServiceConfig{
+		Name: c.Service.Name, Image: c.Service.Image, Build: c.Service.Build,
+		Platform: c.Service.Platform, PullPolicy: c.Service.PullPolicy,
+	}
 	if base.Build != nil {
 		base.Image = c.in.BaseTag
 	}
 	c.UID = UIDStep{Needed: true, Dockerfile: uidDockerfile, Args: map[string]string{
-		"BASE_IMAGE": base.Image, "REMOTE_USER": user, "NEW_UID": strconv.Itoa(c.in.Host.UID), "NEW_GID": strconv.Itoa(c.in.Host.GID),
+		"BASE_IMAGE": base.Image, "REMOTE_USER": user,
+		"NEW_UID": strconv.Itoa(c.in.Host.UID), "NEW_GID": strconv.Itoa(c.in.Host.GID),
 		"IMAGE_USER": cmp.Or(c.in.Image.User, "root"),
 	}}
 	args := types.MappingWithEquals{}
@@ -88,7 +93,9 @@ func (c *compiler) uid() {
 		args[name] = &value
 	}
 	c.Base = &base
-	c.Service.Build = &types.BuildConfig{Context: filepath.Dir(c.in.Config.Path), DockerfileInline: c.UID.Dockerfile, Args: args}
+	c.Service.Build = &types.BuildConfig{
+		Context: filepath.Dir(c.in.Config.Path), DockerfileInline: c.UID.Dockerfile, Args: args,
+	}
 	if c.Service.Platform != "" {
 		c.Service.Build.Platforms = types.StringList{c.Service.Platform}
 	}

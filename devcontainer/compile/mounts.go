@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"encoding/csv"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/cli/opts"
@@ -51,7 +53,8 @@ func (c *compiler) parseMount(text string) (types.ServiceVolumeConfig, error) {
 // convertMount says a mount of the engine in Compose's words.
 func (c *compiler) convertMount(m mounttypes.Mount, external bool) (types.ServiceVolumeConfig, error) {
 	v := types.ServiceVolumeConfig{
-		Type: string(m.Type), Source: m.Source, Target: path.Clean(m.Target), ReadOnly: m.ReadOnly, Consistency: string(m.Consistency),
+		Type: string(m.Type), Source: m.Source, Target: path.Clean(m.Target),
+		ReadOnly: m.ReadOnly, Consistency: string(m.Consistency),
 	}
 	if b := m.BindOptions; b != nil {
 		v.Bind = &types.ServiceVolumeBind{Propagation: string(b.Propagation), CreateHostPath: b.CreateMountpoint}
@@ -88,7 +91,7 @@ func (c *compiler) convertMount(m mounttypes.Mount, external bool) (types.Servic
 
 // volume adds a named volume to the project, unless the project has it.
 func (c *compiler) volume(name string, v types.VolumeConfig) error {
-	if c.in.Config.Kind == KindCompose {
+	if c.in.Config.Kind == devcontainer.KindCompose {
 		if _, has := c.in.Project.Volumes[name]; has && !bool(v.External) {
 			return nil
 		}
@@ -108,7 +111,8 @@ func (c *compiler) volume(name string, v types.VolumeConfig) error {
 
 // add mounts a volume; the last at a target wins.
 func (c *compiler) add(v types.ServiceVolumeConfig) {
-	list := slices.DeleteFunc(slices.Clone(c.Service.Volumes), func(have types.ServiceVolumeConfig) bool { return have.Target == v.Target })
-	list = append(list, v)
-	c.Service.Volumes = list
+	others := slices.DeleteFunc(slices.Clone(c.Service.Volumes), func(have types.ServiceVolumeConfig) bool {
+		return have.Target == v.Target
+	})
+	c.Service.Volumes = append(others, v)
 }

@@ -1,7 +1,9 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -11,8 +13,8 @@ import (
 // image makes a service of an image or Dockerfile dev container. Later arguments win, as in docker run: first what the
 // properties say, then runArgs, then what the specification has the last word on.
 func (c *compiler) image() error {
-	c.Service = types.ServiceConfig{Name: Service}
-	if c.in.Config.Kind == KindDockerfile {
+	c.Service = types.ServiceConfig{Name: devcontainer.Service}
+	if c.in.Config.Kind == devcontainer.KindDockerfile {
 		if err := c.build(); err != nil {
 			return err
 		}
@@ -44,7 +46,8 @@ func (c *compiler) workspace() error {
 		return fmt.Errorf("workspaceMount: %w", err)
 	}
 	if c.in.Config.WorkspaceMount != nil && c.in.Config.WorkspaceFolder == "" {
-		c.find(finding.Warning, "workspaceMount without workspaceFolder: "+c.WorkspaceFolder+" is opened, which may not be there", "name the folder in workspaceFolder")
+		c.find(finding.Warning, "workspaceMount without workspaceFolder: "+c.WorkspaceFolder+
+			" is opened, which may not be there", "name the folder in workspaceFolder")
 	}
 	c.add(v)
 	return nil

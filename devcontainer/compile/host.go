@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"
@@ -23,12 +23,14 @@ func (c *compiler) requirements() {
 		want, have int64
 	}{{"memory", r.Memory, c.in.Host.Memory}, {"storage", r.Storage, c.in.Host.Storage}} {
 		if size.have > 0 && size.have < size.want {
-			c.find(finding.Warning, fmt.Sprintf("hostRequirements: %s of %s is wanted, the engine has %s", size.name, units.BytesSize(float64(size.want)), units.BytesSize(float64(size.have))), "")
+			want, have := units.BytesSize(float64(size.want)), units.BytesSize(float64(size.have))
+			c.find(finding.Warning,
+				fmt.Sprintf("hostRequirements: %s of %s is wanted, the engine has %s", size.name, want, have), "")
 		}
 	}
 }
 
-// gpu gives the container all GPUs where one is asked for and the engine has any.
+// gpu gives the container all GPUs if one is asked for and the engine has any.
 func (c *compiler) gpu() {
 	r := c.Merged.HostRequirements
 	if r == nil || r.GPU == nil {
@@ -36,7 +38,8 @@ func (c *compiler) gpu() {
 	}
 	if !c.in.Host.GPU {
 		if !r.GPU.Optional {
-			c.find(finding.Warning, "hostRequirements: a GPU is wanted, the engine has none", `"gpu": "optional" starts without one`)
+			c.find(finding.Warning, "hostRequirements: a GPU is wanted, the engine has none",
+				`"gpu": "optional" starts without one`)
 		}
 		return
 	}

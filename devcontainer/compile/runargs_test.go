@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/docker-loom/docker-loom/devcontainer"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -70,20 +72,20 @@ func words(s string) []string {
 }
 
 // runConfig is an image dev container with these runArgs, in a folder that has the files of the examples.
-func runConfig(t *testing.T, args []string) *Config {
+func runConfig(t *testing.T, args []string) *devcontainer.Config {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"env": "FROM_FILE=x\n", "labels": "from.file=y\n", "seccomp.json": "{}"} {
 		assert.NilError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
 	none := ""
-	return &Config{Kind: KindImage, Image: "alpine", Path: filepath.Join(dir, ".devcontainer.json"), Workspace: dir, WorkspaceMount: &none, RunArgs: args}
+	return &devcontainer.Config{Kind: devcontainer.KindImage, Image: "alpine", Path: filepath.Join(dir, ".devcontainer.json"), Workspace: dir, WorkspaceMount: &none, RunArgs: args}
 }
 
 func compileRunArgs(t *testing.T, args ...string) (*Compiled, []finding.Finding, error) {
 	t.Helper()
 	c := runConfig(t, args)
-	return Compile(Input{Config: c, Merged: &Merged{}, Git: Git{Root: c.Workspace}})
+	return Compile(Input{Config: c, Merged: &devcontainer.Merged{}, Git: Git{Root: c.Workspace}})
 }
 
 func TestEveryFlagOfDockerRunIsDecided(t *testing.T) {
@@ -104,7 +106,7 @@ func TestRunArgsAreSaidInComposeOrTold(t *testing.T) {
 		args := words(runExamples[flag])
 		done, findings, err := compileRunArgs(t, args...)
 		assert.NilError(t, err, flag)
-		dir := filepath.ToSlash(done.Service.Labels[LabelLocalFolder])
+		dir := filepath.ToSlash(done.Service.Labels[devcontainer.LabelLocalFolder])
 		said := difference(t, plain, done)
 		for _, f := range findings {
 			said += fmt.Sprintf("# %s: %s\n", f.Level, f.Message)
@@ -124,8 +126,8 @@ func difference(t *testing.T, a, b *Compiled) string {
 	fields := func(c *Compiled) map[string]any {
 		s := c.Service
 		s.Labels = maps.Clone(s.Labels)
-		delete(s.Labels, LabelLocalFolder)
-		delete(s.Labels, LabelConfigFile)
+		delete(s.Labels, devcontainer.LabelLocalFolder)
+		delete(s.Labels, devcontainer.LabelConfigFile)
 		text, err := yaml.Marshal(s)
 		assert.NilError(t, err)
 		m := map[string]any{}
@@ -164,7 +166,7 @@ func reloads(t *testing.T, done *Compiled) {
 	text, err := p.MarshalYAML()
 	assert.NilError(t, err)
 	text = []byte(strings.ReplaceAll(string(text), "$", "$$"))
-	q, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: done.Service.Labels[LabelLocalFolder], ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: text}}},
+	q, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: done.Service.Labels[devcontainer.LabelLocalFolder], ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: text}}},
 		func(o *loader.Options) { o.SetProjectName("p", true); o.SkipResolveEnvironment = true })
 	assert.NilError(t, err, "%s", text)
 	want, err := json.Marshal(s)
@@ -205,9 +207,9 @@ func TestRunArgsComeBehindTheProperties(t *testing.T) {
 	p := &types.Project{Name: "iloom-shop-7", Networks: types.Networks{"default": {Name: "iloom-shop-7_default"}}}
 	done, findings, err := Compile(Input{
 		Config: c, Git: Git{Root: c.Workspace}, Project: p, BaseName: "shop",
-		Merged: &Merged{
+		Merged: &devcontainer.Merged{
 			ContainerUser: "node", ContainerEnv: map[string]string{"A": "containerEnv", "B": "b"}, OverrideCommand: &yes,
-			Mounts: []Mount{{Type: "volume", Source: "work", Target: "/work"}}, ForwardPorts: []ForwardPort{{Port: 3000}},
+			Mounts: []devcontainer.Mount{{Type: "volume", Source: "work", Target: "/work"}}, ForwardPorts: []devcontainer.ForwardPort{{Port: 3000}},
 		},
 	})
 	assert.NilError(t, err)
@@ -223,7 +225,7 @@ func TestRunArgsComeBehindTheProperties(t *testing.T) {
 	assert.Assert(t, own, "%v", done.Service.Networks)
 
 	// The main work tree's folder names it too.
-	done, _, err = Compile(Input{Config: c, Git: Git{Root: c.Workspace, Common: "/src/Shop/.git"}, Project: p, BaseName: "shop-7", Merged: &Merged{}})
+	done, _, err = Compile(Input{Config: c, Git: Git{Root: c.Workspace, Common: "/src/Shop/.git"}, Project: p, BaseName: "shop-7", Merged: &devcontainer.Merged{}})
 	assert.NilError(t, err)
 	_, own = done.Service.Networks["default"]
 	assert.Assert(t, own, "%v", done.Service.Networks)

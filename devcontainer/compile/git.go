@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 // git lets git work inside on a linked work tree: its .git is a file that names a folder in the common directory of the
-// repository, so that one is bound where the file says it is. The host's files are not touched.
+// repository, so that folder is bound at the path that the file names. The host's files are not touched.
 func (c *compiler) git() {
 	if c.in.Git.Common == "" || c.in.Git.Pointer == "" {
 		return
@@ -30,14 +30,16 @@ func (c *compiler) git() {
 	}
 	if at, covered := c.inside(c.in.Git.Common); !covered || at != target {
 		if slices.ContainsFunc(c.Service.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == target }) {
-			c.find(finding.Warning, fmt.Sprintf("git does not work inside: something else is mounted at %s, where the work tree's .git points to", target), "")
+			c.find(finding.Warning, "git does not work inside: something else is mounted at "+target+
+				", where the work tree's .git points to", "")
 			return
 		}
 		c.add(types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: c.in.Git.Common, Target: target})
 	}
 	c.gitConfig(root)
 	if root != filepath.ToSlash(c.in.Git.Root) {
-		c.find(finding.Info, "git worktree prune inside the container would take work trees for gone that are not there at their own paths", "run it on the host")
+		c.find(finding.Info, "git worktree prune inside the container would take work trees for gone "+
+			"that are not there at their own paths", "run it on the host")
 	}
 }
 
@@ -81,7 +83,7 @@ func (c *compiler) environment(name string) string {
 	return ""
 }
 
-// inside is where a path of the host is in the container, by the bind that comes nearest to it, the first of two.
+// inside returns the path in the container of a path of the host, by the nearest bind; of two, by the first.
 func (c *compiler) inside(host string) (string, bool) {
 	best, at := -1, ""
 	for _, v := range c.Service.Volumes {

@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"
@@ -25,7 +25,11 @@ func (c *compiler) compose() error {
 	for _, ignored := range []struct {
 		key string
 		is  bool
-	}{{"runArgs", len(c.in.Config.RunArgs) > 0}, {"appPort", len(c.in.Config.AppPort) > 0}, {"workspaceMount", c.in.Config.WorkspaceMount != nil}} {
+	}{
+		{"runArgs", len(c.in.Config.RunArgs) > 0},
+		{"appPort", len(c.in.Config.AppPort) > 0},
+		{"workspaceMount", c.in.Config.WorkspaceMount != nil},
+	} {
 		if ignored.is {
 			c.find(finding.Warning, ignored.key+" has no effect together with dockerComposeFile", "say it in the compose file")
 		}

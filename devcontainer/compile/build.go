@@ -1,4 +1,4 @@
-package devcontainer
+package compile
 
 import (
 	"fmt"
@@ -18,7 +18,9 @@ import (
 // build is the build of a Dockerfile dev container.
 func (c *compiler) build() error {
 	b, file := c.in.Config.Build, c.in.Config.DockerfilePath()
-	build := &types.BuildConfig{Context: c.in.Config.BuildContext(), Dockerfile: file, Target: b.Target, CacheFrom: b.CacheFrom}
+	build := &types.BuildConfig{
+		Context: c.in.Config.BuildContext(), Dockerfile: file, Target: b.Target, CacheFrom: b.CacheFrom,
+	}
 	if rel, err := filepath.Rel(build.Context, file); err == nil && filepath.IsLocal(rel) {
 		build.Dockerfile = filepath.ToSlash(rel)
 	}
@@ -103,8 +105,9 @@ var buildFlags = map[string]buildFlag{
 		}
 		return nil
 	},
-	"annotation": nil, "attest": nil, "builder": nil, "call": nil, "cgroup-parent": nil, "cpu-period": nil, "cpu-quota": nil,
-	"cpu-shares": nil, "cpuset-cpus": nil, "cpuset-mems": nil, "file": nil, "iidfile": nil, "memory": nil, "memory-swap": nil,
+	"annotation": nil, "attest": nil, "builder": nil, "call": nil, "cgroup-parent": nil, "cpu-period": nil,
+	"cpu-quota": nil, "cpu-shares": nil, "cpuset-cpus": nil, "cpuset-mems": nil, "file": nil, "iidfile": nil,
+	"memory": nil, "memory-swap": nil,
 	"metadata-file": nil, "no-cache-filter": nil, "output": nil, "policy": nil, "progress": nil, "secret": nil,
 	"security-opt": nil, "tag": nil,
 }
@@ -113,19 +116,23 @@ var buildFlags = map[string]buildFlag{
 var buildSwitches = map[string]func(b *types.BuildConfig, value bool){
 	"no-cache": func(b *types.BuildConfig, value bool) { b.NoCache = value },
 	"pull":     func(b *types.BuildConfig, value bool) { b.Pull = value },
-	"check":    nil, "compress": nil, "debug": nil, "disable-content-trust": nil, "force-rm": nil, "load": nil, "push": nil,
-	"quiet": nil, "rm": nil, "squash": nil,
+	"check":    nil, "compress": nil, "debug": nil, "disable-content-trust": nil, "force-rm": nil, "load": nil,
+	"push": nil, "quiet": nil, "rm": nil, "squash": nil,
 }
 
 // quietly are the flags without which the same image comes out.
-var quietly = []string{"builder", "compress", "debug", "disable-content-trust", "force-rm", "load", "progress", "quiet", "rm"}
+var quietly = []string{
+	"builder", "compress", "debug", "disable-content-trust", "force-rm", "load", "progress", "quiet", "rm",
+}
 
 func end(values []string) string { return values[len(values)-1] }
 
 // buildOptions says in Compose's words what build.options asks of docker build.
 func (c *compiler) buildOptions(options []string) error {
 	flags := pflag.NewFlagSet("docker build", pflag.ContinueOnError)
-	short := map[string]string{"cpu-shares": "c", "debug": "D", "file": "f", "memory": "m", "output": "o", "quiet": "q", "tag": "t"}
+	short := map[string]string{
+		"cpu-shares": "c", "debug": "D", "file": "f", "memory": "m", "output": "o", "quiet": "q", "tag": "t",
+	}
 	for name := range buildFlags {
 		flags.StringArrayP(name, short[name], nil, "")
 	}
@@ -161,7 +168,8 @@ func (c *compiler) buildOptions(options []string) error {
 		case slices.Contains(quietly, name):
 			c.find(finding.Info, fmt.Sprintf("build.options: --%s has no effect here", name), "")
 		default:
-			c.find(finding.Warning, fmt.Sprintf("build.options: --%s is not taken over: a dev container's image is built by Compose", name), "")
+			c.find(finding.Warning, "build.options: --"+name+
+				" is not taken over: a dev container's image is built by Compose", "")
 		}
 	}
 	return nil
