@@ -14,12 +14,13 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// Activity is what was observed of the use of a loom up to a moment. It is no promise: to lose it makes a loom look as if it had not been
-// used since it was started.
+// Activity is what was observed of the use of a loom up to a moment. It is no promise: to lose it makes a loom look
+// as if it had not been used since it was started.
 type Activity struct {
 	Looked time.Time            `json:"looked"` // what happened up to here is in it
 	Last   map[string]time.Time `json:"last"`   // when each source of activity was seen last
-	// Execs are the IDs of execs that ran, Attached the moments at which terminals were attached that were not seen to detach, by container.
+	// Execs are the IDs of execs that ran, Attached the moments at which terminals were attached that were not seen to
+	// detach, by container.
 	Execs    []string               `json:"execs,omitempty"`
 	Attached map[string][]time.Time `json:"attached,omitempty"`
 }
@@ -65,7 +66,8 @@ func (r *Registry) ForgetActivity(repository, id string) error {
 	return errors.Join(errs...)
 }
 
-// Attend notes that a command works on a loom, from now until leave is called or the process ends. Any number may at once.
+// Attend notes that a command works on a loom, from now until leave is called or the process ends. Any number may at
+// once.
 func (r *Registry) Attend(ctx context.Context, repository, id string) (leave func(), err error) {
 	path := r.activityPath(repository, id, ".used")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

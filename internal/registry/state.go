@@ -48,7 +48,8 @@ type Loom struct {
 	// Accepted is what the last up obeyed of the work tree, nil before the first.
 	Accepted *Accepted `json:"accepted,omitempty"`
 	Hold     *Hold     `json:"hold,omitempty"` // the user wants it left running, however idle
-	// Confined says how the services leave while an agent works on the loom; nil where they are on networks of Compose's own kind.
+	// Confined says how the services leave while an agent works on the loom; nil where they are on networks of Compose's
+	// own kind.
 	Confined *Confined `json:"confined,omitempty"`
 
 	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
@@ -100,7 +101,8 @@ func (s *State) Find(repository, id string) *Loom {
 	return nil
 }
 
-// Put adds l, or replaces the loom of the same repository and ID. What is unknown about that one stays, unless l brings its own.
+// Put adds l, or replaces the loom of the same repository and ID. What is unknown about that one stays, unless l
+// brings its own.
 func (s *State) Put(l Loom) {
 	if old := s.Find(l.Repository, l.ID); old != nil {
 		if l.Unknown == nil {
@@ -165,8 +167,9 @@ func (s *State) FilesOwner(dir string) *Loom {
 	return nil
 }
 
-// Ports gives the question that [ports.Request] asks: which loom of a lease space, other than the one named, holds a lease like this.
-// The holder reads "loom shop/123". The answer is of now: later changes of the state do not show in it.
+// Ports gives the question that [ports.Request] asks: which loom of a lease space, other than the one named, holds a
+// lease like this. The holder reads "loom shop/123". The answer is of now: later changes of the state do not show in
+// it.
 func (s *State) Ports(space, repository, id string) func(ports.Lease) (holder string, taken bool) {
 	var index ports.Index
 	for _, l := range s.others(space, repository, id) {

@@ -20,9 +20,9 @@ var envFile = regexp.MustCompile(`^\.env(\.[A-Za-z0-9_-]+)?(\.local)?$`)
 // localSettings are iloom's settings of one work tree, which git does not track.
 const localSettings = ".iloom/settings.local.json"
 
-// Untracked lists what a new work tree gets a copy of, as paths below this work tree: the env files in dirs that git does
-// not track, iloom's local settings, and the ignored files that match patterns. A pattern is a glob in which only **
-// crosses folders, as in data/**/*.sqlite.
+// Untracked lists what a new work tree gets a copy of, as paths below this work tree: the env files in dirs that git
+// does not track, iloom's local settings, and the ignored files that match patterns. A pattern is a glob in which
+// only ** crosses folders, as in data/**/*.sqlite.
 func (r *Repository) Untracked(ctx context.Context, dirs, patterns []string) ([]string, error) {
 	if r.WorkTree == "" {
 		return nil, nil

@@ -65,7 +65,7 @@ func (p *Pointers) GitDir() string { return p.gitDir }
 // CommonDir is GitDir for a main checkout.
 func (p *Pointers) CommonDir() string { return filepath.Clean(p.commonDir) }
 
-// Verify tells whether they are still the same.
+// Verify reports whether they are still the same.
 func (p *Pointers) Verify() error {
 	now, err := Points(p.workTree)
 	switch {

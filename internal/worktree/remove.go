@@ -68,14 +68,14 @@ func (r *Repository) Remove(ctx context.Context, path string, branch bool) error
 	return r.Unexclude(ctx, ownerOf(path))
 }
 
-// Leftover tells whether a Remove of the path was interrupted.
+// Leftover reports whether a Remove of the path was interrupted.
 func Leftover(path string) bool { return !gone(removed(path)) }
 
 // forgotten begins what the folder in .git of a work tree that git forgets is called meanwhile.
 const forgotten = "docker-loom-forgotten-"
 
-// forget makes git forget a work tree whose folder is gone. git worktree remove deletes file by file: killed in the middle
-// it leaves what git, or we, no longer know for what it was. A rename leaves all or nothing.
+// forget makes git forget a work tree whose folder is gone. git worktree remove deletes file by file: killed in the
+// middle it leaves what git, or we, no longer know for what it was. A rename leaves all or nothing.
 func (r *Repository) forget(admin string) error {
 	away := filepath.Join(r.CommonDir, forgotten+filepath.Base(admin))
 	if err := os.RemoveAll(away); err != nil {
