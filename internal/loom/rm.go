@@ -364,7 +364,11 @@ func (l *Looms) removeTree(ctx context.Context, req RmRequest, e *ending) error 
 			return &MeanwhileError{e.path, risks}
 		}
 	}
-	if err := e.repo.Remove(ctx, e.path, req.Branch); err != nil {
+	remove := e.repo.Remove
+	if req.Branch {
+		remove = e.repo.RemoveWithBranch
+	}
+	if err := remove(ctx, e.path); err != nil {
 		return err
 	}
 	l.forgetWritten(e.path)
@@ -394,7 +398,7 @@ func (l *Looms) forgetTree(ctx context.Context, k *registry.Loom) error {
 	}
 	for _, tree := range trees {
 		if tree.Path == k.WorkTree && is(k.ID, tree.For) {
-			return repo.Remove(ctx, tree.Path, false)
+			return repo.Remove(ctx, tree.Path)
 		}
 	}
 	return nil

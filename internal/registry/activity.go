@@ -86,22 +86,18 @@ func (r *Registry) Attend(ctx context.Context, repository, id string) (leave fun
 	}, nil
 }
 
-// Attended tells when a command last worked on a loom, the zero time for never, and whether one does now.
+// Attended returns when a command last worked on a loom, the zero time for never, and reports whether one does now.
 func (r *Registry) Attended(repository, id string) (last time.Time, now bool) {
 	path := r.activityPath(repository, id, ".used")
 	info, err := os.Stat(path)
 	if err != nil {
 		return time.Time{}, false
 	}
-	// Somebody else who asks this has the lock for an instant, a command for longer.
-	for range 4 {
-		f := flock.New(path)
-		free, err := f.TryLock()
-		_ = f.Close()
-		if err != nil || free {
-			return info.ModTime(), false
-		}
-		time.Sleep(poll)
-	}
-	return info.ModTime(), true
+	// Another process that asks this holds the lock for an instant, a command for longer.
+	ctx, cancel := context.WithTimeout(context.Background(), 4*poll)
+	defer cancel()
+	f := flock.New(path)
+	defer f.Close() // nothing was written
+	_, err = f.TryLockContext(ctx, poll)
+	return info.ModTime(), errors.Is(err, context.DeadlineExceeded)
 }
