@@ -42,7 +42,7 @@ func (e *Engine) Look(ctx context.Context, own []Container, sockets []host.Socke
 	g.SetLimit(inspects)
 	for i, c := range own {
 		g.Go(func() (err error) {
-			found[i], err = e.look(ctx, c, inside, sockets)
+			found[i], err = e.usageOf(ctx, c, inside, sockets)
 			return err
 		})
 	}
@@ -58,7 +58,7 @@ func (e *Engine) Look(ctx context.Context, own []Container, sockets []host.Socke
 	return out, nil
 }
 
-func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, sockets []host.Socket) (*Usage, error) {
+func (e *Engine) usageOf(ctx context.Context, c Container, inside []netip.Addr, sockets []host.Socket) (*Usage, error) {
 	r, err := e.api.ContainerInspect(ctx, c.ID)
 	if cerrdefs.IsNotFound(err) {
 		return nil, nil

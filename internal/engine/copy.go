@@ -158,7 +158,7 @@ func (e *Engine) Unpause(ctx context.Context, id string) error {
 	return fmt.Errorf("unpause container %s: %w", id, err)
 }
 
-// VolumeSizes gives the bytes in volumes, as far as the engine knows them.
+// VolumeSizes returns the bytes in volumes, as far as the engine knows them.
 func (e *Engine) VolumeSizes(ctx context.Context) (map[string]int64, error) {
 	usage, err := e.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
 	if err != nil {

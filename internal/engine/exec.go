@@ -101,7 +101,7 @@ func (o *outlet) Write(b []byte) (int, error) {
 // to anything but a container's first process.
 const Marker = "ILOOM_EXEC"
 
-// Exec runs a command in a running container and returns its exit code: 126 where it cannot be run, 127 where it is not
+// Exec runs a command in a running container and returns its exit code: 126 if it cannot be run, 127 if it is not
 // found; the engine then writes why to the command's stdout.
 //
 // When ctx ends the command is interrupted, and killed when it has not ended within its grace; the error is then ctx's

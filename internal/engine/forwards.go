@@ -46,8 +46,8 @@ func ParseForwards(label string) []Forward {
 	return list
 }
 
-// attribute gives the ports that a forwarder publishes to the containers that they lead to: whoever asks for the
-// ports of a service shall not have to know of it. Those of a service that does not run lead nowhere.
+// attribute moves the ports that a forwarder publishes to the containers that they lead to: whoever asks for the ports
+// of a service need not know the forwarder. Ports of a service that does not run lead nowhere.
 func attribute(list []Container) {
 	for i, by := range list {
 		label := by.Labels[LabelForwards]

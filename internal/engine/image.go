@@ -72,7 +72,7 @@ func (s imageStore) RemoveImages(ctx context.Context, tags []string) error {
 	})
 }
 
-// ImageID is the ID of the image that a reference names on this engine, "" where
+// ImageID is the ID of the image that a reference names on this engine, "" if
 // there is none.
 func (s imageStore) ImageID(ctx context.Context, ref string) (string, error) {
 	image, err := s.api.ImageInspect(ctx, ref)
@@ -95,7 +95,7 @@ type ImageConfig struct {
 	Architecture    string
 }
 
-// Image tells about the image that a reference names on this engine; ok is false where there is none.
+// Image returns the configuration of the image that a reference names on this engine; ok is false if there is none.
 func (s imageStore) Image(ctx context.Context, ref string) (c ImageConfig, ok bool, err error) {
 	image, err := s.api.ImageInspect(ctx, ref)
 	if cerrdefs.IsNotFound(err) {
@@ -146,7 +146,7 @@ func (s imageStore) ImageFiles(ctx context.Context, image string, paths []string
 	return files, nil
 }
 
-// containerFile is the content of a regular file, nil where there is none; links are followed.
+// containerFile is the content of a regular file, nil if there is none; links are followed.
 func (s imageStore) containerFile(ctx context.Context, id, path string) ([]byte, error) {
 	for range 5 {
 		r, stat, err := s.api.CopyFromContainer(ctx, id, path)

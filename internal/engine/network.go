@@ -63,7 +63,7 @@ func (s networkStore) Connect(ctx context.Context, net, id string, aliases []str
 	return nil
 }
 
-// Attached are the IDs of the containers on a network, of those that run; ok is false where there is no such network.
+// Attached are the IDs of the containers on a network, of those that run; ok is false if there is no such network.
 func (s networkStore) Attached(ctx context.Context, net string) (ids []string, ok bool, err error) {
 	n, err := s.api.NetworkInspect(ctx, net, network.InspectOptions{})
 	if cerrdefs.IsNotFound(err) {

@@ -35,20 +35,20 @@ func Edit(name string, data []byte, changes ...Change) ([]byte, error) {
 			}
 		}
 		// Each change parses the bytes again, because it moves what is behind it.
-		edited, err := edit(name, data, c)
+		edited, err := editOne(name, data, c)
 		if err != nil {
 			return nil, err
 		}
 		data = edited
 	}
-	if _, _, err := parse(name, data); err != nil {
+	if _, _, err := parseDocument(name, data); err != nil {
 		return nil, err
 	}
 	return data, nil
 }
 
-func edit(name string, data []byte, c Change) ([]byte, error) {
-	doc, top, err := parse(name, data)
+func editOne(name string, data []byte, c Change) ([]byte, error) {
+	doc, top, err := parseDocument(name, data)
 	if err != nil {
 		return nil, err
 	}

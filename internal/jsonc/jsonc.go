@@ -94,7 +94,7 @@ func readRegular(path string) ([]byte, error) {
 
 // Parse returns the tree of a document. The name is for errors, which are of type *Error.
 func Parse(name string, data []byte) (*Node, error) {
-	doc, top, err := parse(name, data)
+	doc, top, err := parseDocument(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ type document struct {
 	data []byte // without a byte order mark
 }
 
-func parse(name string, data []byte) (*document, hujson.Value, error) {
+func parseDocument(name string, data []byte) (*document, hujson.Value, error) {
 	doc := &document{name: name, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
 	fail := func(err error) (*document, hujson.Value, error) { return nil, hujson.Value{}, err }
 	switch {

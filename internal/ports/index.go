@@ -30,7 +30,7 @@ func (x *Index) Add(holder string, l Lease) {
 	}
 }
 
-// Taken gives the holder of a lease that overlaps l: the first one added, on the lowest port that is held. It fits
+// Taken returns the holder of a lease that overlaps l: the first one added, on the lowest port that is held. It fits
 // [Request.Taken].
 func (x *Index) Taken(l Lease) (holder string, taken bool) {
 	h, taken := x.find(l, func(Lease) bool { return true })

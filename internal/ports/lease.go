@@ -47,7 +47,7 @@ func (l Lease) Overlaps(o Lease) bool {
 		address(l.IP).meets(address(o.IP))
 }
 
-// String gives the lease as docker writes ports: 3123/tcp, 127.0.0.1:3123/tcp, [::1]:9223-9233/udp.
+// String returns the lease as docker writes ports: 3123/tcp, 127.0.0.1:3123/tcp, [::1]:9223-9233/udp.
 func (l Lease) String() string {
 	var b strings.Builder
 	if ip := strings.Trim(l.IP, "[]"); strings.Contains(ip, ":") {
@@ -62,7 +62,7 @@ func (l Lease) String() string {
 	return b.String() + "/" + protocol(l.Protocol)
 }
 
-// Find gives the lease that was made for p: same base, length, protocol and address. A range that has grown or shrunk
+// Find returns the lease that was made for p: same base, length, protocol and address. A range that has grown or shrunk
 // has no lease yet.
 func Find(leases []Lease, p Port) (Lease, bool) {
 	want := keyOf(p.HostIP, p.Protocol, p.Base, p.Count)

@@ -29,7 +29,8 @@ func (r *Registry) activityPath(repository, id, suffix string) string {
 	return filepath.Join(r.dir, "activity", fileName(repository, id)+suffix)
 }
 
-// Activity gives what was recorded of a loom. Where nothing was, or what was makes no sense, it is the zero Activity.
+// Activity returns what was recorded of a loom. It is the zero Activity if nothing was recorded or the file makes no
+// sense.
 func (r *Registry) Activity(repository, id string) Activity {
 	var a Activity
 	data, err := os.ReadFile(r.activityPath(repository, id, ".json"))

@@ -22,7 +22,7 @@ const version = 1
 
 func fresh() *State { return &State{Version: version, Fresh: true} }
 
-// encode gives the file's bytes: the same state always gives the same ones.
+// encode returns the file's bytes: the same state always gives the same ones.
 func encode(s *State) ([]byte, error) {
 	looms := slices.Clone(s.Looms)
 	slices.SortStableFunc(looms, func(a, b *Loom) int {
@@ -63,7 +63,7 @@ func encode(s *State) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// withUnknown gives what to encode for a loom: itself, or where it has unknown fields all of them as one object.
+// withUnknown returns what to encode for a loom: itself, or where it has unknown fields all of them as one object.
 func withUnknown(l *Loom) (any, error) {
 	if len(l.Unknown) == 0 {
 		return l, nil
@@ -184,7 +184,7 @@ func (s *State) looms(data []byte, list member) error {
 	}
 	for d.More() {
 		m := next(d)
-		l, err := loom(m.value)
+		l, err := decodeLoom(m.value)
 		if err == nil {
 			err = check(l)
 		}
@@ -196,7 +196,7 @@ func (s *State) looms(data []byte, list member) error {
 	return nil
 }
 
-func loom(raw []byte) (*Loom, error) {
+func decodeLoom(raw []byte) (*Loom, error) {
 	l := new(Loom)
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()

@@ -35,13 +35,13 @@ type Registry struct {
 	now func() time.Time
 }
 
-// Open gives the registry kept in dir. It touches nothing: the folder is made by the first change.
+// Open returns the registry kept in dir. It touches nothing: the folder is made by the first change.
 func Open(dir string) *Registry { return &Registry{dir: dir, now: time.Now} }
 
 // Path is the file that holds the promises, whether it exists or not.
 func (r *Registry) Path() string { return filepath.Join(r.dir, "registry.json") }
 
-// Read gives the state as the last change left it, without waiting for the one under way. Where there is no file the
+// Read returns the state as the last change left it, without waiting for the one under way. Where there is no file the
 // state is empty and Fresh.
 //
 // Errors: [*DamagedError] for a file that makes no sense, which is then out of the way, so that the next call finds
@@ -63,7 +63,7 @@ func (r *Registry) Read(ctx context.Context) (*State, error) {
 	if _, err := os.Lstat(r.Path()); errors.Is(err, fs.ErrNotExist) {
 		return fresh(), nil
 	}
-	release, err := r.lock(ctx)
+	release, err := r.lockFile(ctx)
 	if err != nil && damaged != nil {
 		return nil, fmt.Errorf("%w; set it aside: %w", damaged, err)
 	}
@@ -71,11 +71,11 @@ func (r *Registry) Read(ctx context.Context) (*State, error) {
 		return nil, err
 	}
 	defer release()
-	s, _, err := r.read()
+	s, _, err := r.readLocked()
 	return s, err
 }
 
-// Peek returns the state for a look in passing, as Read does, but leaves a damaged file where it is.
+// Peek returns the state for a look in passing, as Read does, but leaves a damaged file in its place.
 func (r *Registry) Peek() (*State, error) {
 	data, err := r.load()
 	if err != nil {
@@ -94,12 +94,12 @@ func (r *Registry) Peek() (*State, error) {
 // Errors besides fn's: those of [Registry.Read] (fn is then not called); ctx's, while another process holds the lock;
 // a folder or file that cannot be written; a path that is not UTF-8, which JSON could not give back.
 func (r *Registry) Update(ctx context.Context, fn func(*State) error) error {
-	release, err := r.lock(ctx)
+	release, err := r.lockFile(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	s, before, err := r.read()
+	s, before, err := r.readLocked()
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func fileName(repository, id string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-func (r *Registry) lock(ctx context.Context) (release func(), err error) {
+func (r *Registry) lockFile(ctx context.Context) (release func(), err error) {
 	release, err = lock(ctx, r.dir, "registry.lock")
 	if err != nil {
 		return nil, fmt.Errorf("registry %s: %w", r.Path(), err)
@@ -162,9 +162,10 @@ func lock(ctx context.Context, dir, name string) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// read gives the state and the bytes it was read from, or sets a damaged file aside. The lock must be held: without
-// it, the file set aside might be the good one that another process has just put in the place of the damaged one.
-func (r *Registry) read() (*State, []byte, error) {
+// readLocked returns the state and the bytes it was read from, or sets a damaged file aside. The lock must be held:
+// without it, the file set aside might be the good one that another process has just put in the place of the damaged
+// one.
+func (r *Registry) readLocked() (*State, []byte, error) {
 	data, err := r.load()
 	if err != nil {
 		return nil, nil, err
@@ -179,7 +180,7 @@ func (r *Registry) read() (*State, []byte, error) {
 	return s, data, err
 }
 
-// load gives the bytes of the file, nil where there is none.
+// load returns the bytes of the file, nil if there is none.
 func (r *Registry) load() ([]byte, error) {
 	data, err := os.ReadFile(r.Path())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -249,7 +250,7 @@ func (e *DamagedError) Error() string {
 	return s
 }
 
-// Unwrap gives what is wrong with the file.
+// Unwrap returns what is wrong with the file.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
 // NewerError says that a later docker loom wrote the registry in a way that this one does not know. The file is left

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Subnet gives the lowest free subnet of length bits in the first pool that has one: it overlaps nothing of taken,
+// Subnet returns the lowest free subnet of length bits in the first pool that has one: it overlaps nothing of taken,
 // which may come in any order, overlap itself and be larger or smaller than the subnet. Its time is that of sorting
 // taken. Where every pool is full, or smaller than the subnet, the error names the pools.
 func Subnet(pool []netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix, error) {
@@ -53,7 +53,7 @@ func free(pool netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix, bool
 	return s, true
 }
 
-// plain is the prefix without host bits, and of IPv4 where it is one in IPv6 clothes.
+// plain is the prefix without host bits, and of IPv4 if it is one in IPv6 clothes.
 func plain(p netip.Prefix) netip.Prefix {
 	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)

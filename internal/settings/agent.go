@@ -56,12 +56,12 @@ type AgentMount struct {
 // The presets of container.agent.credentials.
 var credentials = []string{"claude", "git", "gh", "npm"}
 
-var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,29}$`)
+var agentNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,29}$`)
 
 // AgentName reports whether an agent can be called so: its containers, networks and volume are named after it.
 func AgentName(name string) bool {
 	taken := []string{"egress", "out", "home", "git"}
-	return agentName.MatchString(name) && !slices.ContainsFunc(taken, func(part string) bool {
+	return agentNamePattern.MatchString(name) && !slices.ContainsFunc(taken, func(part string) bool {
 		return name == part || strings.HasSuffix(name, "-"+part)
 	})
 }
@@ -113,7 +113,7 @@ func unknownKeys(n *jsonc.Node, keys []string) []finding.Finding {
 	return list
 }
 
-// nearest is the one of the words that name is a slip of, "" where it is like none of them.
+// nearest is the one of the words that name is a slip of, "" if it is like none of them.
 func nearest(name string, words []string) string {
 	best, least := "", 3
 	for _, word := range words {
@@ -258,7 +258,7 @@ func (d *decoder) mounts(n *jsonc.Node) []AgentMount {
 	return mounts
 }
 
-// Agent gives what the settings say of the agent of this name. One that they do not name is as container.agent says.
+// Agent returns what the settings say of the agent of this name. One that they do not name is as container.agent says.
 func (s *Settings) Agent(name string) Agent {
 	if a, ok := s.Container.Agents[name]; ok {
 		return a

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Wish is what a new work tree shall be.
+// Wish is what a new work tree will be.
 type Wish struct {
 	// ID is whom it is for.
 	ID string
@@ -41,7 +41,7 @@ type Addition struct {
 	Branch      string
 	New         bool
 	Start, From string
-	// Upstream is the remote branch that it shall track, as in origin/feat/x; "" for none.
+	// Upstream is the remote branch that it will track, as in origin/feat/x; "" for none.
 	Upstream string
 
 	fetch  []string // remote and refspec of the pull request

@@ -77,7 +77,7 @@ const half = ".docker-loom-copy"
 // Copy copies files to the same place below another folder and returns those it copied. It never overwrites: what is
 // there stays, and a file is there only once it is whole. Folders are made; a link is copied as a link, one that leads
 // out of the folder with its whole path. Nothing is written through a link that leads out of the other folder. edit
-// sees each small file and returns what the copy shall have, or nil for no copy.
+// sees each small file and returns what the copy will have, or nil for no copy.
 func Copy(from, to string, files []string, edit func(rel string, content []byte) []byte) ([]string, error) {
 	root, err := os.OpenRoot(to)
 	if err != nil {

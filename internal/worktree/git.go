@@ -67,7 +67,7 @@ func (e *gitError) Unwrap() error { return e.err }
 // ask the terminal for anything, which they could not from there.
 var locking = map[string]bool{"branch": true, "config": true, "update-ref": true}
 
-// lastWords is how long one of these that shall end has for taking its locks away.
+// lastWords is how long one of these has to remove its locks after it was told to end.
 const lastWords = 5 * time.Second
 
 // git runs one git command in dir and returns its standard output, which is also given with an error. It is the only
@@ -118,7 +118,7 @@ func name(args []string) string {
 	return ""
 }
 
-// environ returns env as git shall see it.
+// environ returns env as git will see it.
 func environ(env []string) []string {
 	out := make([]string, 0, len(env)+3)
 	for _, kv := range env {

@@ -15,15 +15,19 @@ func removed(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".docker-loom-removed")
 }
 
-// Remove removes a linked work tree, whatever is in it, also if it is locked: Risks tells beforehand what is lost. The
-// folder is first renamed, so that it is there whole or not at all; a Remove that was interrupted is finished by another
-// one. The folder shop-looms goes when it is empty. r may be seen from any other work tree.
-func (r *Repository) Remove(ctx context.Context, path string) error { return r.remove(ctx, path, false) }
+// Remove removes a linked work tree, whatever is in it, also if it is locked: Risks tells beforehand what is lost.
+// The folder is first renamed, so that it is there whole or not at all; a Remove that was interrupted is finished by
+// another one. The folder shop-looms goes when it is empty. r may be seen from any other work tree.
+func (r *Repository) Remove(ctx context.Context, path string) error {
+	return r.removeTree(ctx, path, false)
+}
 
 // RemoveWithBranch is Remove, and deletes the branch that is checked out there.
-func (r *Repository) RemoveWithBranch(ctx context.Context, path string) error { return r.remove(ctx, path, true) }
+func (r *Repository) RemoveWithBranch(ctx context.Context, path string) error {
+	return r.removeTree(ctx, path, true)
+}
 
-func (r *Repository) remove(ctx context.Context, path string, branch bool) error {
+func (r *Repository) removeTree(ctx context.Context, path string, branch bool) error {
 	trees, err := r.Trees(ctx)
 	if err != nil {
 		return err
@@ -66,7 +70,7 @@ func (r *Repository) remove(ctx context.Context, path string, branch bool) error
 		return fmt.Errorf("%w (git no longer knows the work tree; what is left of it is in %s)", err, aside)
 	}
 	if dir := filepath.Dir(path); dir == filepath.Dir(r.Folder(nil, "x")) {
-		// Fails, and shall fail, where anything else is in it.
+		// Fails, and should fail, where anything else is in it.
 		_ = os.Remove(dir)
 	}
 	return r.Unexclude(ctx, ownerOf(path))

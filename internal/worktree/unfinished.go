@@ -28,7 +28,7 @@ func underReason(s string) (id, path string, ok bool) {
 // who can write only the work tree cannot write it.
 const marker = "docker-loom"
 
-// Resume returns the path of a work tree that Add has made for the id and that was never finished, "" where there is
+// Resume returns the path of a work tree that Add has made for the id and that was never finished, "" if there is
 // none. One in which git had not yet written all files is cleared away. The caller must keep other processes from
 // adding one for the same id meanwhile.
 func (r *Repository) Resume(ctx context.Context, id string) (path string, err error) {
@@ -119,7 +119,7 @@ func (r *Repository) admins() []string {
 	return all
 }
 
-// pathOf is the path of the work tree whose folder in .git this is, "" where it is not noted.
+// pathOf is the path of the work tree whose folder in .git this is, "" if it is not noted.
 func pathOf(admin string) string {
 	to, err := gitfile.Read(filepath.Join(admin, "gitdir"))
 	if err != nil {
@@ -146,7 +146,7 @@ func (r *Repository) made() (map[string]string, error) {
 	return all, nil
 }
 
-// MadeFor is the id that Add made this work tree for, "" where somebody else made it.
+// MadeFor is the id that Add made this work tree for, "" if somebody else made it.
 func (r *Repository) MadeFor() (string, error) {
 	b, err := os.ReadFile(filepath.Join(r.GitDir, marker))
 	if errors.Is(err, fs.ErrNotExist) {
