@@ -16,8 +16,8 @@ type Names struct {
 	Label string
 }
 
-// Browser returns the host name that a browser uses. Browsers keep cookies by host name, not by port: on plain localhost
-// all looms would share them.
+// Browser returns the host name that a browser uses. Browsers keep cookies by host name, not by port: on plain
+// localhost all looms would share them.
 func (n Names) Browser() string {
 	if n.Label == "" {
 		return n.Host

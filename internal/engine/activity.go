@@ -42,7 +42,7 @@ func (e *Engine) Look(ctx context.Context, own []Container, sockets []host.Socke
 	g.SetLimit(inspects)
 	for i, c := range own {
 		g.Go(func() (err error) {
-			found[i], err = e.look(ctx, c, inside, sockets)
+			found[i], err = e.usageOf(ctx, c, inside, sockets)
 			return err
 		})
 	}
@@ -58,7 +58,7 @@ func (e *Engine) Look(ctx context.Context, own []Container, sockets []host.Socke
 	return out, nil
 }
 
-func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, sockets []host.Socket) (*Usage, error) {
+func (e *Engine) usageOf(ctx context.Context, c Container, inside []netip.Addr, sockets []host.Socket) (*Usage, error) {
 	r, err := e.api.ContainerInspect(ctx, c.ID)
 	if cerrdefs.IsNotFound(err) {
 		return nil, nil
@@ -86,7 +86,9 @@ func (e *Engine) look(ctx context.Context, c Container, inside []netip.Addr, soc
 		}
 	}
 	// What another container publishes for this one is looked at there.
-	tcp := slices.DeleteFunc(append(slices.Clone(c.Published), c.Forwards...), func(p Published) bool { return p.Protocol != "tcp" || p.Via != "" })
+	tcp := slices.DeleteFunc(slices.Concat(c.Published, c.Forwards), func(p Published) bool {
+		return p.Protocol != "tcp" || p.Via != ""
+	})
 	if len(tcp) == 0 {
 		return u, nil
 	}
@@ -117,7 +119,7 @@ func probeCommand(c *container.Config) string {
 	return strings.Join(h.Test[1:], " ")
 }
 
-// reached tells whether somebody outside is, or was a minute ago, connected to a
+// reached reports whether somebody outside is, or was a minute ago, connected to a
 // published port: by the host's sockets, of the engine's proxy or of a client
 // here, or by the container's own, whose peer is then no container of the loom.
 // The proxy and masqueraded clients come with the network's gateway.
@@ -148,7 +150,7 @@ func reached(ports []Published, here, own []host.Socket, inside []netip.Addr) bo
 	return false
 }
 
-// forwarded tells whether a process of this host takes the connections to all
+// forwarded reports whether a process of this host takes the connections to all
 // of the ports, so that the host's sockets show them: Docker's proxy does, for
 // clients that come over loopback at least, and so do Docker Desktop and a
 // rootless engine, for all.

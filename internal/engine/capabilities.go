@@ -72,12 +72,12 @@ func (e *Engine) Capabilities(ctx context.Context) (Capabilities, error) {
 	_, gpu := info.Runtimes["nvidia"]
 	e.capabilities = &Capabilities{
 		Features: e.Features(), ID: info.ID, Version: version.Version, APIVersion: version.APIVersion,
-		RootDir: info.DockerRootDir, Memory: info.MemTotal, CPUs: info.NCPU, GPU: gpu, Confines: confines(info),
+		RootDir: info.DockerRootDir, Memory: info.MemTotal, CPUs: info.NCPU, GPU: gpu, Confines: confinesOf(info),
 	}
 	return *e.capabilities, nil
 }
 
-func confines(info system.Info) Confines {
+func confinesOf(info system.Info) Confines {
 	c := Confines{
 		OS: info.OSType, Arch: arch(info.Architecture), Cgroup: info.CgroupVersion, Runtime: info.DefaultRuntime,
 		Memory: info.MemoryLimit, Swap: info.SwapLimit, PIDs: info.PidsLimit, CPU: info.CPUCfsPeriod && info.CPUCfsQuota,

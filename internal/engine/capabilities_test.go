@@ -39,7 +39,7 @@ func TestWhatAnEngineHoldsItsContainersTo(t *testing.T) {
 			Confines{OS: "windows", Arch: "amd64"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { assert.DeepEqual(t, confines(c.info), c.want) })
+		t.Run(name, func(t *testing.T) { assert.DeepEqual(t, confinesOf(c.info), c.want) })
 	}
 }
 

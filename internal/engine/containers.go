@@ -154,7 +154,7 @@ func fromSummary(s container.Summary) Container {
 		Created:   time.Unix(s.Created, 0),
 		Image:     s.Image,
 		ImageID:   s.ImageID,
-		Published: published(s.Ports),
+		Published: effectivePorts(s.Ports),
 	}
 	c.setLabels(s.Labels)
 	c.State, c.Health, c.ExitCode = parseStatus(s.State, s.Status)
@@ -192,7 +192,7 @@ func firstName(names []string) string {
 	return strings.TrimPrefix(names[0], "/")
 }
 
-func published(ports []container.Port) []Published {
+func effectivePorts(ports []container.Port) []Published {
 	var out []Published
 	for _, p := range ports {
 		if p.PublicPort == 0 {

@@ -25,7 +25,9 @@ type Mount struct {
 
 // CreateShelf makes a container that is never started and only holds mounts and
 // labels.
-func (e *Engine) CreateShelf(ctx context.Context, name, image string, labels map[string]string, mounts []Mount) (string, error) {
+func (e *Engine) CreateShelf(
+	ctx context.Context, name, image string, labels map[string]string, mounts []Mount,
+) (string, error) {
 	host := &container.HostConfig{NetworkMode: "none"}
 	for _, m := range mounts {
 		host.Mounts = append(host.Mounts, mount.Mount{
@@ -33,7 +35,8 @@ func (e *Engine) CreateShelf(ctx context.Context, name, image string, labels map
 			VolumeOptions: &mount.VolumeOptions{NoCopy: true},
 		})
 	}
-	r, err := e.api.ContainerCreate(ctx, &container.Config{Image: image, Cmd: []string{"never"}, Labels: labels}, host, nil, nil, name)
+	config := &container.Config{Image: image, Cmd: []string{"never"}, Labels: labels}
+	r, err := e.api.ContainerCreate(ctx, config, host, nil, nil, name)
 	if err != nil {
 		return "", fmt.Errorf("container %s: %w", name, err)
 	}
@@ -43,10 +46,10 @@ func (e *Engine) CreateShelf(ctx context.Context, name, image string, labels map
 // Folder is a folder in a container.
 type Folder struct{ Container, Path string }
 
-// CopyTree copies a folder into a folder of another container, under its own name, with owners, modes, times and links; the
-// folder itself gets the owner and mode of the other too. Sparse files are filled, sockets left out, and of extended
-// attributes only capabilities are kept. Neither container need run, but they must be two: the engine locks one that it
-// reads. progress gets the bytes copied so far.
+// CopyTree copies a folder into a folder of another container, under its own name, with owners, modes, times and
+// links; the folder itself gets the owner and mode of the other too. Sparse files are filled, sockets left out, and
+// of extended attributes only capabilities are kept. Neither container need run, but they must be two: the engine
+// locks one that it reads. progress gets the bytes copied so far.
 func (e *Engine) CopyTree(ctx context.Context, from, into Folder, progress func(bytes int64)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -75,7 +78,8 @@ func (e *Engine) CopyTree(ctx context.Context, from, into Folder, progress func(
 		}
 		return io.EOF
 	}}
-	if err := e.api.CopyToContainer(ctx, into.Container, into.Path, counted, container.CopyToContainerOptions{}); err != nil {
+	err = e.api.CopyToContainer(ctx, into.Container, into.Path, counted, container.CopyToContainerOptions{})
+	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
@@ -132,7 +136,9 @@ func (e *Engine) Writers(ctx context.Context, volumes []string) ([]Container, er
 	}
 	var out []Container
 	for _, s := range list {
-		if slices.ContainsFunc(s.Mounts, func(m container.MountPoint) bool { return m.RW && slices.Contains(volumes, m.Name) }) {
+		if slices.ContainsFunc(s.Mounts, func(m container.MountPoint) bool {
+			return m.RW && slices.Contains(volumes, m.Name)
+		}) {
 			out = append(out, fromSummary(s))
 		}
 	}
@@ -152,7 +158,7 @@ func (e *Engine) Unpause(ctx context.Context, id string) error {
 	return fmt.Errorf("unpause container %s: %w", id, err)
 }
 
-// VolumeSizes gives the bytes in volumes, as far as the engine knows them.
+// VolumeSizes returns the bytes in volumes, as far as the engine knows them.
 func (e *Engine) VolumeSizes(ctx context.Context) (map[string]int64, error) {
 	usage, err := e.api.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
 	if err != nil {

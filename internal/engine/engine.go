@@ -21,8 +21,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 )
 
-// patience is how long Check waits for an answer.
-const patience = 2 * time.Second
+// defaultPatience is how long Check waits for an answer.
+const defaultPatience = 2 * time.Second
 
 // inspects bounds how many requests about single objects run at once.
 const inspects = 16
@@ -47,7 +47,7 @@ type Engine struct {
 // Option changes how New describes an engine.
 type Option func(*Engine)
 
-// Endpoint gives the address as the user configured it (DOCKER_HOST or the
+// Endpoint sets the address as the user configured it (DOCKER_HOST or the
 // context's). Only an ssh engine needs it: the CLI's client for one has the
 // placeholder http://docker.example.com as its daemon host.
 func Endpoint(host string) Option {
@@ -75,7 +75,7 @@ func Silent(err error) Option {
 func New(api client.APIClient, context string, opts ...Option) *Engine {
 	e := &Engine{
 		imageStore: imageStore{api}, networkStore: networkStore{api}, sessions: sessions{api},
-		api: api, context: context, host: api.DaemonHost(), patience: patience,
+		api: api, context: context, host: api.DaemonHost(), patience: defaultPatience,
 	}
 	for _, opt := range opts {
 		opt(e)
@@ -120,7 +120,7 @@ func (e *Engine) Check(ctx context.Context) error {
 		}
 	}
 	if limited.Err() != nil {
-		err = fmt.Errorf("no answer within %s", patience)
+		err = fmt.Errorf("no answer within %s", defaultPatience)
 	}
 	return &Unreachable{Context: e.context, Host: e.host, Err: err}
 }
@@ -211,7 +211,7 @@ func (e *Engine) Context() string { return e.context }
 // Host is the engine's address, as in unix:///var/run/docker.sock.
 func (e *Engine) Host() string { return e.host }
 
-// SocketPath is the path of a local engine's socket on this host, "" where it is reached in another way.
+// SocketPath is the path of a local engine's socket on this host, "" if it is reached in another way.
 func (e *Engine) SocketPath() string {
 	path, ok := strings.CutPrefix(e.host, "unix://")
 	if !ok {

@@ -104,7 +104,7 @@ func TestCheckGivesUpOnASilentHost(t *testing.T) {
 	err = at(t, "tcp://"+l.Addr().String()).Check(t.Context())
 	took := time.Since(start)
 	assert.ErrorContains(t, err, "(context default): no answer within 2s")
-	assert.Assert(t, took < 2*patience, took)
+	assert.Assert(t, took < 2*defaultPatience, took)
 }
 
 func TestCheckEndsWithItsContext(t *testing.T) {

@@ -101,7 +101,7 @@ func (o *outlet) Write(b []byte) (int, error) {
 // to anything but a container's first process.
 const Marker = "ILOOM_EXEC"
 
-// Exec runs a command in a running container and returns its exit code: 126 where it cannot be run, 127 where it is not
+// Exec runs a command in a running container and returns its exit code: 126 if it cannot be run, 127 if it is not
 // found; the engine then writes why to the command's stdout.
 //
 // When ctx ends the command is interrupted, and killed when it has not ended within its grace; the error is then ctx's
@@ -125,7 +125,8 @@ func (e *Engine) Exec(ctx context.Context, id string, p Process) (int, error) {
 	}
 	// What is begun is ended in order, so that ctx must not cut the connection.
 	lasting := context.WithoutCancel(ctx)
-	conn, err := e.api.ContainerExecAttach(lasting, x.id, container.ExecAttachOptions{Tty: p.Terminal != nil, ConsoleSize: x.size()})
+	attach := container.ExecAttachOptions{Tty: p.Terminal != nil, ConsoleSize: x.size()}
+	conn, err := e.api.ContainerExecAttach(lasting, x.id, attach)
 	if err != nil {
 		return 0, fmt.Errorf("container %.12s: %w", id, err)
 	}
@@ -212,7 +213,9 @@ func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) err
 }
 
 // watch waits for the end of the output and meanwhile passes signals on.
-func (x *execution) watch(ctx context.Context, conn types.HijackedResponse, output <-chan error, lost, detached <-chan struct{}) error {
+func (x *execution) watch(
+	ctx context.Context, conn types.HijackedResponse, output <-chan error, lost, detached <-chan struct{},
+) error {
 	lasting := context.WithoutCancel(ctx)
 	ended := ctx.Done()
 	var deadline <-chan time.Time
@@ -272,14 +275,15 @@ var signalNames = map[os.Signal]string{
 	syscall.SIGHUP: "HUP", os.Interrupt: "INT", syscall.SIGQUIT: "QUIT", syscall.SIGTERM: "TERM", os.Kill: "KILL",
 }
 
-// killScript finds the command that carries the marker in $1 and sends signal $2 to its process group: what Ctrl-C does at
-// a terminal. Like this script the command was started by the engine, so that it has the same parent and leads a session;
-// a server that the command has put into a session of its own is left alone.
+// killScript finds the command that carries the marker in $1 and sends signal $2 to its process group: what Ctrl-C
+// does at a terminal. Like this script the command was started by the engine, so that it has the same parent and
+// leads a session; a server that the command has put into a session of its own is left alone.
 const killScript = `for f in /proc/[0-9]*/stat; do
 p=${f#/proc/} p=${p%/stat}
 { IFS= read -r s <"$f" || continue; } 2>/dev/null
 set -- "$1" "$2" ${s##*) }
-[ "$4" = "$PPID" ] && [ "$6" = "$p" ] && { tr '\0' '\n' <"/proc/$p/environ"; } 2>/dev/null | grep -qxF "$1" && kill "-$2" "-$p" && found=1
+[ "$4" = "$PPID" ] && [ "$6" = "$p" ] && { tr '\0' '\n' <"/proc/$p/environ"; } 2>/dev/null | grep -qxF "$1" &&
+	kill "-$2" "-$p" && found=1
 done
 [ -n "$found" ]`
 
@@ -336,7 +340,8 @@ func (x *execution) resize(t *Terminal) (stop func()) {
 	changed := sizeChanges(ctx, t.Out)
 	go func() {
 		// The engine answers an attach before the command has its terminal.
-		until := backoff.NewExponentialBackOff(backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxElapsedTime(time.Second))
+		until := backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxElapsedTime(time.Second))
 		_ = backoff.Retry(func() error { return x.tellSize(ctx) }, backoff.WithContext(until, ctx))
 		for {
 			select {
@@ -373,7 +378,8 @@ func raw(t *Terminal) (restore func(), err error) {
 	}, nil
 }
 
-// detachKeys are the bytes of keys such as "ctrl-p,ctrl-q"; those that make no sense are Docker's own, as in docker exec.
+// detachKeys are the bytes of keys such as "ctrl-p,ctrl-q"; those that make no sense are Docker's own, as in docker
+// exec.
 func detachKeys(keys string) []byte {
 	if b, err := term.ToBytes(keys); keys != "" && err == nil {
 		return b

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/cli/cli/streams"
 	"github.com/docker/docker/api/types/versions"
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/poll"
 )
 
 const idles = "while :; do sleep 1; done"
@@ -246,10 +247,12 @@ func TestExecInAContainerThatDoesNotRun(t *testing.T) {
 // none waits until no process of the container has the text in its command line.
 func none(t *testing.T, id, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); processes(t, id, text) > 0; {
-		assert.Assert(t, time.Now().Before(deadline), "%s still runs", text)
-		time.Sleep(20 * time.Millisecond)
-	}
+	poll.WaitOn(t, func(poll.LogT) poll.Result {
+		if processes(t, id, text) > 0 {
+			return poll.Continue("%s still runs", text)
+		}
+		return poll.Success()
+	}, poll.WithTimeout(20*time.Second), poll.WithDelay(20*time.Millisecond))
 }
 
 // processes counts those of the container that have the text in their command line.

@@ -46,8 +46,8 @@ func ParseForwards(label string) []Forward {
 	return list
 }
 
-// attribute gives the ports that a forwarder publishes to the containers that they lead to: whoever asks for the ports of
-// a service shall not have to know of it. Those of a service that does not run lead nowhere.
+// attribute moves the ports that a forwarder publishes to the containers that they lead to: whoever asks for the ports
+// of a service need not know the forwarder. Ports of a service that does not run lead nowhere.
 func attribute(list []Container) {
 	for i, by := range list {
 		label := by.Labels[LabelForwards]
@@ -57,14 +57,17 @@ func attribute(list []Container) {
 		forwards := ParseForwards(label)
 		var own []Published
 		for _, pub := range by.Published {
-			n := slices.IndexFunc(forwards, func(f Forward) bool { return f.Listen == pub.Target && f.Protocol == pub.Protocol })
+			n := slices.IndexFunc(forwards, func(f Forward) bool {
+				return f.Listen == pub.Target && f.Protocol == pub.Protocol
+			})
 			if n < 0 {
 				own = append(own, pub)
 				continue
 			}
 			list[i].Forwards = append(list[i].Forwards, pub)
 			for j, c := range list {
-				if c.Project == by.Project && c.Service == forwards[n].Service && !c.OneOff && (c.State == "running" || c.State == "paused") {
+				runs := c.State == "running" || c.State == "paused"
+				if c.Project == by.Project && c.Service == forwards[n].Service && !c.OneOff && runs {
 					pub.Target, pub.Via = forwards[n].Target, by.Service
 					list[j].Published = append(list[j].Published, pub)
 					slices.SortFunc(list[j].Published, byTarget)

@@ -64,14 +64,15 @@ func (s imageStore) Images(ctx context.Context, reference string, labels map[str
 // still removed.
 func (s imageStore) RemoveImages(ctx context.Context, tags []string) error {
 	return each(tags, func(tag string) error {
-		if _, err := s.api.ImageRemove(ctx, tag, image.RemoveOptions{PruneChildren: true}); err != nil && !cerrdefs.IsNotFound(err) {
+		_, err := s.api.ImageRemove(ctx, tag, image.RemoveOptions{PruneChildren: true})
+		if err != nil && !cerrdefs.IsNotFound(err) {
 			return fmt.Errorf("image %s: %w", tag, err)
 		}
 		return nil
 	})
 }
 
-// ImageID is the ID of the image that a reference names on this engine, "" where
+// ImageID is the ID of the image that a reference names on this engine, "" if
 // there is none.
 func (s imageStore) ImageID(ctx context.Context, ref string) (string, error) {
 	image, err := s.api.ImageInspect(ctx, ref)
@@ -94,7 +95,7 @@ type ImageConfig struct {
 	Architecture    string
 }
 
-// Image tells about the image that a reference names on this engine; ok is false where there is none.
+// Image returns the configuration of the image that a reference names on this engine; ok is false if there is none.
 func (s imageStore) Image(ctx context.Context, ref string) (c ImageConfig, ok bool, err error) {
 	image, err := s.api.ImageInspect(ctx, ref)
 	if cerrdefs.IsNotFound(err) {
@@ -118,10 +119,11 @@ func (s imageStore) Tag(ctx context.Context, ref, tag string) error {
 	return nil
 }
 
-// ImageFiles reads files of an image, without running anything of it. A file that the image does not have, or that is none,
-// is missing in the answer.
+// ImageFiles reads files of an image, without running anything of it. A file that the image does not have, or that is
+// none, is missing in the answer.
 func (s imageStore) ImageFiles(ctx context.Context, image string, paths []string) (map[string][]byte, error) {
-	made, err := s.api.ContainerCreate(ctx, &container.Config{Image: image, Entrypoint: []string{}, Cmd: []string{"never"}}, &container.HostConfig{NetworkMode: "none"}, nil, nil, "")
+	config := &container.Config{Image: image, Entrypoint: []string{}, Cmd: []string{"never"}}
+	made, err := s.api.ContainerCreate(ctx, config, &container.HostConfig{NetworkMode: "none"}, nil, nil, "")
 	if err != nil {
 		return nil, fmt.Errorf("container of image %s: %w", image, err)
 	}
@@ -137,13 +139,14 @@ func (s imageStore) ImageFiles(ctx context.Context, image string, paths []string
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := errors.Join(err, s.api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})); err != nil {
+	removal := container.RemoveOptions{Force: true, RemoveVolumes: true}
+	if err := errors.Join(err, s.api.ContainerRemove(ctx, made.ID, removal)); err != nil {
 		return nil, fmt.Errorf("files of image %s: %w", image, err)
 	}
 	return files, nil
 }
 
-// containerFile is the content of a regular file, nil where there is none; links are followed.
+// containerFile is the content of a regular file, nil if there is none; links are followed.
 func (s imageStore) containerFile(ctx context.Context, id, path string) ([]byte, error) {
 	for range 5 {
 		r, stat, err := s.api.CopyFromContainer(ctx, id, path)
@@ -177,7 +180,8 @@ func (s imageStore) containerFile(ctx context.Context, id, path string) ([]byte,
 // MadeFrom names the containers of any state and project that were made from an
 // image, sorted.
 func (s imageStore) MadeFrom(ctx context.Context, id string) ([]string, error) {
-	list, err := s.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("ancestor", id))})
+	from := filters.NewArgs(filters.Arg("ancestor", id))
+	list, err := s.api.ContainerList(ctx, container.ListOptions{All: true, Filters: from})
 	if err != nil {
 		return nil, fmt.Errorf("containers of image %s: %w", id, err)
 	}

@@ -16,7 +16,9 @@ import (
 
 // ImportProgram makes an image, without a name, with one program in it and
 // nothing else, and returns its ID. changes are lines of a Dockerfile.
-func (s imageStore) ImportProgram(ctx context.Context, path string, program io.Reader, size int64, changes []string) (string, error) {
+func (s imageStore) ImportProgram(
+	ctx context.Context, path string, program io.Reader, size int64, changes []string,
+) (string, error) {
 	pr, pw := io.Pipe()
 	go func() { pw.CloseWithError(writeProgram(pw, path, program, size)) }()
 	defer pr.Close()
@@ -26,7 +28,8 @@ func (s imageStore) ImportProgram(ctx context.Context, path string, program io.R
 func writeProgram(w io.Writer, path string, program io.Reader, size int64) error {
 	t := tar.NewWriter(w)
 	// Others may run it, and nobody write it.
-	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: 0o555, Size: size, Typeflag: tar.TypeReg}); err != nil {
+	header := &tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: 0o555, Size: size, Typeflag: tar.TypeReg}
+	if err := t.WriteHeader(header); err != nil {
 		return err
 	}
 	if _, err := io.Copy(t, program); err != nil {
@@ -37,7 +40,8 @@ func writeProgram(w io.Writer, path string, program io.Reader, size int64) error
 
 // load imports an archive as an image without a name.
 func (s imageStore) load(ctx context.Context, archive io.Reader, changes []string) (string, error) {
-	r, err := s.api.ImageImport(ctx, image.ImportSource{Source: archive, SourceName: "-"}, "", image.ImportOptions{Message: "docker loom", Changes: changes})
+	r, err := s.api.ImageImport(ctx, image.ImportSource{Source: archive, SourceName: "-"}, "",
+		image.ImportOptions{Message: "docker loom", Changes: changes})
 	if err != nil {
 		return "", err
 	}

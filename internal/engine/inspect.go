@@ -67,7 +67,7 @@ func fromInspect(r container.InspectResponse) Detail {
 		}
 	}
 	if n := r.NetworkSettings; n != nil {
-		d.Published = published(listedPorts(n.Ports))
+		d.Published = effectivePorts(listedPorts(n.Ports))
 		for name, at := range n.Networks {
 			d.Networks = append(d.Networks, name)
 			for _, alias := range at.Aliases {

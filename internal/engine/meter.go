@@ -41,8 +41,9 @@ type spent struct {
 // Meter returns a meter that has read nothing yet.
 func (e *Engine) Meter() *Meter { return &Meter{e: e, last: map[string]spent{}} }
 
-// Read reads what the containers with these IDs use, by ID. One that has ended meanwhile is left out. A reading asks the
-// engine for what the kernel has counted until now: unlike docker stats it does not wait a second for the next count.
+// Read reads what the containers with these IDs use, by ID. One that has ended meanwhile is left out. A reading asks
+// the engine for what the kernel has counted until now: unlike docker stats it does not wait a second for the next
+// count.
 func (m *Meter) Read(ctx context.Context, ids []string) (map[string]Load, error) {
 	var (
 		mu    sync.Mutex

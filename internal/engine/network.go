@@ -51,18 +51,19 @@ func (s networkStore) Networks(ctx context.Context, labels map[string]string) ([
 	return out, nil
 }
 
-// Connect joins a container to a network, under its aliases there; it goes on running. One that is attached already is left
-// as it is.
+// Connect joins a container to a network, under its aliases there; it goes on running. One that is attached already
+// is left as it is.
 func (s networkStore) Connect(ctx context.Context, net, id string, aliases []string) error {
 	err := s.api.NetworkConnect(ctx, net, id, &network.EndpointSettings{Aliases: aliases})
 	// Engines answer 403, 400 or 500 for one that is attached.
-	if err != nil && !strings.Contains(err.Error(), "already exists in network") && !strings.Contains(err.Error(), "already attached to network") {
+	if err != nil && !strings.Contains(err.Error(), "already exists in network") &&
+		!strings.Contains(err.Error(), "already attached to network") {
 		return fmt.Errorf("container %.12s to network %s: %w", id, net, err)
 	}
 	return nil
 }
 
-// Attached are the IDs of the containers on a network, of those that run; ok is false where there is no such network.
+// Attached are the IDs of the containers on a network, of those that run; ok is false if there is no such network.
 func (s networkStore) Attached(ctx context.Context, net string) (ids []string, ok bool, err error) {
 	n, err := s.api.NetworkInspect(ctx, net, network.InspectOptions{})
 	if cerrdefs.IsNotFound(err) {
@@ -74,8 +75,8 @@ func (s networkStore) Attached(ctx context.Context, net string) (ids []string, o
 	return slices.Sorted(maps.Keys(n.Containers)), true, nil
 }
 
-// Detach takes containers off a network, also those that do not answer. A missing network or container and one that is not
-// attached are no errors.
+// Detach takes containers off a network, also those that do not answer. A missing network or container and one that
+// is not attached are no errors.
 func (s networkStore) Detach(ctx context.Context, network string, ids []string) error {
 	return each(ids, func(id string) error {
 		err := s.api.NetworkDisconnect(ctx, network, id, true)

@@ -50,7 +50,8 @@ func (e *Engine) RunOnce(ctx context.Context, o Once) (stdout, stderr []byte, co
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		if gone := e.api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true}); gone != nil && !cerrdefs.IsNotFound(gone) {
+		gone := e.api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true})
+		if gone != nil && !cerrdefs.IsNotFound(gone) {
 			err = errors.Join(err, fmt.Errorf("container %.12s: %w", made.ID, gone))
 		}
 	}()

@@ -59,8 +59,8 @@ func (e *Engine) RemoveVolumes(ctx context.Context, names []string) error {
 	})
 }
 
-// RemoveContainers kills and removes containers and keeps their volumes. A missing one is no error, and one that something
-// else is removing is waited for. The others are still removed.
+// RemoveContainers kills and removes containers and keeps their volumes. A missing one is no error, and one that
+// something else is removing is waited for. The others are still removed.
 func (e *Engine) RemoveContainers(ctx context.Context, ids []string) error {
 	return each(ids, func(id string) error {
 		err := e.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})

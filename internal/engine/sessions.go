@@ -48,7 +48,7 @@ func (s sessions) Sessions(ctx context.Context) ([]Session, error) {
 	for {
 		select {
 		case m := <-messages:
-			out = append(out, session(m)...)
+			out = append(out, fromEvent(m)...)
 		case err := <-errs:
 			if errors.Is(err, io.EOF) {
 				return out, nil
@@ -74,7 +74,7 @@ func (s sessions) Listen(ctx context.Context) *SessionLog {
 			select {
 			case m := <-messages:
 				log.mu.Lock()
-				log.list = append(log.list, session(m)...)
+				log.list = append(log.list, fromEvent(m)...)
 				log.mu.Unlock()
 			case err := <-errs:
 				log.mu.Lock()
@@ -87,7 +87,7 @@ func (s sessions) Listen(ctx context.Context) *SessionLog {
 	return log
 }
 
-// Take gives what was collected since the last time. The error says that
+// Take returns what was collected since the last time. The error says that
 // nothing is collected any more.
 func (s *SessionLog) Take() ([]Session, error) {
 	s.mu.Lock()
@@ -97,7 +97,7 @@ func (s *SessionLog) Take() ([]Session, error) {
 	return list, s.err
 }
 
-func session(m events.Message) []Session {
+func fromEvent(m events.Message) []Session {
 	action, command, _ := strings.Cut(string(m.Action), ": ")
 	if !slices.Contains(sessionActions, action) {
 		return nil

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Listening reports whether something on this host already has a tcp or udp port. It takes the port for a moment to learn
-// that. ip is the address that is to be published; "", 0.0.0.0 and :: mean all, and then a listener on any one address
-// counts, also on a loopback one alone. What cannot be known does not count: an address that this host does not have, a
-// port without the right to bind it, sctp, ports outside 1–65535.
+// Listening reports whether something on this host already has a tcp or udp port. It takes the port for a moment to
+// learn that. ip is the address that is to be published; "", 0.0.0.0 and :: mean all, and then a listener on any one
+// address counts, also on a loopback one alone. What cannot be known does not count: an address that this host does
+// not have, a port without the right to bind it, sctp, ports outside 1–65535.
 func (*Host) Listening(ip, protocol string, port int) bool {
 	if port < 1 || port > 65535 || protocol != "tcp" && protocol != "udp" {
 		return false

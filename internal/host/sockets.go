@@ -22,7 +22,8 @@ type Socket struct {
 }
 
 // ContainerSockets reads the sockets in the network namespace of a container's first process. It reports false if the
-// process cannot be seen, as with an engine in a virtual machine, or is another one: pids mean nothing across pid namespaces.
+// process cannot be seen, as with an engine in a virtual machine, or is another one: pids mean nothing across pid
+// namespaces.
 func (*Host) ContainerSockets(pid int, id string) ([]Socket, bool) {
 	if pid <= 0 {
 		return nil, false
@@ -74,7 +75,8 @@ func parseSockets(r io.Reader) ([]Socket, error) {
 			continue
 		}
 		const established, timeWait, listen = "01", "06", "0A"
-		out = append(out, Socket{Local: local, Remote: remote, Listens: f[3] == listen, Open: f[3] == established || f[3] == timeWait})
+		open := f[3] == established || f[3] == timeWait
+		out = append(out, Socket{Local: local, Remote: remote, Listens: f[3] == listen, Open: open})
 	}
 	return out, s.Err()
 }

@@ -2,8 +2,8 @@ package jsonc
 
 import "strconv"
 
-// Decoder turns nodes into values of Go. It keeps the first error; after it, nothing that was decoded counts. A nil node,
-// a key that is not there, decodes to the zero value.
+// Decoder turns nodes into values of Go. It keeps the first error; after it, nothing that was decoded counts. A nil
+// node, a key that is not there, decodes to the zero value.
 type Decoder struct{ Err error }
 
 // Fail keeps an error with the place of n, unless there is one.

@@ -20,9 +20,10 @@ type Change struct {
 	Value any
 }
 
-// Edit returns data with the changes made; nil data is a file that does not exist. A value that is the wanted one already
-// stays as it is written, and so does every other byte: comments, order, line ends, indentation. New members look like
-// those beside them. The name is for errors, which are of type *Error; a value in the place of an object is one.
+// Edit returns data with the changes made; nil data is a file that does not exist. A value that is the wanted one
+// already stays as it is written, and so does every other byte: comments, order, line ends, indentation. New members
+// look like those beside them. The name is for errors, which are of type *Error; a value in the place of an object is
+// one.
 func Edit(name string, data []byte, changes ...Change) ([]byte, error) {
 	if data == nil {
 		data = []byte("{}\n")
@@ -34,20 +35,20 @@ func Edit(name string, data []byte, changes ...Change) ([]byte, error) {
 			}
 		}
 		// Each change parses the bytes again, because it moves what is behind it.
-		edited, err := edit(name, data, c)
+		edited, err := editOne(name, data, c)
 		if err != nil {
 			return nil, err
 		}
 		data = edited
 	}
-	if _, _, err := parse(name, data); err != nil {
+	if _, _, err := parseDocument(name, data); err != nil {
 		return nil, err
 	}
 	return data, nil
 }
 
-func edit(name string, data []byte, c Change) ([]byte, error) {
-	doc, top, err := parse(name, data)
+func editOne(name string, data []byte, c Change) ([]byte, error) {
+	doc, top, err := parseDocument(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -239,8 +240,8 @@ func lineIndent(data []byte, offset int) string {
 	return string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))])
 }
 
-// indentUnit returns one level of the document's indentation: that of a first member on a line of its own, otherwise two
-// spaces.
+// indentUnit returns one level of the document's indentation: that of a first member on a line of its own, otherwise
+// two spaces.
 func indentUnit(top hujson.Value) string {
 	if o, ok := top.Value.(*hujson.Object); ok && len(o.Members) > 0 {
 		before := o.Members[0].Name.BeforeExtra

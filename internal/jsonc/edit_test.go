@@ -257,7 +257,7 @@ func with(v any, path []string, value any) any {
 	return m
 }
 
-// within tells whether all bytes of part are in whole in their order.
+// within reports whether all bytes of part are in whole in their order.
 func within(part, whole []byte) bool {
 	for _, b := range part {
 		i := bytes.IndexByte(whole, b)

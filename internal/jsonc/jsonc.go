@@ -1,4 +1,5 @@
-// Package jsonc reads and edits JSON with comments and trailing commas. Every value knows its line and column, for errors.
+// Package jsonc reads and edits JSON with comments and trailing commas. Every value knows its line and column, for
+// errors.
 package jsonc
 
 import (
@@ -48,7 +49,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 var errTooLong = fmt.Errorf("more than %d bytes", MaxBytes)
 
-// Read returns the tree of the file at path. The error for a missing file wraps fs.ErrNotExist. Errors are of type *Error.
+// Read returns the tree of the file at path. The error for a missing file wraps fs.ErrNotExist. Errors are of type
+// *Error.
 func Read(path string) (*Node, error) {
 	data, err := ReadBytes(path)
 	if err != nil {
@@ -92,7 +94,7 @@ func readRegular(path string) ([]byte, error) {
 
 // Parse returns the tree of a document. The name is for errors, which are of type *Error.
 func Parse(name string, data []byte) (*Node, error) {
-	doc, top, err := parse(name, data)
+	doc, top, err := parseDocument(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ type document struct {
 	data []byte // without a byte order mark
 }
 
-func parse(name string, data []byte) (*document, hujson.Value, error) {
+func parseDocument(name string, data []byte) (*document, hujson.Value, error) {
 	doc := &document{name: name, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
 	fail := func(err error) (*document, hujson.Value, error) { return nil, hujson.Value{}, err }
 	switch {
@@ -123,9 +125,9 @@ func parse(name string, data []byte) (*document, hujson.Value, error) {
 	return doc, top, nil
 }
 
-// parserInput returns a copy of data that the parser takes. A tab inside a string becomes a space, because the reference
-// CLI of dev containers takes it and the parser does not; all offsets stay. The parser wants a line end after each line
-// comment.
+// parserInput returns a copy of data that the parser takes. A tab inside a string becomes a space, because the
+// reference CLI of dev containers takes it and the parser does not; all offsets stay. The parser wants a line end
+// after each line comment.
 func parserInput(data []byte) []byte {
 	out := append(bytes.Clone(data), '\n')
 	for i := 0; i < len(data); {
@@ -153,7 +155,8 @@ func lengthThrough(data []byte, end string) int {
 	return len(data)
 }
 
-// stringLength returns the length of the string that data begins with. A string without an end goes to the end of its line.
+// stringLength returns the length of the string that data begins with. A string without an end goes to the end of its
+// line.
 func stringLength(data []byte) int {
 	for i := 1; i < len(data); i++ {
 		switch data[i] {
@@ -226,7 +229,8 @@ func (doc *document) tree(v hujson.Value, key string) *Node {
 	return n
 }
 
-// text returns the value of a string, and of any other literal its bytes. It reads the document, not the parser's input.
+// text returns the value of a string, and of any other literal its bytes. It reads the document, not the parser's
+// input.
 func (doc *document) text(v hujson.Value) string {
 	literal := hujson.Literal(doc.data[v.StartOffset:v.EndOffset])
 	if literal.Kind() != '"' {

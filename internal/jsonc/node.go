@@ -50,7 +50,8 @@ func (n *Node) Number(literal string) *Node {
 	return &Node{doc: n.doc, key: n.key, offset: n.offset, Kind: '0', Text: literal}
 }
 
-// Get returns the member of that name. It returns nil if the member is missing or null, if n is no object, or if n is nil.
+// Get returns the member of that name. It returns nil if the member is missing or null, if n is no object, or if n is
+// nil.
 func (n *Node) Get(name string) *Node {
 	if m := n.Lookup(name); m != nil && m.Kind != 'n' {
 		return m
@@ -92,8 +93,8 @@ func (n *Node) Without(name string) *Node {
 	return &changed
 }
 
-// Merge returns strong on top of weak: objects are merged member by member, anything else is replaced. Either may be nil.
-// A merged node stands at the place of the stronger one.
+// Merge returns strong on top of weak: objects are merged member by member, anything else is replaced. Either may be
+// nil. A merged node stands at the place of the stronger one.
 func Merge(weak, strong *Node) *Node {
 	if strong == nil {
 		return weak

@@ -82,7 +82,7 @@ func (l *Looms) forgetTree(ctx context.Context, k *registry.Loom) error {
 	}
 	for _, tree := range trees {
 		if tree.Path == k.WorkTree && isID(k.ID, tree.For) {
-			return repo.Remove(ctx, tree.Path, false)
+			return repo.Remove(ctx, tree.Path)
 		}
 	}
 	return nil

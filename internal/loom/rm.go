@@ -309,7 +309,11 @@ func (r *remover) removeTree(ctx context.Context) error {
 			return &MeanwhileError{r.path, risks}
 		}
 	}
-	if err := r.repo.Remove(ctx, r.path, r.req.Branch); err != nil {
+	remove := r.repo.Remove
+	if r.req.Branch {
+		remove = r.repo.RemoveWithBranch
+	}
+	if err := remove(ctx, r.path); err != nil {
 		return err
 	}
 	r.Registry.ForgetWritten(r.path)

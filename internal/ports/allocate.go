@@ -18,7 +18,8 @@ type Request struct {
 	Taken func(Lease) (holder string, taken bool)
 }
 
-// Result is the offset that was found and the loom's leases: those of Keep first and unchanged, then the new ones by base, protocol, address.
+// Result is the offset that was found and the loom's leases: those of Keep first and unchanged, then the new ones by
+// base, protocol, address.
 type Result struct {
 	Offset int
 	Leases []Lease
@@ -36,18 +37,21 @@ func (e *TakenError) Error() string {
 	return fmt.Sprintf("port %s of service %s is held by %s", e.Lease, e.Service, cmp.Or(e.Holder, "another program"))
 }
 
-// Allocate gives every port of r.Ports a lease that nobody else holds, within 1024..65535 unless Plain. It changes nothing of r.
+// Allocate gives every port of r.Ports a lease that nobody else holds, within 1024..65535 unless Plain. It changes
+// nothing of r.
 //
-// All ports of a new loom move by one offset: the wanted one (1000 for 0, so that no loom sits on the base ports), else that +1000, +2000, …
-// up to 65535, else the lowest that is free. An offset is passed over where a port is taken, a range would end above 65535, or the wrap rule
-// brings two ports of the loom together. A port that no offset can place, such as base 65534 whose only shifted number is 65535,
-// must not keep the loom from running: then those that are in the way, and only they, go to the next free number upward, from the wanted offset.
+// All ports of a new loom move by one offset: the wanted one (1000 for 0, so that no loom sits on the base ports),
+// else that +1000, +2000, … up to 65535, else the lowest that is free. An offset is passed over where a port is
+// taken, a range would end above 65535, or the wrap rule brings two ports of the loom together. A port that no offset
+// can place, such as base 65534 whose only shifted number is 65535, must not keep the loom from running: then those
+// that are in the way, and only they, go to the next free number upward, from the wanted offset.
 //
-// A loom that holds leases keeps its offset; a port added since then takes its number under that offset, or alone the next free one upward,
-// wrapping at 65535. Ports with the same base (tcp and udp, several addresses) get the same number; where a lease of that base
-// is kept, they get its number if it is free.
+// A loom that holds leases keeps its offset; a port added since then takes its number under that offset, or alone the
+// next free one upward, wrapping at 65535. Ports with the same base (tcp and udp, several addresses) get the same
+// number; where a lease of that base is kept, they get its number if it is free.
 //
-// Errors: a port that is no host port, a negative offset, a [*TakenError] with Pinned or Plain or, wrapped, where nothing is free.
+// Errors: a port that is no host port, a negative offset, a [*TakenError] with Pinned or Plain or, wrapped, where
+// nothing is free.
 func Allocate(r Request) (Result, error) {
 	if r.Plain {
 		r.Offset = 0
@@ -109,7 +113,7 @@ func group(r Request) ([]*span, error) {
 		}
 		spans[p.Base] = max(spans[p.Base], length(p.Count))
 	}
-	from := lift(spans)
+	from := liftOf(spans)
 	seen := make(map[key]bool, len(r.Keep)+len(r.Ports))
 	for _, l := range r.Keep {
 		seen[l.key()] = true
@@ -117,7 +121,8 @@ func group(r Request) ([]*span, error) {
 	// Sorted, because callers range over maps of services and a loom's leases must not depend on that.
 	sorted := slices.SortedFunc(slices.Values(r.Ports), func(a, b Port) int {
 		return cmp.Or(cmp.Compare(a.Base, b.Base), cmp.Compare(protocol(a.Protocol), protocol(b.Protocol)),
-			cmp.Compare(normal(a.HostIP), normal(b.HostIP)), cmp.Compare(length(a.Count), length(b.Count)), cmp.Compare(a.Service, b.Service))
+			cmp.Compare(normal(a.HostIP), normal(b.HostIP)), cmp.Compare(length(a.Count), length(b.Count)),
+			cmp.Compare(a.Service, b.Service))
 	})
 	var groups []*span
 	for _, p := range sorted {
@@ -146,7 +151,9 @@ func fixed(r Request, groups []*span) error {
 	for _, g := range groups {
 		g.host = Shift(g.from, r.Offset)
 		if last := g.host + g.count - 1; last > Max {
-			return fmt.Errorf("ports %s of service %s end above %d with offset %d", g.ports[0].at(g.host), g.ports[0].Service, Max, r.Offset)
+			first := g.ports[0]
+			return fmt.Errorf("ports %s of service %s end above %d with offset %d",
+				first.at(g.host), first.Service, Max, r.Offset)
 		}
 		if err := own.place(r, g); err != nil {
 			return err
@@ -170,7 +177,8 @@ func alone(r Request, groups []*span) error {
 	return nil
 }
 
-// together looks for the offset under which every port is free and sets the hosts to it; without one it gives the wanted offset and false.
+// together looks for the offset under which every port is free and sets the hosts to it; without one it gives the
+// wanted offset and false.
 func together(r Request, groups []*span) (int, bool) {
 	order := slices.Clone(groups)
 	if try(r, order, r.Offset) {
@@ -189,8 +197,9 @@ func together(r Request, groups []*span) (int, bool) {
 	return r.Offset, false
 }
 
-// try sets the hosts of order to an offset and reports whether it will do. It moves a span that is in the way to the front:
-// one whose few possible numbers are all held refuses the next 65535 offsets at one question each, and a question may be a system call.
+// try sets the hosts of order to an offset and reports whether it will do. It moves a span that is in the way to the
+// front: one whose few possible numbers are all held refuses the next 65535 offsets at one question each, and a
+// question may be a system call.
 func try(r Request, order []*span, offset int) bool {
 	wrapped := false
 	for i, g := range order {
@@ -227,8 +236,8 @@ func crowded(groups []*span) bool {
 	return false
 }
 
-// clash reports whether two leases of one loom are in each other's way. Those that meet in the files already (the same port
-// on every address and on 127.0.0.1, each in a profile of its own) may meet on the host too.
+// clash reports whether two leases of one loom are in each other's way. Those that meet in the files already (the
+// same port on every address and on 127.0.0.1, each in a profile of its own) may meet on the host too.
 func clash(a, b Lease) bool {
 	return a.Overlaps(b) && !intersect(a.Base, a.Count, b.Base, b.Count)
 }
@@ -249,7 +258,8 @@ func (o *own) place(r Request, g *span) error {
 	for _, p := range g.ports {
 		l := p.at(g.host)
 		if h, met := o.find(l, func(other Lease) bool { return clash(l, other) }); met && !r.Plain {
-			return &TakenError{Lease: l, Service: p.Service, Holder: fmt.Sprintf("this loom's own port for base %d", h.lease.Base)}
+			holder := fmt.Sprintf("this loom's own port for base %d", h.lease.Base)
+			return &TakenError{Lease: l, Service: p.Service, Holder: holder}
 		}
 		if holder, taken := r.Taken(l); taken {
 			return &TakenError{Lease: l, Service: p.Service, Holder: holder}
@@ -265,7 +275,9 @@ func (o *own) place(r Request, g *span) error {
 func (o *own) next(r Request, g *span, want int) error {
 	places := Max - Min + 2 - g.count
 	if places < 1 {
-		return fmt.Errorf("%d ports from %d of service %s do not fit within %d-%d", g.count, g.ports[0].Base, g.ports[0].Service, Min, Max)
+		first := g.ports[0]
+		return fmt.Errorf("%d ports from %d of service %s do not fit within %d-%d",
+			g.count, first.Base, first.Service, Min, Max)
 	}
 	start := want - Min
 	if start < 0 || start >= places {

@@ -1,6 +1,7 @@
 package ports
 
-// Index answers who holds a port, in time that does not grow with the number of leases. The zero value is empty and ready.
+// Index answers who holds a port, in time that does not grow with the number of leases. The zero value is empty and
+// ready.
 type Index struct {
 	at map[slot][]held
 }
@@ -29,7 +30,8 @@ func (x *Index) Add(holder string, l Lease) {
 	}
 }
 
-// Taken gives the holder of a lease that overlaps l: the first one added, on the lowest port that is held. It fits [Request.Taken].
+// Taken returns the holder of a lease that overlaps l: the first one added, on the lowest port that is held. It fits
+// [Request.Taken].
 func (x *Index) Taken(l Lease) (holder string, taken bool) {
 	h, taken := x.find(l, func(Lease) bool { return true })
 	return h.holder, taken

@@ -1,7 +1,9 @@
-// Package ports decides which host ports a loom gets: the wanted number of every published port of a project, and the leases that are free.
+// Package ports decides which host ports a loom gets: the wanted number of every published port of a project, and the
+// leases that are free.
 //
-// It is pure: no sockets, no files, no engine. What is held by somebody else comes in as a function ([Request.Taken]).
-// The rules are those of iloom (offset of an id, wrap rule) and, where iloom lets looms collide, of the design's "Ports and subnets".
+// It is pure: no sockets, no files, no engine. What is held by somebody else comes in as a function
+// ([Request.Taken]). The rules are those of iloom (offset of an id, wrap rule) and, where iloom lets looms collide,
+// of the design's "Ports and subnets".
 package ports
 
 import (
@@ -36,15 +38,16 @@ type Lease struct {
 	Host     int    `json:"host"`
 }
 
-// Overlaps reports whether l and o cannot both be listened on: same protocol, a port in common, and addresses that meet.
-// "", 0.0.0.0 and :: meet every address, and so does what is no IP address at all; others meet their equal only.
+// Overlaps reports whether l and o cannot both be listened on: same protocol, a port in common, and addresses that
+// meet. "", 0.0.0.0 and :: meet every address, and so does what is no IP address at all; others meet their equal
+// only.
 func (l Lease) Overlaps(o Lease) bool {
 	return protocol(l.Protocol) == protocol(o.Protocol) &&
 		intersect(l.Host, l.Count, o.Host, o.Count) &&
 		address(l.IP).meets(address(o.IP))
 }
 
-// String gives the lease as docker writes ports: 3123/tcp, 127.0.0.1:3123/tcp, [::1]:9223-9233/udp.
+// String returns the lease as docker writes ports: 3123/tcp, 127.0.0.1:3123/tcp, [::1]:9223-9233/udp.
 func (l Lease) String() string {
 	var b strings.Builder
 	if ip := strings.Trim(l.IP, "[]"); strings.Contains(ip, ":") {
@@ -59,7 +62,8 @@ func (l Lease) String() string {
 	return b.String() + "/" + protocol(l.Protocol)
 }
 
-// Find gives the lease that was made for p: same base, length, protocol and address. A range that has grown or shrunk has no lease yet.
+// Find returns the lease that was made for p: same base, length, protocol and address. A range that has grown or shrunk
+// has no lease yet.
 func Find(leases []Lease, p Port) (Lease, bool) {
 	want := keyOf(p.HostIP, p.Protocol, p.Base, p.Count)
 	for _, l := range leases {

@@ -10,9 +10,9 @@ import (
 	"unicode"
 )
 
-// Offset gives the number that the loom named id wants added to every base port, as iloom does: its trailing digits (123, #123, ENG-324),
-// else a hash in 1..999. Digits too long for an int are hashed. 0 is a possible answer ("0", "v1.0"), and so is a number far above 65535.
-// An id that is empty or only punctuation and space is an error.
+// Offset returns the number that the loom named id wants added to every base port, as iloom does: its trailing digits
+// (123, #123, ENG-324), else a hash in 1..999. Digits too long for an int are hashed. 0 is a possible answer ("0",
+// "v1.0"), and so is a number far above 65535. An id that is empty or only punctuation and space is an error.
 func Offset(id string) (int, error) {
 	if !strings.ContainsFunc(id, names) {
 		return 0, fmt.Errorf("id %q names nothing: give a number, a key or a branch", id)
@@ -30,9 +30,10 @@ func names(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || r > unicode.MaxASCII && unicode.IsSymbol(r)
 }
 
-// Shift gives the host port that base wants under an offset, by iloom's wrap rule: the sum, or where that is above 65535
-// ((base+offset − base − 1) mod (65535 − base)) + base + 1. For a base of 1024..65534 and an offset above 0 the answer lies in base+1..65535.
-// 65535, for which iloom divides by zero, shifts as 1024 does. An offset of 0 or below gives base.
+// Shift returns the host port that base wants under an offset, by iloom's wrap rule: the sum, or where that is above
+// 65535 ((base+offset − base − 1) mod (65535 − base)) + base + 1. For a base of 1024..65534 and an offset above 0 the
+// answer lies in base+1..65535. 65535, for which iloom divides by zero, shifts as 1024 does. An offset of 0 or below
+// gives base.
 func Shift(base, offset int) int {
 	if offset <= 0 {
 		return base
@@ -47,18 +48,19 @@ func Shift(base, offset int) int {
 	return base + offset
 }
 
-// Lift gives for every base the number that offsets are added to. A base below 1024 is lifted by 8000 (80→8080, 443→8443), or to the next
-// number that is neither a base nor a lifted base of the project, lower bases first; others are themselves.
+// Lift returns, for every base, the number that offsets are added to. A base below 1024 is lifted by 8000 (80→8080,
+// 443→8443), or to the next number that is neither a base nor a lifted base of the project, lower bases first; others
+// are themselves.
 func Lift(bases []int) map[int]int {
 	spans := make(map[int]int, len(bases))
 	for _, b := range bases {
 		spans[b] = 1
 	}
-	return lift(spans)
+	return liftOf(spans)
 }
 
-// lift is Lift for ranges: base → number of ports, of which every one must land on a free number.
-func lift(spans map[int]int) map[int]int {
+// liftOf is Lift for ranges: base → number of ports, of which every one must land on a free number.
+func liftOf(spans map[int]int) map[int]int {
 	to := make(map[int]int, len(spans))
 	var low []int
 	var used [Max + 1]bool

@@ -14,12 +14,13 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// Activity is what was observed of the use of a loom up to a moment. It is no promise: to lose it makes a loom look as if it had not been
-// used since it was started.
+// Activity is what was observed of the use of a loom up to a moment. It is no promise: to lose it makes a loom look
+// as if it had not been used since it was started.
 type Activity struct {
 	Looked time.Time            `json:"looked"` // what happened up to here is in it
 	Last   map[string]time.Time `json:"last"`   // when each source of activity was seen last
-	// Execs are the IDs of execs that ran, Attached the moments at which terminals were attached that were not seen to detach, by container.
+	// Execs are the IDs of execs that ran, Attached the moments at which terminals were attached that were not seen to
+	// detach, by container.
 	Execs    []string               `json:"execs,omitempty"`
 	Attached map[string][]time.Time `json:"attached,omitempty"`
 }
@@ -28,7 +29,8 @@ func (r *Registry) activityPath(repository, id, suffix string) string {
 	return filepath.Join(r.dir, "activity", fileName(repository, id)+suffix)
 }
 
-// Activity gives what was recorded of a loom. Where nothing was, or what was makes no sense, it is the zero Activity.
+// Activity returns what was recorded of a loom. It is the zero Activity if nothing was recorded or the file makes no
+// sense.
 func (r *Registry) Activity(repository, id string) Activity {
 	var a Activity
 	data, err := os.ReadFile(r.activityPath(repository, id, ".json"))
@@ -65,7 +67,8 @@ func (r *Registry) ForgetActivity(repository, id string) error {
 	return errors.Join(errs...)
 }
 
-// Attend notes that a command works on a loom, from now until leave is called or the process ends. Any number may at once.
+// Attend notes that a command works on a loom, from now until leave is called or the process ends. Any number may at
+// once.
 func (r *Registry) Attend(ctx context.Context, repository, id string) (leave func(), err error) {
 	path := r.activityPath(repository, id, ".used")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -84,22 +87,18 @@ func (r *Registry) Attend(ctx context.Context, repository, id string) (leave fun
 	}, nil
 }
 
-// Attended tells when a command last worked on a loom, the zero time for never, and whether one does now.
+// Attended returns when a command last worked on a loom, the zero time for never, and reports whether one does now.
 func (r *Registry) Attended(repository, id string) (last time.Time, now bool) {
 	path := r.activityPath(repository, id, ".used")
 	info, err := os.Stat(path)
 	if err != nil {
 		return time.Time{}, false
 	}
-	// Somebody else who asks this has the lock for an instant, a command for longer.
-	for range 4 {
-		f := flock.New(path)
-		free, err := f.TryLock()
-		_ = f.Close()
-		if err != nil || free {
-			return info.ModTime(), false
-		}
-		time.Sleep(poll)
-	}
-	return info.ModTime(), true
+	// Another process that asks this holds the lock for an instant, a command for longer.
+	ctx, cancel := context.WithTimeout(context.Background(), 4*poll)
+	defer cancel()
+	f := flock.New(path)
+	defer f.Close() // nothing was written
+	_, err = f.TryLockContext(ctx, poll)
+	return info.ModTime(), errors.Is(err, context.DeadlineExceeded)
 }

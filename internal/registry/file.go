@@ -16,12 +16,13 @@ import (
 	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
-// version is the file format this code writes. A change that older code could misread must raise it; a new field that it may ignore need not.
+// version is the file format this code writes. A change that older code could misread must raise it; a new field that
+// it may ignore need not.
 const version = 1
 
 func fresh() *State { return &State{Version: version, Fresh: true} }
 
-// encode gives the file's bytes: the same state always gives the same ones.
+// encode returns the file's bytes: the same state always gives the same ones.
 func encode(s *State) ([]byte, error) {
 	looms := slices.Clone(s.Looms)
 	slices.SortStableFunc(looms, func(a, b *Loom) int {
@@ -62,7 +63,7 @@ func encode(s *State) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// withUnknown gives what to encode for a loom: itself, or where it has unknown fields all of them as one object.
+// withUnknown returns what to encode for a loom: itself, or where it has unknown fields all of them as one object.
 func withUnknown(l *Loom) (any, error) {
 	if len(l.Unknown) == 0 {
 		return l, nil
@@ -75,7 +76,8 @@ func withUnknown(l *Loom) (any, error) {
 	return all, json.Unmarshal(known, &all)
 }
 
-// decode reads the file's bytes. Its errors name line and column, but not the file; they are a [*NewerError] or mean damage.
+// decode reads the file's bytes. Its errors name line and column, but not the file; they are a [*NewerError] or mean
+// damage.
 func decode(data []byte) (*State, error) {
 	if looms, ok := usual(data); ok {
 		return &State{Version: version, Looms: looms}, nil
@@ -115,8 +117,9 @@ func decode(data []byte) (*State, error) {
 	return s, nil
 }
 
-// usual reads a file as encode writes it when nothing is unknown, in one pass: every command starts with it. Whatever is not exactly so
-// (another version, a member more, a fault) is not for it, but for the careful way, which knows where things stand.
+// usual reads a file as encode writes it when nothing is unknown, in one pass: every command starts with it. Whatever
+// is not exactly so (another version, a member more, a fault) is not for it, but for the careful way, which knows
+// where things stand.
 func usual(data []byte) ([]*Loom, bool) {
 	list, ok := bytes.CutPrefix(data, []byte("{\n  \"looms\": "))
 	list, end := bytes.CutSuffix(list, []byte(",\n  \"version\": 1\n}\n"))
@@ -144,7 +147,8 @@ type member struct {
 }
 
 func members(data []byte) (map[string]member, error) {
-	// Only a check of the whole finds what follows the object. After it the decoder, which is there for the offsets, finds no error any more.
+	// Only a check of the whole finds what follows the object. After it the decoder, which is there for the offsets,
+	// finds no error any more.
 	var all json.RawMessage
 	if err := json.Unmarshal(data, &all); err != nil {
 		return nil, place(data, 0, err)
@@ -180,7 +184,7 @@ func (s *State) looms(data []byte, list member) error {
 	}
 	for d.More() {
 		m := next(d)
-		l, err := loom(m.value)
+		l, err := decodeLoom(m.value)
 		if err == nil {
 			err = check(l)
 		}
@@ -192,7 +196,7 @@ func (s *State) looms(data []byte, list member) error {
 	return nil
 }
 
-func loom(raw []byte) (*Loom, error) {
+func decodeLoom(raw []byte) (*Loom, error) {
 	l := new(Loom)
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
@@ -238,7 +242,8 @@ func check(l *Loom) error {
 	return nil
 }
 
-// place adds to an error where in data it is: the offset that the error itself knows counts from at. Columns count bytes, both count from 1.
+// place adds to an error where in data it is: the offset that the error itself knows counts from at. Columns count
+// bytes, both count from 1.
 func place(data []byte, at int64, err error) error {
 	// json counts the byte it stumbles over as read.
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {

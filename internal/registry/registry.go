@@ -1,9 +1,11 @@
-// Package registry keeps the file of promises: which host ports and subnets are leased to which loom, and which loom a folder's files belong to.
+// Package registry keeps the file of promises: which host ports and subnets are leased to which loom, and which loom
+// a folder's files belong to.
 //
-// The file is registry.json in a folder of its own (the design puts it at loom/ in Docker's config folder). It outlives containers and
-// processes: what runs is the engine's to say, what is promised is said here. Any number of processes may use one folder: readers take no lock,
-// because the file is only ever replaced whole; a change holds one file lock from reading to writing. A process that dies, however,
-// leaves the last complete file and no lock. On network file systems this is as good as their locks are.
+// The file is registry.json in a folder of its own (the design puts it at loom/ in Docker's config folder). It
+// outlives containers and processes: what runs is the engine's to say, what is promised is said here. Any number of
+// processes may use one folder: readers take no lock, because the file is only ever replaced whole; a change holds
+// one file lock from reading to writing. A process that dies, however, leaves the last complete file and no lock. On
+// network file systems this is as good as their locks are.
 package registry
 
 import (
@@ -33,16 +35,17 @@ type Registry struct {
 	now func() time.Time
 }
 
-// Open gives the registry kept in dir. It touches nothing: the folder is made by the first change.
+// Open returns the registry kept in dir. It touches nothing: the folder is made by the first change.
 func Open(dir string) *Registry { return &Registry{dir: dir, now: time.Now} }
 
 // Path is the file that holds the promises, whether it exists or not.
 func (r *Registry) Path() string { return filepath.Join(r.dir, "registry.json") }
 
-// Read gives the state as the last change left it, without waiting for the one under way. Where there is no file the state is empty and Fresh.
+// Read returns the state as the last change left it, without waiting for the one under way. Where there is no file the
+// state is empty and Fresh.
 //
-// Errors: [*DamagedError] for a file that makes no sense, which is then out of the way, so that the next call finds none;
-// [*NewerError]; what the file system says.
+// Errors: [*DamagedError] for a file that makes no sense, which is then out of the way, so that the next call finds
+// none; [*NewerError]; what the file system says.
 func (r *Registry) Read(ctx context.Context) (*State, error) {
 	var damaged error
 	// Windows cannot replace a file that somebody has open, so there readers stand in line.
@@ -60,7 +63,7 @@ func (r *Registry) Read(ctx context.Context) (*State, error) {
 	if _, err := os.Lstat(r.Path()); errors.Is(err, fs.ErrNotExist) {
 		return fresh(), nil
 	}
-	release, err := r.lock(ctx)
+	release, err := r.lockFile(ctx)
 	if err != nil && damaged != nil {
 		return nil, fmt.Errorf("%w; set it aside: %w", damaged, err)
 	}
@@ -68,11 +71,11 @@ func (r *Registry) Read(ctx context.Context) (*State, error) {
 		return nil, err
 	}
 	defer release()
-	s, _, err := r.read()
+	s, _, err := r.readLocked()
 	return s, err
 }
 
-// Peek returns the state for a look in passing, as Read does, but leaves a damaged file where it is.
+// Peek returns the state for a look in passing, as Read does, but leaves a damaged file in its place.
 func (r *Registry) Peek() (*State, error) {
 	data, err := r.load()
 	if err != nil {
@@ -81,20 +84,22 @@ func (r *Registry) Peek() (*State, error) {
 	return r.parse(data)
 }
 
-// Update lets fn change the state, alone among all processes, and writes the outcome if it differs: atomically and synced to disk.
-// An error of fn is returned as it is and leaves the file as it was. fn may wait for nothing that needs the registry: it would wait for ever.
+// Update lets fn change the state, alone among all processes, and writes the outcome if it differs: atomically and
+// synced to disk. An error of fn is returned as it is and leaves the file as it was. fn may wait for nothing that
+// needs the registry: it would wait for ever.
 //
-// fn that has rebuilt the leases after a loss sets Fresh to false; then the file is written even if there was nothing to rebuild.
+// fn that has rebuilt the leases after a loss sets Fresh to false; then the file is written even if there was nothing
+// to rebuild.
 //
-// Errors besides fn's: those of [Registry.Read] (fn is then not called); ctx's, while another process holds the lock; a folder or file that
-// cannot be written; a path that is not UTF-8, which JSON could not give back.
+// Errors besides fn's: those of [Registry.Read] (fn is then not called); ctx's, while another process holds the lock;
+// a folder or file that cannot be written; a path that is not UTF-8, which JSON could not give back.
 func (r *Registry) Update(ctx context.Context, fn func(*State) error) error {
-	release, err := r.lock(ctx)
+	release, err := r.lockFile(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	s, before, err := r.read()
+	s, before, err := r.readLocked()
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,8 @@ func (r *Registry) Update(ctx context.Context, fn func(*State) error) error {
 	if err != nil {
 		return fmt.Errorf("registry %s: %w", r.Path(), err)
 	}
-	// Only a state that began so and was left so is still Fresh; a file that says "nothing is promised" would end the search for lost leases.
+	// Only a state that began so and was left so is still Fresh; a file that says "nothing is promised" would end the
+	// search for lost leases.
 	if bytes.Equal(before, after) || s.Fresh && len(s.Looms) == 0 {
 		return nil
 	}
@@ -116,9 +122,10 @@ func (r *Registry) Update(ctx context.Context, fn func(*State) error) error {
 	return nil
 }
 
-// Lock waits until no other command works on the loom and keeps others waiting until release is called (more than once does no harm)
-// or the process ends. It does not keep anyone from the registry. A second Lock of the same loom in one process waits like any other.
-// The lock's file stays behind: whoever removes one takes it from under a process that has it open and waits, and then two hold "the" lock.
+// Lock waits until no other command works on the loom and keeps others waiting until release is called (more than
+// once does no harm) or the process ends. It does not keep anyone from the registry. A second Lock of the same loom
+// in one process waits like any other. The lock's file stays behind: whoever removes one takes it from under a
+// process that has it open and waits, and then two hold "the" lock.
 func (r *Registry) Lock(ctx context.Context, repository, id string) (release func(), err error) {
 	dir := filepath.Join(r.dir, "locks")
 	release, err = lock(ctx, dir, fileName(repository, id)+".lock")
@@ -134,7 +141,7 @@ func fileName(repository, id string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-func (r *Registry) lock(ctx context.Context) (release func(), err error) {
+func (r *Registry) lockFile(ctx context.Context) (release func(), err error) {
 	release, err = lock(ctx, r.dir, "registry.lock")
 	if err != nil {
 		return nil, fmt.Errorf("registry %s: %w", r.Path(), err)
@@ -155,9 +162,10 @@ func lock(ctx context.Context, dir, name string) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// read gives the state and the bytes it was read from, or sets a damaged file aside. The lock must be held: without it, the file set aside
-// might be the good one that another process has just put in the place of the damaged one.
-func (r *Registry) read() (*State, []byte, error) {
+// readLocked returns the state and the bytes it was read from, or sets a damaged file aside. The lock must be held:
+// without it, the file set aside might be the good one that another process has just put in the place of the damaged
+// one.
+func (r *Registry) readLocked() (*State, []byte, error) {
 	data, err := r.load()
 	if err != nil {
 		return nil, nil, err
@@ -172,7 +180,7 @@ func (r *Registry) read() (*State, []byte, error) {
 	return s, data, err
 }
 
-// load gives the bytes of the file, nil where there is none.
+// load returns the bytes of the file, nil if there is none.
 func (r *Registry) load() ([]byte, error) {
 	data, err := os.ReadFile(r.Path())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -242,10 +250,11 @@ func (e *DamagedError) Error() string {
 	return s
 }
 
-// Unwrap gives what is wrong with the file.
+// Unwrap returns what is wrong with the file.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// NewerError says that a later docker loom wrote the registry in a way that this one does not know. The file is left alone.
+// NewerError says that a later docker loom wrote the registry in a way that this one does not know. The file is left
+// alone.
 type NewerError struct {
 	Path    string
 	Version int
@@ -253,5 +262,6 @@ type NewerError struct {
 
 // Error names file and version and what to do.
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("registry %s is of version %d: a newer docker loom wrote it, update this one (it knows version %d)", e.Path, e.Version, version)
+	return fmt.Sprintf("registry %s is of version %d: a newer docker loom wrote it, update this one (it knows version %d)",
+		e.Path, e.Version, version)
 }

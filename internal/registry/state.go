@@ -38,7 +38,7 @@ type Loom struct {
 	Ports      []ports.Lease       `json:"ports"`
 	Subnets    map[string][]string `json:"subnets,omitempty"`   // network key → CIDRs
 	Variables  map[string]string   `json:"variables,omitempty"` // base of each shifted variable, by name
-	// DevContainer is the devcontainer.json that was chosen for it by --config, "" where it was found.
+	// DevContainer is the devcontainer.json that was chosen for it by --config, "" if it was found.
 	DevContainer string `json:"devContainer,omitempty"`
 	// Adopted are the labels of a dev container that another tool made and that is used as it is; nil for a loom's own.
 	Adopted map[string]string `json:"adopted,omitempty"`
@@ -48,7 +48,8 @@ type Loom struct {
 	// Accepted is what the last up obeyed of the work tree, nil before the first.
 	Accepted *Accepted `json:"accepted,omitempty"`
 	Hold     *Hold     `json:"hold,omitempty"` // the user wants it left running, however idle
-	// Confined says how the services leave while an agent works on the loom; nil where they are on networks of Compose's own kind.
+	// Confined says how the services leave while an agent works on the loom; nil where they are on networks of Compose's
+	// own kind.
 	Confined *Confined `json:"confined,omitempty"`
 
 	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
@@ -90,7 +91,7 @@ func (l *Loom) Name() string { return Name(l.Repository, l.ID) }
 
 func (l *Loom) is(repository, id string) bool { return l.ID == id && same(l.Repository, repository) }
 
-// Find gives the loom, or nil. What is changed in it is changed in the state.
+// Find returns the loom, or nil. What is changed in it is changed in the state.
 func (s *State) Find(repository, id string) *Loom {
 	for _, l := range s.Looms {
 		if l.is(repository, id) {
@@ -100,7 +101,8 @@ func (s *State) Find(repository, id string) *Loom {
 	return nil
 }
 
-// Put adds l, or replaces the loom of the same repository and ID. What is unknown about that one stays, unless l brings its own.
+// Put adds l, or replaces the loom of the same repository and ID. What is unknown about that one stays, unless l
+// brings its own.
 func (s *State) Put(l Loom) {
 	if old := s.Find(l.Repository, l.ID); old != nil {
 		if l.Unknown == nil {
@@ -119,7 +121,7 @@ func (s *State) Remove(repository, id string) bool {
 	return len(s.Looms) < n
 }
 
-// InFolder gives the looms whose work tree is this path. Links are not followed: give paths as they were put.
+// InFolder returns the looms whose work tree is this path. Links are not followed: give paths as they were put.
 func (s *State) InFolder(workTree string) []*Loom {
 	var in []*Loom
 	for _, l := range s.Looms {
@@ -130,7 +132,7 @@ func (s *State) InFolder(workTree string) []*Loom {
 	return in
 }
 
-// ByProject gives the loom with a Compose project, or nil.
+// ByProject returns the loom with a Compose project, or nil.
 func (s *State) ByProject(project string) *Loom {
 	for _, l := range s.Looms {
 		if l.Project == project {
@@ -155,7 +157,7 @@ func (l *Loom) Clone() *Loom {
 	return &c
 }
 
-// FilesOwner gives the loom that the generated files of a Compose project directory belong to, or nil.
+// FilesOwner returns the loom that the generated files of a Compose project directory belong to, or nil.
 func (s *State) FilesOwner(dir string) *Loom {
 	for _, l := range s.Looms {
 		if l.Files && same(l.Dir, dir) {
@@ -165,8 +167,9 @@ func (s *State) FilesOwner(dir string) *Loom {
 	return nil
 }
 
-// Ports gives the question that [ports.Request] asks: which loom of a lease space, other than the one named, holds a lease like this.
-// The holder reads "loom shop/123". The answer is of now: later changes of the state do not show in it.
+// Ports returns the question that [ports.Request] asks: which loom of a lease space, other than the one named, holds a
+// lease like this. The holder reads "loom shop/123". The answer is of now: later changes of the state do not show in
+// it.
 func (s *State) Ports(space, repository, id string) func(ports.Lease) (holder string, taken bool) {
 	var index ports.Index
 	for _, l := range s.others(space, repository, id) {
@@ -178,7 +181,7 @@ func (s *State) Ports(space, repository, id string) func(ports.Lease) (holder st
 	return index.Taken
 }
 
-// Subnets gives every subnet leased in a lease space to a loom other than the one named, in no particular order.
+// Subnets returns every subnet leased in a lease space to a loom other than the one named, in no particular order.
 func (s *State) Subnets(space, repository, id string) []netip.Prefix {
 	var all []netip.Prefix
 	for _, l := range s.others(space, repository, id) {

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Subnet gives the lowest free subnet of length bits in the first pool that has one: it overlaps nothing of taken, which may come in any order,
-// overlap itself and be larger or smaller than the subnet. Its time is that of sorting taken.
-// Where every pool is full, or smaller than the subnet, the error names the pools.
+// Subnet returns the lowest free subnet of length bits in the first pool that has one: it overlaps nothing of taken,
+// which may come in any order, overlap itself and be larger or smaller than the subnet. Its time is that of sorting
+// taken. Where every pool is full, or smaller than the subnet, the error names the pools.
 func Subnet(pool []netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix, error) {
 	sorted := make([]netip.Prefix, 0, len(taken))
 	for _, t := range taken {
@@ -41,7 +41,8 @@ func free(pool netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix, bool
 		if last(s).Less(t.Addr()) {
 			break
 		}
-		// The next candidate follows the block of our size that t ends in. Past the last address there is none, which Contains refuses too.
+		// The next candidate follows the block of our size that t ends in. Past the last address there is none, which
+		// Contains refuses too.
 		end := netip.PrefixFrom(last(t), bits).Masked()
 		next := last(end).Next()
 		if !next.IsValid() || !pool.Contains(next) {
@@ -52,7 +53,7 @@ func free(pool netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix, bool
 	return s, true
 }
 
-// plain is the prefix without host bits, and of IPv4 where it is one in IPv6 clothes.
+// plain is the prefix without host bits, and of IPv4 if it is one in IPv6 clothes.
 func plain(p netip.Prefix) netip.Prefix {
 	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)

@@ -56,11 +56,12 @@ type AgentMount struct {
 // The presets of container.agent.credentials.
 var credentials = []string{"claude", "git", "gh", "npm"}
 
-var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,29}$`)
+var agentNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,29}$`)
 
-// AgentName tells whether an agent can be called so: its containers, networks and volume are named after it.
+// AgentName reports whether an agent can be called so: its containers, networks and volume are named after it.
 func AgentName(name string) bool {
-	return agentName.MatchString(name) && !slices.ContainsFunc([]string{"egress", "out", "home", "git"}, func(part string) bool {
+	taken := []string{"egress", "out", "home", "git"}
+	return agentNamePattern.MatchString(name) && !slices.ContainsFunc(taken, func(part string) bool {
 		return name == part || strings.HasSuffix(name, "-"+part)
 	})
 }
@@ -83,11 +84,12 @@ func (d *decoder) agents(base, list *jsonc.Node) map[string]Agent {
 	return agents
 }
 
-// The keys of an agent, its egress and each of its mounts. All are docker loom's own, unlike those elsewhere in the files.
+// The keys of an agent, its egress and each of its mounts. All are docker loom's own, unlike those elsewhere in the
+// files.
 var (
 	agentKeys = []string{
-		"command", "image", "egress", "servicesEgress", "credentials", "mounts", "dockerAccess", "runtime", "memory", "cpus", "pids", "vault",
-		"readOnly",
+		"command", "image", "egress", "servicesEgress", "credentials", "mounts", "dockerAccess", "runtime", "memory", "cpus",
+		"pids", "vault", "readOnly",
 	}
 	egressKeys = []string{"mode", "allow"}
 	mountKeys  = []string{"source", "target", "readOnly"}
@@ -111,7 +113,7 @@ func unknownKeys(n *jsonc.Node, keys []string) []finding.Finding {
 	return list
 }
 
-// nearest is the one of the words that name is a slip of, "" where it is like none of them.
+// nearest is the one of the words that name is a slip of, "" if it is like none of them.
 func nearest(name string, words []string) string {
 	best, least := "", 3
 	for _, word := range words {
@@ -256,7 +258,7 @@ func (d *decoder) mounts(n *jsonc.Node) []AgentMount {
 	return mounts
 }
 
-// Agent gives what the settings say of the agent of this name. One that they do not name is as container.agent says.
+// Agent returns what the settings say of the agent of this name. One that they do not name is as container.agent says.
 func (s *Settings) Agent(name string) Agent {
 	if a, ok := s.Container.Agents[name]; ok {
 		return a
@@ -264,8 +266,8 @@ func (s *Settings) Agent(name string) Agent {
 	return s.Container.Agent
 }
 
-// Wrong is the error for a value that is found wrong later, by those who know what it means: it names the place. keys lead
-// to it, by name or index; where one is missing the way ends.
+// Wrong is the error for a value that is found wrong later, by those who know what it means: it names the place. keys
+// lead to it, by name or index; where one is missing the way ends.
 func Wrong(src Sources, cause error, keys ...any) error {
 	top, _, err := src.merged()
 	if err != nil {

@@ -147,7 +147,8 @@ func sorted(n *jsonc.Node) []jsonc.Member {
 	if n == nil {
 		return nil
 	}
-	return slices.SortedFunc(slices.Values(n.Members), func(a, b jsonc.Member) int { return strings.Compare(a.Name, b.Name) })
+	byName := func(a, b jsonc.Member) int { return strings.Compare(a.Name, b.Name) }
+	return slices.SortedFunc(slices.Values(n.Members), byName)
 }
 
 func (d *decoder) networks(n *jsonc.Node) []string {

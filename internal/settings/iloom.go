@@ -14,9 +14,9 @@ var (
 	oddInSlug  = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
 )
 
-// NotedIDs are the ids of the issues and pull requests (pr/45) that iloom has noted for a work tree: in looms/ beside the
-// user's settings file, in one file a work tree, whose name is its path with ___ for separators. It is only read. A file
-// that is not there, or makes no sense, says nothing.
+// NotedIDs are the ids of the issues and pull requests (pr/45) that iloom has noted for a work tree: in looms/ beside
+// the user's settings file, in one file a work tree, whose name is its path with ___ for separators. It is only read.
+// A file that is not there, or makes no sense, says nothing.
 func NotedIDs(user, workTree string) []string {
 	slug := separators.ReplaceAllString(strings.TrimRight(workTree, `/\`), "___")
 	name := oddInSlug.ReplaceAllString(slug, "-") + ".json"
@@ -30,7 +30,10 @@ func NotedIDs(user, workTree string) []string {
 		PullRequests []any  `json:"pr_numbers"`
 	}
 	// Two paths may come to one name.
-	if err := json.Unmarshal(b, &noted); err != nil || noted.WorkTree != "" && filepath.Clean(noted.WorkTree) != filepath.Clean(workTree) {
+	if err := json.Unmarshal(b, &noted); err != nil {
+		return nil
+	}
+	if noted.WorkTree != "" && filepath.Clean(noted.WorkTree) != filepath.Clean(workTree) {
 		return nil
 	}
 	var ids []string

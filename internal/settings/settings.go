@@ -69,10 +69,10 @@ type Container struct {
 	Share, Isolate []string
 	// RewriteLocalhost says that localhost URLs follow the moved ports.
 	RewriteLocalhost bool
-	// Worktree says whether up makes a work tree: "" no, "true" yes, "auto" when another loom works in the folder.
+	// Worktree reports whether up makes a work tree: "" no, "true" yes, "auto" when another loom works in the folder.
 	Worktree string
-	// Agent is the sandbox that coding agents run in, Agents those that have a name of their own, with what they leave open
-	// as Agent says. Whoever obeys them reads them from where no sandbox can write.
+	// Agent is the sandbox that coding agents run in, Agents those that have a name of their own, with what they leave
+	// open as Agent says. Whoever obeys them reads them from where no sandbox can write.
 	Agent  Agent
 	Agents map[string]Agent
 }

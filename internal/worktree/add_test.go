@@ -267,8 +267,8 @@ func TestNestedWorkTreesAreIgnoredByGit(t *testing.T) {
 	assert.NilError(t, err)
 	assert.DeepEqual(t, risks, []string{"the work tree " + two + " is inside it"})
 
-	assert.NilError(t, r.Remove(t.Context(), two, false))
-	assert.NilError(t, r.Remove(t.Context(), path, false))
+	assert.NilError(t, r.Remove(t.Context(), two))
+	assert.NilError(t, r.Remove(t.Context(), path))
 	assert.Assert(t, !strings.Contains(content(t, r), "docker loom"), content(t, r))
 }
 
@@ -283,8 +283,8 @@ func TestWorkTreesOfABareRepository(t *testing.T) {
 	// And from there the next.
 	two := mustAdd(t, find(t, path), wishFor("2"))
 	assert.Equal(t, two, filepath.Join(dir, "shop-looms", "feat-issue-2"))
-	assert.NilError(t, r.Remove(t.Context(), path, false))
-	assert.NilError(t, r.Remove(t.Context(), two, false))
+	assert.NilError(t, r.Remove(t.Context(), path))
+	assert.NilError(t, r.Remove(t.Context(), two))
 	assert.Assert(t, gone(filepath.Join(dir, "shop-looms")))
 }
 
@@ -305,7 +305,7 @@ func TestRelativeLinksAreRead(t *testing.T) {
 	risks, err := at.Risks(t.Context(), Keep{MainBranch: "main"})
 	assert.NilError(t, err)
 	assert.DeepEqual(t, risks, []string{"1 file that git does not track: new"})
-	assert.NilError(t, r.Remove(t.Context(), path, false))
+	assert.NilError(t, r.Remove(t.Context(), path))
 	assert.Assert(t, gone(admin))
 }
 
@@ -324,7 +324,7 @@ func TestAddRunsNoHook(t *testing.T) {
 	path := mustAdd(t, r, wishFor("1"))
 	_, err := find(t, path).Risks(t.Context(), Keep{MainBranch: "main"})
 	assert.NilError(t, err)
-	assert.NilError(t, r.Remove(t.Context(), path, false))
+	assert.NilError(t, r.Remove(t.Context(), path))
 	assert.Assert(t, gone(ran))
 }
 
@@ -531,7 +531,7 @@ func TestWorkTreesComeAndGoBesideOneAnother(t *testing.T) {
 					err = r.Finish(t.Context(), a.Path)
 				}
 				if err == nil {
-					err = r.Remove(t.Context(), a.Path, true)
+					err = r.RemoveWithBranch(t.Context(), a.Path)
 				}
 				if errs[i] = err; err != nil {
 					return

@@ -20,9 +20,9 @@ var envFile = regexp.MustCompile(`^\.env(\.[A-Za-z0-9_-]+)?(\.local)?$`)
 // localSettings are iloom's settings of one work tree, which git does not track.
 const localSettings = ".iloom/settings.local.json"
 
-// Untracked lists what a new work tree gets a copy of, as paths below this work tree: the env files in dirs that git does
-// not track, iloom's local settings, and the ignored files that match patterns. A pattern is a glob in which only **
-// crosses folders, as in data/**/*.sqlite.
+// Untracked lists what a new work tree gets a copy of, as paths below this work tree: the env files in dirs that git
+// does not track, iloom's local settings, and the ignored files that match patterns. A pattern is a glob in which
+// only ** crosses folders, as in data/**/*.sqlite.
 func (r *Repository) Untracked(ctx context.Context, dirs, patterns []string) ([]string, error) {
 	if r.WorkTree == "" {
 		return nil, nil
@@ -77,7 +77,7 @@ const half = ".docker-loom-copy"
 // Copy copies files to the same place below another folder and returns those it copied. It never overwrites: what is
 // there stays, and a file is there only once it is whole. Folders are made; a link is copied as a link, one that leads
 // out of the folder with its whole path. Nothing is written through a link that leads out of the other folder. edit
-// sees each small file and returns what the copy shall have, or nil for no copy.
+// sees each small file and returns what the copy will have, or nil for no copy.
 func Copy(from, to string, files []string, edit func(rel string, content []byte) []byte) ([]string, error) {
 	root, err := os.OpenRoot(to)
 	if err != nil {

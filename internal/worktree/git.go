@@ -61,13 +61,13 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
-// locking are the commands that take, for a moment, a lock which keeps everybody from a whole file of the repository. git
-// never takes away such a lock that a killed process has left, and nobody else can tell that it has none. So a signal to
-// our process group does not reach these: they end what they have begun, whatever happens to us. They never ask the
-// terminal for anything, which they could not from there.
+// locking are the commands that take, for a moment, a lock which keeps everybody from a whole file of the repository.
+// git never takes away such a lock that a killed process has left, and nobody else can tell that it has none. So a
+// signal to our process group does not reach these: they end what they have begun, whatever happens to us. They never
+// ask the terminal for anything, which they could not from there.
 var locking = map[string]bool{"branch": true, "config": true, "update-ref": true}
 
-// lastWords is how long one of these that shall end has for taking its locks away.
+// lastWords is how long one of these has to remove its locks after it was told to end.
 const lastWords = 5 * time.Second
 
 // git runs one git command in dir and returns its standard output, which is also given with an error. It is the only
@@ -104,7 +104,8 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	if !errors.As(err, &exit) {
 		return nil, fmt.Errorf("git %s in %s: %w", name(args), dir, err)
 	}
-	return stdout.Bytes(), &gitError{command: name(args), dir: dir, stderr: strings.TrimRight(stderr.String(), "\r\n"), err: err}
+	text := strings.TrimRight(stderr.String(), "\r\n")
+	return stdout.Bytes(), &gitError{command: name(args), dir: dir, stderr: text, err: err}
 }
 
 // name returns the first argument that is no option: git's own options come before the command.
@@ -117,7 +118,7 @@ func name(args []string) string {
 	return ""
 }
 
-// environ returns env as git shall see it.
+// environ returns env as git will see it.
 func environ(env []string) []string {
 	out := make([]string, 0, len(env)+3)
 	for _, kv := range env {

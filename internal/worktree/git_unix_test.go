@@ -41,20 +41,24 @@ func TestCancelledRemoveLeavesNoLock(t *testing.T) {
 	r, path, branchLock, lock := held(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- r.Remove(ctx, path, true) }()
-	until(t, "git holds the branch", func() bool { return !gone(branchLock) })
+	go func() { done <- r.RemoveWithBranch(ctx, path) }()
+	// git makes the file first, and notes a moment later that a signal must remove it.
+	until(t, "git waits while it holds the branch", func() bool {
+		info, err := os.Stat(branchLock)
+		return err == nil && time.Since(info.ModTime()) > 200*time.Millisecond
+	})
 	cancel()
 	assert.ErrorIs(t, <-done, context.Canceled)
 	assert.Assert(t, gone(branchLock))
 
 	assert.NilError(t, os.Remove(lock))
-	assert.NilError(t, r.Remove(t.Context(), path, true))
+	assert.NilError(t, r.RemoveWithBranch(t.Context(), path))
 }
 
 // TestKilledRemoveLeavesNoLock: git ends what it has begun when docker loom and all of its process group are killed.
 func TestKilledRemoveLeavesNoLock(t *testing.T) {
 	if path := os.Getenv("DOCKER_LOOM_TEST_REMOVE"); path != "" {
-		t.Log(find(t, os.Getenv("DOCKER_LOOM_TEST_REPOSITORY")).Remove(t.Context(), path, true))
+		t.Log(find(t, os.Getenv("DOCKER_LOOM_TEST_REPOSITORY")).RemoveWithBranch(t.Context(), path))
 		return
 	}
 	t.Parallel()
@@ -70,5 +74,5 @@ func TestKilledRemoveLeavesNoLock(t *testing.T) {
 	assert.NilError(t, os.Remove(lock))
 	until(t, "git has deleted the branch", func() bool { return gone(branchLock) && gone(lock) })
 	assert.Equal(t, mustGit(t, r.Main, "for-each-ref", "refs/heads/feat"), "")
-	assert.NilError(t, r.Remove(t.Context(), path, true))
+	assert.NilError(t, r.RemoveWithBranch(t.Context(), path))
 }

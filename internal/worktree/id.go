@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// issues are iloom's patterns that name an issue, in its order. Stricter than there, the word must be one of its own, so
-// that tissue-7 is no issue, and what follows must be an id: a number, a project key, or letters and digits.
+// issues are iloom's patterns that name an issue, in its order. Stricter than there, the word must be one of its own,
+// so that tissue-7 is no issue, and what follows must be an id: a number, a project key, or letters and digits.
 var issues = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)(?:^|[^a-z0-9])issue-([a-z0-9]+|[a-z]{2,}-\d+)__`),
 	regexp.MustCompile(`(?i)(?:^|[^a-z0-9])issue-(\d+)(?:-|$)`),

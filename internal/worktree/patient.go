@@ -11,26 +11,26 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// patience bounds how long a git command that changes the repository is tried again while another process holds a lock of
-// git's. Git itself waits for some of its locks, and gives up at once at others.
+// patience bounds how long a git command that changes the repository is tried again while another process holds a
+// lock of git's. Git itself waits for some of its locks, and gives up at once at others.
 func patience() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMultiplier(2), backoff.WithMaxInterval(300*time.Millisecond),
-		backoff.WithMaxElapsedTime(10*time.Second),
+		backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(300*time.Millisecond), backoff.WithMaxElapsedTime(10*time.Second),
 	)
 }
 
 // abandoned is the age of a branch's lock at which its process is dead: git holds one for milliseconds.
 const abandoned = 3 * time.Second
 
-// patient runs a git command that changes the repository, again while another git process is in its way. The command must
-// be harmless when it runs again after it failed.
+// patient runs a git command that changes the repository, again while another git process is in its way. The command
+// must be harmless when it runs again after it failed.
 func (r *Repository) patient(ctx context.Context, args ...string) ([]byte, error) {
 	return r.patientWith(ctx, "", args...)
 }
 
-// patientWith is patient, and removes the lock of a branch that a killed git process has left. The caller must keep others
-// from working on the branch.
+// patientWith is patient, and removes the lock of a branch that a killed git process has left. The caller must keep
+// others from working on the branch.
 func (r *Repository) patientWith(ctx context.Context, branch string, args ...string) ([]byte, error) {
 	out, err := backoff.RetryWithData(func() ([]byte, error) {
 		out, err := git(ctx, r.dir(), args...)
@@ -50,8 +50,8 @@ func (r *Repository) patientWith(ctx context.Context, branch string, args ...str
 	return out, err
 }
 
-// inTheWay reports whether git gave up because another process holds a lock, or is in the middle of adding or removing a
-// work tree.
+// inTheWay reports whether git gave up because another process holds a lock, or is in the middle of adding or
+// removing a work tree.
 func inTheWay(err error) bool {
 	var failed *gitError
 	if !errors.As(err, &failed) {
@@ -63,5 +63,6 @@ func inTheWay(err error) bool {
 		strings.Contains(text, "unable to lock") ||
 		strings.Contains(text, "failed to read") && strings.Contains(text, "worktrees/") ||
 		// Another one has just gone, perhaps the last one and the folder of all with it.
-		strings.Contains(text, "No such file") && (strings.Contains(text, "could not create") || strings.Contains(text, "worktrees/"))
+		strings.Contains(text, "No such file") &&
+			(strings.Contains(text, "could not create") || strings.Contains(text, "worktrees/"))
 }

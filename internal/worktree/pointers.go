@@ -65,7 +65,7 @@ func (p *Pointers) GitDir() string { return p.gitDir }
 // CommonDir is GitDir for a main checkout.
 func (p *Pointers) CommonDir() string { return filepath.Clean(p.commonDir) }
 
-// Verify tells whether they are still the same.
+// Verify reports whether they are still the same.
 func (p *Pointers) Verify() error {
 	now, err := Points(p.workTree)
 	switch {
@@ -81,7 +81,7 @@ func (p *Pointers) Verify() error {
 	return nil
 }
 
-// Head is the ref that the work tree is on, "" where that is none or unknown.
+// Head is the ref that the work tree is on, "" if that is none or unknown.
 func (p *Pointers) Head() string {
 	text, err := os.ReadFile(filepath.Join(p.gitDir, "HEAD"))
 	if err != nil {
@@ -109,7 +109,7 @@ func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
 	return all, nil
 }
 
-// User is the name and address that git would commit with in a folder, "" where none is set.
+// User is the name and address that git would commit with in a folder, "" if none is set.
 func User(ctx context.Context, dir string) (name, email string) {
 	// git config ends with 1 where there is no value.
 	n, _ := git(ctx, dir, "config", "--get", "user.name")

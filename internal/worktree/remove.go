@@ -15,11 +15,19 @@ func removed(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".docker-loom-removed")
 }
 
-// Remove removes a linked work tree, whatever is in it and also where it is locked, and with branch the branch that is
-// checked out there: Risks tells beforehand what is lost. The folder is first renamed, so that it is there whole or not
-// at all; a Remove that was interrupted is finished by another one. The folder shop-looms goes when it is empty. r may
-// be seen from any other work tree.
-func (r *Repository) Remove(ctx context.Context, path string, branch bool) error {
+// Remove removes a linked work tree, whatever is in it, also if it is locked: Risks tells beforehand what is lost.
+// The folder is first renamed, so that it is there whole or not at all; a Remove that was interrupted is finished by
+// another one. The folder shop-looms goes when it is empty. r may be seen from any other work tree.
+func (r *Repository) Remove(ctx context.Context, path string) error {
+	return r.removeTree(ctx, path, false)
+}
+
+// RemoveWithBranch is Remove, and deletes the branch that is checked out there.
+func (r *Repository) RemoveWithBranch(ctx context.Context, path string) error {
+	return r.removeTree(ctx, path, true)
+}
+
+func (r *Repository) removeTree(ctx context.Context, path string, branch bool) error {
 	trees, err := r.Trees(ctx)
 	if err != nil {
 		return err
@@ -62,20 +70,20 @@ func (r *Repository) Remove(ctx context.Context, path string, branch bool) error
 		return fmt.Errorf("%w (git no longer knows the work tree; what is left of it is in %s)", err, aside)
 	}
 	if dir := filepath.Dir(path); dir == filepath.Dir(r.Folder(nil, "x")) {
-		// Fails, and shall fail, where anything else is in it.
+		// Fails, and should fail, where anything else is in it.
 		_ = os.Remove(dir)
 	}
 	return r.Unexclude(ctx, ownerOf(path))
 }
 
-// Leftover tells whether a Remove of the path was interrupted.
+// Leftover reports whether a Remove of the path was interrupted.
 func Leftover(path string) bool { return !gone(removed(path)) }
 
 // forgotten begins what the folder in .git of a work tree that git forgets is called meanwhile.
 const forgotten = "docker-loom-forgotten-"
 
-// forget makes git forget a work tree whose folder is gone. git worktree remove deletes file by file: killed in the middle
-// it leaves what git, or we, no longer know for what it was. A rename leaves all or nothing.
+// forget makes git forget a work tree whose folder is gone. git worktree remove deletes file by file: killed in the
+// middle it leaves what git, or we, no longer know for what it was. A rename leaves all or nothing.
 func (r *Repository) forget(admin string) error {
 	away := filepath.Join(r.CommonDir, forgotten+filepath.Base(admin))
 	if err := os.RemoveAll(away); err != nil {

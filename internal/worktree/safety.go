@@ -20,13 +20,13 @@ type Keep struct {
 	MainBranch string
 	// Protected are branches that are never finished.
 	Protected []string
-	// Copied tells whether a file that git does not track, as a path below the work tree, is a copy of one elsewhere.
+	// Copied reports whether a file that git does not track, as a path below the work tree, is a copy of one elsewhere.
 	Copied func(rel string) bool
 }
 
-// Risks tells what would be lost with the work tree that r is seen from, and with its branch: uncommitted changes, files
-// that git does not track, commits that nobody else has, a rebase that is not finished. Empty means that nothing would
-// be. It changes nothing, and runs nothing that the work tree could have brought along.
+// Risks tells what would be lost with the work tree that r is seen from, and with its branch: uncommitted changes,
+// files that git does not track, commits that nobody else has, a rebase that is not finished. Empty means that
+// nothing would be. It changes nothing, and runs nothing that the work tree could have brought along.
 func (r *Repository) Risks(ctx context.Context, keep Keep) ([]string, error) {
 	if err := Verify(r); err != nil {
 		return nil, err
@@ -82,7 +82,8 @@ const shown = 3
 // uncommitted tells what git status does. Submodules are looked at by their commit alone: for more git would run itself
 // in them, under whatever configuration they have now.
 func (r *Repository) uncommitted(ctx context.Context, keep Keep) ([]string, error) {
-	out, err := git(ctx, r.WorkTree, "status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames")
+	out, err := git(ctx, r.WorkTree, "status", "--porcelain", "-z",
+		"--untracked-files=all", "--ignore-submodules=dirty", "--no-renames")
 	if err != nil {
 		return nil, err
 	}
@@ -155,10 +156,12 @@ func (r *Repository) Unmerged(ctx context.Context, branch, mainBranch string) ([
 	}
 	for name := range refs {
 		if strings.HasPrefix(name, "refs/remotes/") && strings.HasSuffix(name, "/"+branch) {
-			return []string{fmt.Sprintf("branch %s has %s that %s has not", branch, count(n, "commit"), strings.TrimPrefix(name, "refs/remotes/"))}, nil
+			remote := strings.TrimPrefix(name, "refs/remotes/")
+			return []string{fmt.Sprintf("branch %s has %s that %s has not", branch, count(n, "commit"), remote)}, nil
 		}
 	}
-	return []string{fmt.Sprintf("branch %s has %s that no remote has and that %s not in %s", branch, count(n, "commit"), isAre(n), mainBranch)}, nil
+	return []string{fmt.Sprintf("branch %s has %s that no remote has and that %s not in %s",
+		branch, count(n, "commit"), isAre(n), mainBranch)}, nil
 }
 
 func isAre(n int) string {
@@ -168,20 +171,7 @@ func isAre(n int) string {
 	return "are"
 }
 
-// mains are the full names of the main branch here and at remotes, other than the branch itself.
-func (r refs) mains(mainBranch, branch string) []string {
-	var names []string
-	for name := range r {
-		if name == "refs/heads/"+mainBranch && branch != mainBranch ||
-			strings.HasPrefix(name, "refs/remotes/") && strings.HasSuffix(name, "/"+mainBranch) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// contained tells whether merging the branch into a main branch would change nothing there.
+// contained reports whether merging the branch into a main branch would change nothing there.
 func (r *Repository) contained(ctx context.Context, refs refs, branch, mainBranch string) (bool, error) {
 	for _, main := range refs.mains(mainBranch, branch) {
 		// Its exit code is 1 for conflicts; then it is not contained.
@@ -203,8 +193,8 @@ func (r *Repository) contained(ctx context.Context, refs refs, branch, mainBranc
 	return false, nil
 }
 
-// Merged tells whether the branch had work of its own, and all of it is in the main branch. One that has just been made
-// had none yet: it is not merged.
+// Merged reports whether the branch had work of its own, and all of it is in the main branch. One that has just been
+// made had none yet: it is not merged.
 func (r *Repository) Merged(ctx context.Context, branch, mainBranch string) (bool, error) {
 	refs, err := r.refs(ctx)
 	if err != nil || !refs.has(branch) || branch == mainBranch {
@@ -223,8 +213,8 @@ func (r *Repository) Merged(ctx context.Context, branch, mainBranch string) (boo
 	return r.contained(ctx, refs, branch, mainBranch)
 }
 
-// worked tells whether a branch that has no commit of its own any more once had one: it moved since it was made, or the
-// remote branch that it follows was removed.
+// worked reports whether a branch that has no commit of its own any more once had one: it moved since it was made, or
+// the remote branch that it follows was removed.
 func (r *Repository) worked(ctx context.Context, branch string) (bool, error) {
 	out, err := git(ctx, r.dir(), "for-each-ref", "--format=%(upstream:track)", "refs/heads/"+branch)
 	if err != nil {
@@ -307,97 +297,7 @@ func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, err
 	return risks, nil
 }
 
-// Process is one that has a folder open.
-type Process struct {
-	PID  int
-	Name string
-}
-
-// String is the name with the number: bash (1234).
-func (p Process) String() string { return fmt.Sprintf("%s (%d)", p.Name, p.PID) }
-
-// Users are the processes that work in a folder or have a file of it open, as far as this user may see them, without this
-// process and those that it was started by, and without what containers run by themselves. Only Linux tells; elsewhere there
-// are none.
-func Users(dir string) []Process {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	skip := ancestors()
-	var users []Process
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || skip[pid] {
-			continue
-		}
-		at := filepath.Join("/proc", e.Name())
-		if !opens(at, dir) || contained(pid) {
-			continue
-		}
-		name, _ := os.ReadFile(filepath.Join(at, "comm"))
-		users = append(users, Process{pid, strings.TrimSpace(string(name))})
-	}
-	return users
-}
-
-// contained tells whether a process is the first of a container or was started by it. One that somebody has put into a
-// container with exec comes from outside, and counts.
-func contained(pid int) bool {
-	for pid > 0 {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			return false
-		}
-		parent := 0
-		var pids []string // of the process, in our namespace and in those below it
-		for line := range strings.SplitSeq(string(status), "\n") {
-			if name, value, _ := strings.Cut(line, ":"); name == "PPid" {
-				parent, _ = strconv.Atoi(strings.TrimSpace(value))
-			} else if name == "NSpid" {
-				pids = strings.Fields(value)
-			}
-		}
-		if len(pids) < 2 {
-			return false
-		}
-		if pids[len(pids)-1] == "1" {
-			return true
-		}
-		pid = parent
-	}
-	return false
-}
-
-func opens(proc, dir string) bool {
-	links := []string{filepath.Join(proc, "cwd")}
-	fds := filepath.Join(proc, "fd")
-	entries, _ := os.ReadDir(fds) // another user's is not to be seen
-	for _, fd := range entries {
-		links = append(links, filepath.Join(fds, fd.Name()))
-	}
-	return slices.ContainsFunc(links, func(link string) bool {
-		to, err := os.Readlink(link)
-		if err != nil {
-			return false
-		}
-		rel, err := filepath.Rel(dir, to)
-		return err == nil && filepath.IsLocal(rel)
-	})
-}
-
-// ancestors are this process and the docker command that started it. The shell before them is told of: it stays in a
-// folder that is gone.
-func ancestors() map[int]bool {
-	pids := map[int]bool{os.Getpid(): true}
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", os.Getppid()))
-	if err == nil && strings.TrimSpace(string(name)) == "docker" {
-		pids[os.Getppid()] = true
-	}
-	return pids
-}
-
-// sameFile tells whether two paths are regular files with the same content.
+// sameFile reports whether two paths are regular files with the same content.
 func sameFile(a, b string) bool {
 	for _, path := range []string{a, b} {
 		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > editable {
@@ -412,8 +312,8 @@ func sameFile(a, b string) bool {
 	return err == nil && bytes.Equal(x, y)
 }
 
-// IsCopy tells whether what is at a path below both folders is the same file or link, or the half of a copy that a killed
-// process has left.
+// IsCopy reports whether what is at a path below both folders is the same file or link, or the half of a copy that a
+// killed process has left.
 func IsCopy(dir, other, rel string) bool {
 	if whole, found := strings.CutSuffix(rel, half); found {
 		_, err := os.Lstat(filepath.Join(other, whole))

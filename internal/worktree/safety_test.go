@@ -160,7 +160,7 @@ func TestRisksOfSubmodules(t *testing.T) {
 	risks := risksOf(t, path, keepMain)
 	assert.DeepEqual(t, risks, []string{"1 file with uncommitted changes: lib", "submodule lib: 1 commit that no remote has"})
 
-	assert.NilError(t, r.Remove(t.Context(), path, true))
+	assert.NilError(t, r.RemoveWithBranch(t.Context(), path))
 	assert.Assert(t, gone(path))
 }
 
@@ -266,7 +266,7 @@ func TestRemoveFinishesWhatWasInterrupted(t *testing.T) {
 			mustGit(t, path, "push", "-q", "-u", "origin", "HEAD")
 			left(t, r, path)
 			assert.Equal(t, Leftover(path), name != "nothing yet")
-			assert.NilError(t, r.Remove(t.Context(), path, true))
+			assert.NilError(t, r.RemoveWithBranch(t.Context(), path))
 			assert.Assert(t, gone(path) && !Leftover(path))
 			assert.Assert(t, gone(filepath.Join(filepath.Dir(r.Main), "shop-looms")))
 			assert.Equal(t, mustGit(t, r.Main, "branch", "--list", "feat/*"), "")
@@ -282,7 +282,7 @@ func TestRemoveFinishesWhatWasInterrupted(t *testing.T) {
 		})
 	}
 	r := shopRepo(t)
-	assert.Error(t, r.Remove(t.Context(), r.Main, false), r.Main+" is the main work tree")
+	assert.Error(t, r.Remove(t.Context(), r.Main), r.Main+" is the main work tree")
 	assert.Assert(t, !gone(r.Main))
 }
 

@@ -38,21 +38,33 @@ func Verify(r *Repository) error {
 		return err
 	}
 
-	common := filepath.Join(r.GitDir, "commondir")
 	if !r.Linked() {
-		// A sandbox in a main checkout has one that leads to the folder itself, so that no other can be made (package sandbox).
-		b, err := os.ReadFile(common)
-		if err == nil && strings.TrimRight(string(b), "\r\n") != "." {
-			return fmt.Errorf("%s: there is one, and %s is no linked work tree", common, r.WorkTree)
-		} else if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		return nil
+		return verifyMain(r)
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: is no file, and %s is a linked work tree", dotGit, r.WorkTree)
 	}
-	to, err = gitfile.Read(common)
+	return verifyLinked(r)
+}
+
+// verifyMain checks that a main checkout has no commondir. A sandbox in one has a commondir that leads to the folder
+// itself, so that no other can be made (package sandbox).
+func verifyMain(r *Repository) error {
+	common := filepath.Join(r.GitDir, "commondir")
+	b, err := os.ReadFile(common)
+	if err == nil && strings.TrimRight(string(b), "\r\n") != "." {
+		return fmt.Errorf("%s: there is one, and %s is no linked work tree", common, r.WorkTree)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// verifyLinked checks that the git folder of a linked work tree leads to the repository and back to the work tree.
+func verifyLinked(r *Repository) error {
+	common := filepath.Join(r.GitDir, "commondir")
+	to, err := gitfile.Read(common)
 	if err != nil {
 		return err
 	}
@@ -60,13 +72,13 @@ func Verify(r *Repository) error {
 		return err
 	}
 	back := filepath.Join(r.GitDir, "gitdir")
-	to, err = gitfile.Read(back)
-	if err != nil {
+	if to, err = gitfile.Read(back); err != nil {
 		return err
 	}
 	if err := same(back, filepath.Dir(to), r.WorkTree); err != nil {
 		return err
 	}
+	dotGit := filepath.Join(r.WorkTree, ".git")
 	if filepath.Dir(r.GitDir) != filepath.Join(r.CommonDir, "worktrees") {
 		return fmt.Errorf("%s: leads to %s, which is not in worktrees of %s", dotGit, r.GitDir, r.CommonDir)
 	}

@@ -1,5 +1,5 @@
 // Package worktree knows the facts of git work trees: which repository a folder belongs to, where its main work tree
-// is, which files git tracks, and which names git shall ignore. It asks the git binary (2.39 or later) and reads what
+// is, which files git tracks, and which names git must ignore. It asks the git binary (2.39 or later) and reads what
 // git documents of its files.
 //
 // All paths are absolute and clean, in the system's spelling, with symbolic links resolved as git does it. Two ways
@@ -51,7 +51,7 @@ func answers(out []byte) []string {
 	return a
 }
 
-// Find returns the repository that dir is in, or nil without an error where there is none. Without a git binary there
+// Find returns the repository that dir is in, or nil without an error if there is none. Without a git binary there
 // is no repository either, unless dir or a folder above has a .git. Errors are those of git, with its own words: a
 // repository of another owner, a work tree whose repository is gone. Submodules are repositories of their own.
 //

@@ -1,0 +1,311 @@
+package worktree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Wish is what a new work tree will be.
+type Wish struct {
+	// ID is whom it is for.
+	ID string
+	// Branch is to be checked out there. "" leaves it to PlanAdd: the one local branch that Belongs, else Default.
+	Branch  string
+	Default string
+	// Belongs reports whether a branch is the ID's by its name.
+	Belongs func(branch string) bool
+	// From is where a new branch begins; "" means MainBranch, else what the main work tree has checked out.
+	From       string
+	MainBranch string
+	// PullRequest is the number of a pull request whose head a new branch gets, 0 for none.
+	PullRequest int
+	// Path is its folder; "" leaves it to Prefix, as Folder says.
+	Path   string
+	Prefix *string
+}
+
+// Addition is a work tree that Add makes, or one that is there and has the wanted branch.
+type Addition struct {
+	ID   string
+	Path string
+	// There says that nothing needs to be made.
+	There bool
+	// Branch is what is checked out there. New says that it has to be made, at the commit Start, which From names, or
+	// from the pull request.
+	Branch      string
+	New         bool
+	Start, From string
+	// Upstream is the remote branch that it will track, as in origin/feat/x; "" for none.
+	Upstream string
+
+	fetch  []string // remote and refspec of the pull request
+	stale  []string // paths of work trees that are gone, and keep the path or the branch
+	within string   // the work tree that Path is inside of, "" for none
+}
+
+// BranchTakenError says that a branch is checked out where it cannot be used.
+type BranchTakenError struct{ Branch, Path string }
+
+// Error names both.
+func (e *BranchTakenError) Error() string {
+	return fmt.Sprintf("branch %s is checked out in %s", e.Branch, e.Path)
+}
+
+// FolderTakenError says that the folder of a new work tree has something in it.
+type FolderTakenError struct{ Path string }
+
+// Error names the folder.
+func (e *FolderTakenError) Error() string {
+	return e.Path + " is there already, and is no work tree for it"
+}
+
+// BranchThereError says that a branch which was to begin at From is there, and is elsewhere.
+type BranchThereError struct{ Branch, From string }
+
+// Error names the branch and where it should have begun.
+func (e *BranchThereError) Error() string {
+	return fmt.Sprintf("branch %s is there already, and is not at %s", e.Branch, e.From)
+}
+
+// Folder is where a new work tree of the branch goes: shop-looms/feat-x beside the repository shop. A prefix takes the
+// place of "shop-looms/" as iloom has it: it counts from the folder that the repository is in; where it does not end
+// in a separator, "-" is put between; "" is none. An absolute prefix stands for itself. Of a bare repository the
+// suffix .git is left out, and .bare or .git in a folder of the project's name count as that folder.
+func (r *Repository) Folder(prefix *string, branch string) string {
+	at := r.Main
+	if base := filepath.Base(at); r.Bare && strings.HasPrefix(base, ".") {
+		at = filepath.Dir(at)
+	} else if r.Bare {
+		at = strings.TrimSuffix(at, ".git")
+	}
+	name := strings.Map(func(c rune) rune {
+		if strings.ContainsRune(`/\<>:"|?*`, c) {
+			return '-'
+		}
+		return c
+	}, branch)
+	p := filepath.Base(at) + "-looms/"
+	if prefix != nil {
+		p = *prefix
+	}
+	if p != "" && !strings.HasSuffix(p, "/") && !strings.HasSuffix(p, "-") && !strings.HasSuffix(p, "_") {
+		p += "-"
+	}
+	p = filepath.FromSlash(p)
+	if filepath.IsAbs(p) {
+		return filepath.Clean(p + name)
+	}
+	return filepath.Clean(filepath.Dir(at) + string(filepath.Separator) + p + name)
+}
+
+// PlanAdd decides which branch and folder the wish comes to, and changes nothing. A branch that is in a linked work
+// tree already gives that one. Errors: *BranchTakenError, *FolderTakenError, *BranchThereError, or git's.
+func (r *Repository) PlanAdd(ctx context.Context, w Wish) (*Addition, error) {
+	refs, err := r.refs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &Addition{ID: w.ID, Branch: w.Branch}
+	if a.Branch == "" {
+		a.Branch = w.Default
+		if of := refs.belonging(w.Belongs); len(of) == 1 && !refs.has(w.Default) {
+			a.Branch = of[0]
+		}
+	}
+	if _, err := git(ctx, r.dir(), "check-ref-format", "--branch", a.Branch); err != nil {
+		return nil, fmt.Errorf("%q is no name for a branch", a.Branch)
+	}
+	if err := r.start(ctx, w, refs, a); err != nil {
+		return nil, err
+	}
+	if a.Path = w.Path; a.Path == "" {
+		name := a.Branch
+		if w.PullRequest > 0 {
+			// What is there for no branch's name, as pr/45, is told by the suffix.
+			if name == w.Default {
+				name = strings.TrimSuffix(filepath.Base(r.Main), ".git")
+			}
+			name += fmt.Sprintf("_pr_%d", w.PullRequest)
+		}
+		a.Path = r.Folder(w.Prefix, name)
+	}
+	a.Path = resolve(a.Path)
+	return a, r.place(ctx, a)
+}
+
+// place finds what is at the path, and where the branch is.
+func (r *Repository) place(ctx context.Context, a *Addition) error {
+	trees, err := r.Trees(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range trees {
+		if !t.Bare && isBelow(t.Path, a.Path) && len(t.Path) > len(a.within) {
+			a.within = t.Path
+		}
+		if t.Path != a.Path && t.Branch != a.Branch || t.Bare {
+			continue
+		}
+		switch {
+		case t.Main && t.Path == a.Path:
+			return &FolderTakenError{a.Path}
+		case t.Main:
+			return &BranchTakenError{a.Branch, t.Path}
+		case gone(t.Path) && t.Locked:
+			return fmt.Errorf("the work tree %s is away and locked (%s): git worktree unlock %[1]s ends that", t.Path, t.Reason)
+		case gone(t.Path):
+			a.stale = append(a.stale, t.Path)
+		case t.Branch == a.Branch:
+			a.Path, a.There, a.New = t.Path, true, false
+			return nil
+		default:
+			return &FolderTakenError{a.Path}
+		}
+	}
+	entries, err := os.ReadDir(a.Path)
+	if err == nil && len(entries) == 0 || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return &FolderTakenError{a.Path}
+}
+
+// isBelow reports whether a path is in a folder, and is not the folder.
+func isBelow(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel) && rel != "."
+}
+
+func gone(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// start decides whether the branch is new, and where it begins.
+func (r *Repository) start(ctx context.Context, w Wish, refs refs, a *Addition) error {
+	remote, err := r.remote(ctx, w.MainBranch)
+	if err != nil {
+		return err
+	}
+	theirs := ""
+	if remote != "" && refs["refs/remotes/"+remote+"/"+a.Branch] != "" {
+		theirs = remote + "/" + a.Branch
+	}
+	at, here := refs["refs/heads/"+a.Branch]
+	if a.New = !here; here && w.From != "" {
+		// The same command once more, after one that was interrupted, finds what that one made.
+		want, err := r.commit(ctx, w.From, remote)
+		if err != nil {
+			return err
+		}
+		if want != at {
+			return &BranchThereError{a.Branch, w.From}
+		}
+	}
+	switch {
+	case here:
+		if theirs != "" && refs["refs/remotes/"+theirs] == at && w.From == "" && w.PullRequest == 0 {
+			a.Upstream = theirs
+		}
+	case w.PullRequest > 0 && w.From == "":
+		return r.pullRequest(ctx, remote, w.PullRequest, a)
+	case theirs != "" && w.From == "":
+		a.From, a.Upstream, a.Start = theirs, theirs, refs["refs/remotes/"+theirs]
+	default:
+		return r.begin(ctx, w, refs, remote, a)
+	}
+	return nil
+}
+
+// begin finds the commit at which a branch of nobody's begins.
+func (r *Repository) begin(ctx context.Context, w Wish, refs refs, remote string, a *Addition) error {
+	var err error
+	switch main := w.MainBranch; {
+	case w.From != "":
+		a.From = w.From
+	case refs["refs/heads/"+main] != "":
+		a.From, a.Start = main, refs["refs/heads/"+main]
+		return nil
+	case remote != "" && refs["refs/remotes/"+remote+"/"+main] != "":
+		a.From = remote + "/" + main
+	default:
+		a.From = "HEAD"
+		if a.Start, err = r.commitIn(ctx, r.Main, "HEAD"); err != nil {
+			return fmt.Errorf("%s has no commit that a branch could begin at", r.Main)
+		}
+		return nil
+	}
+	a.Start, err = r.commit(ctx, a.From, remote)
+	return err
+}
+
+// commit is what the user's name for one means; a branch that only the remote has is meant too.
+func (r *Repository) commit(ctx context.Context, name, remote string) (string, error) {
+	id, err := r.commitIn(ctx, r.dir(), name)
+	if err != nil && remote != "" {
+		if id, err := r.commitIn(ctx, r.dir(), "refs/remotes/"+remote+"/"+name); err == nil {
+			return id, nil
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s is no commit, branch or tag of %s", name, r.Main)
+	}
+	return id, nil
+}
+
+func (r *Repository) commitIn(ctx context.Context, dir, name string) (string, error) {
+	out, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	return strings.TrimSpace(string(out)), err
+}
+
+// pullRequest finds where the remote keeps the head of a pull request.
+func (r *Repository) pullRequest(ctx context.Context, remote string, number int, a *Addition) error {
+	if remote == "" {
+		return fmt.Errorf("pull request %d: the repository has no remote to fetch it from", number)
+	}
+	refs := []string{fmt.Sprintf("refs/pull/%d/head", number), fmt.Sprintf("refs/merge-requests/%d/head", number)}
+	out, err := git(ctx, r.dir(), "ls-remote", remote, refs[0], refs[1])
+	if err != nil {
+		return fmt.Errorf("pull request %d: %w", number, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		id, ref, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if slices.Contains(refs, ref) {
+			a.Start, a.From = id, ref+" of "+remote
+			// Kept as one of the remote's, too: what is there is not lost with the branch.
+			a.fetch = []string{remote, fmt.Sprintf("+%s:refs/remotes/%s/pr/%d", ref, remote, number)}
+			return nil
+		}
+	}
+	return fmt.Errorf("remote %s has no pull request %d (no %s)", remote, number, refs[0])
+}
+
+// remote is where branches are looked for that are not here: that of the main branch, else origin, else the only one.
+func (r *Repository) remote(ctx context.Context, mainBranch string) (string, error) {
+	out, err := git(ctx, r.dir(), "remote")
+	if err != nil {
+		return "", err
+	}
+	all := strings.Fields(string(out))
+	if len(all) == 0 {
+		return "", nil
+	}
+	// Its error says that there is no such key.
+	if out, err := git(ctx, r.dir(), "config", "--get", "branch."+mainBranch+".remote"); err == nil {
+		if name := strings.TrimSpace(string(out)); slices.Contains(all, name) {
+			return name, nil
+		}
+	}
+	if slices.Contains(all, "origin") {
+		return "origin", nil
+	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	return "", nil
+}
