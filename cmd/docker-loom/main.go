@@ -5,17 +5,15 @@ import (
 	"context"
 	"os"
 
-	"github.com/docker-loom/docker-loom/plugin"
+	"github.com/docker-loom/docker-loom/cmd/docker-loom/metadata"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/plugin"
 )
-
-// version is set by the linker.
-var version = "dev"
 
 func main() {
 	// As a plugin the first argument is "loom", or one that asks for metadata.
 	if len(os.Args) > 1 && os.Args[1] == "egress" {
 		os.Exit(egress.Main(context.Background(), os.Args[2:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(plugin.Main(version))
+	os.Exit(plugin.Main(metadata.Version))
 }
