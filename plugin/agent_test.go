@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/plugin/agents"
 )
 
 func TestCommandsOfAnAgentAreNotTakenForAgentsOwn(t *testing.T) {
@@ -19,7 +21,7 @@ func TestCommandsOfAnAgentAreNotTakenForAgentsOwn(t *testing.T) {
 		{"loom agent 123", "loom agent 123"},
 		{"loom exec -- ls", "loom exec -- ls"},
 	} {
-		words := withoutID(strings.Fields(c.line))
+		words := agents.WithoutID(strings.Fields(c.line))
 		for i, word := range words {
 			if word == "" {
 				words[i] = "_"

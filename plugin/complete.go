@@ -17,19 +17,21 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/plugin/command"
+	"github.com/docker-loom/docker-loom/plugin/output"
 )
 
 // completionPatience is how long the shell waits for what only the engine knows.
 const completionPatience = time.Second
 
 // complete gives every command its completion: of arguments as its usage line names them, of flags by their names.
-func complete(env *environment, root *cobra.Command) {
+func complete(env *command.Environment, root *cobra.Command) {
 	completion{env}.attach(root)
 }
 
 // completion answers what a shell asks for. Where something fails it has no answer: a message would end up in the line
 // that is being typed.
-type completion struct{ env *environment }
+type completion struct{ env *command.Environment }
 
 func (c completion) attach(cmd *cobra.Command) {
 	c.flags(cmd)
@@ -140,11 +142,11 @@ func (c completion) looms(withEngine bool) (*loom.Looms, error) {
 	var e *engine.Engine
 	if withEngine {
 		var err error
-		if e, err = c.env.engine(); err != nil {
+		if e, err = c.env.Engine(); err != nil {
 			return nil, err
 		}
 	}
-	l, err := c.env.loomsOn(e)
+	l, err := c.env.LoomsOn(e)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +161,7 @@ func (c completion) looms(withEngine bool) (*loom.Looms, error) {
 // here are the looms, and the folder that the user is in.
 func (c completion) here(withEngine bool) (l *loom.Looms, where loom.Where, err error) {
 	if l, err = c.looms(withEngine); err == nil {
-		where, err = c.env.where(nil)
+		where, err = c.env.Where(nil)
 	}
 	return l, where, err
 }
@@ -187,7 +189,7 @@ func patiently[T any](ctx context.Context, ask func(context.Context) (T, error))
 
 // listed are the looms as the engine has them, else as the registry does.
 func (c completion) listed() []loom.Listed {
-	list, ok := patiently(c.env.signals, func(ctx context.Context) ([]loom.Listed, error) {
+	list, ok := patiently(c.env.Signals, func(ctx context.Context) ([]loom.Listed, error) {
 		l, err := c.looms(true)
 		if err != nil {
 			return nil, err
@@ -218,7 +220,7 @@ func (c completion) repository() string {
 	if err != nil {
 		return ""
 	}
-	repository, err := l.RepositoryOf(c.env.signals, where.Source)
+	repository, err := l.RepositoryOf(c.env.Signals, where.Source)
 	if err != nil {
 		return ""
 	}
@@ -243,7 +245,7 @@ func (c completion) ids(typed string) []string {
 	repository := c.repository()
 	var here, elsewhere []string
 	for _, l := range c.listed() {
-		said := tilde(l.WorkTree)
+		said := output.Tilde(l.WorkTree)
 		if l.State != "unknown" {
 			said = strings.TrimSuffix(l.State+", "+said, ", ")
 		}
@@ -261,7 +263,7 @@ func (c completion) ids(typed string) []string {
 
 // services are those of a loom; of this folder's without an id.
 func (c completion) services(id string) []string {
-	names, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+	names, _ := patiently(c.env.Signals, func(ctx context.Context) ([]string, error) {
 		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
@@ -273,7 +275,7 @@ func (c completion) services(id string) []string {
 
 // ports are the published ports of a service, as its container has them.
 func (c completion) ports(id, service string) []string {
-	list, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+	list, _ := patiently(c.env.Signals, func(ctx context.Context) ([]string, error) {
 		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
@@ -286,7 +288,7 @@ func (c completion) ports(id, service string) []string {
 		var list []string
 		for _, p := range r.Ports {
 			if p.Service == service {
-				list = append(list, strconv.Itoa(p.Target)+"\t"+cmp.Or(p.URL, address(p)))
+				list = append(list, strconv.Itoa(p.Target)+"\t"+cmp.Or(p.URL, output.Address(p)))
 			}
 		}
 		return list, nil
@@ -311,7 +313,7 @@ func (c completion) agents() []string {
 	if err != nil {
 		return nil
 	}
-	names, err := l.AgentNames(c.env.signals, where.Source)
+	names, err := l.AgentNames(c.env.Signals, where.Source)
 	if err != nil {
 		return nil
 	}
@@ -320,7 +322,7 @@ func (c completion) agents() []string {
 
 // hosts are those that the proxy of the sandbox refused.
 func (c completion) hosts(cmd *cobra.Command) []string {
-	hosts, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+	hosts, _ := patiently(c.env.Signals, func(ctx context.Context) ([]string, error) {
 		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err

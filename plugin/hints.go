@@ -3,13 +3,6 @@ package plugin
 import (
 	"errors"
 	"fmt"
-	"io"
-	"regexp"
-	"strings"
-
-	"github.com/docker/cli/cli-plugins/hooks"
-	"github.com/docker/cli/cli/hints"
-	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
@@ -20,6 +13,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/plugin/command"
+	"github.com/docker-loom/docker-loom/plugin/inside"
 )
 
 // hint is the one next step for an error, "" where there is none to give.
@@ -33,7 +28,7 @@ func hint(err error) string {
 		empty       *loom.EmptyError
 		web         *loom.WebError
 		silent      *loom.SilentError
-		unopened    browserError
+		unopened    command.BrowserError
 		noPort      *loom.NoPortError
 		held        *loom.HeldError
 		disabled    *loom.DisabledError
@@ -55,8 +50,8 @@ func hint(err error) string {
 		config      *devcontainer.Error
 		neither     *loom.NeitherError
 		noService   *loom.NoServiceError
-		noCompose   *NoComposeError
-		usage       usageError
+		noCompose   *inside.NoComposeError
+		usage       command.UsageError
 		hasData     *loom.HasDataError
 		noSpace     *loom.SpaceError
 		install     *loom.FeatureError
@@ -157,8 +152,8 @@ func hint(err error) string {
 		return fmt.Sprintf("docker loom down %s --volumes ends it with its data; docker loom up %s --data-from %s then begins anew", hasData.Loom, hasData.Loom, hasData.From)
 	case errors.As(err, &noSpace):
 		return "docker system prune, or docker loom prune"
-	case errors.As(err, &usage) && usage.cmd != nil:
-		return usage.cmd.CommandPath() + " --help"
+	case errors.As(err, &usage) && usage.Cmd != nil:
+		return usage.Cmd.CommandPath() + " --help"
 	}
 	return execHint(err)
 }
@@ -169,49 +164,3 @@ func left(e *loom.UnfinishedError) string {
 	}
 	return fmt.Sprintf("%d container(s) are left; docker loom up %s continues, docker loom down %s removes them", e.Left, e.ID, e.ID)
 }
-
-// tellNext says after up what one usually does next, as the docker command says it: on a terminal only, and not where
-// DOCKER_CLI_HINTS is false.
-func (env *environment) tellNext(r *loom.Result) {
-	if env.docker.Err().IsTerminal() && hints.Enabled() {
-		nextSteps(env.docker.Err(), env.root, r)
-	}
-}
-
-func nextSteps(w io.Writer, commands *cobra.Command, r *loom.Result) {
-	id := r.Loom
-	if !plainWord.MatchString(id) {
-		id = shellQuote(id)
-	}
-	url, service := "", ""
-	for _, p := range r.Ports {
-		if p.URL != "" && (url == "" || p.Service == "web") {
-			url, service = p.URL, p.Service
-		}
-	}
-	for _, s := range r.Services {
-		if service == "" && s.State == "running" {
-			service = s.Name
-		}
-	}
-	var steps [][2]string
-	if url != "" {
-		steps = append(steps, [2]string{"Open " + url + " in the browser", "open " + id})
-	}
-	steps = append(steps, [2]string{"Follow the logs", "logs " + id + " -f"})
-	if service != "" {
-		steps = append(steps, [2]string{"Run a command inside", "exec " + id + " " + service + " sh"})
-	}
-	steps = append(steps, [2]string{"Take it down again", "down " + id})
-	var lines []string
-	for _, step := range steps {
-		name, _, _ := strings.Cut(step[1], " ")
-		if c, _, err := commands.Find([]string{name}); err == nil && c != commands {
-			lines = append(lines, step[0]+" → docker loom "+step[1])
-		}
-	}
-	hooks.PrintNextSteps(w, lines)
-}
-
-// plainWord is what every shell takes as it is.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9._/@:+-]+$`)

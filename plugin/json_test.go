@@ -14,19 +14,24 @@ import (
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/plugin/agents"
+	"github.com/docker-loom/docker-loom/plugin/inside"
+	"github.com/docker-loom/docker-loom/plugin/looms"
+	"github.com/docker-loom/docker-loom/plugin/setup"
+	"github.com/docker-loom/docker-loom/plugin/upkeep"
 )
 
 // documents are the types of what is printed, by their headings in docs/reference/json.md.
 var documents = map[string]any{
-	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": planDocument{},
-	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": topDocument{}, "Container processes": topContainer{},
-	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": moved{}, "Acted": loom.Acted{}, "Hold": heldLoom{},
+	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{},
+	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
+	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": looms.Moved{}, "Acted": loom.Acted{}, "Hold": upkeep.HeldLoom{},
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
-	"Agent image": loom.AgentImage{}, "Image plan": imagePlan{},
+	"Agent image": loom.AgentImage{}, "Image plan": agents.ImagePlan{},
 	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": loom.Diagnosis{}, "Engine state": loom.DockerState{}, "Sandbox state": loom.SandboxState{},
 	"Sandbox": loom.Sandbox{}, "Decision": loom.EgressDecision{}, "Allowed": loom.Allowed{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
 	"Network access": sandbox.NetworkAccess{}, "Service access": sandbox.ServiceAccess{}, "Limits": sandbox.LimitsAccess{},
-	"Version": versions{}, "Engine version": engineVersion{},
+	"Version": setup.Versions{}, "Engine version": setup.EngineVersion{},
 }
 
 var fieldRow = regexp.MustCompile("^\\| `(\\w+)` \\| (.*?) \\|")

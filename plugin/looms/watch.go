@@ -1,0 +1,243 @@
+package looms
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/command/formatter"
+	"github.com/docker/go-units"
+
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/plugin/command"
+	"github.com/docker-loom/docker-loom/plugin/output"
+)
+
+// watchInterval is how often ls --watch looks.
+const watchInterval = 2 * time.Second
+
+func runWatch(ctx context.Context, env *command.Environment, format string) error {
+	l, err := env.Looms()
+	if err != nil {
+		return err
+	}
+	// To look at looms is no use of them.
+	l.Unnoticed = true
+	if env.Docker.Out().IsTerminal() && (format == "" || format == formatter.TableFormatKey) {
+		return watchScreen(ctx, env, l)
+	}
+	return watchChanges(ctx, env, l, format)
+}
+
+// watchScreen renews the table in place. An engine that goes away may come back: until then the table says so.
+func watchScreen(ctx context.Context, env *command.Environment, l *loom.Looms) error {
+	screen := output.NewScreen(env.Docker.Out())
+	meter := l.Engine.Meter()
+	for first := true; ; first = false {
+		list, err := l.List(ctx)
+		var unreachable *engine.Unreachable
+		if err != nil && (first || !errors.As(err, &unreachable)) {
+			return err
+		}
+		var used []loom.Usage
+		if err == nil {
+			if used, err = l.Usage(ctx, meter, loom.Scope{}); err != nil && ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		text := watchTable(list, used, screen.Width(), time.Now())
+		if err != nil {
+			text += firstLine(err) + "\n"
+		}
+		screen.Show(text)
+		wait := watchInterval
+		if first {
+			// The share of CPU is known at the second reading.
+			wait = 500 * time.Millisecond
+		}
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// watchChanges prints the list at once and whenever it has changed.
+func watchChanges(ctx context.Context, env *command.Environment, l *loom.Looms, format string) error {
+	var shown []loom.Listed
+	for first := true; ; first = false {
+		list, err := l.List(ctx)
+		var unreachable *engine.Unreachable
+		if err != nil && (first || !errors.As(err, &unreachable)) {
+			return err
+		}
+		if err == nil && wantsActivity(format) {
+			if err := l.Observe(ctx, list); err != nil {
+				return err
+			}
+		}
+		if known := steady(list); first || !reflect.DeepEqual(known, shown) {
+			if err := tellChange(env.Docker.Out(), format, list, first); err != nil {
+				return err
+			}
+			if err != nil {
+				fmt.Fprintln(env.Docker.Err(), "warning: "+firstLine(err))
+			}
+			shown = known
+		}
+		if err := pause(ctx, watchInterval); err != nil {
+			return err
+		}
+	}
+}
+
+// steady leaves out what changes while a loom is used.
+func steady(list []loom.Listed) []loom.Listed {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].LastActivity = nil
+	}
+	return list
+}
+
+func tellChange(w io.Writer, format string, list []loom.Listed, first bool) error {
+	if format == formatter.JSONFormatKey {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(list)
+	}
+	if !first {
+		fmt.Fprintln(w)
+	}
+	return listContext(w, format, list)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// watchTable is the table of ls --watch. Ports lose their services, and ports and paths their beginnings, where the
+// width, unless it is 0, is too small for them.
+func watchTable(list []loom.Listed, used []loom.Usage, width int, now time.Time) string {
+	rows := [][]string{{"LOOM", "STATE", "HEALTH", "CPU %", "MEMORY", "AGE"}}
+	ports, numbers, trees := []string{"PORTS"}, []string{"PORTS"}, []string{"WORK TREE"}
+	for _, l := range list {
+		cpu, memory := load(used, l)
+		rows = append(rows, []string{l.Name(), shortState(l), output.OrDashes(l.Health), cpu, memory, age(l.Created, now)})
+		row := newListRow(l)
+		ports = append(ports, row.Ports())
+		numbers = append(numbers, portNumbers(l.Ports))
+		trees = append(trees, row.WorkTree())
+	}
+	const gap = 2
+	left := width
+	for i := range rows[0] {
+		left -= output.Widest(rows, i) + gap
+	}
+	if width > 0 && output.WidestOf(ports)+gap+output.WidestOf(trees) > left {
+		ports = numbers
+		// The end of a path tells looms apart. It gets what the ports leave, and a third at the least.
+		room := max(left-gap, 20)
+		forPorts := min(output.WidestOf(ports), room-min(output.WidestOf(trees), room/2))
+		for i := range ports {
+			ports[i] = output.CutEnd(ports[i], forPorts)
+		}
+		for i := range trees {
+			trees[i] = output.CutBeginning(trees[i], room-output.WidestOf(ports))
+		}
+		trees[0] = "WORK TREE"
+	}
+	for i := range rows {
+		rows[i] = append(rows[i], ports[i], trees[i])
+	}
+	var b bytes.Buffer
+	widths := make([]int, len(rows[0]))
+	for i := range widths {
+		widths[i] = output.Widest(rows, i)
+	}
+	for _, row := range rows {
+		line := ""
+		for i, cell := range row {
+			line += cell + strings.Repeat(" ", widths[i]-len([]rune(cell))+gap)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// shortState is the state, with a mark where stop --idle leaves the loom alone.
+func shortState(l loom.Listed) string {
+	if l.Held {
+		return l.State + "*"
+	}
+	return l.State
+}
+
+// load sums up what the containers of a loom use.
+func load(used []loom.Usage, l loom.Listed) (cpu, memory string) {
+	var share float64
+	var bytes uint64
+	known, any := false, false
+	for _, u := range used {
+		if u.Loom != l.ID || u.Repository != l.Repository {
+			continue
+		}
+		any = true
+		bytes += u.Memory
+		if u.CPU != nil {
+			known = true
+			share += *u.CPU
+		}
+	}
+	cpu, memory = "--", "--"
+	if known {
+		cpu = fmt.Sprintf("%.1f", share)
+	}
+	if any {
+		memory = units.CustomSize("%.4g%s", float64(bytes), 1024, []string{"B", "KiB", "MiB", "GiB", "TiB"})
+	}
+	return cpu, memory
+}
+
+func portNumbers(ports []loom.Port) string {
+	var list []string
+	for _, p := range ports {
+		list = append(list, strconv.Itoa(p.Published))
+	}
+	return strings.Join(list, ",")
+}
+
+// age is how long ago the loom was made, in at most four columns.
+func age(created, now time.Time) string {
+	if created.IsZero() {
+		return "--"
+	}
+	switch d := now.Sub(created); {
+	case d < time.Minute:
+		return strconv.Itoa(max(int(d.Seconds()), 0)) + "s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + "m"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + "h"
+	default:
+		return strconv.Itoa(int(d.Hours()/24)) + "d"
+	}
+}
