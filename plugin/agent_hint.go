@@ -29,7 +29,7 @@ func agentHint(err error) string {
 	case errors.As(err, &runtime):
 		return "install it for the engine, or choose another with container.agent.runtime"
 	case errors.As(err, &none) && none.Agent != loom.DefaultAgent:
-		return "docker loom agent " + none.Loom + " --as " + none.Agent + " starts it"
+		return "docker loom agent " + none.Loom + " --agent " + none.Agent + " starts it"
 	case errors.As(err, &none):
 		return "docker loom agent " + none.Loom + " starts it"
 	case errors.As(err, &unknown):

@@ -84,7 +84,7 @@ func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		// Of a -- before the first word cobra keeps nothing, and it adds one of its own.
-		if slices.Contains(places, argOther) && slices.Contains(os.Args, "--") {
+		if slices.Contains(places, argOther) && slices.Contains(c.env.Args, "--") {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		id, at := "", len(args)
@@ -116,7 +116,7 @@ func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
 		case argPort:
 			list = c.ports(id, args[len(args)-1])
 		case argHost:
-			list = c.hosts(cmd)
+			list = append(list, c.hosts(cmd, id)...)
 		case argPath:
 			return c.paths(list, id, typed)
 		case argOther:
@@ -321,14 +321,14 @@ func (c completion) agents() []string {
 }
 
 // hosts are those that the proxy of the sandbox refused.
-func (c completion) hosts(cmd *cobra.Command) []string {
+func (c completion) hosts(cmd *cobra.Command, id string) []string {
 	hosts, _ := patiently(c.env.Signals, func(ctx context.Context) ([]string, error) {
 		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
 		}
-		where.ID = cmd.Flag("loom").Value.String()
-		return l.DeniedHosts(ctx, where, cmd.Flag("as").Value.String())
+		where.ID = id
+		return l.DeniedHosts(ctx, where, cmd.Flag("agent").Value.String())
 	})
 	return hosts
 }
@@ -362,7 +362,7 @@ var folders = []string{"project-directory", "path"}
 
 // flags gives each flag that takes a value its completion.
 func (c completion) flags(cmd *cobra.Command) {
-	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		if f.Value.Type() == "bool" {
 			return
 		}
@@ -400,9 +400,7 @@ func (c completion) flag(command, name string) cobra.CompletionFunc {
 				id = args[0]
 			}
 			list = c.services(id)
-		case "loom":
-			list = c.ids(typed)
-		case "as", "agent":
+		case "agent":
 			list = c.agents()
 		case "vault":
 			if l, err := c.looms(false); err == nil {

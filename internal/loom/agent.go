@@ -118,7 +118,11 @@ func (l *Looms) Agent(ctx context.Context, req *AgentRequest) (int, error) {
 	}
 	l.Teller.Debugf("container %.12s: %q as %q in %q", b.id, p.Cmd, p.User, p.Dir)
 	end := l.guard(ctx, b)
-	code, err := l.Engine.Exec(ctx, b.id, *p)
+	run := *p
+	if run.Detach {
+		run.Cmd = keepOutput(run.Cmd)
+	}
+	code, err := l.Engine.Exec(ctx, b.id, run)
 	end()
 	if !p.Detach && !errors.Is(err, engine.ErrDetached) {
 		tell(context.WithoutCancel(ctx))

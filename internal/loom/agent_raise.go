@@ -234,7 +234,7 @@ func (l *Looms) specify(ctx context.Context, t *Target, plan *Plan, w *wish, loo
 	spec.Labels = map[string]string{engine.LabelLoom: t.ID, engine.LabelRepo: t.Repository}
 	spec.State = filepath.Dir(l.boxFile(t.Known.Project, w.policy.Agent))
 	spec.IsolatedGateway = l.Engine.IsolatedGateway()
-	spec.Hint = "docker loom agent allow --loom " + t.ID + asAgent(w.policy.Agent)
+	spec.Hint = "docker loom agent allow " + t.ID + asAgent(w.policy.Agent)
 	var err error
 	if spec.Machine, err = engine.HostAddresses(); err != nil {
 		return spec, agentUser{}, nil, err
@@ -300,7 +300,7 @@ func asAgent(name string) string {
 	if name == DefaultAgent {
 		return ""
 	}
-	return " --as " + name
+	return " --agent " + name
 }
 
 // lendSubnets leases the sandbox's two networks, for the loom's life as those of its services.

@@ -226,7 +226,7 @@ func (l *Looms) ending(ctx context.Context, t *Target, req RmRequest, r *Removal
 	case is(t.ID, e.tree.For) || req.WorkTree:
 		e.path = e.tree.Path
 	default:
-		r.Kept = append(r.Kept, "work tree "+e.tree.Path+", which docker loom did not make (--worktree removes it)")
+		r.Kept = append(r.Kept, "work tree "+e.tree.Path+", which docker loom did not make (--delete-worktree removes it)")
 	}
 	if e.path != "" {
 		for _, p := range worktree.Users(e.path) {

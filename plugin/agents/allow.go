@@ -1,6 +1,8 @@
 package agents
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -11,13 +13,59 @@ import (
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
 
-type agentAllowOptions struct {
-	agentWhere
+type allowOptions struct {
+	agent  string
 	save   bool
 	format string
 }
 
-func tellAllowed(w io.Writer, a *loom.Allowed) {
+func newAllowCommand(env *command.Environment) *cobra.Command {
+	var o allowOptions
+	cmd := &cobra.Command{
+		Use:   "allow [OPTIONS] [ID] HOST...",
+		Short: "Let a running sandbox reach more hosts",
+		Long: `Let a loom's sandbox reach more hosts, and the loom's services too if they reach hosts through a proxy. It holds at
+once and until the sandbox is recreated; with --save it holds for all looms, in your own settings. A HOST is a name,
+*.name for all names below it, or an address, with a port or for 80 and 443.
+
+The first of several arguments is a loom if there is a loom of that name. Without an ID it is the loom of this folder.`,
+		Example: `  docker loom agent allow example.com
+  docker loom agent allow 123 '*.example.com:8443'
+  docker loom agent allow example.com --save`,
+		Args: command.MinArgs(1, "a HOST"),
+		RunE: func(cmd *cobra.Command, args []string) error { return runAllow(cmd.Context(), env, o, args) },
+	}
+	agentFlag(cmd.Flags(), &o.agent)
+	cmd.Flags().BoolVar(&o.save, "save", false, "Write them into your settings too")
+	output.AddFormat(cmd.Flags(), &o.format)
+	return cmd
+}
+
+func runAllow(ctx context.Context, env *command.Environment, o allowOptions, args []string) error {
+	l, where, err := env.Begin(nil)
+	if err != nil {
+		return err
+	}
+	if len(args) > 1 {
+		where.ID = args[0]
+		_, err := l.Resolve(ctx, where, loom.Reading)
+		switch {
+		case errors.As(err, new(*loom.UnknownError)), errors.As(err, new(*loom.IDError)):
+			where.ID = ""
+		case err != nil:
+			return err
+		default:
+			args = args[1:]
+		}
+	}
+	a, err := l.AllowHosts(ctx, loom.AllowRequest{Where: where, Agent: o.agent, Hosts: args, Save: o.save})
+	if err != nil {
+		return err
+	}
+	return output.Write(env.Docker.Out(), o.format, a, func(w io.Writer) { writeAllowed(w, a) })
+}
+
+func writeAllowed(w io.Writer, a *loom.Allowed) {
 	switch {
 	case a.Written:
 		fmt.Fprintln(w, a.Settings+": written")
@@ -30,32 +78,4 @@ func tellAllowed(w io.Writer, a *loom.Allowed) {
 	if a.Services {
 		fmt.Fprintln(w, "the services of loom "+a.Loom+" reach them")
 	}
-}
-
-func newAgentAllowCommand(env *command.Environment) *cobra.Command {
-	var o agentAllowOptions
-	cmd := &cobra.Command{
-		Use:   "allow [OPTIONS] HOST...",
-		Short: "Let a sandbox that runs reach more hosts",
-		Long: `Let the sandbox of this folder's loom reach more hosts, and its services too where they leave through a proxy, at once
-and until the sandbox is made anew; with --save for all looms, in your own settings. A HOST is a name, *.name for all names below it, or an
-address, with a port or for 80 and 443.`,
-		Example: "  docker loom agent allow example.com\n  docker loom agent allow '*.example.com:8443' --loom 123\n  docker loom agent allow example.com --save",
-		Args:    command.MinArgs(1, "a HOST"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			l, where, err := o.begin(env, cmd, nil)
-			if err != nil {
-				return err
-			}
-			a, err := l.AllowHosts(cmd.Context(), loom.AllowRequest{Where: where, Agent: o.agent, Hosts: args, Save: o.save})
-			if err != nil {
-				return err
-			}
-			return output.Write(env.Docker.Out(), o.format, a, func(w io.Writer) { tellAllowed(w, a) })
-		},
-	}
-	o.flags(cmd.Flags())
-	cmd.Flags().BoolVar(&o.save, "save", false, "Write them into your settings too")
-	output.AddFormat(cmd.Flags(), &o.format)
-	return cmd
 }

@@ -41,11 +41,11 @@ func newImageBuildCommand(env *command.Environment) *cobra.Command {
 		Use:   "build [OPTIONS] NAME",
 		Short: "Build an image that agents run in",
 		Long: `Build an image that agents run in, under a name: first the Debian packages, then the npm packages, then the shell lines,
-each as root. It begins with the built-in image unless --from names another, which may be one of yours, and which is pulled where it is
+each as root. It begins with the built-in image unless --base-image names another, which may be one of yours, and which is pulled where it is
 not there. An image of that name is replaced; sandboxes that run keep the old one until they are made anew.
 
 docker loom image build base --no-cache builds the built-in image anew, with the packages as they are now.`,
-		Example: "  docker loom image build web --apt build-essential,ffmpeg --npm pnpm\n  docker loom image build tests --from web --run 'pnpm dlx playwright install --with-deps chromium'\n  docker loom image build base --no-cache",
+		Example: "  docker loom image build web --apt build-essential,ffmpeg --npm pnpm\n  docker loom image build tests --base-image web --run 'pnpm dlx playwright install --with-deps chromium'\n  docker loom image build base --no-cache",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return command.Usagef(cmd, "it takes one name")
@@ -61,7 +61,9 @@ docker loom image build base --no-cache builds the built-in image anew, with the
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.From, "from", "", "Image to begin with (default: the built-in one)")
+	flags.StringVar(&o.From, "base-image", "", "Image to begin with (default: the built-in one)")
+	flags.StringVar(&o.From, "from", "", "")
+	_ = flags.MarkHidden("from") // Dockerfiles call it so
 	flags.StringSliceVar(&o.Apt, "apt", nil, "Debian packages to install")
 	flags.StringSliceVar(&o.NPM, "npm", nil, "npm packages to install")
 	flags.StringArrayVar(&o.Run, "run", nil, "Shell commands to run")

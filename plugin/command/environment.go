@@ -4,6 +4,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ import (
 type Environment struct {
 	Docker  *command.DockerCli
 	Version string
+	// Args are the process's arguments, without its name.
+	Args []string
 	// signals ends with the process's first SIGINT or SIGTERM; ctx, the command's, also when the docker command goes away.
 	Signals, Ctx context.Context
 
@@ -59,18 +62,15 @@ func (env *Environment) Prepare(cmd *cobra.Command) error {
 	context.AfterFunc(env.Signals, cancel)
 	cmd.SetContext(ctx)
 	env.Ctx = ctx
-	switch env.Progress {
-	case "", "auto":
-		stack.SetProgress("auto")
-		if env.Debug {
-			// Lines that come in between would break up what is redrawn in place.
-			stack.SetProgress("plain")
-		}
-	case "tty", "plain", "json", "quiet":
-		stack.SetProgress(env.Progress)
-	default:
-		return Usagef(nil, "--progress %s: it is auto, tty, plain, json or quiet", env.Progress)
+	if err := OneOf("progress", env.Progress, "auto", "tty", "plain", "json", "quiet"); err != nil {
+		return WrongUsage(nil, err)
 	}
+	mode := cmp.Or(env.Progress, "auto")
+	if mode == "auto" && env.Debug {
+		// Lines that come in between would break up what is redrawn in place.
+		mode = "plain"
+	}
+	stack.SetProgress(mode)
 	logrus.SetOutput(env.Docker.Err())
 	if env.Debug {
 		debug.Enable()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker/cli/cli"
+	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 )
@@ -18,6 +19,14 @@ import (
 type StreamOptions struct {
 	NoTTY, Interactive bool
 	DetachKeys         string
+}
+
+// Flags adds the flags that say it, as docker exec has them.
+func (o *StreamOptions) Flags(flags *pflag.FlagSet) {
+	flags.BoolVarP(&o.NoTTY, "no-tty", "T", false, "Do not allocate a pseudo-TTY (default: as standard input and output are)")
+	flags.BoolP("tty", "t", false, "Allocate a pseudo-TTY (default: as standard input and output are)")
+	flags.BoolVarP(&o.Interactive, "interactive", "i", false, "Pass standard input on to the command")
+	flags.StringVar(&o.DetachKeys, "detach-keys", "", "Override the key sequence for detaching from the command")
 }
 
 // Join joins the command to the process's own streams.

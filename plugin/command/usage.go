@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,15 @@ func WrongUsage(cmd *cobra.Command, err error) error { return UsageError{cmd, er
 // Usagef is wrongUsage with a message.
 func Usagef(cmd *cobra.Command, format string, args ...any) error {
 	return UsageError{cmd, fmt.Errorf(format, args...)}
+}
+
+// OneOf checks the value of a flag that has fixed values; "" is a flag that was not given.
+func OneOf(flag, value string, allowed ...string) error {
+	if value == "" || slices.Contains(allowed, value) {
+		return nil
+	}
+	last := len(allowed) - 1
+	return fmt.Errorf("--%s must be %s or %s, not %q", flag, strings.Join(allowed[:last], ", "), allowed[last], value)
 }
 
 // MaxArgs is cobra's rule with our exit code.
@@ -58,4 +68,12 @@ func NoSuchCommand(cmd *cobra.Command, args []string) error {
 		meant = "; did you mean " + strings.Join(list, " or ") + "?"
 	}
 	return Usagef(cmd, "%q is no docker loom command%s", args[0], meant)
+}
+
+// IDArgs returns the arguments that name a loom by its id; none for "".
+func IDArgs(id string) []string {
+	if id == "" {
+		return nil
+	}
+	return []string{id}
 }

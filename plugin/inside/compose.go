@@ -93,7 +93,7 @@ func runCompose(cmd *cobra.Command, env *command.Environment, args []string) err
 	}
 	defer remove()
 	// The docker command's own flags choose the engine.
-	docker := os.Args[1 : 1+command.GlobalFlags(os.Args[1:])]
+	docker := env.Args[:command.GlobalFlags(env.Args)]
 	child := exec.Command(program, slices.Concat(docker, []string{"compose"}, flags, rest)...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
 	child.Env = childEnv(found.Env)

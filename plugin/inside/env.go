@@ -35,7 +35,7 @@ base ports. Evaluate them in a subshell to be rid of them again.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			form, ok := envFormats[format]
 			if !ok {
-				return command.Usagef(cmd, "--format %s: it is dotenv, shell, json or direnv", format)
+				return command.WrongUsage(cmd, command.OneOf("format", format, "dotenv", "shell", "json", "direnv"))
 			}
 			return runEnv(cmd.Context(), env, form, args)
 		},

@@ -31,7 +31,6 @@ func (o *execOptions) flags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.user, "user", "u", "", `Username or UID (format: "<name|uid>[:<group|gid>]")`)
 	flags.StringVarP(&o.dir, "workdir", "w", "", "Working directory inside the container")
 	flags.VarP(&o.env, "env", "e", "Set environment variables")
-	flags.StringVar(&o.streams.DetachKeys, "detach-keys", "", "Override the key sequence for detaching from the command")
 }
 
 func newExecCommand(env *command.Environment) *cobra.Command {
@@ -54,8 +53,7 @@ found. The command inside ends too on Ctrl-C, or when nobody reads its output an
 	}
 	flags := cmd.Flags()
 	o.flags(flags)
-	flags.BoolVarP(&o.streams.NoTTY, "no-tty", "T", false, "Do not allocate a pseudo-TTY (default: as standard input and output are)")
-	flags.BoolVarP(&o.streams.Interactive, "interactive", "i", false, "Pass standard input on to the command")
+	o.streams.Flags(flags)
 	flags.BoolVarP(&o.detach, "detach", "d", false, "Detached mode: run the command in the background")
 	flags.SetInterspersed(false)
 	return cmd

@@ -33,13 +33,14 @@ set, else the desktop's own.`,
 		Args:    command.MaxArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.timeout <= 0 {
-				return command.Usagef(cmd, "--timeout %s: it must be more than nothing", o.timeout)
+				return command.Usagef(cmd, "--timeout must be longer than 0, not %s", o.timeout)
 			}
 			return runOpen(cmd.Context(), env, o, args)
 		},
 	}
 	cmd.Flags().BoolVar(&o.print, "print", false, "Print the URL at once and open nothing")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", 30*time.Second, "How long to wait until somebody answers")
+	o.timeout = 30 * time.Second
+	command.DurationVar(cmd.Flags(), &o.timeout, "timeout", "", "How long to wait until somebody answers")
 	return cmd
 }
 

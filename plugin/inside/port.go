@@ -47,12 +47,12 @@ func runPort(ctx context.Context, env *command.Environment, cmd *cobra.Command, 
 		protocol = o.protocol
 	}
 	if n, err := strconv.Atoi(target); err != nil || n < 1 || n > 65535 {
-		return command.Usagef(cmd, "%s is no port (1–65535)", port)
+		return command.Usagef(cmd, "a port is a number from 1 to 65535, not %q", port)
 	}
 	switch protocol {
 	case "tcp", "udp", "sctp":
 	default:
-		return command.Usagef(cmd, "protocol %s: it is tcp or udp", protocol)
+		return command.Usagef(cmd, "protocol must be tcp or udp, not %q", protocol)
 	}
 	l, where, err := env.Begin(args[:len(args)-2])
 	if err != nil {

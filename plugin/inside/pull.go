@@ -26,10 +26,8 @@ the old images until up.
 		Example: "  docker loom pull 123\n  docker loom pull 123 db --policy missing",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch o.Policy {
-			case "", "always", "missing":
-			default:
-				return command.Usagef(cmd, "--policy %s: it is always or missing", o.Policy)
+			if err := command.OneOf("policy", o.Policy, "always", "missing"); err != nil {
+				return command.WrongUsage(cmd, err)
 			}
 			return runPull(cmd.Context(), env, o, args)
 		},

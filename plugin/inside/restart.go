@@ -13,7 +13,7 @@ import (
 type restartOptions struct {
 	change  changeOptions
 	noDeps  bool
-	timeout int
+	timeout time.Duration
 	timed   bool // --timeout was given: 0 then means at once
 }
 
@@ -34,7 +34,7 @@ func newRestartCommand(env *command.Environment) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.noDeps, "no-deps", false, "Don't restart dependent services")
-	flags.IntVarP(&o.timeout, "timeout", "t", 0, "Specify a shutdown timeout in seconds")
+	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
 	o.change.flags(flags)
 	return cmd
 }
@@ -46,8 +46,7 @@ func runRestart(ctx context.Context, env *command.Environment, o restartOptions,
 	}
 	req := stack.RestartOptions{Services: services, NoDeps: o.noDeps}
 	if o.timed {
-		d := time.Duration(o.timeout) * time.Second
-		req.Timeout = &d
+		req.Timeout = &o.timeout
 	}
 	a, err := l.Restart(ctx, t, req, o.change.dryRun)
 	if err != nil {

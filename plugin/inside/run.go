@@ -95,10 +95,8 @@ func (o *runOptions) complete(cmd *cobra.Command, env *command.Environment) erro
 	default:
 		o.TTY = env.Docker.Out().IsTerminal() && (flags.Changed("interactive") || env.Docker.In().IsTerminal())
 	}
-	switch o.Pull {
-	case "", "always", "missing", "never":
-	default:
-		return command.Usagef(cmd, "--pull %s: it is always, missing or never", o.Pull)
+	if err := command.OneOf("pull", o.Pull, "always", "missing", "never"); err != nil {
+		return command.WrongUsage(cmd, err)
 	}
 	if flags.Changed("entrypoint") {
 		words, err := shellwords.Parse(o.entrypoint)
@@ -112,7 +110,7 @@ func (o *runOptions) complete(cmd *cobra.Command, env *command.Environment) erro
 	for _, label := range o.labels {
 		name, value, ok := strings.Cut(label, "=")
 		if !ok {
-			return command.Usagef(cmd, "--label %s: it is NAME=VALUE", label)
+			return command.Usagef(cmd, "--label must be NAME=VALUE, not %q", label)
 		}
 		o.Labels[name] = value
 	}

@@ -34,5 +34,6 @@ serves HTTP. Where standard input is no terminal the shell reads its commands fr
 		},
 	}
 	o.flags(cmd.Flags())
+	cmd.Flags().StringVar(&o.streams.DetachKeys, "detach-keys", "", "Override the key sequence for detaching from the shell")
 	return cmd
 }

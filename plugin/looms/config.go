@@ -35,7 +35,7 @@ that has leases is shown with them, a new one with those it would get now.`,
 		Args:    command.MaxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.pinned = cmd.Flags().Changed("offset"); o.offset < 0 {
-				return command.Usagef(cmd, "--offset %d: it must not be negative", o.offset)
+				return command.Usagef(cmd, "--offset must not be negative: %d", o.offset)
 			}
 			return runConfig(cmd.Context(), env, o, args)
 		},

@@ -19,7 +19,7 @@ import (
 type downOptions struct {
 	volumes, all, allRepositories bool
 	yes, dryRun, quiet            bool
-	timeout                       int
+	timeout                       time.Duration
 	format                        string
 }
 
@@ -46,7 +46,7 @@ leases stay, so that up brings the same loom back; --volumes removes these too a
 	flags.BoolVarP(&o.yes, "yes", "y", false, "Do not ask")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
-	flags.IntVarP(&o.timeout, "timeout", "t", 0, "Specify a shutdown timeout in seconds")
+	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
 	output.AddFormat(flags, &o.format)
 	return cmd
 }
@@ -78,7 +78,7 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 	remains := []*loom.Remains{}
 	var errs []error
 	for _, t := range targets {
-		r, err := l.Down(ctx, t, loom.DownRequest{Volumes: o.volumes, Timeout: time.Duration(o.timeout) * time.Second, DryRun: o.dryRun})
+		r, err := l.Down(ctx, t, loom.DownRequest{Volumes: o.volumes, Timeout: o.timeout, DryRun: o.dryRun})
 		if err != nil {
 			// One loom that cannot go down must not keep the others up.
 			errs = append(errs, fmt.Errorf("%s: %w", t.ID, err))

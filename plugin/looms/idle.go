@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/command"
@@ -19,7 +18,7 @@ func runStopIdle(ctx context.Context, env *command.Environment, o stopOptions, a
 	}
 	// To look for idle looms is no use of them.
 	l.Unnoticed = true
-	req := loom.IdleRequest{After: o.idle, Ignore: o.ignore, Timeout: time.Duration(o.timeout) * time.Second, DryRun: o.dryRun}
+	req := loom.IdleRequest{After: o.idle, Ignore: o.ignore, Timeout: o.timeout, DryRun: o.dryRun}
 	targets := func() ([]*loom.Target, error) {
 		where, err := env.Where(nil)
 		if err != nil {

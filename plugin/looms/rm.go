@@ -20,7 +20,7 @@ import (
 type rmOptions struct {
 	force, worktree, branch bool
 	dryRun, quiet           bool
-	timeout                 int
+	timeout                 time.Duration
 	format                  string
 }
 
@@ -31,19 +31,19 @@ func newRmCommand(env *command.Environment) *cobra.Command {
 		Short: "End looms and remove the work trees that were made for them",
 		Long: `End looms, with their volumes and leases, and remove the work trees that docker loom made for them. First it looks
 whether anything would be lost: uncommitted or untracked files, commits that nobody else has, a rebase that is not
-finished, a protected branch. Then it says so and touches nothing; --force goes ahead. The branch stays unless --branch
-is given. Where the settings have container.keepAlive, the loom is only stopped.`,
-		Example: "  docker loom rm 123\n  docker loom rm 123 124 --branch\n  docker loom rm 123 --dry-run",
+finished, a protected branch. Then it says so and touches nothing; --force goes ahead. The branch stays unless
+--delete-branch is given. Where the settings have container.keepAlive, the loom is only stopped.`,
+		Example: "  docker loom rm 123\n  docker loom rm 123 124 --delete-branch\n  docker loom rm 123 --dry-run",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runRm(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.force, "force", "f", false, "Go ahead although work would be lost")
-	flags.BoolVar(&o.worktree, "worktree", false, "Remove a work tree that docker loom did not make, too")
-	flags.BoolVar(&o.branch, "branch", false, "Delete the branch, too")
+	flags.BoolVar(&o.worktree, "delete-worktree", false, "Remove the work tree even if docker loom did not make it")
+	flags.BoolVar(&o.branch, "delete-branch", false, "Delete the branch, too")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
-	flags.IntVarP(&o.timeout, "timeout", "t", 0, "Specify a shutdown timeout in seconds")
+	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
 	output.AddFormat(flags, &o.format)
 	return cmd
 }
@@ -74,7 +74,7 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 	refused := false
 	for _, t := range targets {
 		r, err := l.Rm(ctx, t, loom.RmRequest{
-			Force: o.force, WorkTree: o.worktree, Branch: o.branch, DryRun: o.dryRun, Timeout: time.Duration(o.timeout) * time.Second,
+			Force: o.force, WorkTree: o.worktree, Branch: o.branch, DryRun: o.dryRun, Timeout: o.timeout,
 		})
 		if err != nil {
 			// One that cannot be removed must not keep the others.

@@ -2,8 +2,6 @@ package looms
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +12,7 @@ import (
 )
 
 type stopOptions struct {
-	timeout              int
+	timeout              time.Duration
 	all, allRepositories bool
 	idle                 time.Duration
 	watch, dryRun        bool
@@ -51,12 +49,13 @@ docker loom hold keeps a loom running.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&o.timeout, "timeout", "t", 0, "Specify a shutdown timeout in seconds")
+	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
 	flags.BoolVar(&o.all, "all", false, "All looms of this repository")
 	flags.BoolVar(&o.allRepositories, "all-repositories", false, "All looms of all repositories")
-	flags.DurationVar(&o.idle, "idle", 0, "Only looms in which nothing happened for this time, as in 30m")
+	command.DurationVar(flags, &o.idle, "idle", "", "Only looms in which nothing happened for this time, as in 30m")
 	flags.BoolVar(&o.watch, "watch", false, "With --idle: look again and again, until Ctrl-C")
-	flags.DurationVar(&o.interval, "interval", 30*time.Second, "With --watch: how often to look")
+	o.interval = 30 * time.Second
+	command.DurationVar(flags, &o.interval, "interval", "", "With --watch: how often to look")
 	flags.StringSliceVar(&o.ignore, "ignore", nil, "With --idle: do not count this source (exec, attach, connection, command)")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "With --idle: show what would be stopped and stop nothing")
 	output.AddFormat(flags, &o.format)
@@ -77,10 +76,10 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if o.idle <= 0 {
-		return command.Usagef(cmd, "--idle %s: it must be more than nothing", o.idle)
+		return command.Usagef(cmd, "--idle must be longer than 0, not %s", o.idle)
 	}
 	if o.interval <= 0 {
-		return command.Usagef(cmd, "--interval %s: it must be more than nothing", o.interval)
+		return command.Usagef(cmd, "--interval must be longer than 0, not %s", o.interval)
 	}
 	if o.watch && o.format != "" {
 		return command.Usagef(cmd, "--watch takes no --format")
@@ -89,8 +88,8 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 		return command.Usagef(cmd, "--watch takes no --dry-run")
 	}
 	for _, source := range o.ignore {
-		if !slices.Contains(loom.Sources, source) {
-			return command.Usagef(cmd, "--ignore %s: it is %s", source, strings.Join(loom.Sources, ", "))
+		if err := command.OneOf("ignore", source, loom.Sources...); err != nil {
+			return command.WrongUsage(cmd, err)
 		}
 	}
 	return nil
@@ -98,7 +97,7 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 
 func runStop(ctx context.Context, env *command.Environment, o stopOptions, args []string) error {
 	return each(ctx, env, args, o.all, o.allRepositories, o.format, func(l *loom.Looms, t *loom.Target) error {
-		return l.Stop(ctx, t, time.Duration(o.timeout)*time.Second)
+		return l.Stop(ctx, t, o.timeout)
 	}, "stopped")
 }
 

@@ -33,7 +33,7 @@ type upOptions struct {
 	open          bool
 	skipHooks     bool
 	secretsFile   string
-	timeout       int
+	timeout       time.Duration
 }
 
 // createOptions are those that up and prepare share.
@@ -84,7 +84,7 @@ func (o *treeOptions) request(cmd *cobra.Command, args []string) (loom.TreeOptio
 			return t, command.Usagef(cmd, "%s is for a new work tree, and --worktree=false wants none", more)
 		}
 	default:
-		return t, command.Usagef(cmd, "--worktree=%s: it is true, auto or false", o.worktree)
+		return t, command.Usagef(cmd, "--worktree must be true, auto or false, not %q", o.worktree)
 	}
 	if len(args) == 0 && (more != "" || t.Mode == loom.TreeAlways || t.Mode == loom.TreeAuto) {
 		return t, command.Usagef(cmd, "a work tree is made for an ID: give one")
@@ -136,12 +136,10 @@ func (o *createOptions) check(cmd *cobra.Command) error {
 	}
 	o.pinned = cmd.Flags().Changed("offset")
 	if o.pinned && o.offset < 0 {
-		return command.Usagef(cmd, "--offset %d: it must not be negative", o.offset)
+		return command.Usagef(cmd, "--offset must not be negative: %d", o.offset)
 	}
-	switch o.pull {
-	case "", "always", "missing", "never":
-	default:
-		return command.Usagef(cmd, "--pull %s: it is always, missing or never", o.pull)
+	if err := command.OneOf("pull", o.pull, "always", "missing", "never"); err != nil {
+		return command.WrongUsage(cmd, err)
 	}
 	if o.quiet {
 		stack.SetProgress("quiet")
@@ -197,7 +195,8 @@ On a terminal it ends with the commands that one usually needs next; --quiet or 
 	flags := cmd.Flags()
 	o.create.flags(flags)
 	flags.BoolVar(&o.noWait, "no-wait", false, "Do not wait until the services are ready")
-	flags.DurationVar(&o.waitTimeout, "wait-timeout", 0, "How long to wait until the services are ready (default 3m, or ILOOM_DEV_SERVER_TIMEOUT in ms)")
+	command.DurationVar(flags, &o.waitTimeout, "wait-timeout", "",
+		"How long to wait until the services are ready (default 3m, or ILOOM_DEV_SERVER_TIMEOUT in ms)")
 	flags.BoolVar(&o.requirePorts, "require-ports", false, "Fail if nobody answers on a published port")
 	flags.StringVar(&o.secretsFile, "secrets-file", "", "JSON file with variables for lifecycle hooks only; their values are masked in the output")
 	flags.BoolVar(&o.skipHooks, "skip-hooks", false, "Run no lifecycle hooks of the dev container; the next up does")
@@ -205,7 +204,7 @@ On a terminal it ends with the commands that one usually needs next; --quiet or 
 	flags.BoolVar(&o.foreground, "foreground", false, "Show the logs until Ctrl-C, which stops the loom; a second one kills it")
 	flags.BoolVar(&o.removeOrphans, "remove-orphans", false, "Remove containers for services not defined in the compose files")
 	flags.BoolVar(&o.forceRecreate, "force-recreate", false, "Recreate containers even if nothing changed")
-	flags.IntVarP(&o.timeout, "timeout", "t", 0, "Use this timeout in seconds for container shutdown")
+	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
 	return cmd
 }
 
@@ -224,7 +223,7 @@ func runUp(ctx context.Context, env *command.Environment, o upOptions, tree loom
 	if err := hookOptions(env, &req, o); err != nil {
 		return err
 	}
-	req.RemoveOrphans, req.ForceRecreate, req.Timeout = o.removeOrphans, o.forceRecreate, time.Duration(o.timeout)*time.Second
+	req.RemoveOrphans, req.ForceRecreate, req.Timeout = o.removeOrphans, o.forceRecreate, o.timeout
 	plan, result, err := l.Up(ctx, req)
 	if err != nil {
 		if plan != nil {

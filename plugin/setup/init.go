@@ -67,7 +67,7 @@ func parseBases(flags []string) ([]base, error) {
 		name, value, ok := strings.Cut(flag, "=")
 		port, err := strconv.Atoi(value)
 		if !ok || name == "" || err != nil {
-			return nil, fmt.Errorf("--port %s: it is NAME=PORT, as in WEB=3000", flag)
+			return nil, fmt.Errorf("--port must be NAME=PORT, as in WEB=3000, not %q", flag)
 		}
 		list = append(list, base{strings.TrimPrefix(name, stack.PortPrefix), port})
 	}

@@ -38,7 +38,7 @@ is held. A hold keeps nobody from stopping the loom by its id.`,
 		Args:    command.MaxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("for") && o.duration <= 0 {
-				return command.Usagef(cmd, "--for %s: it must be more than nothing", o.duration)
+				return command.Usagef(cmd, "--for must be longer than 0, not %s", o.duration)
 			}
 			if o.release && o.duration > 0 {
 				return command.Usagef(cmd, "--release takes no --for")
@@ -46,7 +46,7 @@ is held. A hold keeps nobody from stopping the loom by its id.`,
 			return runHold(cmd.Context(), env, o, args)
 		},
 	}
-	cmd.Flags().DurationVar(&o.duration, "for", 0, "How long, as in 2h (default: until it is released)")
+	command.DurationVar(cmd.Flags(), &o.duration, "for", "", "How long, as in 2h (default: until it is released)")
 	cmd.Flags().BoolVar(&o.release, "release", false, "End the hold")
 	output.AddFormat(cmd.Flags(), &o.format)
 	return cmd
