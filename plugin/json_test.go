@@ -25,7 +25,7 @@ import (
 var documents = map[string]any{
 	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{},
 	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
-	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": looms.Moved{}, "Acted": loom.Acted{}, "Hold": upkeep.HeldLoom{},
+	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": upkeep.Moved{}, "Acted": loom.Acted{}, "Trust": loom.Trust{}, "Hold": upkeep.HeldLoom{},
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
 	"Agent image": loom.AgentImage{}, "Image plan": agents.ImagePlan{},
 	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": loom.Diagnosis{}, "Engine state": loom.DockerState{}, "Sandbox state": loom.SandboxState{},

@@ -144,7 +144,7 @@ func TestWrongFlagsAreWrongUsage(t *testing.T) {
 	}{
 		{[]string{"up", "--offset", "-1"}, "--offset must not be negative: -1"},
 		{[]string{"up", "--pull", "often"}, `--pull must be always, missing or never, not "often"`},
-		{[]string{"up", "1", "2"}, "loom up takes at most 1 argument(s), not 2"},
+		{[]string{"prepare", "1", "2"}, "loom prepare takes at most 1 argument(s), not 2"},
 		{[]string{"ls", "1"}, "loom ls takes no arguments, not \"1\""},
 		{[]string{"down", "--all", "1"}, "--all takes no ids"},
 		{[]string{"stop", "--all", "1"}, "--all takes no ids"},

@@ -22,7 +22,7 @@ type ExecRequest struct {
 	// Words are what names the loom and the service: [ID] [SERVICE]. The first is a loom if there is one of that name,
 	// else a service of the folder's loom.
 	Words []string
-	// Whole says that Words go on with the command, behind the first: nothing has told where it begins.
+	// Whole says that Words continue with the command, behind the loom or the service: nothing tells where it begins.
 	Whole bool
 	// Service chooses one of the loom's; Index is a replica's number, 0 for the first that runs.
 	Service string
@@ -123,8 +123,12 @@ func (l *Looms) execTarget(ctx context.Context, req ExecRequest) (engine.Contain
 	if err != nil {
 		return engine.Container{}, req, err
 	}
-	// In "ID CMD" what follows the id is the command, in "SERVICE CMD" the service comes first.
-	if len(rest) > 0 && (!req.Whole || len(rest) == len(req.Words)) {
+	// In "SERVICE CMD" the first word is the service; in "ID CMD" and "ID SERVICE CMD" the container decides.
+	withService := !req.Whole || len(rest) == len(req.Words)
+	if !withService && req.Service == "" {
+		withService = l.beginsWithService(ctx, own, rest)
+	}
+	if len(rest) > 0 && withService {
 		if req.Service != "" {
 			return engine.Container{}, req, fmt.Errorf("two services: %s and %s", req.Service, rest[0])
 		}

@@ -33,7 +33,7 @@ type Listed struct {
 	// are active now.
 	LastActivity  *time.Time `json:"lastActivity"`
 	ActiveSources []string   `json:"activeSources"`
-	// Containers counts those that run and all.
+	// Running counts the services' containers that run, Containers all of the loom's.
 	Running    int `json:"-"`
 	Containers int `json:"-"`
 
@@ -138,7 +138,7 @@ func (l *Looms) onEngine(ctx context.Context) (map[string]engine.Loom, error) {
 }
 
 func (l *Looms) describe(item *Listed, e engine.Loom) {
-	created := 0
+	created, running := 0, 0
 	for _, c := range e.Containers {
 		if c.OneOff {
 			continue
@@ -148,7 +148,10 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 		switch {
 		case c.State == "running", c.State == "exited" && c.ExitCode == 0 && len(e.Containers) > 1:
 			if c.State == "running" {
-				item.Running++
+				running++
+				if !isAside(c) {
+					item.Running++
+				}
 			}
 		case c.State == "created":
 			created++
@@ -163,7 +166,7 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 		item.State = "down"
 	case created == item.Containers:
 		item.State = "created"
-	case item.Running == 0:
+	case running == 0:
 		item.State = "stopped"
 	case ended(e.Containers):
 		item.State = "partial"

@@ -20,6 +20,8 @@ type UpRequest struct {
 	Where
 	Options
 	stack.CreateOptions
+	// Services limits up to these services and what they depend on; none are all.
+	Services []string
 	// Data is what the loom's volumes begin with.
 	Data DataRequest
 	// NoWait returns as soon as the containers are started.
@@ -141,6 +143,9 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		return nil, nil, err
 	}
 	if err := l.accept(ctx, plan, req.Options); err != nil {
+		return plan, nil, err
+	}
+	if err := plan.selectServices(req.Services); err != nil {
 		return plan, nil, err
 	}
 	if !req.DryRun && !req.FilesOnly {
@@ -298,7 +303,7 @@ func (l *Looms) orphans(ctx context.Context, plan *Plan, o stack.CreateOptions) 
 	}
 	wanted := l.leased(plan)
 	for _, c := range own {
-		if _, ok := plan.Project.Services[c.Service]; ok || c.OneOff {
+		if stack.HasService(plan.Project, c.Service) || c.OneOff {
 			continue
 		}
 		for _, pub := range c.Published {

@@ -9,10 +9,10 @@ import (
 
 // Commands returns the commands of this group.
 func Commands(env *command.Environment) []*cobra.Command {
-	return []*cobra.Command{
+	list := []*cobra.Command{
 		newExecCommand(env), newShellCommand(env), newCodeCommand(env), newLogsCommand(env), newRunCommand(env),
-		newEnvCommand(env), newPortCommand(env), newOpenCommand(env), newRestartCommand(env), newKillCommand(env),
-		newPauseCommand(env), newUnpauseCommand(env), newTopCommand(env), newStatsCommand(env), newCopyCommand(env),
-		newBuildCommand(env), newPullCommand(env), newComposeCommand(env),
+		newEnvCommand(env), newPortCommand(env), newOpenCommand(env), newTopCommand(env), newStatsCommand(env),
+		newCopyCommand(env), newBuildCommand(env), newPullCommand(env), newComposeCommand(env),
 	}
+	return append(append(list, newChangeCommands(env)...), newComposedCommands(env)...)
 }

@@ -29,7 +29,7 @@ func newComposeCommand(env *command.Environment) *cobra.Command {
 are not on the disk, or are those of another loom. Its exit code is passed on.
 
 What stands before -- is the loom's ID; without one it is the loom of this folder. This needs Docker's compose plugin.`,
-		Example: "  docker loom compose 123 -- ps --all\n  docker loom compose 123 -- exec web sh\n  docker loom compose -- watch",
+		Example: "  docker loom compose 123 -- ps --all\n  docker loom compose 123 -- exec web sh\n  docker loom compose -- images",
 		Args:    command.MinArgs(1, "a docker compose command"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCompose(cmd, env, args) },
 	}
@@ -79,11 +79,16 @@ func runCompose(cmd *cobra.Command, env *command.Environment, args []string) err
 	if len(rest) == 0 {
 		return command.Usagef(cmd, "which docker compose command on loom %s?", t.ID)
 	}
+	return runComposePlugin(ctx, env, l, t, rest)
+}
+
+// runComposePlugin runs docker compose on a loom, with the process's own streams, and ends with its exit code.
+func runComposePlugin(ctx context.Context, env *command.Environment, l *loom.Looms, t *loom.Target, line []string) error {
 	found, err := l.Invocation(ctx, t)
 	if err != nil {
 		return err
 	}
-	program, err := composePlugin(cmd, env)
+	program, err := composePlugin(env)
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func runCompose(cmd *cobra.Command, env *command.Environment, args []string) err
 	defer remove()
 	// The docker command's own flags choose the engine.
 	docker := env.Args[:command.GlobalFlags(env.Args)]
-	child := exec.Command(program, slices.Concat(docker, []string{"compose"}, flags, rest)...)
+	child := exec.Command(program, slices.Concat(docker, []string{"compose"}, flags, line)...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
 	child.Env = childEnv(found.Env)
 	code, err := runChild(ctx, child, env.Docker.In().IsTerminal() || env.Docker.Out().IsTerminal())
@@ -113,8 +118,8 @@ func (e *NoComposeError) Error() string {
 }
 
 // composePlugin is the path of Docker's compose plugin, found as the docker command finds it.
-func composePlugin(cmd *cobra.Command, env *command.Environment) (string, error) {
-	p, err := manager.GetPlugin("compose", env.Docker, cmd.Root())
+func composePlugin(env *command.Environment) (string, error) {
+	p, err := manager.GetPlugin("compose", env.Docker, env.Root.Root())
 	switch {
 	case errdefs.IsNotFound(err):
 		return "", &NoComposeError{errors.New("it is not installed")}

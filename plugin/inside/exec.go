@@ -36,7 +36,7 @@ func (o *execOptions) flags(flags *pflag.FlagSet) {
 func newExecCommand(env *command.Environment) *cobra.Command {
 	var o execOptions
 	cmd := &cobra.Command{
-		Use:   "exec [OPTIONS] [ID] [SERVICE] -- COMMAND [ARG...]",
+		Use:   "exec [OPTIONS] [ID] [SERVICE] [--] COMMAND [ARG...]",
 		Short: "Run a command in a container of a loom",
 		Long: `Run a command in a container of a loom: in its dev container, as the user, in the folder and with the environment
 that devcontainer.json says; without one in the service that is named, else in the only one, else in the only one that

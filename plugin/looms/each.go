@@ -10,46 +10,46 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/output"
+	"github.com/docker-loom/docker-loom/plugin/upkeep"
 )
 
-// each does one thing to every loom that is named. One that fails must not keep the others from it.
-func each(ctx context.Context, env *command.Environment, args []string, all, everywhere bool, format string, do func(*loom.Looms, *loom.Target) error, done string) error {
+type eachOptions struct {
+	all, everywhere bool
+	format          string
+	done            string // the word for what was done
+}
+
+// each does one thing to every loom that is named. If it fails for one, the others still get it.
+func each(
+	ctx context.Context, env *command.Environment, args []string, o eachOptions,
+	do func(*loom.Looms, *loom.Target) error,
+) error {
 	l, err := env.Looms()
 	if err != nil {
 		return err
 	}
-	targets, err := env.Targets(ctx, l, args, all, everywhere)
+	targets, err := env.Targets(ctx, l, args, o.all, o.everywhere)
 	if err != nil {
 		return err
 	}
-	doc := []Moved{}
+	doc := []upkeep.Moved{}
 	var errs []error
 	for _, t := range targets {
 		if err := do(l, t); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", t.ID, err))
 			continue
 		}
-		if format == "" {
-			fmt.Fprintf(env.Docker.Out(), "loom %s %s\n", t.ID, done)
+		if o.format == "" {
+			fmt.Fprintf(env.Docker.Out(), "loom %s %s\n", t.ID, o.done)
 		}
-		doc = append(doc, Moved{Loom: t.ID, Project: t.Known.Project, State: done})
+		doc = append(doc, upkeep.Moved{Loom: t.ID, Project: t.Known.Project, State: o.done})
 	}
-	if format != "" {
-		errs = append(errs, output.Write(env.Docker.Out(), format, doc, func(w io.Writer) {
+	if o.format != "" {
+		errs = append(errs, output.Write(env.Docker.Out(), o.format, doc, func(w io.Writer) {
 			for _, m := range doc {
 				fmt.Fprintf(w, "loom %s %s\n", m.Loom, m.State)
 			}
 		}))
 	}
 	return errors.Join(errs...)
-}
-
-// Moved is one loom of what stop and start --format json print.
-type Moved struct {
-	Loom    string `json:"loom"`
-	Project string `json:"project"`
-	// State is stopped, started or, with --idle, running where it was left so.
-	State string `json:"state"`
-	// Why it was stopped for idleness, or was not.
-	Why string `json:"why,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -79,10 +80,25 @@ func runList(ctx context.Context, env *command.Environment, o listOptions) error
 	if o.quiet {
 		format = "{{.Name}}"
 	}
+	if out := env.Docker.Out(); format == "" && out.IsTerminal() {
+		_, width := out.GetTtySize()
+		fmt.Fprint(out, listTable(list, fitOptions{width: int(width), color: os.Getenv("NO_COLOR") == ""}))
+		return err
+	}
 	if werr := listContext(env.Docker.Out(), format, list); werr != nil {
 		return werr
 	}
 	return err
+}
+
+// listTable is the table of ls on a terminal.
+func listTable(list []loom.Listed, o fitOptions) string {
+	rows := [][]string{{"LOOM", "STATE", "CREATED"}}
+	for _, l := range list {
+		row := newListRow(l)
+		rows = append(rows, []string{row.Name(), row.State(), row.Created()})
+	}
+	return fitTable(rows, list, o)
 }
 
 // wantsActivity tells whether a format shows who uses the looms, which takes a look at every container.

@@ -2,23 +2,18 @@ package looms
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
+	"github.com/docker-loom/docker-loom/plugin/upkeep"
 )
 
 type stopOptions struct {
-	timeout              time.Duration
-	all, allRepositories bool
-	idle                 time.Duration
-	watch, dryRun        bool
-	interval             time.Duration
-	ignore               []string
-	format               string
+	all, dryRun bool
+	idle        upkeep.IdleOptions
 }
 
 func newStopCommand(env *command.Environment) *cobra.Command {
@@ -43,28 +38,25 @@ docker loom hold keeps a loom running.`,
 				return err
 			}
 			if cmd.Flags().Changed("idle") {
-				return runStopIdle(cmd.Context(), env, o, args)
+				return upkeep.RunIdle(cmd.Context(), env, o.idle, args)
 			}
 			return runStop(cmd.Context(), env, o, args)
 		},
 	}
 	flags := cmd.Flags()
-	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
+	command.DurationVar(flags, &o.idle.Timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
 	flags.BoolVar(&o.all, "all", false, "All looms of this repository")
-	flags.BoolVar(&o.allRepositories, "all-repositories", false, "All looms of all repositories")
-	command.DurationVar(flags, &o.idle, "idle", "", "Only looms in which nothing happened for this time, as in 30m")
-	flags.BoolVar(&o.watch, "watch", false, "With --idle: look again and again, until Ctrl-C")
-	o.interval = 30 * time.Second
-	command.DurationVar(flags, &o.interval, "interval", "", "With --watch: how often to look")
-	flags.StringSliceVar(&o.ignore, "ignore", nil, "With --idle: do not count this source (exec, attach, connection, command)")
+	flags.BoolVar(&o.idle.AllRepositories, "all-repositories", false, "All looms of all repositories")
+	command.DurationVar(flags, &o.idle.After, "idle", "", "Only looms in which nothing happened for this time, as in 30m")
+	o.idle.Flags(flags, "With --idle: ")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "With --idle: show what would be stopped and stop nothing")
-	output.AddFormat(flags, &o.format)
+	output.AddFormat(flags, &o.idle.Format)
 	return cmd
 }
 
 func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 	flags := cmd.Flags()
-	if (o.all || o.allRepositories) && len(args) > 0 {
+	if (o.all || o.idle.AllRepositories) && len(args) > 0 {
 		return command.Usagef(cmd, "--all takes no ids")
 	}
 	if !flags.Changed("idle") {
@@ -75,30 +67,25 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 		}
 		return nil
 	}
-	if o.idle <= 0 {
-		return command.Usagef(cmd, "--idle must be longer than 0, not %s", o.idle)
+	if o.idle.After <= 0 {
+		return command.Usagef(cmd, "--idle must be longer than 0, not %s", o.idle.After)
 	}
-	if o.interval <= 0 {
-		return command.Usagef(cmd, "--interval must be longer than 0, not %s", o.interval)
-	}
-	if o.watch && o.format != "" {
-		return command.Usagef(cmd, "--watch takes no --format")
-	}
-	if o.watch && o.dryRun {
+	if o.idle.Watch && o.dryRun {
 		return command.Usagef(cmd, "--watch takes no --dry-run")
 	}
-	for _, source := range o.ignore {
-		if err := command.OneOf("ignore", source, loom.Sources...); err != nil {
-			return command.WrongUsage(cmd, err)
-		}
+	if err := o.idle.Check(); err != nil {
+		return command.WrongUsage(cmd, err)
+	}
+	o.idle.Stop, o.idle.Stopped = !o.dryRun, "stopped"
+	if o.dryRun {
+		o.idle.Stopped = "would be stopped"
 	}
 	return nil
 }
 
 func runStop(ctx context.Context, env *command.Environment, o stopOptions, args []string) error {
-	return each(ctx, env, args, o.all, o.allRepositories, o.format, func(l *loom.Looms, t *loom.Target) error {
-		return l.Stop(ctx, t, o.timeout)
-	}, "stopped")
+	return each(ctx, env, args, eachOptions{o.all, o.idle.AllRepositories, o.idle.Format, "stopped"},
+		func(l *loom.Looms, t *loom.Target) error { return l.Stop(ctx, t, o.idle.Timeout) })
 }
 
 func newStartCommand(env *command.Environment) *cobra.Command {
@@ -109,7 +96,8 @@ func newStartCommand(env *command.Environment) *cobra.Command {
 		Example: "  docker loom start 123",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return each(cmd.Context(), env, args, false, false, format, func(l *loom.Looms, t *loom.Target) error { return l.Start(cmd.Context(), t) }, "started")
+			return each(cmd.Context(), env, args, eachOptions{format: format, done: "started"},
+				func(l *loom.Looms, t *loom.Target) error { return l.Start(cmd.Context(), t) })
 		},
 	}
 	output.AddFormat(cmd.Flags(), &format)

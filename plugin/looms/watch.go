@@ -1,7 +1,6 @@
 package looms
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,53 +133,16 @@ func firstLine(err error) string {
 	return line
 }
 
-// watchTable is the table of ls --watch. Ports lose their services, and ports and paths their beginnings, where the
-// width, unless it is 0, is too small for them.
+// watchTable is the table of ls --watch, which fits the width.
 func watchTable(list []loom.Listed, used []loom.Usage, width int, now time.Time) string {
 	rows := [][]string{{"LOOM", "STATE", "HEALTH", "CPU %", "MEMORY", "AGE"}}
-	ports, numbers, trees := []string{"PORTS"}, []string{"PORTS"}, []string{"WORK TREE"}
 	for _, l := range list {
 		cpu, memory := load(used, l)
-		rows = append(rows, []string{l.Name(), shortState(l), output.OrDashes(l.Health), cpu, memory, age(l.Created, now)})
-		row := newListRow(l)
-		ports = append(ports, row.Ports())
-		numbers = append(numbers, portNumbers(l.Ports))
-		trees = append(trees, row.WorkTree())
+		rows = append(rows, []string{
+			l.Name(), shortState(l), output.OrDashes(l.Health), cpu, memory, age(l.Created, now),
+		})
 	}
-	const gap = 2
-	left := width
-	for i := range rows[0] {
-		left -= output.Widest(rows, i) + gap
-	}
-	if width > 0 && output.WidestOf(ports)+gap+output.WidestOf(trees) > left {
-		ports = numbers
-		// The end of a path tells looms apart. It gets what the ports leave, and a third at the least.
-		room := max(left-gap, 20)
-		forPorts := min(output.WidestOf(ports), room-min(output.WidestOf(trees), room/2))
-		for i := range ports {
-			ports[i] = output.CutEnd(ports[i], forPorts)
-		}
-		for i := range trees {
-			trees[i] = output.CutBeginning(trees[i], room-output.WidestOf(ports))
-		}
-		trees[0] = "WORK TREE"
-	}
-	for i := range rows {
-		rows[i] = append(rows[i], ports[i], trees[i])
-	}
-	var b bytes.Buffer
-	widths := make([]int, len(rows[0]))
-	for i := range widths {
-		widths[i] = output.Widest(rows, i)
-	}
-	for _, row := range rows {
-		line := ""
-		for i, cell := range row {
-			line += cell + strings.Repeat(" ", widths[i]-len([]rune(cell))+gap)
-		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
-	}
-	return b.String()
+	return fitTable(rows, list, fitOptions{width: width})
 }
 
 // shortState is the state, with a mark where stop --idle leaves the loom alone.
@@ -215,14 +177,6 @@ func load(used []loom.Usage, l loom.Listed) (cpu, memory string) {
 		memory = units.CustomSize("%.4g%s", float64(bytes), 1024, []string{"B", "KiB", "MiB", "GiB", "TiB"})
 	}
 	return cpu, memory
-}
-
-func portNumbers(ports []loom.Port) string {
-	var list []string
-	for _, p := range ports {
-		list = append(list, strconv.Itoa(p.Published))
-	}
-	return strings.Join(list, ",")
 }
 
 // age is how long ago the loom was made, in at most four columns.

@@ -8,24 +8,25 @@ import (
 	"github.com/docker/cli/cli/streams"
 )
 
-// screen shows one text after another in the same place of a terminal.
-type screen struct {
+// Screen shows one text after another in the same place of a terminal.
+type Screen struct {
 	out   io.Writer
 	size  func() (height, width uint)
 	lines int // of the text that is shown
 }
 
-func NewScreen(out *streams.Out) *screen { return &screen{out: out, size: out.GetTtySize} }
+// NewScreen shows texts on this terminal.
+func NewScreen(out *streams.Out) *Screen { return &Screen{out: out, size: out.GetTtySize} }
 
 // Width is that of the terminal in columns, 0 where it is not known.
-func (s *screen) Width() int {
+func (s *Screen) Width() int {
 	_, width := s.size()
 	return int(width)
 }
 
 // Show puts the text in place of the one before. What does not fit on the terminal is cut off: a line that wraps, or a
 // text that scrolls, would not be where the next one is to begin.
-func (s *screen) Show(text string) {
+func (s *Screen) Show(text string) {
 	height, width := s.size()
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if most := int(height) - 1; height > 1 && len(lines) > most {

@@ -1,5 +1,6 @@
 package output
 
+// Widest is the width of a column of rows.
 func Widest(rows [][]string, column int) int {
 	n := 0
 	for _, row := range rows {
@@ -8,6 +9,7 @@ func Widest(rows [][]string, column int) int {
 	return n
 }
 
+// WidestOf is the width of the widest cell.
 func WidestOf(cells []string) int {
 	n := 0
 	for _, cell := range cells {
@@ -16,6 +18,7 @@ func WidestOf(cells []string) int {
 	return n
 }
 
+// CutEnd cuts a text to n columns, and shows that with … at its end.
 func CutEnd(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:max(n-1, 0)]) + "…"
@@ -23,6 +26,7 @@ func CutEnd(s string, n int) string {
 	return s
 }
 
+// CutBeginning cuts a text to n columns, and shows that with … at its beginning.
 func CutBeginning(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return "…" + string(r[len(r)-max(n-1, 0):])
@@ -30,6 +34,7 @@ func CutBeginning(s string, n int) string {
 	return s
 }
 
+// OrDashes is the text, or two dashes for an empty one.
 func OrDashes(s string) string {
 	if s == "" {
 		return "--"

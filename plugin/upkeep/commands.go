@@ -9,5 +9,5 @@ import (
 
 // Commands returns the commands of this group.
 func Commands(env *command.Environment) []*cobra.Command {
-	return []*cobra.Command{newHoldCommand(env), newPruneCommand(env)}
+	return []*cobra.Command{newIdleCommand(env), newHoldCommand(env), newTrustCommand(env), newPruneCommand(env)}
 }

@@ -29,13 +29,14 @@ that is merely down is never touched. What is removed is found by docker loom's 
 
 With --merged also the looms whose branch is merged into the main branch (a squash merge counts), with the work tree that
 docker loom made and the branch. One in which work would be lost, as docker loom rm sees it, stays.`,
-		Example: "  docker loom prune --dry-run\n  docker loom prune --merged\n  docker loom prune --yes",
+		Example: "  docker loom prune --dry-run\n  docker loom prune --merged\n  docker loom prune --force",
 		Args:    command.MaxArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runPrune(cmd.Context(), env, o) },
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
 	cmd.Flags().BoolVar(&o.merged, "merged", false, "End looms whose branch is merged, with work tree and branch, too")
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "Do not ask")
+	cmd.Flags().BoolVarP(&o.yes, "force", "f", false, "Do not prompt for confirmation")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "The same as --force")
 	output.AddFormat(cmd.Flags(), &o.format)
 	return cmd
 }
