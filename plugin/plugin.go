@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -21,7 +20,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/agents"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/inside"
@@ -177,38 +175,4 @@ func flagError(err error) error {
 		return err
 	}
 	return fmt.Errorf("--%s must be %s, not %q", invalid.GetFlag().Name, what, invalid.GetValue())
-}
-
-// report prints the error with its hint and gives the exit code.
-func report(w io.Writer, err error, interrupted bool) int {
-	var status cli.StatusError
-	switch {
-	case err == nil:
-		return 0
-	case interrupted && !errors.As(err, &status):
-		if hint := hint(err); hint != "" {
-			fmt.Fprintln(w, "interrupted: "+hint)
-		} else {
-			fmt.Fprintln(w, "interrupted")
-		}
-		return 130
-	case errors.As(err, &status):
-		if status.Status != "" {
-			fmt.Fprintln(w, status.Status)
-		}
-		return max(status.StatusCode, 1)
-	}
-	fmt.Fprintln(w, "error: "+err.Error())
-	if hint := hint(err); hint != "" {
-		fmt.Fprintln(w, "hint: "+hint)
-	}
-	var usage command.UsageError
-	var id *loom.IDError
-	switch {
-	case errors.As(err, &usage) || errors.As(err, &id):
-		return 2
-	case errors.As(err, new(*loom.NotRunError)):
-		return 125
-	}
-	return 1
 }

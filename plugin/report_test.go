@@ -72,15 +72,15 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{command.Usagef(nil, "x"), ""},
 		{errors.New("anything else"), ""},
 	} {
-		assert.Check(t, hint(tc.err) == tc.want, "%T: %s", tc.err, hint(tc.err))
-		assert.Check(t, hint(fmt.Errorf("1: %w", tc.err)) == tc.want, "%T, wrapped", tc.err)
+		assert.Check(t, nextStep(tc.err) == tc.want, "%T: %s", tc.err, nextStep(tc.err))
+		assert.Check(t, nextStep(fmt.Errorf("1: %w", tc.err)) == tc.want, "%T, wrapped", tc.err)
 	}
 }
 
 func TestTheHintIsForWhatIsLeftWhateverTheCause(t *testing.T) {
 	t.Parallel()
 	err := &loom.UnfinishedError{ID: "1", Left: 1, Err: &ports.TakenError{Service: "web"}}
-	assert.Equal(t, hint(err), "1 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them")
+	assert.Equal(t, nextStep(err), "1 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them")
 }
 
 func TestExitCodes(t *testing.T) {

@@ -50,6 +50,11 @@ func (e *RemoteSandboxError) Error() string {
 	return "a sandbox works on the work tree of this machine, and the engine at " + e.Host + " is on another"
 }
 
+// NextStep says what the user does next.
+func (*RemoteSandboxError) NextStep() string {
+	return "docker context use chooses an engine of this machine"
+}
+
 // box is a loom's sandbox that runs and was checked.
 type box struct {
 	target *Target

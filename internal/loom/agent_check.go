@@ -35,6 +35,11 @@ func (e *LeakError) Error() string {
 	return fmt.Sprintf("the sandbox of loom %s is not closed, and was stopped:\n  %s", e.Loom, strings.Join(lines, "\n  "))
 }
 
+// NextStep says what the user does next.
+func (e *LeakError) NextStep() string {
+	return "docker loom doctor says what this engine can do; docker loom agent run " + e.Loom + " tries again"
+}
+
 // listeners are ports on which hosts often listen: ssh, http, the engine's API, and what databases take.
 var listeners = []int{22, 80, 443, 2375, 2376, 3000, 3306, 5432, 6379, 8080}
 

@@ -98,6 +98,14 @@ func (e *NoSandboxError) Error() string {
 	return fmt.Sprintf("loom %s has no sandbox for %s", e.Loom, e.Agent)
 }
 
+// NextStep says what the user does next.
+func (e *NoSandboxError) NextStep() string {
+	if e.Agent != DefaultAgent {
+		return "docker loom agent run " + e.Loom + " --agent " + e.Agent + " starts it"
+	}
+	return "docker loom agent run " + e.Loom + " starts it"
+}
+
 // box finds the containers of a loom's sandbox.
 func (l *Looms) boxAt(ctx context.Context, where Where, agent string) (t *Target, own []engine.Container, inside, outside *engine.Container, err error) {
 	if err := l.Engine.Check(ctx); err != nil {

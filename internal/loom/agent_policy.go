@@ -90,6 +90,11 @@ func (e *UnknownAgentError) Error() string {
 	return fmt.Sprintf("no agent %s in the settings; there are: %s", e.Name, strings.Join(e.There, ", "))
 }
 
+// NextStep says what the user does next.
+func (*UnknownAgentError) NextStep() string {
+	return "container.agents in your settings, or in those of the main work tree, names agents"
+}
+
 // wished decides: a flag is stronger than the environment, that is stronger than settings.
 func wished(name string, set *settings.Settings, src settings.Sources, req *AgentRequest, env func(string) string) (*wish, error) {
 	a := set.Agent(name)

@@ -33,12 +33,22 @@ func (e *MainServicesError) Error() string {
 	return "the services of loom " + e.Loom + " are as docker compose makes them, and reach the internet: an agent that edits what they run would too"
 }
 
+// NextStep says what the user does next.
+func (*MainServicesError) NextStep() string {
+	return "give the agent a loom of its own: docker loom up ID --worktree; or accept it with --services-egress open"
+}
+
 // GoneError says that the work tree that an agent was to work on is gone.
 type GoneError struct{ Loom, WorkTree string }
 
 // Error names it.
 func (e *GoneError) Error() string {
 	return "the work tree of loom " + e.Loom + ", " + e.WorkTree + ", is gone"
+}
+
+// NextStep says what the user does next.
+func (*GoneError) NextStep() string {
+	return "docker loom prune ends what is left of the loom"
 }
 
 // RuntimeError says that the engine has no such container runtime.
@@ -50,6 +60,11 @@ type RuntimeError struct {
 // Error lists those that it has.
 func (e *RuntimeError) Error() string {
 	return fmt.Sprintf("the engine has no runtime %s; it has: %q", e.Runtime, e.There)
+}
+
+// NextStep says what the user does next.
+func (*RuntimeError) NextStep() string {
+	return "install it for the engine, or choose another with container.agent.runtime"
 }
 
 // raise brings the loom up as it is to be beside a sandbox, and the sandbox to its wanted state; then it is checked. Two

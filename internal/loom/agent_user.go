@@ -22,6 +22,11 @@ type IDsError struct{ Err error }
 // Error says why.
 func (e *IDsError) Error() string { return "ids of the engine's containers: " + e.Err.Error() }
 
+// NextStep says what the user does next.
+func (*IDsError) NextStep() string {
+	return "docker info --format '{{.SecurityOptions}}' shows whether the engine maps user ids"
+}
+
 // Unwrap gives the reason.
 func (e *IDsError) Unwrap() error { return e.Err }
 

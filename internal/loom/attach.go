@@ -67,6 +67,11 @@ func (e *SandboxRunsError) Error() string {
 	return fmt.Sprintf("the sandbox of loom %s for %s is running", e.Loom, e.Agent)
 }
 
+// NextStep says what the user does next.
+func (e *SandboxRunsError) NextStep() string {
+	return "docker loom agent rm " + e.Loom + " --agent " + e.Agent + " --force removes it all the same"
+}
+
 // RemoveAgent removes a loom's sandbox with its sidecar, or all of them. Networks stay until the loom goes down.
 func (l *Looms) RemoveAgent(ctx context.Context, req RemoveAgentRequest) ([]Sandbox, error) {
 	t, own, _, _, err := l.boxAt(ctx, req.Where, req.Agent)

@@ -44,6 +44,11 @@ func (e *ServicesError) Error() string {
 	return fmt.Sprintf("loom %s has several services: %s", e.Loom, strings.Join(e.Services, ", "))
 }
 
+// NextStep says what the user does next.
+func (e *ServicesError) NextStep() string {
+	return "name one: docker loom exec " + e.Loom + " " + e.Services[0] + " -- COMMAND"
+}
+
 // StoppedError says that a container which a command is to run in does not run. Without a Service nothing of the loom runs.
 type StoppedError struct{ Loom, Service, State string }
 
@@ -55,11 +60,21 @@ func (e *StoppedError) Error() string {
 	return fmt.Sprintf("service %s of loom %s does not run: its container is %s", e.Service, e.Loom, e.State)
 }
 
+// NextStep says what the user does next.
+func (e *StoppedError) NextStep() string {
+	return "docker loom up " + e.Loom + " starts it"
+}
+
 // NotRunError says that a command was not run, for a reason that is not its own.
 type NotRunError struct{ Err error }
 
 // Error is the reason.
 func (e *NotRunError) Error() string { return e.Err.Error() }
+
+// NextStep says what the user does next.
+func (*NotRunError) NextStep() string {
+	return "" // that of the reason counts
+}
 
 // Unwrap gives the reason.
 func (e *NotRunError) Unwrap() error { return e.Err }
@@ -72,6 +87,11 @@ func (e *SandboxServiceError) Error() string {
 	return "service " + e.Service + " is the sandbox of an agent"
 }
 
+// NextStep says what the user does next.
+func (e *SandboxServiceError) NextStep() string {
+	return "docker loom exec " + e.Loom + " --agent " + e.Agent + " -- COMMAND"
+}
+
 // NeitherError says that a name is neither that of a loom nor that of a service of the folder's loom.
 type NeitherError struct{ Name, Loom string }
 
@@ -80,12 +100,22 @@ func (e *NeitherError) Error() string {
 	return fmt.Sprintf("there is no loom %s, and loom %s of this folder has no service %s", e.Name, e.Loom, e.Name)
 }
 
+// NextStep says what the user does next.
+func (e *NeitherError) NextStep() string {
+	return "docker loom ls lists the looms, docker loom ps " + e.Loom + " the services"
+}
+
 // NoServiceError says that a loom has no service of this name.
 type NoServiceError struct{ Service, Loom string }
 
 // Error names both.
 func (e *NoServiceError) Error() string {
 	return fmt.Sprintf("no service %s in loom %s", e.Service, e.Loom)
+}
+
+// NextStep says what the user does next.
+func (e *NoServiceError) NextStep() string {
+	return "docker loom ps " + e.Loom + " lists the services"
 }
 
 // Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the

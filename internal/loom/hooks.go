@@ -50,6 +50,11 @@ func (e *HookError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*HookError) NextStep() string {
+	return "the container runs: docker loom shell looks into it, docker loom up runs the hook again"
+}
+
 // RunHooks runs the hooks that are due: those without a marker, which each one that succeeds leaves behind. The files
 // /etc/environment and /etc/profile are prepared once, as other tools do it. Where all has run already it asks the engine for
 // little more than the container's times. Errors are a [*HookError], the context's, or the engine's.

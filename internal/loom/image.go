@@ -37,6 +37,11 @@ type EgressImageError struct{ Err error }
 // Error says why.
 func (e *EgressImageError) Error() string { return "image of the sandbox's egress: " + e.Err.Error() }
 
+// NextStep says what the user does next.
+func (*EgressImageError) NextStep() string {
+	return "set " + EgressVariable + " to an image, for the engine's platform, whose entrypoint is docker-loom egress"
+}
+
 // Unwrap gives the reason.
 func (e *EgressImageError) Unwrap() error { return e.Err }
 
@@ -272,6 +277,11 @@ func (e *NoImageError) Error() string {
 	return s + "; there are: " + strings.Join(e.There, ", ")
 }
 
+// NextStep says what the user does next.
+func (e *NoImageError) NextStep() string {
+	return fmt.Sprintf("docker pull %s brings it; docker loom image build NAME makes one", e.Ref)
+}
+
 // agentImage is the image of a sandbox, which is on the engine then. own are the loom's containers. Only the built-in base is
 // built where it is missing; nothing is pulled for a name.
 func (l *Looms) agentImage(ctx context.Context, c AgentImages, own []engine.Container) (ref, id string, err error) {
@@ -367,6 +377,11 @@ type BuildStepError struct {
 // Error names the step, and what the builder says of how it ended.
 func (e *BuildStepError) Error() string {
 	return fmt.Sprintf("image %s: %s %s", e.Image, e.Step, howItEnded(e.Err))
+}
+
+// NextStep says what the user does next.
+func (*BuildStepError) NextStep() string {
+	return "the builder's last lines say why; with --progress plain it shows all that was printed"
 }
 
 // Unwrap gives the builder's error.
@@ -541,6 +556,11 @@ func (e *UnknownImageError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*UnknownImageError) NextStep() string {
+	return "docker loom image ls lists them; docker image rm removes others"
+}
+
 // ImageInUseError says that containers were made from an image.
 type ImageInUseError struct {
 	Name       string
@@ -550,6 +570,11 @@ type ImageInUseError struct {
 // Error names the containers.
 func (e *ImageInUseError) Error() string {
 	return fmt.Sprintf("image %s is used by %s", e.Name, strings.Join(e.Containers, ", "))
+}
+
+// NextStep says what the user does next.
+func (*ImageInUseError) NextStep() string {
+	return "docker rm removes a container, docker loom down ID those of a loom"
 }
 
 // RemoveImages removes images that docker loom made for sandboxes, and says which. Where one is not there or is used,

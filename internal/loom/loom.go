@@ -88,6 +88,11 @@ type UnknownError struct{ Name string }
 // Error names the id.
 func (e *UnknownError) Error() string { return "no loom " + e.Name }
 
+// NextStep says what the user does next.
+func (*UnknownError) NextStep() string {
+	return "docker loom ls lists the looms there are; docker loom up ID makes one"
+}
+
 // SeveralError says that the folder has several looms and none was named.
 type SeveralError struct {
 	Folder string
@@ -97,6 +102,11 @@ type SeveralError struct {
 // Error lists them.
 func (e *SeveralError) Error() string {
 	return fmt.Sprintf("%s has several looms: %s", e.Folder, strings.Join(e.IDs, ", "))
+}
+
+// NextStep says what the user does next.
+func (*SeveralError) NextStep() string {
+	return "name the one you mean"
 }
 
 // Purpose is what a command wants of the loom it looks for.

@@ -67,6 +67,11 @@ func (e *DisabledError) Error() string {
 	return "container.enabled is false in the settings (" + strings.Join(e.Files, ", ") + ")"
 }
 
+// NextStep says what the user does next.
+func (*DisabledError) NextStep() string {
+	return "set container.enabled to true to use looms here"
+}
+
 // Options are the user's choices for a plan.
 type Options struct {
 	// Offset pins the offset that is added to base ports, if it is not nil.
@@ -366,6 +371,11 @@ func (e *SharedDataError) Error() string {
 	return fmt.Sprintf("service %s writes data to %s, which loom %s in this folder uses too", e.Service, e.Source, e.Other)
 }
 
+// NextStep says what the user does next.
+func (*SharedDataError) NextStep() string {
+	return "give this loom a work tree of its own: docker loom up ID --worktree"
+}
+
 // refuseSharedData looks for read-write binds inside the folder that are data, not source, when another loom has the
 // folder already, or plain docker compose runs there. Data is what git does not track; without git, what is mounted where
 // databases keep theirs.
@@ -477,6 +487,12 @@ type NoPortError struct{ Dockerfile string }
 // Error names the Dockerfile.
 func (e *NoPortError) Error() string {
 	return e.Dockerfile + ": no port to publish: the settings give none and there is no EXPOSE"
+}
+
+// NextStep says what the user does next.
+func (*NoPortError) NextStep() string {
+	return "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or " +
+		"docker loom init --port WEB=3000, which writes it into .iloom/settings.json"
 }
 
 // dockerfilePorts decides the port of a project that is only a Dockerfile: from the settings, else from EXPOSE.

@@ -37,6 +37,11 @@ func (e *DeadError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*DeadError) NextStep() string {
+	return "correct what its last lines say, then run docker loom up again"
+}
+
 // SlowError says that services were not ready in time.
 type SlowError struct {
 	Timeout time.Duration
@@ -46,6 +51,11 @@ type SlowError struct {
 // Error lists what was waited for.
 func (e *SlowError) Error() string {
 	return fmt.Sprintf("not ready after %s: %s", e.Timeout, strings.Join(e.Waiting, ", "))
+}
+
+// NextStep says what the user does next.
+func (*SlowError) NextStep() string {
+	return "docker loom logs shows what they are doing; --wait-timeout gives them more time"
 }
 
 // verdict is what one look at the containers says.
@@ -335,6 +345,11 @@ type PausedError struct {
 // Error names the services.
 func (e *PausedError) Error() string {
 	return fmt.Sprintf("%s of loom %s cannot be started while paused: %v", strings.Join(e.Services, ", "), e.Loom, e.Err)
+}
+
+// NextStep says what the user does next.
+func (e *PausedError) NextStep() string {
+	return "docker loom unpause " + e.Loom + " lets them go on"
 }
 
 // Unwrap gives Compose's error.

@@ -382,6 +382,11 @@ func (e *MeanwhileError) Error() string {
 	return "the stack is down, but " + e.Path + " has changed meanwhile: " + strings.Join(e.Risks, "; ")
 }
 
+// NextStep says what the user does next.
+func (*MeanwhileError) NextStep() string {
+	return "commit and push it, then docker loom rm again; or lose it with --force"
+}
+
 // forgetTree makes git forget the work tree that was made for a loom and is gone.
 func (l *Looms) forgetTree(ctx context.Context, k *registry.Loom) error {
 	repo, err := repositoryOf(ctx, &Target{Repository: k.Repository})

@@ -45,6 +45,11 @@ func (e *PowersError) Error() string {
 	return "the files of loom " + e.Loom + " ask for more of this machine than was accepted:\n  + " + strings.Join(lines, "\n  + ")
 }
 
+// NextStep says what the user does next.
+func (e *PowersError) NextStep() string {
+	return fmt.Sprintf("look at what changed, then docker loom up %s --trust accepts it", e.ID)
+}
+
 // visible is text of the files for a terminal: what it would obey, and line ends, are written out. Whoever is asked must see
 // what is asked.
 func visible(text string) string {

@@ -2,6 +2,7 @@ package loom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -90,6 +91,25 @@ type UnfinishedError struct {
 
 // Error is the cause; what is left is for the hint.
 func (e *UnfinishedError) Error() string { return e.Err.Error() }
+
+// NextStep says what the user does next.
+func (e *UnfinishedError) NextStep() string {
+	// These say more than what is left.
+	var own interface {
+		error
+		NextStep() string
+	}
+	for _, cause := range []any{new(*OrphanError), new(*PausedError), new(*FeatureError), new(*NoImageError)} {
+		if errors.As(e.Err, cause) && errors.As(e.Err, &own) && own.NextStep() != "" {
+			return own.NextStep()
+		}
+	}
+	if e.Left == 0 {
+		return fmt.Sprintf("nothing runs; docker loom up %s tries again", e.ID)
+	}
+	return fmt.Sprintf("%d container(s) are left; docker loom up %s continues, docker loom down %s removes them",
+		e.Left, e.ID, e.ID)
+}
 
 // Unwrap gives the cause.
 func (e *UnfinishedError) Unwrap() error { return e.Err }
@@ -289,6 +309,11 @@ type OrphanError struct{ Loom, Container, Service, Port string }
 // Error names the container and the port.
 func (e *OrphanError) Error() string {
 	return fmt.Sprintf("port %s of service %s is held by the loom's own container %s, whose service is no longer in the files", e.Port, e.Service, e.Container)
+}
+
+// NextStep says what the user does next.
+func (e *OrphanError) NextStep() string {
+	return fmt.Sprintf("docker loom up %s --remove-orphans removes it", e.Loom)
 }
 
 // orphans looks for containers whose service was renamed or removed and whose port is wanted again: the engine would

@@ -242,6 +242,11 @@ func (e *DamagedError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*DamagedError) NextStep() string {
+	return "run the command again: looms that have containers or volumes are found by their labels"
+}
+
 // Unwrap gives what is wrong with the file.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
@@ -254,4 +259,9 @@ type NewerError struct {
 // Error names file and version and what to do.
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("registry %s is of version %d: a newer docker loom wrote it, update this one (it knows version %d)", e.Path, e.Version, version)
+}
+
+// NextStep says what the user does next.
+func (*NewerError) NextStep() string {
+	return "update docker loom"
 }

@@ -73,6 +73,11 @@ func (e *NoACLError) Error() string {
 	return fmt.Sprintf("%s: its file system keeps no access control lists: %v", e.Path, e.Err)
 }
 
+// NextStep says what the user does next.
+func (*NoACLError) NextStep() string {
+	return "mount the file system with access control lists, or put the work tree on another"
+}
+
 // Unwrap gives the system's error.
 func (e *NoACLError) Unwrap() error { return e.Err }
 

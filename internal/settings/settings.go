@@ -114,6 +114,11 @@ func (e *Error) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
+// NextStep says what the user does next.
+func (*Error) NextStep() string {
+	return "correct the settings file"
+}
+
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 

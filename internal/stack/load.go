@@ -58,6 +58,12 @@ func (e *MissingBaseError) Error() string {
 	return fmt.Sprintf("%s%s has no base port: neither container.ports.%s in the settings nor a default in the compose file", e.Name, where, strings.TrimPrefix(e.Name, PortPrefix))
 }
 
+// NextStep says what the user does next.
+func (e *MissingBaseError) NextStep() string {
+	return fmt.Sprintf("docker loom init asks for it and writes it into .iloom/settings.json; "+
+		"or write a default, as in ${%s:-3000}", e.Name)
+}
+
 // FilesError says that Compose cannot make a project of the files.
 type FilesError struct {
 	Files []string
@@ -73,6 +79,11 @@ func (e *FilesError) Error() string {
 		}
 	}
 	return strings.Join(e.Files, ", ") + ": " + said
+}
+
+// NextStep says what the user does next.
+func (*FilesError) NextStep() string {
+	return "correct the compose file; docker compose config checks it"
 }
 
 // Unwrap returns Err.

@@ -20,6 +20,11 @@ func (e BrowserError) Error() string { return "opening the browser: " + e.Err.Er
 
 func (e BrowserError) Unwrap() error { return e.Err }
 
+// NextStep says how a browser is chosen.
+func (e BrowserError) NextStep() string {
+	return "set BROWSER to a command that opens a URL; docker loom open --print only prints it"
+}
+
 // Browse opens the URL in $BROWSER, a list of commands of which the first that is there is meant, or as the desktop does.
 func Browse(ctx context.Context, env *Environment, url string) error {
 	list := filepath.SplitList(os.Getenv("BROWSER"))

@@ -10,13 +10,21 @@ import (
 
 // UsageError is wrong usage: exit code 2.
 type UsageError struct {
-	Cmd *cobra.Command
+	cmd *cobra.Command
 	err error
 }
 
 func (e UsageError) Error() string { return e.err.Error() }
 
 func (e UsageError) Unwrap() error { return e.err }
+
+// NextStep names the command's help.
+func (e UsageError) NextStep() string {
+	if e.cmd == nil {
+		return ""
+	}
+	return e.cmd.CommandPath() + " --help"
+}
 
 // WrongUsage makes an error of a command that was called wrongly; nil where no command is known.
 func WrongUsage(cmd *cobra.Command, err error) error { return UsageError{cmd, err} }

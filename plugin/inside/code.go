@@ -44,6 +44,11 @@ func (e *EditorError) Error() string {
 
 func (e *EditorError) Unwrap() error { return e.Err }
 
+// NextStep says how an editor is chosen.
+func (e *EditorError) NextStep() string {
+	return "choose another with --editor, or open that address from where one is installed"
+}
+
 func runCode(ctx context.Context, env *command.Environment, o codeOptions, args []string) error {
 	l, where, err := env.Begin(args)
 	if err != nil {

@@ -117,6 +117,11 @@ func (e *NoComposeError) Error() string {
 	return fmt.Sprintf("docker loom compose runs Docker's compose plugin, which cannot be had: %v", e.Err)
 }
 
+// NextStep names the packages.
+func (e *NoComposeError) NextStep() string {
+	return "install it: the package is called docker-compose-plugin, or docker-compose"
+}
+
 // composePlugin is the path of Docker's compose plugin, found as the docker command finds it.
 func composePlugin(env *command.Environment) (string, error) {
 	p, err := manager.GetPlugin("compose", env.Docker, env.Root.Root())
