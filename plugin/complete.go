@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
@@ -53,7 +51,8 @@ const (
 	argOther   = ""     // of a program, or unknown
 )
 
-// grammar reads the arguments off a usage line such as logs [OPTIONS] [ID] [SERVICE...]. Where many is true the last one
+// grammar reads the arguments off a usage line such as logs [OPTIONS] [ID] [SERVICE...]. Where many is true the last
+// one
 // may be repeated.
 func grammar(usage string) (places []string, many bool) {
 	line, _, _ := strings.Cut(usage, "\n")
@@ -102,30 +101,43 @@ func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
 			}
 			at = len(places) - 1
 		}
-		var list []string
-		if places[at] == argID {
-			list = c.ids(typed)
-			if at == 0 && len(places) > 1 {
-				// The id may be left out.
-				at++
-			}
-		}
-		switch places[at] {
-		case argService:
-			list = append(list, c.services(id)...)
-		case argPort:
-			list = c.ports(id, args[len(args)-1])
-		case argHost:
-			list = append(list, c.hosts(cmd, id)...)
-		case argPath:
-			return c.paths(list, id, typed)
-		case argOther:
-			if len(list) == 0 {
-				return nil, cobra.ShellCompDirectiveDefault
-			}
-		}
-		return without(list, args), cobra.ShellCompDirectiveNoFileComp
+		return c.argument(cmd, typedArgument{places: places, at: at, id: id, args: args, typed: typed})
 	}
+}
+
+// typedArgument is the argument that is being typed: its place on the usage line, and what stands before it.
+type typedArgument struct {
+	places    []string
+	at        int
+	id, typed string
+	args      []string
+}
+
+// argument completes one argument by its place.
+func (c completion) argument(cmd *cobra.Command, a typedArgument) ([]string, cobra.ShellCompDirective) {
+	var list []string
+	if a.places[a.at] == argID {
+		list = c.ids(a.typed)
+		if a.at == 0 && len(a.places) > 1 {
+			// The id may be left out.
+			a.at++
+		}
+	}
+	switch a.places[a.at] {
+	case argService:
+		list = append(list, c.services(a.id)...)
+	case argPort:
+		list = c.ports(a.id, a.args[len(a.args)-1])
+	case argHost:
+		list = append(list, c.hosts(cmd, a.id)...)
+	case argPath:
+		return c.paths(list, a.id, a.typed)
+	case argOther:
+		if len(list) == 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+	}
+	return without(list, a.args), cobra.ShellCompDirectiveNoFileComp
 }
 
 // without leaves out what stands in the line already.
@@ -331,88 +343,4 @@ func (c completion) hosts(cmd *cobra.Command, id string) []string {
 		return l.DeniedHosts(ctx, where, cmd.Flag("agent").Value.String())
 	})
 	return hosts
-}
-
-// fixed are the values of flags that take no others, or seldom.
-var fixed = map[string][]string{
-	"format":   {"table", "json"},
-	"pull":     {"always", "missing", "never"},
-	"policy":   {"always\tpull all images", "missing\tpull those that are not there"},
-	"progress": {"auto", "tty", "plain", "json", "quiet"},
-	"protocol": {"tcp", "udp"},
-	"editor":   {"code", "code-insiders", "cursor", "windsurf"},
-	"worktree": {"true", "auto\tonly if another loom works in this folder"},
-	"signal":   {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGKILL", "SIGUSR1", "SIGUSR2"},
-	"ignore":   loom.Sources,
-	"tail":     {"all", "10", "100"},
-
-	"egress": {"none", "restricted", "open"}, "services-egress": {"restricted", "open"},
-}
-
-// files are the endings of what flags with files take; those with none take every file.
-var files = map[string][]string{
-	"file":         {"yaml", "yml"},
-	"config":       {"json"},
-	"secrets-file": {"json"},
-	"env-file":     nil, "env-from-file": nil, "secret-file": nil,
-}
-
-// folders are the flags that take a folder of the host.
-var folders = []string{"project-directory", "path"}
-
-// flags gives each flag that takes a value its completion.
-func (c completion) flags(cmd *cobra.Command) {
-	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Value.Type() == "bool" {
-			return
-		}
-		// A flag has one completion, which is registered here only.
-		if err := cmd.RegisterFlagCompletionFunc(f.Name, c.flag(cmd.Name(), f.Name)); err != nil {
-			panic(err)
-		}
-	})
-}
-
-func (c completion) flag(command, name string) cobra.CompletionFunc {
-	if command == "env" && name == "format" {
-		return cobra.FixedCompletions([]string{"dotenv", "shell", "json", "direnv"}, cobra.ShellCompDirectiveNoFileComp)
-	}
-	if values, ok := fixed[name]; ok {
-		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
-	}
-	if endings, ok := files[name]; ok {
-		if endings == nil {
-			return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
-		}
-		return cobra.FixedCompletions(endings, cobra.ShellCompDirectiveFilterFileExt)
-	}
-	if slices.Contains(folders, name) {
-		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
-	}
-	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		var list []string
-		switch name {
-		case "data-from":
-			list = without(c.ids(typed), args)
-		case "service":
-			id := ""
-			if len(args) > 0 && c.known(args[0]) {
-				id = args[0]
-			}
-			list = c.services(id)
-		case "agent":
-			list = c.agents()
-		case "vault":
-			if l, err := c.looms(false); err == nil {
-				list = l.VaultNames()
-			}
-		case "env", "secret":
-			// Variables that are passed on as they are.
-			for _, v := range os.Environ() {
-				key, _, _ := strings.Cut(v, "=")
-				list = append(list, key)
-			}
-		}
-		return list, cobra.ShellCompDirectiveNoFileComp
-	}
 }

@@ -48,7 +48,9 @@ func (h help) write(w io.Writer, cmd *cobra.Command, width int) {
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
-	commands := slices.DeleteFunc(slices.Clone(cmd.Commands()), func(c *cobra.Command) bool { return !c.IsAvailableCommand() })
+	commands := slices.DeleteFunc(slices.Clone(cmd.Commands()), func(c *cobra.Command) bool {
+		return !c.IsAvailableCommand()
+	})
 	for _, g := range cmd.Groups() {
 		list := slices.DeleteFunc(slices.Clone(commands), func(c *cobra.Command) bool { return c.GroupID != g.ID })
 		writeCommands(w, g.Title, list, width)

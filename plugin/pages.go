@@ -24,7 +24,8 @@ type Page struct {
 	Text string // Markdown, with markers between which cli-docs-tool puts description and flags
 }
 
-// Pages begins the page of every command below root, and puts the commands' help into the Markdown that cli-docs-tool is
+// Pages begins the page of every command below root, and puts the commands' help into the Markdown that cli-docs-tool
+// is
 // to copy.
 func Pages(root *cobra.Command) []Page {
 	var list []Page

@@ -1,4 +1,5 @@
-// Package plugin is the command line of docker loom: the root command, its help, exit codes and completion. The commands
+// Package plugin is the command line of docker loom: the root command, its help, exit codes and completion. The
+// commands
 // are in the packages below, in groups. They ask loom to do the work: results go to stdout, everything else to stderr.
 package plugin
 
@@ -82,15 +83,20 @@ func runDirectly(docker *dockercommand.DockerCli, root *cobra.Command, args []st
 	return cmd.Execute()
 }
 
-// asPlugin gives the arguments as the docker command would: "docker-loom up" means "docker loom up". The docker command passes its own global flags and
+// asPlugin gives the arguments as the docker command would: "docker-loom up" means "docker loom up". The docker command
+// passes its own global flags and
 // the plugin's name, so that only a call without the name comes from a person.
 func asPlugin(args []string) []string {
 	if os.Getenv(metadata.ReexecEnvvar) != "" && slices.Contains(args, "loom") {
 		return args
 	}
 	at := command.GlobalFlags(args)
-	if at < len(args) && (args[at] == "loom" || args[at] == metadata.MetadataSubcommandName || strings.HasPrefix(args[at], cobra.ShellCompRequestCmd)) {
-		return args
+	if at < len(args) {
+		switch first := args[at]; {
+		case first == "loom", first == metadata.MetadataSubcommandName,
+			strings.HasPrefix(first, cobra.ShellCompRequestCmd):
+			return args
+		}
 	}
 	return slices.Insert(slices.Clone(args), at, "loom")
 }
@@ -99,8 +105,8 @@ func newLoomCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "loom",
 		Short: "Give each issue or branch its own copy of the project's environment",
-		Long: `Give each issue, branch or work tree its own copy of the project's environment: its own Compose project, host ports
-that no other copy has, its own volumes. The compose files stay as they are.`,
+		Long: `Give each issue, branch or work tree its own copy of the project's environment: its own Compose project, host
+ports that no other copy has, its own volumes. The compose files stay as they are.`,
 		Example:                    "  docker loom up 123\n  docker loom ls\n  docker loom down 123 --volumes",
 		TraverseChildren:           true,
 		SilenceUsage:               true,
@@ -170,7 +176,9 @@ func flagError(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	what := map[string]string{"int": "a whole number", "bool": "true or false", "duration": "a number of seconds or a duration such as 2m"}[invalid.GetFlag().Value.Type()]
+	what := map[string]string{
+		"int": "a whole number", "bool": "true or false", "duration": "a number of seconds or a duration such as 2m",
+	}[invalid.GetFlag().Value.Type()]
 	if what == "" {
 		return err
 	}

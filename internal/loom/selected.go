@@ -3,15 +3,10 @@ package loom
 import "github.com/docker-loom/docker-loom/internal/stack"
 
 // selectServices leaves of the plan's project the named services, with what they depend on. The services' way out of a
-// loom with a sandbox is among them. Leases and files are those of the whole project.
+// loom with a sandbox is among them. The plan has checked the names. Leases and files are those of the whole project.
 func (p *Plan) selectServices(names []string) error {
 	if len(names) == 0 {
 		return nil
-	}
-	for _, name := range names {
-		if !stack.HasService(p.Project, name) {
-			return &NoServiceError{Service: name, Loom: p.ID}
-		}
 	}
 	if _, ok := p.Project.Services[egressService]; ok {
 		names = append(names[:len(names):len(names)], egressService)

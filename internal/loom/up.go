@@ -149,6 +149,7 @@ func (l *Looms) upLocked(ctx context.Context, target, source *Target, req UpRequ
 		return nil, nil, err
 	}
 	req.Options.Build, req.Options.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
+	req.Options.Services = req.Services
 	d, err := l.devFor(ctx, target, req.Options)
 	if err != nil {
 		return nil, nil, err

@@ -16,8 +16,8 @@ func newAgentCommand(env *command.Environment) *cobra.Command {
 	cmd := newRunCommand(env)
 	cmd.Use = "agent [OPTIONS] [ID] [-- COMMAND [ARG...]]"
 	cmd.Short = "Run coding agents in a loom's sandbox"
-	cmd.Long = "Run and manage coding agents. docker loom agent [ID] is short for docker loom agent run [ID]. A loom that is\n" +
-		"called like one of the commands below needs the long form.\n\n" + cmd.Long
+	cmd.Long = "Run and manage coding agents. docker loom agent [ID] is short for docker loom agent run [ID]. A loom\n" +
+		"that is called like one of the commands below needs the long form.\n\n" + cmd.Long
 	cmd.Example = strings.ReplaceAll(cmd.Example, "agent run", "agent")
 	own := []*cobra.Command{
 		newRunCommand(env), newListCommand(env), newLogsCommand(env), newAttachCommand(env),
@@ -29,7 +29,8 @@ func newAgentCommand(env *command.Environment) *cobra.Command {
 	return cmd
 }
 
-// dashComesFirst reports whether the arguments are those of agent -- COMMAND. Cobra would take a word of COMMAND for the
+// dashComesFirst reports whether the arguments are those of agent -- COMMAND. Cobra would take a word of COMMAND for
+// the
 // name of a command of ours, as in agent -- npm stop.
 func dashComesFirst(args []string, own []*cobra.Command) bool {
 	at, dash := slices.Index(args, "agent"), slices.Index(args, "--")

@@ -24,9 +24,9 @@ func newAllowCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "allow [OPTIONS] [ID] HOST...",
 		Short: "Let a running sandbox reach more hosts",
-		Long: `Let a loom's sandbox reach more hosts, and the loom's services too if they reach hosts through a proxy. It holds at
-once and until the sandbox is recreated; with --save it holds for all looms, in your own settings. A HOST is a name,
-*.name for all names below it, or an address, with a port or for 80 and 443.
+		Long: `Let a loom's sandbox reach more hosts, and the loom's services too if they reach hosts through a proxy. It
+holds at once and until the sandbox is recreated; with --save it holds for all looms, in your own settings. A HOST is a
+name, *.name for all names below it, or an address, with a port or for 80 and 443.
 
 The first of several arguments is a loom if there is a loom of that name. Without an ID it is the loom of this folder.`,
 		Example: `  docker loom agent allow example.com

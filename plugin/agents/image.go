@@ -20,8 +20,8 @@ func newImageCommand(env *command.Environment) *cobra.Command {
 		Use:   "image",
 		Short: "Manage the images that agents run in",
 		Long: `Manage the images that agents run in. An image of your own is built under a short name, which --image and the
-settings container.agent.image and container.agents.NAME.image take, like any other reference of an image. The image base is
-the built-in one.`,
+settings container.agent.image and container.agents.NAME.image take, like any other reference of an image. The image
+base is the built-in one.`,
 		Args: command.NoSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -40,12 +40,15 @@ func newImageBuildCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build [OPTIONS] NAME",
 		Short: "Build an image that agents run in",
-		Long: `Build an image that agents run in, under a name: first the Debian packages, then the npm packages, then the shell lines,
-each as root. It begins with the built-in image unless --base-image names another, which may be one of yours, and which is pulled where it is
-not there. An image of that name is replaced; sandboxes that run keep the old one until they are made anew.
+		Long: `Build an image that agents run in, under a name: first the Debian packages, then the npm packages, then the
+shell lines, each as root. It begins with the built-in image unless --base-image names another, which may be one of
+yours, and which is pulled where it is not there. An image of that name is replaced; sandboxes that run keep the old
+one until they are made anew.
 
 docker loom image build base --no-cache builds the built-in image anew, with the packages as they are now.`,
-		Example: "  docker loom image build web --apt build-essential,ffmpeg --npm pnpm\n  docker loom image build tests --base-image web --run 'pnpm dlx playwright install --with-deps chromium'\n  docker loom image build base --no-cache",
+		Example: `  docker loom image build web --apt build-essential,ffmpeg --npm pnpm
+  docker loom image build tests --base-image web --run 'pnpm dlx playwright install --with-deps chromium'
+  docker loom image build base --no-cache`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return command.Usagef(cmd, "it takes one name")
@@ -90,7 +93,9 @@ func runImageBuild(ctx context.Context, env *command.Environment, o imageBuildOp
 	if err != nil {
 		return err
 	}
-	return output.Write(env.Docker.Out(), o.format, image, func(w io.Writer) { fmt.Fprintf(w, "image %s built: %s\n", image.Name, image.Image) })
+	return output.Write(env.Docker.Out(), o.format, image, func(w io.Writer) {
+		fmt.Fprintf(w, "image %s built: %s\n", image.Name, image.Image)
+	})
 }
 
 // ImagePlan is how an image would be built.
@@ -132,8 +137,8 @@ func newImageRmCommand(env *command.Environment) *cobra.Command {
 		Use:     "rm [OPTIONS] NAME...",
 		Aliases: []string{"remove"},
 		Short:   "Remove images that docker loom made for agents",
-		Long: `Remove images that docker loom made for agents, by the names that docker loom image ls shows. Where a container was made
-from one of them, running or not, none is removed.`,
+		Long: `Remove images that docker loom made for agents, by the names that docker loom image ls shows. Where a
+container was made from one of them, running or not, none is removed.`,
 		Example: "  docker loom image rm web\n  docker loom image rm $(docker loom image ls -q)",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

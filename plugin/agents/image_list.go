@@ -26,8 +26,8 @@ func newImageListCommand(env *command.Environment) *cobra.Command {
 		Use:     "ls [OPTIONS]",
 		Aliases: []string{"list"},
 		Short:   "List the images that docker loom made for agents",
-		Long: `List the images that docker loom made for agents: the built-in one (base), your own by their names, and by their references those
-with the tools of a repository on top of another.`,
+		Long: `List the images that docker loom made for agents: the built-in one (base), your own by their names, and by
+their references those with the tools of a repository on top of another.`,
 		Example: "  docker loom image ls\n  docker loom image ls --format '{{.Image}}: {{.Size}}'",
 		Args:    command.MaxArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runImageList(cmd.Context(), env, o) },
@@ -57,7 +57,8 @@ func runImageList(ctx context.Context, env *command.Environment, o imageListOpti
 	case o.format == "" || o.format == formatter.TableFormatKey:
 		o.format = "table {{.Image}}\t{{.ID}}\t{{.From}}\t{{.Created}}\t{{.Size}}"
 	}
-	return output.WriteRows(env.Docker.Out(), o.format, list, func(i loom.AgentImage) formatter.SubContext { return newImageRow(i) })
+	return output.WriteRows(env.Docker.Out(), o.format, list,
+		func(i loom.AgentImage) formatter.SubContext { return newImageRow(i) })
 }
 
 // imageRow is one image for the formatter: its methods are the template's fields.

@@ -77,8 +77,8 @@ func newAttachCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "attach [OPTIONS] [ID]",
 		Short: "Watch what an agent prints in the background",
-		Long: `Watch what the commands print that docker loom agent run -d started: the last lines, then each new one. Ctrl-C ends
-the watching; the commands continue. They read no input.`,
+		Long: `Watch what the commands print that docker loom agent run -d started: the last lines, then each new one. Ctrl-C
+ends the watching; the commands continue. They read no input.`,
 		Example: "  docker loom agent attach 123\n  docker loom agent attach 123 --agent reviewer",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runAttach(cmd.Context(), env, agent, args) },
@@ -122,7 +122,8 @@ func runDecisions(ctx context.Context, env *command.Environment, o *logsOptions,
 	return l.AgentLog(ctx, req, func(d loom.EgressDecision) error { return output.Write(out, o.format, d, nil) })
 }
 
-// decisionRows prints a row for each decision, and a header before the first. The widths are fixed: rows come one by one.
+// decisionRows prints a row for each decision, and a header before the first. The widths are fixed: rows come one by
+// one.
 func decisionRows(w io.Writer) func(loom.EgressDecision) error {
 	row := func(cells ...any) { fmt.Fprintf(w, "%-20s  %-8s  %-44s  %s\n", cells...) }
 	first := true

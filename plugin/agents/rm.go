@@ -22,8 +22,8 @@ func newRmCommand(env *command.Environment) *cobra.Command {
 		Use:     "rm [OPTIONS] [ID]",
 		Aliases: []string{"remove"},
 		Short:   "Remove a loom's sandbox",
-		Long: `Remove a loom's sandbox and its proxy. The sandbox's home stays, with what the agent remembers, unless --volumes is
-given. docker loom agent run creates the sandbox again.`,
+		Long: `Remove a loom's sandbox and its proxy. The sandbox's home stays, with what the agent remembers, unless
+--volumes is given. docker loom agent run creates the sandbox again.`,
 		Example: "  docker loom agent rm 123\n  docker loom agent rm 123 --force --volumes",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runRm(cmd.Context(), env, o, args) },

@@ -37,9 +37,9 @@ func newRunCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [OPTIONS] [ID] [-- COMMAND [ARG...]]",
 		Short: "Run a coding agent, or another command, in a loom's sandbox",
-		Long: `A sandbox is a container beside the loom's services. It works on the loom's work tree as its owner. It reaches the
-services by name and the hosts on an allowlist, and nothing else. Without a COMMAND it runs container.agent.command of
-the settings, otherwise claude --dangerously-skip-permissions.
+		Long: `A sandbox is a container beside the loom's services. It works on the loom's work tree as its owner. It reaches
+the services by name and the hosts on an allowlist, and nothing else. Without a COMMAND it runs container.agent.command
+of the settings, otherwise claude --dangerously-skip-permissions.
 
 The loom is brought up. The sandbox is created, started, or recreated if its settings changed. Before each start it is
 checked from inside that the way out is closed; a sandbox that reaches what it must not reach is stopped.

@@ -8,7 +8,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 )
 
-// secrets reads what --secret and --secret-file name: NAME is a variable of the environment, NAME=@FILE a file's content
+// secrets reads what --secret and --secret-file name: NAME is a variable of the environment, NAME=@FILE a file's
+// content
 // without its last line end.
 func secrets(named, files []string) (map[string]string, error) {
 	all := map[string]string{}

@@ -25,7 +25,8 @@ func (e BrowserError) NextStep() string {
 	return "set BROWSER to a command that opens a URL; docker loom open --print only prints it"
 }
 
-// Browse opens the URL in $BROWSER, a list of commands of which the first that is there is meant, or as the desktop does.
+// Browse opens the URL in $BROWSER, a list of commands of which the first that is there is meant, or as the desktop
+// does.
 func Browse(ctx context.Context, env *Environment, url string) error {
 	list := filepath.SplitList(os.Getenv("BROWSER"))
 	for _, command := range list {
@@ -62,7 +63,8 @@ func Browse(ctx context.Context, env *Environment, url string) error {
 	return nil
 }
 
-// OpenPorts opens a browser on the ports that the devcontainer.json wants opened. That there is no browser is no failure.
+// OpenPorts opens a browser on the ports that the devcontainer.json wants opened. That there is no browser is no
+// failure.
 func OpenPorts(ctx context.Context, env *Environment, ports []loom.Port) {
 	for _, p := range ports {
 		if !p.Opens || p.URL == "" {

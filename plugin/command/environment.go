@@ -118,7 +118,8 @@ func (env *Environment) LoomsOn(e *engine.Engine) (*loom.Looms, error) {
 	return l, nil
 }
 
-// Engine connects to the engine. The docker client's first use asks the engine for its version and waits for 2 s, which is
+// Engine connects to the engine. The docker client's first use asks the engine for its version and waits for 2 s, which
+// is
 // all the time there is for an error: so a host that swallows packets is tried before.
 func (env *Environment) Engine() (*engine.Engine, error) {
 	const patience = 1500 * time.Millisecond
@@ -144,7 +145,8 @@ func (env *Environment) Engine() (*engine.Engine, error) {
 	return engine.New(api, name, engine.Endpoint(env.Docker.DockerEndpoint().Host), engine.Patience(left)), nil
 }
 
-// tcpHost is the address of the engine, tcp://HOST:PORT, where it is one; "" where it is another or not known before the
+// tcpHost is the address of the engine, tcp://HOST:PORT, where it is one; "" where it is another or not known before
+// the
 // client is made.
 func (env *Environment) tcpHost(name string) string {
 	host := os.Getenv(client.EnvOverrideHost)
@@ -171,7 +173,10 @@ func (env *Environment) Where(args []string) (loom.Where, error) {
 	if err != nil {
 		return loom.Where{}, err
 	}
-	w := loom.Where{Source: stack.Source{Dir: dir, Files: env.Files, EnvFiles: env.EnvFiles, Profiles: env.Profiles, ProjectDirectory: env.ProjectDirectory}}
+	w := loom.Where{Source: stack.Source{
+		Dir: dir, Files: env.Files, EnvFiles: env.EnvFiles, Profiles: env.Profiles,
+		ProjectDirectory: env.ProjectDirectory,
+	}}
 	if len(args) > 0 {
 		// What is no id is wrong usage, with an engine or without.
 		if _, err := loom.ParseID(args[0]); err != nil {
@@ -202,14 +207,24 @@ func (env *Environment) featureStore() *features.Store {
 		Dir: filepath.Join(cache, "docker-loom", "features"),
 		Credential: func(_ context.Context, host string) (auth.Credential, error) {
 			c, err := env.Docker.ConfigFile().GetAuthConfig(credentials.ServerAddressFromHostname(host))
-			return auth.Credential{Username: c.Username, Password: c.Password, RefreshToken: c.IdentityToken, AccessToken: c.RegistryToken}, err
+			return auth.Credential{
+				Username: c.Username, Password: c.Password, RefreshToken: c.IdentityToken, AccessToken: c.RegistryToken,
+			}, err
 		},
 		Note: func(text string) { fmt.Fprintln(env.Docker.Err(), "warning: "+text) },
 	}
 }
 
+// Scope says which looms a command means beyond those that it names.
+type Scope struct {
+	// Repository are all looms of this repository, Everything all looms of all repositories.
+	Repository, Everything bool
+}
+
 // Targets are the looms that a command names.
-func (env *Environment) Targets(ctx context.Context, l *loom.Looms, ids []string, all, everywhere bool) ([]*loom.Target, error) {
+func (env *Environment) Targets(
+	ctx context.Context, l *loom.Looms, ids []string, scope Scope,
+) ([]*loom.Target, error) {
 	where, err := env.Where(nil)
 	if err != nil {
 		return nil, err
@@ -220,10 +235,10 @@ func (env *Environment) Targets(ctx context.Context, l *loom.Looms, ids []string
 			return nil, &loom.IDError{Typed: id}
 		}
 	}
-	if everywhere {
+	if scope.Everything {
 		return l.Everywhere(ctx, where.Source)
 	}
-	targets, err := l.Targets(ctx, where.Source, ids, all)
+	targets, err := l.Targets(ctx, where.Source, ids, scope.Repository)
 	if err == nil && len(targets) == 0 {
 		fmt.Fprintln(env.Docker.Err(), "no looms here")
 	}

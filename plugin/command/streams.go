@@ -23,7 +23,8 @@ type StreamOptions struct {
 
 // Flags adds the flags that say it, as docker exec has them.
 func (o *StreamOptions) Flags(flags *pflag.FlagSet) {
-	flags.BoolVarP(&o.NoTTY, "no-tty", "T", false, "Do not allocate a pseudo-TTY (default: as standard input and output are)")
+	flags.BoolVarP(&o.NoTTY, "no-tty", "T", false,
+		"Do not allocate a pseudo-TTY (default: as standard input and output are)")
 	flags.BoolP("tty", "t", false, "Allocate a pseudo-TTY (default: as standard input and output are)")
 	flags.BoolVarP(&o.Interactive, "interactive", "i", false, "Pass standard input on to the command")
 	flags.StringVar(&o.DetachKeys, "detach-keys", "", "Override the key sequence for detaching from the command")

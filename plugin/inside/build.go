@@ -29,8 +29,11 @@ With --tag the dev container's image gets a name of yours, with its features and
 that names it starts without a build.
 
 ` + idOrService,
-		Example: "  docker loom build 123\n  docker loom build 123 web --no-cache\n  docker loom build --build-arg VERSION=2\n  docker loom build --tag ghcr.io/team/dev:1 --push",
-		Args:    cobra.ArbitraryArgs,
+		Example: `  docker loom build 123
+  docker loom build 123 web --no-cache
+  docker loom build --build-arg VERSION=2
+  docker loom build --tag ghcr.io/team/dev:1 --push`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Memory = memory.Value()
 			return runBuild(cmd.Context(), env, o, args)
@@ -43,7 +46,8 @@ that names it starts without a build.
 	flags.BoolVar(&o.Push, "push", false, "Push service images")
 	flags.StringArrayVar(&o.Args, "build-arg", nil, "Set build-time variables for services")
 	flags.BoolVar(&o.Deps, "with-dependencies", false, "Also build dependencies (transitively)")
-	flags.StringVar(&o.SSH, "ssh", "", "Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)")
+	flags.StringVar(&o.SSH, "ssh", "",
+		"Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)")
 	flags.StringVar(&o.Builder, "builder", "", "Set builder to use")
 	flags.StringVar(&o.Provenance, "provenance", "", "Add a provenance attestation")
 	flags.StringVar(&o.SBOM, "sbom", "", "Add a SBOM attestation")

@@ -17,8 +17,8 @@ import (
 )
 
 // idOrService is the paragraph of help on what the first argument means.
-const idOrService = `The first argument is a loom if there is a loom of that name, otherwise a service of this folder's loom. Without an ID it
-is the loom of this folder.`
+const idOrService = `The first argument is a loom if there is a loom of that name, otherwise a service of this folder's
+loom. Without an ID it is the loom of this folder.`
 
 // changeOptions are the flags of the commands that change containers or images.
 type changeOptions struct {

@@ -21,13 +21,14 @@ func newCodeCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "code [OPTIONS] [ID]",
 		Short: "Open VS Code on the dev container of a loom",
-		Long: `Open VS Code on the dev container of a loom: on the very container that docker loom up made. The editor's own Dev
-Containers extension attaches to it. Any editor that takes --folder-uri as VS Code does will do.`,
+		Long: `Open VS Code on the dev container of a loom: on the very container that docker loom up made. The editor's own
+Dev Containers extension attaches to it. Any editor that takes --folder-uri as VS Code does will do.`,
 		Example: "  docker loom code 123\n  docker loom code 123 --editor cursor\n  docker loom code 123 --print",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCode(cmd.Context(), env, o, args) },
 	}
-	cmd.Flags().StringVar(&o.editor, "editor", "code", "The editor's command: code, code-insiders, cursor, windsurf, or a path")
+	cmd.Flags().StringVar(&o.editor, "editor", "code",
+		"The editor's command: code, code-insiders, cursor, windsurf, or a path")
 	cmd.Flags().BoolVar(&o.print, "print", false, "Print the address and open nothing")
 	return cmd
 }

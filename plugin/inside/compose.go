@@ -25,20 +25,23 @@ func newComposeCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compose [ID] -- ARG...",
 		Short: "Run any docker compose command on a loom",
-		Long: `Run any docker compose command with a loom's files, project name and variables. It acts on the loom also where its files
-are not on the disk, or are those of another loom. Its exit code is passed on.
+		Long: `Run any docker compose command with a loom's files, project name and variables. It acts on the loom also where
+its files are not on the disk, or are those of another loom. Its exit code is passed on.
 
 What stands before -- is the loom's ID; without one it is the loom of this folder. This needs Docker's compose plugin.`,
-		Example: "  docker loom compose 123 -- ps --all\n  docker loom compose 123 -- exec web sh\n  docker loom compose -- images",
-		Args:    command.MinArgs(1, "a docker compose command"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runCompose(cmd, env, args) },
+		Example: `  docker loom compose 123 -- ps --all
+  docker loom compose 123 -- exec web sh
+  docker loom compose -- images`,
+		Args: command.MinArgs(1, "a docker compose command"),
+		RunE: func(cmd *cobra.Command, args []string) error { return runCompose(cmd, env, args) },
 	}
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }
 
 // splitDash parts the id from the arguments that docker compose gets. dash is how many arguments stand before a -- that
-// the flags' parser took away, negative if it took none. Without any -- the first argument is an id where it names a loom.
+// the flags' parser took away, negative if it took none. Without any -- the first argument is an id where it names a
+// loom.
 func splitDash(args []string, dash int) (id, rest []string, sure bool) {
 	if dash >= 0 {
 		return args[:dash], args[dash:], true
@@ -83,7 +86,9 @@ func runCompose(cmd *cobra.Command, env *command.Environment, args []string) err
 }
 
 // runComposePlugin runs docker compose on a loom, with the process's own streams, and ends with its exit code.
-func runComposePlugin(ctx context.Context, env *command.Environment, l *loom.Looms, t *loom.Target, line []string) error {
+func runComposePlugin(
+	ctx context.Context, env *command.Environment, l *loom.Looms, t *loom.Target, line []string,
+) error {
 	found, err := l.Invocation(ctx, t)
 	if err != nil {
 		return err

@@ -25,13 +25,15 @@ func newCopyCommand(env *command.Environment) *cobra.Command {
 		Use: `cp [OPTIONS] [ID] SERVICE:SRC_PATH DEST_PATH|-
   docker loom cp [OPTIONS] [ID] SRC_PATH|- SERVICE:DEST_PATH`,
 		Short: "Copy files between a loom's container and this machine",
-		Long: `Copy files between a loom's container and this machine. Where a service has several containers, files go to all of them
-and come from the first. Instead of a path on this machine, - is a tar stream on stdin or stdout.
+		Long: `Copy files between a loom's container and this machine. Where a service has several containers, files go to
+all of them and come from the first. Instead of a path on this machine, - is a tar stream on stdin or stdout.
 
 Without an ID it is the loom of this folder.`,
-		Example: "  docker loom cp 123 web:/var/log/app.log .\n  docker loom cp 123 seed.sql db:/tmp/\n  docker loom cp web:/srv - | tar t",
-		Args:    copyArgs,
-		RunE:    func(cmd *cobra.Command, args []string) error { return runCopy(cmd.Context(), env, o, args) },
+		Example: `  docker loom cp 123 web:/var/log/app.log .
+  docker loom cp 123 seed.sql db:/tmp/
+  docker loom cp web:/srv - | tar t`,
+		Args: copyArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return runCopy(cmd.Context(), env, o, args) },
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&o.Index, "index", 0, "Index of the container if service has multiple replicas")
@@ -49,7 +51,8 @@ func copyArgs(cmd *cobra.Command, args []string) error {
 		return command.Usagef(cmd, "%s takes a source and a destination, and before them an id", cmd.CommandPath())
 	}
 	o := stack.CopyOptions{Source: args[len(args)-2], Destination: args[len(args)-1]}
-	from, to := stack.CopiedService(stack.CopyOptions{Source: o.Source}), stack.CopiedService(stack.CopyOptions{Source: o.Destination})
+	from := stack.CopiedService(stack.CopyOptions{Source: o.Source})
+	to := stack.CopiedService(stack.CopyOptions{Source: o.Destination})
 	switch {
 	case o.Source == "" || o.Destination == "":
 		return command.Usagef(cmd, "neither source nor destination can be empty")

@@ -19,13 +19,14 @@ func newEnvCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env [OPTIONS] [ID]",
 		Short: "Print a loom's variables for programs on the host",
-		Long: `Print a loom's variables for programs on the host: COMPOSE_PROJECT_NAME, ILOOM_LOOM, an ILOOM_PORT_<NAME> for each host
-port with its ILOOM_BASE_<NAME>, the project's own port variables, and PORT where the project has one web port (one port
-that speaks HTTP, else that of a service called web, else the one with the base capabilities.web.basePort of the
-settings). PORT is left out where the compose files use a variable of that name themselves.
+		Long: `Print a loom's variables for programs on the host: COMPOSE_PROJECT_NAME, ILOOM_LOOM, an ILOOM_PORT_<NAME> for
+each host port with its ILOOM_BASE_<NAME>, the project's own port variables, and PORT where the project has one web
+port (one port that speaks HTTP, else that of a service called web, else the one with the base
+capabilities.web.basePort of the settings). PORT is left out where the compose files use a variable of that name
+themselves.
 
-A shell that has evaluated them can go on using docker loom, for this loom and for others: their ports are never taken for
-base ports. Evaluate them in a subshell to be rid of them again.`,
+A shell that has evaluated them can go on using docker loom, for this loom and for others: their ports are never taken
+for base ports. Evaluate them in a subshell to be rid of them again.`,
 		Example: `  docker loom env 123 > .env.loom
   eval "$(docker loom env 123 --format shell)"
   (eval "$(docker loom env --format shell)"; npm run dev)
@@ -108,7 +109,8 @@ func direnvFormat(w io.Writer, e *loom.Env) error {
 
 var dotenvEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "$", `\$`)
 
-// dotenvQuote prefers what every reader of such files takes literally, single quotes, where there is anything to escape;
+// dotenvQuote prefers what every reader of such files takes literally, single quotes, where there is anything to
+// escape;
 // but Compose takes a backslash before the last of them for an escape.
 func dotenvQuote(s string) string {
 	if strings.ContainsAny(s, `\"$`+"`") && !strings.ContainsAny(s, "'\r\n") && !strings.HasSuffix(s, `\`) {

@@ -25,9 +25,11 @@ type execOptions struct {
 
 func (o *execOptions) flags(flags *pflag.FlagSet) {
 	o.env = opts.NewListOpts(opts.ValidateEnv)
-	flags.StringVar(&o.service, "service", "", "Run it in this service (default: the dev container, or the one service that can be meant)")
+	flags.StringVar(&o.service, "service", "",
+		"Run it in this service (default: the dev container, or the one service that can be meant)")
 	flags.IntVar(&o.index, "index", 0, "Index of the container if service has multiple replicas")
-	flags.StringVar(&o.agent, "agent", "", "Run it in the sandbox of this agent, as it runs (the default one is called "+loom.DefaultAgent+")")
+	flags.StringVar(&o.agent, "agent", "",
+		"Run it in the sandbox of this agent, as it runs (the default one is called "+loom.DefaultAgent+")")
 	flags.StringVarP(&o.user, "user", "u", "", `Username or UID (format: "<name|uid>[:<group|gid>]")`)
 	flags.StringVarP(&o.dir, "workdir", "w", "", "Working directory inside the container")
 	flags.VarP(&o.env, "env", "e", "Set environment variables")
@@ -38,18 +40,21 @@ func newExecCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [OPTIONS] [ID] [SERVICE] [--] COMMAND [ARG...]",
 		Short: "Run a command in a container of a loom",
-		Long: `Run a command in a container of a loom: in its dev container, as the user, in the folder and with the environment
-that devcontainer.json says; without one in the service that is named, else in the only one, else in the only one that
-serves HTTP. The command has a terminal where docker loom has one, and reads standard input only with -i.
+		Long: `Run a command in a container of a loom: in its dev container, as the user, in the folder and with the
+environment that devcontainer.json says; without one in the service that is named, else in the only one, else in the
+only one that serves HTTP. The command has a terminal where docker loom has one, and reads standard input only with -i.
 
-The first argument is a loom if there is a loom of that name, else a service of this folder's loom; without one before --
-it is this folder's loom. A command behind an ID or a SERVICE needs no --.
+The first argument is a loom if there is a loom of that name, else a service of this folder's loom; without one before
+-- it is this folder's loom. A command behind an ID or a SERVICE needs no --.
 
-The exit code is the command's; 125 where docker loom could not run it, 126 where it is no program, 127 where it was not
-found. The command inside ends too on Ctrl-C, or when nobody reads its output any more, as before | head.`,
-		Example: "  docker loom exec 123 -- npm test\n  docker loom exec 123 db -- psql -U postgres\n  docker loom exec -- ls -l\n  docker loom exec -i 123 db -- psql <dump.sql",
-		Args:    cobra.ArbitraryArgs,
-		RunE:    func(cmd *cobra.Command, args []string) error { return runExec(cmd, env, &o, args) },
+The exit code is the command's; 125 where docker loom could not run it, 126 where it is no program, 127 where it was
+not found. The command inside ends too on Ctrl-C, or when nobody reads its output any more, as before | head.`,
+		Example: `  docker loom exec 123 -- npm test
+  docker loom exec 123 db -- psql -U postgres
+  docker loom exec -- ls -l
+  docker loom exec -i 123 db -- psql <dump.sql`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return runExec(cmd, env, &o, args) },
 	}
 	flags := cmd.Flags()
 	o.flags(flags)
@@ -74,8 +79,10 @@ func runExec(cmd *cobra.Command, env *command.Environment, o *execOptions, args 
 	return o.run(cmd.Context(), env, req)
 }
 
-// execArgs splits what stands behind exec into what names a loom and a service, and the command. Flags may also follow the
-// first word; they end at the command. Where no -- tells where the command begins the words are whole: the first names a loom
+// execArgs splits what stands behind exec into what names a loom and a service, and the command. Flags may also follow
+// the
+// first word; they end at the command. Where no -- tells where the command begins the words are whole: the first names
+// a loom
 // or a service, the others are the command.
 func execArgs(flags *pflag.FlagSet, args []string) (words, command []string, whole bool, err error) {
 	// A -- before the first word was taken away by the parser.
@@ -142,5 +149,6 @@ func (o *execOptions) inSandbox(ctx context.Context, env *command.Environment, r
 	if len(words) > 0 {
 		id = words[0]
 	}
-	return agents.RunInSandbox(ctx, env, o.streams, id, loom.AgentRequest{Agent: o.agent, AsItIs: true, Quiet: true, Process: p})
+	beside := loom.AgentRequest{Agent: o.agent, AsItIs: true, Quiet: true, Process: p}
+	return agents.RunInSandbox(ctx, env, o.streams, id, beside)
 }

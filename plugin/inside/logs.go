@@ -15,8 +15,8 @@ func newLogsCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [OPTIONS] [ID] [SERVICE...]",
 		Short: "View the output of a loom's containers",
-		Long: `View the output of a loom's containers, all of them or those of some services. Without services those that the compose
-files give attach: false are left out.
+		Long: `View the output of a loom's containers, all of them or those of some services. Without services those that the
+compose files give attach: false are left out.
 
 ` + idOrService,
 		Example: "  docker loom logs 123\n  docker loom logs 123 web -f --tail 50\n  docker loom logs web --since 10m",
@@ -28,8 +28,10 @@ files give attach: false are left out.
 	flags.IntVar(&o.Index, "index", 0, "Index of the container if service has multiple replicas")
 	flags.BoolVarP(&o.Timestamps, "timestamps", "t", false, "Show timestamps")
 	flags.StringVarP(&o.Tail, "tail", "n", "all", "Number of lines to show from the end of the logs for each container")
-	flags.StringVar(&o.Since, "since", "", "Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)")
-	flags.StringVar(&o.Until, "until", "", "Show logs before a timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)")
+	flags.StringVar(&o.Since, "since", "",
+		"Show logs since timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)")
+	flags.StringVar(&o.Until, "until", "",
+		"Show logs before a timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)")
 	flags.BoolVar(&o.NoColor, "no-color", false, "Produce monochrome output")
 	flags.BoolVar(&o.NoPrefix, "no-log-prefix", false, "Don't print prefix in logs")
 	return cmd

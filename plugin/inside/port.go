@@ -24,8 +24,8 @@ func newPortCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "port [OPTIONS] [ID] SERVICE PORT",
 		Short: "Print the host address of a port of a loom's service",
-		Long: `Print the host address of a port of a loom's service, as docker compose port does. PORT is the container's, as in 80 or
-53/udp. Without an ID it is the loom of this folder.`,
+		Long: `Print the host address of a port of a loom's service, as docker compose port does. PORT is the container's, as
+in 80 or 53/udp. Without an ID it is the loom of this folder.`,
 		Example: "  docker loom port 123 web 80\n  docker loom port db 5432\n  docker loom port 123 dns 53 --protocol udp",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 || len(args) > 3 {

@@ -19,8 +19,8 @@ func newPullCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull [OPTIONS] [ID] [SERVICE...]",
 		Short: "Pull the images of a loom",
-		Long: `Pull the images of a loom, or those of some of its services. What the loom builds itself is not pulled. Containers keep
-the old images until up.
+		Long: `Pull the images of a loom, or those of some of its services. What the loom builds itself is not pulled.
+Containers keep the old images until up.
 
 ` + idOrService,
 		Example: "  docker loom pull 123\n  docker loom pull 123 db --policy missing",
@@ -34,7 +34,8 @@ the old images until up.
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Deps, "include-deps", false, "Also pull services declared as dependencies")
-	flags.BoolVar(&o.IgnoreFailures, "ignore-pull-failures", false, "Pull what it can and ignores images with pull failures")
+	flags.BoolVar(&o.IgnoreFailures, "ignore-pull-failures", false,
+		"Pull what it can and ignores images with pull failures")
 	flags.BoolVar(&o.IgnoreBuildable, "ignore-buildable", false, "Ignore images that can be built")
 	flags.StringVar(&o.Policy, "policy", "", `Apply pull policy ("missing"|"always")`)
 	flags.BoolVarP(&o.Quiet, "quiet", "q", false, "Pull without printing progress information")

@@ -28,13 +28,16 @@ func newRunCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [OPTIONS] [ID] SERVICE [COMMAND] [ARG...]",
 		Short: "Run a one-off command in a new container of a service",
-		Long: `Run a one-off command in a new container of a service, beside those that the service has. What the service depends on is
-started first. Its ports are not published unless --service-ports says so. The command's exit code is passed on.
+		Long: `Run a one-off command in a new container of a service, beside those that the service has. What the service
+depends on is started first. Its ports are not published unless --service-ports says so. The command's exit code is
+passed on.
 
 ` + idOrService + `
 Options stand before the service: what follows is the command.`,
-		Example: "  docker loom run --rm 123 web npm test\n  docker loom run --rm web sh\n  docker loom run -T --rm 123 db pg_dump app > app.sql",
-		Args:    command.MinArgs(1, "a service"),
+		Example: `  docker loom run --rm 123 web npm test
+  docker loom run --rm web sh
+  docker loom run -T --rm 123 db pg_dump app > app.sql`,
+		Args: command.MinArgs(1, "a service"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.complete(cmd, env); err != nil {
 				return err
@@ -56,15 +59,18 @@ Options stand before the service: what follows is the command.`,
 	flags.Var(&o.capAdd, "cap-add", "Add Linux capabilities")
 	flags.Var(&o.capDrop, "cap-drop", "Drop Linux capabilities")
 	flags.StringArrayVarP(&o.Publish, "publish", "p", nil, "Publish a container's port(s) to the host")
-	flags.BoolVarP(&o.ServicePorts, "service-ports", "P", false, "Run command with all service's ports enabled and mapped to the host")
-	flags.BoolVar(&o.UseAliases, "use-aliases", false, "Use the service's network useAliases in the network(s) the container connects to")
+	flags.BoolVarP(&o.ServicePorts, "service-ports", "P", false,
+		"Run command with all service's ports enabled and mapped to the host")
+	flags.BoolVar(&o.UseAliases, "use-aliases", false,
+		"Use the service's network useAliases in the network(s) the container connects to")
 	flags.BoolVar(&o.NoDeps, "no-deps", false, "Don't start linked services")
 	flags.BoolVar(&o.Build, "build", false, "Build image before starting container")
 	flags.StringVar(&o.Pull, "pull", "", `Pull image before running ("always"|"missing"|"never")`)
 	flags.BoolVar(&o.QuietBuild, "quiet-build", false, "Suppress progress output from the build process")
 	flags.BoolVar(&o.QuietPull, "quiet-pull", false, "Pull without printing progress information")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress")
-	flags.BoolVar(&o.RemoveOrphans, "remove-orphans", false, "Remove containers for services not defined in the compose files")
+	flags.BoolVar(&o.RemoveOrphans, "remove-orphans", false,
+		"Remove containers for services not defined in the compose files")
 	flags.BoolVarP(&o.Interactive, "interactive", "i", true, "Keep STDIN open even if not attached")
 	flags.BoolVarP(&o.noTTY, "no-TTY", "T", false, "Disable pseudo-TTY allocation (default: auto-detected)")
 	flags.BoolVarP(&o.tty, "tty", "t", true, "Allocate a pseudo-TTY")

@@ -24,13 +24,15 @@ func newStatsCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stats [OPTIONS] [ID] [SERVICE...]",
 		Short: "Show the CPU, memory, network and disk use of looms",
-		Long: `Show the CPU, memory, network and disk use of the running containers of all looms of this repository, of one loom, or of
-some of its services. On a terminal the table is renewed every second until Ctrl-C; elsewhere, with --no-stream and with
---format json it is shown once.
+		Long: `Show the CPU, memory, network and disk use of the running containers of all looms of this repository, of one
+loom, or of some of its services. On a terminal the table is renewed every second until Ctrl-C; elsewhere, with
+--no-stream and with --format json it is shown once.
 
 The first argument is a loom if there is a loom of that name, else a service of this folder's loom.`,
-		Example: "  docker loom stats\n  docker loom stats 123 --no-stream\n  docker loom stats --all-repositories --format 'table {{.Name}}\\t{{.Service}}\\t{{.CPUPerc}}'",
-		Args:    cobra.ArbitraryArgs,
+		Example: `  docker loom stats
+  docker loom stats 123 --no-stream
+  docker loom stats --all-repositories --format 'table {{.Name}}\t{{.Service}}\t{{.CPUPerc}}'`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.allRepositories && len(args) > 0 {
 				return command.Usagef(cmd, "--all-repositories takes neither ids nor services")
@@ -81,7 +83,9 @@ func runStats(ctx context.Context, env *command.Environment, o statsOptions, arg
 }
 
 // statsScope finds out which containers are meant: without arguments those of the whole repository.
-func statsScope(ctx context.Context, env *command.Environment, o statsOptions, args []string) (*loom.Looms, loom.Scope, error) {
+func statsScope(
+	ctx context.Context, env *command.Environment, o statsOptions, args []string,
+) (*loom.Looms, loom.Scope, error) {
 	if len(args) > 0 {
 		l, t, services, err := env.Named(ctx, args)
 		return l, loom.Scope{Target: t, Services: services}, err

@@ -61,7 +61,8 @@ func newUsageRow(u loom.Usage) *usageRow {
 	r := &usageRow{u: u}
 	r.Header = formatter.SubHeaderContext{
 		"ID": "LOOM", "Name": "LOOM", "Repository": "REPOSITORY", "Service": "SERVICE", "Container": "CONTAINER",
-		"CPUPerc": "CPU %", "MemUsage": "MEM USAGE / LIMIT", "MemPerc": "MEM %", "NetIO": "NET I/O", "BlockIO": "BLOCK I/O", "PIDs": "PIDS",
+		"CPUPerc": "CPU %", "MemUsage": "MEM USAGE / LIMIT", "MemPerc": "MEM %", "NetIO": "NET I/O",
+		"BlockIO": "BLOCK I/O", "PIDs": "PIDS",
 	}
 	return r
 }

@@ -29,8 +29,8 @@ func newConfigCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [OPTIONS] [ID]",
 		Short: "Show the plan for a loom: the override and the .env block that up would write",
-		Long: `Show the plan for a loom: the override and the .env block that up would write. Nothing is leased or written; a loom
-that has leases is shown with them, a new one with those it would get now.`,
+		Long: `Show the plan for a loom: the override and the .env block that up would write. Nothing is leased or written; a
+loom that has leases is shown with them, a new one with those it would get now.`,
 		Example: "  docker loom config 123\n  docker loom config 123 --explain\n  docker loom config 123 --format json",
 		Args:    command.MaxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,7 +42,8 @@ that has leases is shown with them, a new one with those it would get now.`,
 	}
 	output.AddFormat(cmd.Flags(), &o.format)
 	cmd.Flags().BoolVar(&o.explain, "explain", false, "Show each change and finding instead of the files")
-	cmd.Flags().BoolVar(&o.devcontainer, "devcontainer", false, "Show the configuration of the dev container, as devcontainer read-configuration does")
+	cmd.Flags().BoolVar(&o.devcontainer, "devcontainer", false,
+		"Show the configuration of the dev container, as devcontainer read-configuration does")
 	cmd.Flags().StringVar(&o.config, "config", "", "The devcontainer.json to use")
 	cmd.Flags().IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
 	return cmd
@@ -102,7 +103,10 @@ func tellPlan(env *command.Environment, plan *loom.Plan, format string, explain 
 	if err != nil {
 		return err
 	}
-	doc := PlanDocument{Loom: plan.ID, Project: project, Env: map[string]string{}, Override: string(plan.Override), Findings: plan.Findings}
+	doc := PlanDocument{
+		Loom: plan.ID, Project: project, Env: map[string]string{}, Override: string(plan.Override),
+		Findings: plan.Findings,
+	}
 	for _, v := range plan.Env {
 		doc.Env[v.Name] = v.Value
 	}

@@ -30,7 +30,8 @@ type createOptions struct {
 func (o *createOptions) flags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and change nothing")
-	flags.BoolVar(&o.trust, "trust", false, "Accept what the files of a pull request, or after an agent worked on them, ask of this machine")
+	flags.BoolVar(&o.trust, "trust", false,
+		"Accept what the files of a pull request, or after an agent worked on them, ask of this machine")
 	flags.StringVar(&o.config, "config", "", "The devcontainer.json to use, from now on")
 	flags.BoolVar(&o.build, "build", false, "Build images before starting containers")
 	flags.StringVar(&o.pull, "pull", "", `Pull images before running ("always", "missing", "never")`)
@@ -42,9 +43,12 @@ func (o *createOptions) flags(flags *pflag.FlagSet) {
 
 // dataFlags are those for the data that a new loom begins with.
 func dataFlags(flags *pflag.FlagSet, d *loom.DataRequest) {
-	flags.StringVar(&d.From, "data-from", "", "Begin with a copy of the named volumes of another loom; its services that write them are paused meanwhile")
-	flags.BoolVar(&d.Live, "live", false, "With --data-from: copy while the other loom writes, which files in the making may not survive")
-	flags.BoolVar(&d.Stop, "stop-source", false, "With --data-from: stop the other loom's services instead of pausing them, so that they write what they keep in memory")
+	flags.StringVar(&d.From, "data-from", "",
+		"Begin with a copy of the named volumes of another loom; its services that write them are paused meanwhile")
+	flags.BoolVar(&d.Live, "live", false,
+		"With --data-from: copy while the other loom writes, which files in the making may not survive")
+	flags.BoolVar(&d.Stop, "stop-source", false,
+		"With --data-from: stop the other loom's services instead of pausing them: they write what they hold in memory")
 }
 
 func checkData(cmd *cobra.Command, d loom.DataRequest) error {

@@ -28,8 +28,8 @@ func newDownCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "down [OPTIONS] [ID...]",
 		Short: "Remove the containers, networks and files of looms; with --volumes end them",
-		Long: `Remove the containers, networks, anonymous volumes, built images and generated files of looms. Named volumes and port
-leases stay, so that up brings the same loom back; --volumes removes these too and ends the loom.`,
+		Long: `Remove the containers, networks, anonymous volumes, built images and generated files of looms. Named volumes
+and port leases stay, so that up brings the same loom back; --volumes removes these too and ends the loom.`,
 		Example: "  docker loom down 123\n  docker loom down 123 124 --volumes\n  docker loom down --all",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +59,7 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 	if o.quiet {
 		stack.SetProgress("quiet")
 	}
-	targets, err := env.Targets(ctx, l, args, o.all, o.allRepositories)
+	targets, err := env.Targets(ctx, l, args, command.Scope{Repository: o.all, Everything: o.allRepositories})
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,8 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 		}
 		remains = append(remains, r)
 	}
-	if err := output.Write(env.Docker.Out(), o.format, remains, func(w io.Writer) { tellDown(w, o, remains) }); err != nil {
+	err = output.Write(env.Docker.Out(), o.format, remains, func(w io.Writer) { tellDown(w, o, remains) })
+	if err != nil {
 		return err
 	}
 	if !o.quiet && !o.dryRun && o.format == "" {

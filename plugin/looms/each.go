@@ -14,9 +14,9 @@ import (
 )
 
 type eachOptions struct {
-	all, everywhere bool
-	format          string
-	done            string // the word for what was done
+	scope  command.Scope
+	format string
+	done   string // the word for what was done
 }
 
 // each does one thing to every loom that is named. If it fails for one, the others still get it.
@@ -28,7 +28,7 @@ func each(
 	if err != nil {
 		return err
 	}
-	targets, err := env.Targets(ctx, l, args, o.all, o.everywhere)
+	targets, err := env.Targets(ctx, l, args, o.scope)
 	if err != nil {
 		return err
 	}

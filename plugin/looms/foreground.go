@@ -30,7 +30,9 @@ func follow(ctx context.Context, env *command.Environment, l *loom.Looms, t *loo
 	defer cancel()
 	logs := make(chan error, 1)
 	go func() {
-		logs <- l.Logs(lasting, known, stack.LogOptions{Follow: true, Stdout: env.Docker.Out(), Stderr: env.Docker.Err(), NoColor: !env.Docker.Out().IsTerminal()})
+		logs <- l.Logs(lasting, known, stack.LogOptions{
+			Follow: true, Stdout: env.Docker.Out(), Stderr: env.Docker.Err(), NoColor: !env.Docker.Out().IsTerminal(),
+		})
 	}()
 	select {
 	case err := <-logs:

@@ -9,7 +9,8 @@ import (
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
-// hookOptions completes the request by what up says of lifecycle hooks. What they print is progress: shown unless that is not
+// hookOptions completes the request by what up says of lifecycle hooks. What they print is progress: shown unless that
+// is not
 // wanted, or is JSON.
 func hookOptions(env *command.Environment, req *loom.UpRequest, o upOptions) error {
 	req.SkipHooks = o.skipHooks

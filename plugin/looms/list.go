@@ -37,8 +37,11 @@ func newListCommand(env *command.Environment) *cobra.Command {
 With --watch a table of states, health, CPU, memory and ports stays on the terminal and is renewed until Ctrl-C. In a
 pipe, and with --format, the list is printed at once and again whenever it changes; JSON then takes one line each time.
 A * marks a loom that is held.`,
-		Example: "  docker loom ls\n  docker loom ls -q\n  docker loom ls --watch\n  docker loom ls --format 'table {{.ID}}\\t{{.State}}'",
-		Args:    command.MaxArgs(0),
+		Example: `  docker loom ls
+  docker loom ls -q
+  docker loom ls --watch
+  docker loom ls --format 'table {{.ID}}\t{{.State}}'`,
+		Args: command.MaxArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.watch && o.quiet {
 				return command.Usagef(cmd, "--watch takes no --quiet")

@@ -29,9 +29,9 @@ func newRmCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm [OPTIONS] [ID...]",
 		Short: "End looms and remove the work trees that were made for them",
-		Long: `End looms, with their volumes and leases, and remove the work trees that docker loom made for them. First it looks
-whether anything would be lost: uncommitted or untracked files, commits that nobody else has, a rebase that is not
-finished, a protected branch. Then it says so and touches nothing; --force goes ahead. The branch stays unless
+		Long: `End looms, with their volumes and leases, and remove the work trees that docker loom made for them. First it
+looks whether anything would be lost: uncommitted or untracked files, commits that nobody else has, a rebase that is
+not finished, a protected branch. Then it says so and touches nothing; --force goes ahead. The branch stays unless
 --delete-branch is given. Where the settings have container.keepAlive, the loom is only stopped.`,
 		Example: "  docker loom rm 123\n  docker loom rm 123 124 --delete-branch\n  docker loom rm 123 --dry-run",
 		Args:    cobra.ArbitraryArgs,
@@ -87,7 +87,8 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 			fmt.Fprintf(env.Docker.Err(), "warning: loom %s: %s\n", r.Loom, w)
 		}
 	}
-	if err := output.Write(env.Docker.Out(), o.format, removals, func(w io.Writer) { tellRm(w, o, removals) }); err != nil {
+	err = output.Write(env.Docker.Out(), o.format, removals, func(w io.Writer) { tellRm(w, o, removals) })
+	if err != nil {
 		return err
 	}
 	if refused {
@@ -139,6 +140,7 @@ func tellRefused(w io.Writer, o rmOptions, removals []*loom.Removal) {
 		}
 	}
 	if !o.quiet && !o.force {
-		fmt.Fprintf(w, "hint: commit and push what is to be kept, or lose it with docker loom rm %s --force\n", strings.Join(ids, " "))
+		fmt.Fprintf(w, "hint: commit and push what is to be kept, or lose it with docker loom rm %s --force\n",
+			strings.Join(ids, " "))
 	}
 }

@@ -31,8 +31,11 @@ Something happens in a loom while
   command     a docker loom command works on it
 Processes that run in the background of a container do not count. docker loom ls --format json shows what counts, and
 docker loom hold keeps a loom running.`,
-		Example: "  docker loom stop 123\n  docker loom stop --all\n  docker loom stop --idle 30m\n  docker loom stop --idle 2h --watch --ignore connection",
-		Args:    cobra.ArbitraryArgs,
+		Example: `  docker loom stop 123
+  docker loom stop --all
+  docker loom stop --idle 30m
+  docker loom stop --idle 2h --watch --ignore connection`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(cmd, args); err != nil {
 				return err
@@ -84,7 +87,8 @@ func (o *stopOptions) check(cmd *cobra.Command, args []string) error {
 }
 
 func runStop(ctx context.Context, env *command.Environment, o stopOptions, args []string) error {
-	return each(ctx, env, args, eachOptions{o.all, o.idle.AllRepositories, o.idle.Format, "stopped"},
+	scope := command.Scope{Repository: o.all, Everything: o.idle.AllRepositories}
+	return each(ctx, env, args, eachOptions{scope, o.idle.Format, "stopped"},
 		func(l *loom.Looms, t *loom.Target) error { return l.Stop(ctx, t, o.idle.Timeout) })
 }
 

@@ -16,11 +16,13 @@ type treeOptions struct {
 }
 
 func (o *treeOptions) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.worktree, "worktree", "", `Give the loom a work tree of its own ("true"); "auto": only if another loom works in this folder`)
+	flags.StringVar(&o.worktree, "worktree", "",
+		`Give the loom a work tree of its own ("true"); "auto": only if another loom works in this folder`)
 	flags.Lookup("worktree").NoOptDefVal = string(loom.TreeAlways)
 	flags.StringVar(&o.branch, "branch", "", "Branch of the new work tree (default feat/issue-ID)")
 	flags.StringVar(&o.from, "from", "", "Where a new branch begins (default: the main branch)")
-	flags.StringVar(&o.path, "path", "", "Folder of the new work tree (default: beside the repository, in REPOSITORY-looms)")
+	flags.StringVar(&o.path, "path", "",
+		"Folder of the new work tree (default: beside the repository, in REPOSITORY-looms)")
 }
 
 // request checks the flags. Any of them asks for a work tree.

@@ -46,7 +46,8 @@ compose up would make.
 
 With services it starts these and what they depend on. The first word is always the loom.
 
-On a terminal it ends with the commands that one usually needs next; --quiet or DOCKER_CLI_HINTS=false leaves them out.`,
+On a terminal it ends with the commands that one usually needs next; --quiet or DOCKER_CLI_HINTS=false leaves them
+out.`,
 		Example: `  docker loom up 123
   docker loom up 123 --worktree
   docker loom up 123 web worker

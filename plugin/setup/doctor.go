@@ -22,9 +22,10 @@ import (
 func newDoctorCommand(env *command.Environment) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "doctor [OPTIONS] [ID]",
-		Short:   "Look for what keeps looms from working, and tell the remedies",
-		Long:    "Look for what keeps looms from working, and tell the remedies. Nothing is changed. The exit code is 1 if there is an error.",
+		Use:   "doctor [OPTIONS] [ID]",
+		Short: "Look for what keeps looms from working, and tell the remedies",
+		Long: `Look for what keeps looms from working, and tell the remedies. Nothing is changed. The exit code is 1 if there is
+an error.`,
 		Example: "  docker loom doctor\n  docker loom doctor 123 --format json",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runDoctor(cmd.Context(), env, format, args) },
@@ -50,7 +51,8 @@ func runDoctor(ctx context.Context, env *command.Environment, format string, arg
 
 func tellDiagnosis(w io.Writer, d *loom.Diagnosis) {
 	if d.Docker.SocketConnected {
-		fmt.Fprintf(w, "engine %s (API %s) at %s, context %s; compose %s inside docker loom\n", d.Docker.Version, d.Docker.APIVersion, d.Docker.Host, d.Docker.Context, d.Docker.Compose)
+		fmt.Fprintf(w, "engine %s (API %s) at %s, context %s; compose %s inside docker loom\n",
+			d.Docker.Version, d.Docker.APIVersion, d.Docker.Host, d.Docker.Context, d.Docker.Compose)
 		if text := d.Sandbox.String(); text != "" {
 			fmt.Fprintln(w, "sandbox:", text)
 		}
@@ -78,7 +80,9 @@ func plugins(env *command.Environment) []finding.Finding {
 		if name == "loom" {
 			remedy = "make install, or copy docker-loom into ~/.docker/cli-plugins"
 		}
-		list = append(list, finding.Finding{Level: finding.Warning, Subject: "plugin " + name, Message: "is not installed: " + why, Remedy: remedy})
+		list = append(list, finding.Finding{
+			Level: finding.Warning, Subject: "plugin " + name, Message: "is not installed: " + why, Remedy: remedy,
+		})
 	}
 	return list
 }
@@ -88,7 +92,9 @@ var gitVersion = regexp.MustCompile(`(\d+)\.(\d+)`)
 // gitFindings looks for a git that is new enough for work trees.
 func gitFindings(ctx context.Context) []finding.Finding {
 	bad := func(message string) []finding.Finding {
-		return []finding.Finding{{Level: finding.Warning, Subject: "git", Message: message, Remedy: "install git 2.39 or later"}}
+		return []finding.Finding{{
+			Level: finding.Warning, Subject: "git", Message: message, Remedy: "install git 2.39 or later",
+		}}
 	}
 	out, err := exec.CommandContext(ctx, "git", "--version").Output()
 	if err != nil {

@@ -30,10 +30,10 @@ func newInitCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [OPTIONS]",
 		Short: "Find the project's ports and write their base ports into .iloom/settings.json",
-		Long: `Find the project's compose files, its devcontainer.json and the ports they publish, ask for the base port of each
-ILOOM_PORT_ variable, and write what is new into .iloom/settings.json of this work tree. Comments and everything else in
-that file stay as they are. A loom's host port is its base port plus the loom's offset. Ports that are plain numbers, or
-variables of the project's own, need no settings: looms move them all the same.
+		Long: `Find the project's compose files, its devcontainer.json and the ports they publish, ask for the base port of
+each ILOOM_PORT_ variable, and write what is new into .iloom/settings.json of this work tree. Comments and everything
+else in that file stay as they are. A loom's host port is its base port plus the loom's offset. Ports that are plain
+numbers, or variables of the project's own, need no settings: looms move them all the same.
 
 Without a terminal, or with --yes, the defaults are taken: what the compose file says, else the container's port.`,
 		Example: "  docker loom init\n  docker loom init --print\n  docker loom init --yes --port WEB=4000",

@@ -19,8 +19,8 @@ func newVersionCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version [OPTIONS]",
 		Short: "Show the versions of docker loom, of the Compose inside it, and of the engine",
-		Long: `Show the versions of docker loom, of the Compose inside it, and of the engine. Without an engine that answers the rest is
-shown all the same.`,
+		Long: `Show the versions of docker loom, of the Compose inside it, and of the engine. Without an engine that answers
+the rest is shown all the same.`,
 		Example: "  docker loom version\n  docker loom version --format '{{.Version}}'\n  docker loom version --format json",
 		Args:    command.MaxArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runVersion(cmd.Context(), env, format) },
@@ -68,7 +68,8 @@ func runVersion(ctx context.Context, env *command.Environment, format string) er
 			fmt.Fprintf(w, "engine: %s\n", v.EngineError)
 			return
 		}
-		fmt.Fprintf(w, "engine %s, API %s (spoken: %s), at %s, context %s\n", v.Engine.Version, v.Engine.API, v.Engine.Negotiated, v.Engine.Host, v.Engine.Context)
+		fmt.Fprintf(w, "engine %s, API %s (spoken: %s), at %s, context %s\n",
+			v.Engine.Version, v.Engine.API, v.Engine.Negotiated, v.Engine.Host, v.Engine.Context)
 	})
 }
 
@@ -85,6 +86,7 @@ func askEngineVersion(ctx context.Context, env *command.Environment) (*EngineVer
 		return nil, err
 	}
 	return &EngineVersion{
-		Version: info.Version, API: info.APIVersion, Negotiated: env.Docker.Client().ClientVersion(), Host: e.Host(), Context: e.Context(),
+		Version: info.Version, API: info.APIVersion, Negotiated: env.Docker.Client().ClientVersion(),
+		Host: e.Host(), Context: e.Context(),
 	}, nil
 }

@@ -32,8 +32,8 @@ func newHoldCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hold [OPTIONS] [ID]",
 		Short: "Keep a loom from being stopped for idleness",
-		Long: `Keep a loom from being stopped by docker loom stop --idle: for a time, or until it is released. docker loom ls shows what
-is held. A hold keeps nobody from stopping the loom by its id.`,
+		Long: `Keep a loom from being stopped by docker loom stop --idle: for a time, or until it is released. docker loom ls
+shows what is held. A hold keeps nobody from stopping the loom by its id.`,
 		Example: "  docker loom hold 123\n  docker loom hold 123 --for 2h\n  docker loom hold 123 --release",
 		Args:    command.MaxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,5 +85,7 @@ func runHold(ctx context.Context, env *command.Environment, o holdOptions, args 
 	if err := l.Hold(ctx, t, until); err != nil {
 		return err
 	}
-	return output.Write(env.Docker.Out(), o.format, doc, func(w io.Writer) { fmt.Fprintf(w, "loom %s held %s\n", t.ID, how) })
+	return output.Write(env.Docker.Out(), o.format, doc, func(w io.Writer) {
+		fmt.Fprintf(w, "loom %s held %s\n", t.ID, how)
+	})
 }

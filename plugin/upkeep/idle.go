@@ -67,9 +67,9 @@ func newIdleCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "idle [OPTIONS] [ID...]",
 		Short: "Show or stop the looms in which nothing happens",
-		Long: `Show which running looms are idle: in which nothing happened for a time. With --stop they are stopped. Without an ID it is
-all looms of this repository. What counts as use is told by docker loom stop --help; docker loom hold keeps a loom
-running.
+		Long: `Show which running looms are idle: in which nothing happened for a time. With --stop they are stopped. Without
+an ID it is all looms of this repository. What counts as use is told by docker loom stop --help; docker loom hold keeps
+a loom running.
 
 docker loom stop --idle 30m is the same as docker loom idle --after 30m --stop.`,
 		Example: "  docker loom idle\n  docker loom idle --after 2h --stop\n  docker loom idle --stop --watch",

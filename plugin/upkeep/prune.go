@@ -24,11 +24,11 @@ func newPruneCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune [OPTIONS]",
 		Short: "End what belongs to no loom or to a work tree that is gone",
-		Long: `End what belongs to no loom or to a work tree that is gone, with its containers, networks, volumes and leases. A loom
-that is merely down is never touched. What is removed is found by docker loom's own labels, never by its name.
+		Long: `End what belongs to no loom or to a work tree that is gone, with its containers, networks, volumes and leases.
+A loom that is merely down is never touched. What is removed is found by docker loom's own labels, never by its name.
 
-With --merged also the looms whose branch is merged into the main branch (a squash merge counts), with the work tree that
-docker loom made and the branch. One in which work would be lost, as docker loom rm sees it, stays.`,
+With --merged also the looms whose branch is merged into the main branch (a squash merge counts), with the work tree
+that docker loom made and the branch. One in which work would be lost, as docker loom rm sees it, stays.`,
 		Example: "  docker loom prune --dry-run\n  docker loom prune --merged\n  docker loom prune --force",
 		Args:    command.MaxArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runPrune(cmd.Context(), env, o) },
@@ -118,7 +118,9 @@ func planEnd(ctx context.Context, env *command.Environment, l *loom.Looms, p loo
 		}
 		return nil, nil
 	}
-	return &loom.Remains{Loom: p.ID, Project: p.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: r.Removed}, nil
+	return &loom.Remains{
+		Loom: p.ID, Project: p.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: r.Removed,
+	}, nil
 }
 
 func end(ctx context.Context, l *loom.Looms, p loom.Prunable) error {

@@ -17,9 +17,9 @@ func newTrustCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust",
 		Short: "Show and accept what a loom's files ask of this machine",
-		Long: `Show and accept what a loom's files ask of this machine beyond containers of their own: folders outside the work tree,
-the Docker socket, devices, variables. If others may have written the work tree, such as an agent or the author of a pull
-request, up stops at what was not accepted.`,
+		Long: `Show and accept what a loom's files ask of this machine beyond containers of their own: folders outside the
+work tree, the Docker socket, devices, variables. If others may have written the work tree, such as an agent or the
+author of a pull request, up stops at what was not accepted.`,
 		Args: command.NoSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,8 +33,8 @@ func newTrustListCommand(env *command.Environment) *cobra.Command {
 		Use:     "ls [OPTIONS]",
 		Aliases: []string{"list"},
 		Short:   "List looms with the number of requests that were accepted",
-		Long: `List looms with the number of requests that were accepted. CHECKED says whether up compares what the files ask with what
-was accepted, because others may have written the work tree.`,
+		Long: `List looms with the number of requests that were accepted. CHECKED says whether up compares what the files ask
+with what was accepted, because others may have written the work tree.`,
 		Example: "  docker loom trust ls\n  docker loom trust ls --format json",
 		Args:    command.MaxArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runTrustList(cmd.Context(), env, format) },
@@ -70,8 +70,8 @@ func newTrustDiffCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff [OPTIONS] [ID]",
 		Short: "Compare what a loom's files ask now with what was accepted",
-		Long: `Compare what a loom's files ask of this machine now with what was accepted. Lines with + are new, lines with - are no
-longer asked. Nothing is changed.`,
+		Long: `Compare what a loom's files ask of this machine now with what was accepted. Lines with + are new, lines with -
+are no longer asked. Nothing is changed.`,
 		Example: "  docker loom trust diff 123\n  docker loom trust diff 123 --format json",
 		Args:    command.MaxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -117,8 +117,8 @@ func newTrustAcceptCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "accept [OPTIONS] [ID]",
 		Short: "Accept what a loom's files ask now",
-		Long: `Accept what a loom's files ask of this machine now. It shows the new requests and asks. Only what is shown is accepted:
-if the files change meanwhile, up asks again.`,
+		Long: `Accept what a loom's files ask of this machine now. It shows the new requests and asks. Only what is shown is
+accepted: if the files change meanwhile, up asks again.`,
 		Example: "  docker loom trust accept 123\n  docker loom trust accept 123 --yes",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runTrustAccept(cmd.Context(), env, o, args) },
