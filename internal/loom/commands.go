@@ -338,12 +338,21 @@ func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container)
 	return shown
 }
 
-// enable switches on the profiles of the services that the user named.
-func (p *Plan) enable(model *stack.Model) error {
+// checkNamed reports a service that the user named and the files do not have. It comes before anything is leased.
+func (p *Plan) checkNamed(model *stack.Model) error {
 	for _, name := range p.named {
-		if _, ok := model.Project.AllServices()[name]; !ok {
+		// The service of a dev container without compose files is made later.
+		if !stack.HasService(model.Project, name) && (p.dev == nil || name != p.dev.service) {
 			return &NoServiceError{Service: name, Loom: p.ID}
 		}
+	}
+	return nil
+}
+
+// enable switches on the profiles of the services that the user named.
+func (p *Plan) enable(model *stack.Model) error {
+	if err := p.checkNamed(model); err != nil {
+		return err
 	}
 	if len(p.named) == 0 {
 		return nil

@@ -176,6 +176,9 @@ func (l *Looms) plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 			return nil, err
 		}
 	}
+	if err := p.checkNamed(p.base); err != nil {
+		return nil, err
+	}
 	if err := l.refuseSharedData(ctx, f, p); err != nil {
 		return nil, err
 	}
