@@ -136,7 +136,7 @@ func newChangeCommand(env *command.Environment, c change) *cobra.Command {
 	if c.flags != nil {
 		c.flags(cmd.Flags(), &o)
 	}
-	o.changeOptions.flags(cmd.Flags())
+	o.flags(cmd.Flags())
 	return cmd
 }
 

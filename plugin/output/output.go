@@ -96,6 +96,7 @@ func state(s loom.Service) string {
 	return s.State
 }
 
+// Address is where a port is reached: its URL, or host and port.
 func Address(p loom.Port) string {
 	if p.URL != "" {
 		return p.URL

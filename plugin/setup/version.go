@@ -43,6 +43,7 @@ type Versions struct {
 	EngineError string `json:"engineError,omitempty"`
 }
 
+// EngineVersion is the engine in what version --format json prints.
 type EngineVersion struct {
 	Version string `json:"version"`
 	// API is the newest that the engine speaks, Negotiated the one that is spoken with it.
