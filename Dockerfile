@@ -17,7 +17,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     case $TARGETOS in darwin) go=scripts/go-darwin ;; windows) exe=.exe ;; esac; \
     compose=$(go list -m -f '{{.Version}}' github.com/docker/compose/v2) && \
     GOOS=$TARGETOS GOARCH=$TARGETARCH $go build -trimpath \
-      -ldflags "-s -w -X main.version=$VERSION -X github.com/docker/compose/v2/internal.Version=$compose" \
+      -ldflags "-s -w -X github.com/docker-loom/docker-loom/cmd/docker-loom/metadata.Version=$VERSION -X github.com/docker/compose/v2/internal.Version=$compose" \
       -o "/out/docker-loom-$TARGETOS-$TARGETARCH$exe" ./cmd/docker-loom && \
     mkdir /image && cp "/out/docker-loom-$TARGETOS-$TARGETARCH$exe" /image/docker-loom
 

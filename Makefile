@@ -15,7 +15,7 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 
 # Compose puts its own version on every container as a label, and leaves it empty unless it is told.
 COMPOSE_VERSION = $(shell go list -m -f '{{.Version}}' github.com/docker/compose/v2)
-LDFLAGS = -s -w -X main.version=$(VERSION) -X github.com/docker/compose/v2/internal.Version=$(COMPOSE_VERSION)
+LDFLAGS = -s -w -X $(MODULE)/cmd/docker-loom/metadata.Version=$(VERSION) -X github.com/docker/compose/v2/internal.Version=$(COMPOSE_VERSION)
 BUILD_FLAGS = -trimpath -ldflags '$(LDFLAGS)'
 # Without cgo everywhere; on macOS that needs a word more.
 GO := $(if $(filter darwin,$(shell go env GOOS)),scripts/go-darwin,CGO_ENABLED=0 go)

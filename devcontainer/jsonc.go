@@ -11,6 +11,11 @@ type Error jsonc.Error
 
 func (e *Error) Error() string { return (*jsonc.Error)(e).Error() }
 
+// NextStep says what the user does next.
+func (*Error) NextStep() string {
+	return "correct the devcontainer.json"
+}
+
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 

@@ -301,7 +301,7 @@ func TestAgentSeesNoOtherAgentAndNothingOfTheHost(t *testing.T) {
 	s.up("123")
 	const mark = "attacked-secret-8714"
 	other := func(command ...string) *outcome {
-		return s.agentWith("123", "", append([]string{"loom", "agent", "123", "--as", "other", "-q"}, command...))
+		return s.agentWith("123", "", append([]string{"loom", "agent", "123", "--agent", "other", "-q"}, command...))
 	}
 	for _, command := range [][]string{
 		{"--", "sh", "-c", "echo " + mark + " >~/file; echo " + mark + " >/tmp/file; echo " + mark + " >/dev/shm/file"},

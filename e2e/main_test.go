@@ -99,7 +99,7 @@ func build(dir, version string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("go list: %w", err)
 	}
-	flags := "-s -w -X main.version=" + version + " -X github.com/docker/compose/v2/internal.Version=" + strings.TrimSpace(string(compose))
+	flags := "-s -w -X github.com/docker-loom/docker-loom/cmd/docker-loom/metadata.Version=" + version + " -X github.com/docker/compose/v2/internal.Version=" + strings.TrimSpace(string(compose))
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", path, "../cmd/docker-loom")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,26 +11,26 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/idle"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/plugin/command"
+	"github.com/docker-loom/docker-loom/plugin/output"
 )
 
 // completionPatience is how long the shell waits for what only the engine knows.
 const completionPatience = time.Second
 
 // complete gives every command its completion: of arguments as its usage line names them, of flags by their names.
-func complete(env *environment, root *cobra.Command) {
+func complete(env *command.Environment, root *cobra.Command) {
 	completion{env}.attach(root)
 }
 
 // completion answers what a shell asks for. Where something fails it has no answer: a message would end up in the line
 // that is being typed.
-type completion struct{ env *environment }
+type completion struct{ env *command.Environment }
 
 func (c completion) attach(cmd *cobra.Command) {
 	c.flags(cmd)
@@ -53,7 +52,8 @@ const (
 	argOther   = ""     // of a program, or unknown
 )
 
-// grammar reads the arguments off a usage line such as logs [OPTIONS] [ID] [SERVICE...]. Where many is true the last one
+// grammar reads the arguments off a usage line such as logs [OPTIONS] [ID] [SERVICE...]. Where many is true the last
+// one
 // may be repeated.
 func grammar(usage string) (places []string, many bool) {
 	line, _, _ := strings.Cut(usage, "\n")
@@ -84,7 +84,7 @@ func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		// Of a -- before the first word cobra keeps nothing, and it adds one of its own.
-		if slices.Contains(places, argOther) && slices.Contains(os.Args, "--") {
+		if slices.Contains(places, argOther) && slices.Contains(c.env.Args, "--") {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		id, at := "", len(args)
@@ -102,30 +102,43 @@ func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
 			}
 			at = len(places) - 1
 		}
-		var list []string
-		if places[at] == argID {
-			list = c.ids(typed)
-			if at == 0 && len(places) > 1 {
-				// The id may be left out.
-				at++
-			}
-		}
-		switch places[at] {
-		case argService:
-			list = append(list, c.services(id)...)
-		case argPort:
-			list = c.ports(id, args[len(args)-1])
-		case argHost:
-			list = c.hosts(cmd)
-		case argPath:
-			return c.paths(list, id, typed)
-		case argOther:
-			if len(list) == 0 {
-				return nil, cobra.ShellCompDirectiveDefault
-			}
-		}
-		return without(list, args), cobra.ShellCompDirectiveNoFileComp
+		return c.argument(cmd, typedArgument{places: places, at: at, id: id, args: args, typed: typed})
 	}
+}
+
+// typedArgument is the argument that is being typed: its place on the usage line, and what stands before it.
+type typedArgument struct {
+	places    []string
+	at        int
+	id, typed string
+	args      []string
+}
+
+// argument completes one argument by its place.
+func (c completion) argument(cmd *cobra.Command, a typedArgument) ([]string, cobra.ShellCompDirective) {
+	var list []string
+	if a.places[a.at] == argID {
+		list = c.ids(a.typed)
+		if a.at == 0 && len(a.places) > 1 {
+			// The id may be left out.
+			a.at++
+		}
+	}
+	switch a.places[a.at] {
+	case argService:
+		list = append(list, c.services(a.id)...)
+	case argPort:
+		list = c.ports(a.id, a.args[len(a.args)-1])
+	case argHost:
+		list = append(list, c.hosts(cmd, a.id)...)
+	case argPath:
+		return c.paths(list, a.id, a.typed)
+	case argOther:
+		if len(list) == 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+	}
+	return without(list, a.args), cobra.ShellCompDirectiveNoFileComp
 }
 
 // without leaves out what stands in the line already.
@@ -142,11 +155,11 @@ func (c completion) looms(withEngine bool) (*loom.Looms, error) {
 	var e *engine.Engine
 	if withEngine {
 		var err error
-		if e, err = c.env.engine(); err != nil {
+		if e, err = c.env.Engine(); err != nil {
 			return nil, err
 		}
 	}
-	l, err := c.env.loomsOn(e)
+	l, err := c.env.LoomsOn(e)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +174,7 @@ func (c completion) looms(withEngine bool) (*loom.Looms, error) {
 // here are the looms, and the folder that the user is in.
 func (c completion) here(withEngine bool) (l *loom.Looms, where loom.Where, err error) {
 	if l, err = c.looms(withEngine); err == nil {
-		where, err = c.env.where(nil)
+		where, err = c.env.Where(nil)
 	}
 	return l, where, err
 }
@@ -189,7 +202,7 @@ func patiently[T any](ctx context.Context, ask func(context.Context) (T, error))
 
 // listed are the looms as the engine has them, else as the registry does.
 func (c completion) listed() []loom.Listed {
-	list, ok := patiently(c.env.signals, func(ctx context.Context) ([]loom.Listed, error) {
+	list, ok := patiently(c.env.Signals, func(ctx context.Context) ([]loom.Listed, error) {
 		l, err := c.looms(true)
 		if err != nil {
 			return nil, err
@@ -220,7 +233,7 @@ func (c completion) repository() string {
 	if err != nil {
 		return ""
 	}
-	repository, err := l.RepositoryOf(c.env.signals, where.Source)
+	repository, err := l.RepositoryOf(c.env.Signals, where.Source)
 	if err != nil {
 		return ""
 	}
@@ -245,7 +258,7 @@ func (c completion) ids(typed string) []string {
 	repository := c.repository()
 	var here, elsewhere []string
 	for _, l := range c.listed() {
-		said := tilde(l.WorkTree)
+		said := output.Tilde(l.WorkTree)
 		if l.State != "unknown" {
 			said = strings.TrimSuffix(l.State+", "+said, ", ")
 		}
@@ -263,7 +276,7 @@ func (c completion) ids(typed string) []string {
 
 // services are those of a loom; of this folder's without an id.
 func (c completion) services(id string) []string {
-	names, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+	names, _ := patiently(c.env.Signals, func(ctx context.Context) ([]string, error) {
 		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
@@ -275,7 +288,7 @@ func (c completion) services(id string) []string {
 
 // ports are the published ports of a service, as its container has them.
 func (c completion) ports(id, service string) []string {
-	list, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+	list, _ := patiently(c.env.Signals, func(ctx context.Context) ([]string, error) {
 		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
@@ -288,7 +301,7 @@ func (c completion) ports(id, service string) []string {
 		var list []string
 		for _, p := range r.Ports {
 			if p.Service == service {
-				list = append(list, strconv.Itoa(p.Target)+"\t"+cmp.Or(p.URL, address(p)))
+				list = append(list, strconv.Itoa(p.Target)+"\t"+cmp.Or(p.URL, output.Address(p)))
 			}
 		}
 		return list, nil
@@ -313,7 +326,7 @@ func (c completion) agents() []string {
 	if err != nil {
 		return nil
 	}
-	names, err := agent.New(l).Names(c.env.signals, where.Source)
+	names, err := agent.New(l).Names(c.env.Signals, where.Source)
 	if err != nil {
 		return nil
 	}
@@ -321,100 +334,14 @@ func (c completion) agents() []string {
 }
 
 // hosts are those that the proxy of the sandbox refused.
-func (c completion) hosts(cmd *cobra.Command) []string {
-	hosts, _ := patiently(c.env.signals, func(ctx context.Context) ([]string, error) {
+func (c completion) hosts(cmd *cobra.Command, id string) []string {
+	hosts, _ := patiently(c.env.Signals, func(ctx context.Context) ([]string, error) {
 		l, where, err := c.here(true)
 		if err != nil {
 			return nil, err
 		}
-		where.ID = cmd.Flag("loom").Value.String()
-		return agent.New(l).DeniedHosts(ctx, where, cmd.Flag("as").Value.String())
+		where.ID = id
+		return agent.New(l).DeniedHosts(ctx, where, cmd.Flag("agent").Value.String())
 	})
 	return hosts
-}
-
-// fixed are the values of flags that take no others, or seldom.
-var fixed = map[string][]string{
-	"format":   {"table", "json"},
-	"pull":     {"always", "missing", "never"},
-	"policy":   {"always\tpull all images", "missing\tpull those that are not there"},
-	"progress": {"auto", "tty", "plain", "json", "quiet"},
-	"protocol": {"tcp", "udp"},
-	"editor":   {"code", "code-insiders", "cursor", "windsurf"},
-	"worktree": {"true", "auto\tonly if another loom works in this folder"},
-	"signal":   {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGKILL", "SIGUSR1", "SIGUSR2"},
-	"ignore":   idle.Sources,
-	"tail":     {"all", "10", "100"},
-
-	"egress": {"none", "restricted", "open"}, "services-egress": {"restricted", "open"},
-}
-
-// files are the endings of what flags with files take; those with none take every file.
-var files = map[string][]string{
-	"file":         {"yaml", "yml"},
-	"config":       {"json"},
-	"secrets-file": {"json"},
-	"env-file":     nil, "env-from-file": nil, "secret-file": nil,
-}
-
-// folders are the flags that take a folder of the host.
-var folders = []string{"project-directory", "path"}
-
-// flags gives each flag that takes a value its completion.
-func (c completion) flags(cmd *cobra.Command) {
-	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Value.Type() == "bool" {
-			return
-		}
-		// A flag has one completion, which is registered here only.
-		if err := cmd.RegisterFlagCompletionFunc(f.Name, c.flag(cmd.Name(), f.Name)); err != nil {
-			panic(err)
-		}
-	})
-}
-
-func (c completion) flag(command, name string) cobra.CompletionFunc {
-	if command == "env" && name == "format" {
-		return cobra.FixedCompletions([]string{"dotenv", "shell", "json", "direnv"}, cobra.ShellCompDirectiveNoFileComp)
-	}
-	if values, ok := fixed[name]; ok {
-		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
-	}
-	if endings, ok := files[name]; ok {
-		if endings == nil {
-			return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
-		}
-		return cobra.FixedCompletions(endings, cobra.ShellCompDirectiveFilterFileExt)
-	}
-	if slices.Contains(folders, name) {
-		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
-	}
-	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		var list []string
-		switch name {
-		case "data-from":
-			list = without(c.ids(typed), args)
-		case "service":
-			id := ""
-			if len(args) > 0 && c.known(args[0]) {
-				id = args[0]
-			}
-			list = c.services(id)
-		case "loom":
-			list = c.ids(typed)
-		case "as", "agent":
-			list = c.agents()
-		case "vault":
-			if l, err := c.looms(false); err == nil {
-				list = agent.New(l).VaultNames()
-			}
-		case "env", "secret":
-			// Variables that are passed on as they are.
-			for _, v := range os.Environ() {
-				key, _, _ := strings.Cut(v, "=")
-				list = append(list, key)
-			}
-		}
-		return list, cobra.ShellCompDirectiveNoFileComp
-	}
 }

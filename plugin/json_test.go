@@ -8,28 +8,34 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker-loom/docker-loom/internal/agent"
+	"github.com/docker-loom/docker-loom/internal/image"
+
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/doctor"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/plugin/agents"
+	"github.com/docker-loom/docker-loom/plugin/inside"
+	"github.com/docker-loom/docker-loom/plugin/looms"
+	"github.com/docker-loom/docker-loom/plugin/setup"
+	"github.com/docker-loom/docker-loom/plugin/upkeep"
 )
 
 // documents are the types of what is printed, by their headings in docs/reference/json.md.
 var documents = map[string]any{
-	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": planDocument{},
-	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": topDocument{}, "Container processes": topContainer{},
-	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": moved{}, "Acted": loom.Acted{}, "Hold": heldLoom{},
+	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{},
+	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
+	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": upkeep.Moved{}, "Acted": loom.Acted{}, "Trust": loom.Trust{}, "Hold": upkeep.HeldLoom{},
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
-	"Agent image": image.Image{}, "Image plan": imagePlan{},
+	"Agent image": image.Image{}, "Image plan": agents.ImagePlan{},
 	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": doctor.Diagnosis{}, "Engine state": doctor.DockerState{}, "Sandbox state": doctor.SandboxState{},
 	"Sandbox": agent.Sandbox{}, "Decision": agent.Decision{}, "Allowed": agent.Allowed{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
 	"Network access": sandbox.NetworkAccess{}, "Service access": sandbox.ServiceAccess{}, "Limits": sandbox.LimitsAccess{},
-	"Version": versions{}, "Engine version": engineVersion{},
+	"Version": setup.Versions{}, "Engine version": setup.EngineVersion{},
 }
 
 var fieldRow = regexp.MustCompile("^\\| `(\\w+)` \\| (.*?) \\|")

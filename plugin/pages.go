@@ -4,15 +4,17 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/docker/cli/cli/command"
+	dockercommand "github.com/docker/cli/cli/command"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
 // Command is docker loom below docker, for what describes commands. It cannot be run.
 func Command() *cobra.Command {
 	docker := &cobra.Command{Use: "docker"}
-	docker.AddCommand(newLoomCommand(&environment{docker: &command.DockerCli{}}))
+	docker.AddCommand(newLoomCommand(&command.Environment{Docker: &dockercommand.DockerCli{}}))
 	return docker
 }
 
@@ -22,7 +24,8 @@ type Page struct {
 	Text string // Markdown, with markers between which cli-docs-tool puts description and flags
 }
 
-// Pages begins the page of every command below root, and puts the commands' help into the Markdown that cli-docs-tool is
+// Pages begins the page of every command below root, and puts the commands' help into the Markdown that cli-docs-tool
+// is
 // to copy.
 func Pages(root *cobra.Command) []Page {
 	var list []Page

@@ -21,13 +21,15 @@ import (
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/plugin/command"
+	"github.com/docker-loom/docker-loom/plugin/inside"
 )
 
 func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 	t.Parallel()
-	command := &cobra.Command{Use: "up"}
+	up := &cobra.Command{Use: "up"}
 	root := &cobra.Command{Use: "loom"}
-	root.AddCommand(command)
+	root.AddCommand(up)
 	lease := ports.Lease{Protocol: "tcp", Base: 80, Count: 1, Host: 8080}
 	for _, tc := range []struct {
 		err  error
@@ -44,13 +46,13 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&loom.StoppedError{Loom: "1", Service: "web", State: "exited"}, "docker loom up 1 starts it"},
 		{&devbox.HookError{Hook: "x"}, "the container runs: docker loom shell looks into it, docker loom up runs the hook again"},
 		{&loom.NoDevContainerError{Loom: "1"}, "docker loom exec 1 -- COMMAND runs a command in one of its services"},
-		{&editorError{"code", "x", errors.New("x")}, "choose another with --editor, or open that address from where one is installed"},
+		{&inside.EditorError{Editor: "code", URI: "x", Err: errors.New("x")}, "choose another with --editor, or open that address from where one is installed"},
 		{&loom.EmptyError{ID: "1"}, "docker loom up 1 makes them"},
 		{&loom.NoPortError{Dockerfile: "/x/Dockerfile"}, "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"},
 		{&loom.WebError{Loom: "1", Ports: []loom.Port{{}, {}}}, "docker loom open 1 SERVICE, or PORT, says which"},
 		{&loom.WebError{Loom: "1"}, "docker loom ps 1 shows what runs"},
 		{&loom.SilentError{Loom: "1", Port: loom.Port{Service: "web"}}, "docker loom logs 1 web shows what it is doing"},
-		{browserError{errors.New("x")}, "set BROWSER to a command that opens a URL; docker loom open --print only prints it"},
+		{command.BrowserError{Err: errors.New("x")}, "set BROWSER to a command that opens a URL; docker loom open --print only prints it"},
 		{&loom.HeldError{Lease: lease, Holder: "x"}, "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"},
 		{&loom.DisabledError{Files: []string{"/x"}}, "set container.enabled to true to use looms here"},
 		{&loom.SharedDataError{Service: "db", Source: "/x", Other: "1"}, "give this loom a work tree of its own: docker loom up ID --worktree"},
@@ -68,19 +70,19 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{stack.ErrNoProject, "run docker loom where the project is, or name its files: docker loom --file FILE up"},
 		{&data.HasDataError{Loom: "2", From: "1"}, "docker loom down 2 --volumes ends it with its data; docker loom up 2 --data-from 1 then begins anew"},
 		{&data.SpaceError{}, "docker system prune, or docker loom prune"},
-		{usageError{command, errors.New("x")}, "loom up --help"},
-		{usageError{nil, errors.New("x")}, ""},
+		{command.Usagef(up, "x"), "loom up --help"},
+		{command.Usagef(nil, "x"), ""},
 		{errors.New("anything else"), ""},
 	} {
-		assert.Check(t, hint(tc.err) == tc.want, "%T: %s", tc.err, hint(tc.err))
-		assert.Check(t, hint(fmt.Errorf("1: %w", tc.err)) == tc.want, "%T, wrapped", tc.err)
+		assert.Check(t, nextStep(tc.err) == tc.want, "%T: %s", tc.err, nextStep(tc.err))
+		assert.Check(t, nextStep(fmt.Errorf("1: %w", tc.err)) == tc.want, "%T, wrapped", tc.err)
 	}
 }
 
 func TestTheHintIsForWhatIsLeftWhateverTheCause(t *testing.T) {
 	t.Parallel()
 	err := &loom.UnfinishedError{ID: "1", Left: 1, Err: &ports.TakenError{Service: "web"}}
-	assert.Equal(t, hint(err), "1 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them")
+	assert.Equal(t, nextStep(err), "1 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them")
 }
 
 func TestExitCodes(t *testing.T) {
@@ -97,8 +99,8 @@ func TestExitCodes(t *testing.T) {
 		{"all is well in spite of Ctrl-C", nil, true, 0, ""},
 		{"the work failed", errors.New("no"), false, 1, "error: no\n"},
 		{"the work failed, and something can be done", unknown, false, 1, "error: no loom shop/1\nhint: docker loom ls lists the looms there are; docker loom up ID makes one\n"},
-		{"wrong usage", usageError{nil, errors.New("no")}, false, 2, "error: no\n"},
-		{"wrong usage, wrapped", fmt.Errorf("x: %w", usageError{nil, errors.New("no")}), false, 2, "error: x: no\n"},
+		{"wrong usage", command.Usagef(nil, "no"), false, 2, "error: no\n"},
+		{"wrong usage, wrapped", fmt.Errorf("x: %w", command.Usagef(nil, "no")), false, 2, "error: x: no\n"},
 		{"no id", &loom.IDError{Typed: "--"}, false, 2, "error: \"--\" is no id: give an issue number, a key such as ENG-324, or a branch\n"},
 		{"Ctrl-C", context.Canceled, true, 130, "interrupted\n"},
 		{"Ctrl-C, whatever that led to", errors.New("connection closed"), true, 130, "interrupted\n"},
@@ -136,44 +138,27 @@ func TestCalledByItselfThePluginMeansTheSame(t *testing.T) {
 	}
 }
 
-func TestWaitTimeoutIsTheFlagsElseThatOfIloom(t *testing.T) {
-	for _, tc := range []struct {
-		flag, env, want string
-	}{
-		{"0s", "", "3m0s"}, {"5s", "", "5s"}, {"0s", "1500", "1.5s"}, {"5s", "1500", "5s"}, {"0s", "x", "error"}, {"0s", "0", "error"}, {"0s", "-1", "error"},
-	} {
-		t.Setenv("ILOOM_DEV_SERVER_TIMEOUT", tc.env)
-		got, err := waitTimeout(duration(t, tc.flag))
-		if tc.want == "error" {
-			assert.Error(t, err, "ILOOM_DEV_SERVER_TIMEOUT="+tc.env+" is no number of milliseconds")
-			continue
-		}
-		assert.NilError(t, err)
-		assert.Equal(t, got.String(), tc.want)
-	}
-}
-
 func TestWrongFlagsAreWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		args []string
 		want string
 	}{
-		{[]string{"up", "--offset", "-1"}, "--offset -1: it must not be negative"},
-		{[]string{"up", "--pull", "often"}, "--pull often: it is always, missing or never"},
-		{[]string{"up", "1", "2"}, "loom up takes at most 1 argument(s), not 2"},
+		{[]string{"up", "--offset", "-1"}, "--offset must not be negative: -1"},
+		{[]string{"up", "--pull", "often"}, `--pull must be always, missing or never, not "often"`},
+		{[]string{"prepare", "1", "2"}, "loom prepare takes at most 1 argument(s), not 2"},
 		{[]string{"ls", "1"}, "loom ls takes no arguments, not \"1\""},
 		{[]string{"down", "--all", "1"}, "--all takes no ids"},
 		{[]string{"stop", "--all", "1"}, "--all takes no ids"},
 		{[]string{"nonsense"}, `"nonsense" is no docker loom command`},
 		{[]string{"up", "--nonsense"}, "unknown flag: --nonsense"},
 	} {
-		cmd := newLoomCommand(&environment{})
+		cmd := newLoomCommand(&command.Environment{})
 		cmd.PersistentPreRunE = nil
 		cmd.SilenceErrors = true
 		cmd.SetArgs(tc.args)
 		err := cmd.ExecuteContext(t.Context())
-		var usage usageError
+		var usage command.UsageError
 		assert.Check(t, errors.As(err, &usage), "%v: %v", tc.args, err)
 		assert.Check(t, err != nil && err.Error() == tc.want, "%v: %v", tc.args, err)
 	}

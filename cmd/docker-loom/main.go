@@ -5,12 +5,10 @@ import (
 	"context"
 	"os"
 
+	"github.com/docker-loom/docker-loom/cmd/docker-loom/metadata"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/plugin"
 )
-
-// version is set by the linker.
-var version = "dev"
 
 func main() {
 	// As a plugin the first argument is "loom", or one that asks for metadata.
@@ -19,5 +17,5 @@ func main() {
 			Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		}))
 	}
-	os.Exit(plugin.Main(version))
+	os.Exit(plugin.Main(metadata.Version))
 }

@@ -50,6 +50,11 @@ type IDError struct {
 // Error quotes the id.
 func (e *IDError) Error() string { return fmt.Sprintf("feature %q: %v", e.Written, e.Err) }
 
+// NextStep says what the user does next.
+func (*IDError) NextStep() string {
+	return "correct the feature's name in the devcontainer.json"
+}
+
 // Unwrap gives the reason.
 func (e *IDError) Unwrap() error { return e.Err }
 

@@ -21,6 +21,11 @@ func (e *CycleError) Error() string {
 	return "features depend on one another: " + strings.Join(e.IDs, " → ")
 }
 
+// NextStep says what the user does next.
+func (*CycleError) NextStep() string {
+	return "remove one of them from the dependsOn or installsAfter of another"
+}
+
 // node is one feature to be installed.
 type node struct {
 	*Feature

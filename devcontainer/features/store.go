@@ -60,6 +60,14 @@ func (e *FetchError) Error() string {
 	return fmt.Sprintf("feature %s: %v", e.ID.Written, e.Err)
 }
 
+// NextStep says what the user does next.
+func (e *FetchError) NextStep() string {
+	if !e.Offline {
+		return "" // the registry's answer says what is wrong
+	}
+	return "nobody answers there: is there a network? What was fetched once is kept and needs none"
+}
+
 // Unwrap gives the cause.
 func (e *FetchError) Unwrap() error { return e.Err }
 
@@ -69,6 +77,11 @@ type DigestError struct{ Want, Got string }
 // Error has both digests.
 func (e *DigestError) Error() string {
 	return fmt.Sprintf("has digest %s, not %s", e.Got, e.Want)
+}
+
+// NextStep says what the user does next.
+func (*DigestError) NextStep() string {
+	return "docker loom features lock writes down what is there now, if that is to be trusted"
 }
 
 // pointer is what the cache knows of a tag or address: what it meant, and when it was asked.

@@ -89,6 +89,9 @@ func (a *Agents) Run(ctx context.Context, req *Request) (int, error) {
 	}
 	a.debugf("container %.12s: %q as %q in %q", s.containerID, p.Cmd, p.User, p.Dir)
 	stopWatching := a.stopIfGuardedFilesChange(ctx, s)
+	if p.Detach {
+		p.Cmd = keepOutput(p.Cmd)
+	}
 	code, err := a.engine.Exec(ctx, s.containerID, p)
 	stopWatching()
 	detached := errors.Is(err, engine.ErrDetached)

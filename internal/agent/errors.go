@@ -15,6 +15,11 @@ func (e *RemoteSandboxError) Error() string {
 	return "a sandbox works on the work tree of this machine, and the engine at " + e.Host + " is on another"
 }
 
+// NextStep says what the user does next.
+func (*RemoteSandboxError) NextStep() string {
+	return "docker context use chooses an engine of this machine"
+}
+
 // MainServicesError says that the services of the loom main cannot be confined: it is what docker compose up makes.
 type MainServicesError struct{ Loom string }
 
@@ -24,12 +29,22 @@ func (e *MainServicesError) Error() string {
 		"an agent that edits what they run would too"
 }
 
+// NextStep says what the user does next.
+func (*MainServicesError) NextStep() string {
+	return "give the agent a loom of its own: docker loom up ID --worktree; or accept it with --services-egress open"
+}
+
 // GoneError says that the work tree that an agent was to work on is gone.
 type GoneError struct{ Loom, WorkTree string }
 
 // Error names the work tree.
 func (e *GoneError) Error() string {
 	return "the work tree of loom " + e.Loom + ", " + e.WorkTree + ", is gone"
+}
+
+// NextStep says what the user does next.
+func (*GoneError) NextStep() string {
+	return "docker loom prune ends what is left of the loom"
 }
 
 // RuntimeError says that the engine has no such container runtime.
@@ -43,6 +58,11 @@ func (e *RuntimeError) Error() string {
 	return fmt.Sprintf("the engine has no runtime %s; it has: %q", e.Runtime, e.There)
 }
 
+// NextStep says what the user does next.
+func (*RuntimeError) NextStep() string {
+	return "install it for the engine, or choose another with container.agent.runtime"
+}
+
 // UnknownAgentError says that the settings have no agent of this name.
 type UnknownAgentError struct {
 	Name  string
@@ -52,6 +72,11 @@ type UnknownAgentError struct {
 // Error lists the agents that the settings have.
 func (e *UnknownAgentError) Error() string {
 	return fmt.Sprintf("no agent %s in the settings; there are: %s", e.Name, strings.Join(e.There, ", "))
+}
+
+// NextStep says what the user does next.
+func (*UnknownAgentError) NextStep() string {
+	return "container.agents in your settings, or in those of the main work tree, names agents"
 }
 
 // NoSandboxError says that a loom has no sandbox for the agent, or none that runs.
@@ -67,6 +92,14 @@ func (e *NoSandboxError) Error() string {
 		return fmt.Sprintf("the sandbox of loom %s for %s does not run: its container is %s", e.Loom, e.Agent, e.State)
 	}
 	return fmt.Sprintf("loom %s has no sandbox for %s", e.Loom, e.Agent)
+}
+
+// NextStep says what the user does next.
+func (e *NoSandboxError) NextStep() string {
+	if e.Agent != DefaultName {
+		return "docker loom agent run " + e.Loom + " --agent " + e.Agent + " starts it"
+	}
+	return "docker loom agent run " + e.Loom + " starts it"
 }
 
 // LeakError says that a sandbox reached what it must not. It was stopped, and no command has run in it.
@@ -89,11 +122,21 @@ func (e *LeakError) Error() string {
 	return fmt.Sprintf("the sandbox of loom %s is not closed, and was stopped:\n  %s", e.Loom, strings.Join(lines, "\n  "))
 }
 
+// NextStep says what the user does next.
+func (e *LeakError) NextStep() string {
+	return "docker loom doctor says what this engine can do; docker loom agent run " + e.Loom + " tries again"
+}
+
 // IDsError says that the engine gives containers other ids than the machine's, and that it cannot be told which.
 type IDsError struct{ Err error }
 
 // Error says why.
 func (e *IDsError) Error() string { return "ids of the engine's containers: " + e.Err.Error() }
+
+// NextStep says what the user does next.
+func (*IDsError) NextStep() string {
+	return "docker info --format '{{.SecurityOptions}}' shows whether the engine maps user ids"
+}
 
 // Unwrap gives the reason.
 func (e *IDsError) Unwrap() error { return e.Err }

@@ -48,7 +48,7 @@ func (a *Agents) specify(ctx context.Context, d *draft) error {
 		Labels:          map[string]string{engine.LabelLoom: t.ID, engine.LabelRepo: t.Repository},
 		State:           filepath.Dir(a.statePath(t.Known.Project, name)),
 		IsolatedGateway: a.engine.Features().IsolatedGateway,
-		Hint:            "docker loom agent allow --loom " + t.ID + AsFlag(name),
+		Hint:            "docker loom agent allow " + t.ID + AsFlag(name),
 		Machine:         machine, Services: services, ServiceMounts: held(d.plan),
 	}
 	for _, step := range []func(context.Context, *draft) error{
@@ -66,7 +66,7 @@ func AsFlag(name string) string {
 	if name == DefaultName {
 		return ""
 	}
-	return " --as " + name
+	return " --agent " + name
 }
 
 func (a *Agents) specifyUser(ctx context.Context, d *draft) error {

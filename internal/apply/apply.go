@@ -156,6 +156,11 @@ func (e *PausedError) Error() string {
 	return fmt.Sprintf("%s of loom %s cannot be started while paused: %v", strings.Join(e.Services, ", "), e.Loom, e.Err)
 }
 
+// NextStep says what the user does next.
+func (e *PausedError) NextStep() string {
+	return "docker loom unpause " + e.Loom + " lets them go on"
+}
+
 // Unwrap gives Compose's error.
 func (e *PausedError) Unwrap() error { return e.Err }
 

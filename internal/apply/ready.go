@@ -37,6 +37,11 @@ func (e *DeadError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*DeadError) NextStep() string {
+	return "correct what its last lines say, then run docker loom up again"
+}
+
 // SlowError says that services were not ready in time.
 type SlowError struct {
 	Timeout time.Duration
@@ -46,6 +51,11 @@ type SlowError struct {
 // Error lists what was waited for.
 func (e *SlowError) Error() string {
 	return fmt.Sprintf("not ready after %s: %s", e.Timeout, strings.Join(e.Waiting, ", "))
+}
+
+// NextStep says what the user does next.
+func (*SlowError) NextStep() string {
+	return "docker loom logs shows what they are doing; --wait-timeout gives them more time"
 }
 
 // Probe is a published tcp port that somebody should answer on.

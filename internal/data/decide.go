@@ -50,12 +50,23 @@ func (e *HasDataError) Error() string {
 	return fmt.Sprintf("loom %s has data already, in %s", e.Loom, strings.Join(e.Volumes, ", "))
 }
 
+// NextStep says what the user does next.
+func (e *HasDataError) NextStep() string {
+	return fmt.Sprintf("docker loom down %s --volumes ends it with its data; docker loom up %s --data-from %s then begins anew",
+		e.Loom, e.Loom, e.From)
+}
+
 // NoDataError says that the source has nothing to copy.
 type NoDataError struct{ From, Loom string }
 
 // Error names both looms.
 func (e *NoDataError) Error() string {
 	return fmt.Sprintf("loom %s has no named volume that loom %s has too", e.From, e.Loom)
+}
+
+// NextStep says what the user does next.
+func (*NoDataError) NextStep() string {
+	return "leave --data-from out"
 }
 
 // SpaceError says that the engine's disk is too small for a copy.
@@ -68,6 +79,11 @@ type SpaceError struct {
 func (e *SpaceError) Error() string {
 	return fmt.Sprintf("the copy needs %s, and %s are free in %s",
 		units.BytesSize(float64(e.Need)), units.BytesSize(float64(e.Free)), e.Dir)
+}
+
+// NextStep says what the user does next.
+func (*SpaceError) NextStep() string {
+	return "docker system prune, or docker loom prune"
 }
 
 // Decide completes a copy with its pairs and notes. volumes are those of the new loom's project, onEngine are all

@@ -48,6 +48,11 @@ func (e *HookError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*HookError) NextStep() string {
+	return "the container runs: docker loom shell looks into it, docker loom up runs the hook again"
+}
+
 // RunHooks runs the hooks that are due: those without a marker. Each hook that succeeds leaves its marker. The files
 // /etc/environment and /etc/profile are prepared once, as other tools do it. If all hooks have run, RunHooks asks the
 // engine only for the container's times. Errors are a [*HookError], the context's, or the engine's.

@@ -95,6 +95,11 @@ func (u *Unreachable) Error() string {
 	return fmt.Sprintf("no Docker engine answers at %s (context %s): %v", u.Host, u.Context, u.Err)
 }
 
+// NextStep says what the user does next.
+func (u *Unreachable) NextStep() string {
+	return fmt.Sprintf("is Docker running, and is %s its address? docker context ls shows the others", u.Host)
+}
+
 func (u *Unreachable) Unwrap() error { return u.Err }
 
 // Check asks the engine for a sign of life and waits 2 s at most, also for a

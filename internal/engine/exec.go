@@ -69,12 +69,22 @@ func (e *SignalError) Error() string {
 	return fmt.Sprintf("container %.12s: the command may go on: signal %s: %v", e.Container, e.Signal, e.Err)
 }
 
+// NextStep says what the user does next.
+func (*SignalError) NextStep() string {
+	return "docker loom restart ID SERVICE ends what still runs in it"
+}
+
 func (e *SignalError) Unwrap() error { return e.Err }
 
 // OutputError says that what a command wrote could not be written on. The command was told to end.
 type OutputError struct{ Err error }
 
 func (e *OutputError) Error() string { return e.Err.Error() }
+
+// NextStep says what the user does next.
+func (*OutputError) NextStep() string {
+	return "" // whoever read the output has left
+}
 
 func (e *OutputError) Unwrap() error { return e.Err }
 

@@ -66,6 +66,11 @@ func (e *NoImageError) Error() string {
 	return s + "; there are: " + strings.Join(e.There, ", ")
 }
 
+// NextStep says what the user does next.
+func (e *NoImageError) NextStep() string {
+	return fmt.Sprintf("docker pull %s brings it; docker loom image build NAME makes one", e.Ref)
+}
+
 // ForAgent returns the image of a sandbox, which the engine has then. dev is the image of the loom's dev container, ""
 // without one. A missing built-in base is built; no image is pulled.
 func (s *Store) ForAgent(ctx context.Context, c Choice, dev string) (ref, id string, err error) {

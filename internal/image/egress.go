@@ -30,6 +30,11 @@ type EgressImageError struct{ Err error }
 // Error says why.
 func (e *EgressImageError) Error() string { return "image of the sandbox's egress: " + e.Err.Error() }
 
+// NextStep says what the user does next.
+func (*EgressImageError) NextStep() string {
+	return "set " + EgressVariable + " to an image, for the engine's platform, whose entrypoint is docker-loom egress"
+}
+
 // Unwrap gives the reason.
 func (e *EgressImageError) Unwrap() error { return e.Err }
 

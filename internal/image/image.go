@@ -145,5 +145,10 @@ func (e *BuildStepError) Error() string {
 	return fmt.Sprintf("image %s: %s %s", e.Image, e.Step, HowItEnded(e.Err))
 }
 
+// NextStep says what the user does next.
+func (*BuildStepError) NextStep() string {
+	return "the builder's last lines say why; with --progress plain it shows all that was printed"
+}
+
 // Unwrap gives the builder's error.
 func (e *BuildStepError) Unwrap() error { return e.Err }

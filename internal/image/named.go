@@ -125,6 +125,11 @@ func (e *UnknownImageError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*UnknownImageError) NextStep() string {
+	return "docker loom image ls lists them; docker image rm removes others"
+}
+
 // ImageInUseError says that containers were made from an image.
 type ImageInUseError struct {
 	Name       string
@@ -134,6 +139,11 @@ type ImageInUseError struct {
 // Error names the containers.
 func (e *ImageInUseError) Error() string {
 	return fmt.Sprintf("image %s is used by %s", e.Name, strings.Join(e.Containers, ", "))
+}
+
+// NextStep says what the user does next.
+func (*ImageInUseError) NextStep() string {
+	return "docker rm removes a container, docker loom down ID those of a loom"
 }
 
 // RemoveRequest names images to be removed.

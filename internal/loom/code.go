@@ -13,6 +13,11 @@ type NoDevContainerError struct{ Loom string }
 // Error names the loom.
 func (e *NoDevContainerError) Error() string { return "loom " + e.Loom + " has no dev container" }
 
+// NextStep says what the user does next.
+func (e *NoDevContainerError) NextStep() string {
+	return "docker loom exec " + e.Loom + " -- COMMAND runs a command in one of its services"
+}
+
 // EditorURI is the address by which VS Code and its relatives open the loom's dev container.
 func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 	if err := l.Engine.Check(ctx); err != nil {

@@ -51,6 +51,11 @@ func (e *ElsewhereError) Error() string {
 	return fmt.Sprintf("loom %s is on another engine (%s): choose its context, as in docker --context NAME loom down", e.Name, e.Space)
 }
 
+// NextStep says what the user does next.
+func (*ElsewhereError) NextStep() string {
+	return "docker context ls shows the contexts"
+}
+
 // Down takes one loom down. It needs neither the files nor the work tree: what the loom has is found by its labels.
 func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
 	if err := l.Engine.Check(ctx); err != nil {

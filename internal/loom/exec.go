@@ -42,6 +42,11 @@ func (e *ServicesError) Error() string {
 	return fmt.Sprintf("loom %s has several services: %s", e.Loom, strings.Join(e.Services, ", "))
 }
 
+// NextStep says what the user does next.
+func (e *ServicesError) NextStep() string {
+	return "name one: docker loom exec " + e.Loom + " " + e.Services[0] + " -- COMMAND"
+}
+
 // StoppedError says that a container which a command is to run in does not run. Without a Service nothing of the loom
 // runs.
 type StoppedError struct{ Loom, Service, State string }
@@ -54,11 +59,21 @@ func (e *StoppedError) Error() string {
 	return fmt.Sprintf("service %s of loom %s does not run: its container is %s", e.Service, e.Loom, e.State)
 }
 
+// NextStep says what the user does next.
+func (e *StoppedError) NextStep() string {
+	return "docker loom up " + e.Loom + " starts it"
+}
+
 // NotRunError says that a command was not run, for a reason that is not its own.
 type NotRunError struct{ Err error }
 
 // Error is the reason.
 func (e *NotRunError) Error() string { return e.Err.Error() }
+
+// NextStep says what the user does next.
+func (*NotRunError) NextStep() string {
+	return "" // that of the reason counts
+}
 
 // Unwrap gives the reason.
 func (e *NotRunError) Unwrap() error { return e.Err }
@@ -69,6 +84,11 @@ type SandboxServiceError struct{ Service, Agent, Loom string }
 // Error names the service.
 func (e *SandboxServiceError) Error() string {
 	return "service " + e.Service + " is the sandbox of an agent"
+}
+
+// NextStep says what the user does next.
+func (e *SandboxServiceError) NextStep() string {
+	return "docker loom exec " + e.Loom + " --agent " + e.Agent + " -- COMMAND"
 }
 
 // Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
@@ -89,7 +109,17 @@ func (l *Looms) exec(ctx context.Context, req ExecRequest) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := req.useWords(rest); err != nil {
+	// In "SERVICE CMD" the first word is the service; in "ID CMD" and "ID SERVICE CMD" the container decides.
+	withService := !req.Whole || len(rest) == len(req.Words)
+	if !withService && req.Service == "" {
+		withService = l.beginsWithService(ctx, own, rest)
+	}
+	if withService {
+		if rest, err = req.useService(rest); err != nil {
+			return 0, err
+		}
+	}
+	if err := req.useCommand(rest); err != nil {
 		return 0, err
 	}
 	c, err := l.chooseContainer(t, own, req.Service, req.Index)
@@ -138,21 +168,26 @@ func serviceNames(own []engine.Container) []string {
 	return names
 }
 
-// useWords takes the service and the command from the words behind the id.
-func (req *ExecRequest) useWords(rest []string) error {
-	// In "ID CMD" the words behind the id are the command; in "SERVICE CMD" the service comes first.
-	if len(rest) > 0 && (!req.Whole || len(rest) == len(req.Words)) {
-		if req.Service != "" {
-			return fmt.Errorf("two services: %s and %s", req.Service, rest[0])
-		}
-		req.Service, rest = rest[0], rest[1:]
+// useService takes the first of the words as the service, and returns the others.
+func (req *ExecRequest) useService(words []string) ([]string, error) {
+	if len(words) == 0 {
+		return nil, nil
 	}
+	if req.Service != "" {
+		return nil, fmt.Errorf("two services: %s and %s", req.Service, words[0])
+	}
+	req.Service = words[0]
+	return words[1:], nil
+}
+
+// useCommand takes the words as the command.
+func (req *ExecRequest) useCommand(words []string) error {
 	if req.Whole {
-		req.Process.Cmd = rest
+		req.Process.Cmd = words
 		return nil
 	}
-	if len(rest) > 0 {
-		return fmt.Errorf("%q: only an id and a service can stand before --", rest)
+	if len(words) > 0 {
+		return fmt.Errorf("%q: only an id and a service can stand before --", words)
 	}
 	return nil
 }

@@ -20,6 +20,11 @@ type UnknownError struct{ Name string }
 // Error names the id.
 func (e *UnknownError) Error() string { return "no loom " + e.Name }
 
+// NextStep says what the user does next.
+func (*UnknownError) NextStep() string {
+	return "docker loom ls lists the looms there are; docker loom up ID makes one"
+}
+
 // SeveralError says that the folder has several looms and none was named.
 type SeveralError struct {
 	Folder string
@@ -31,12 +36,22 @@ func (e *SeveralError) Error() string {
 	return fmt.Sprintf("%s has several looms: %s", e.Folder, strings.Join(e.IDs, ", "))
 }
 
+// NextStep says what the user does next.
+func (*SeveralError) NextStep() string {
+	return "name the one you mean"
+}
+
 // NeitherError says that a name is neither a loom nor a service of the folder's loom.
 type NeitherError struct{ Name, Loom string }
 
 // Error says what the name was looked for as.
 func (e *NeitherError) Error() string {
 	return fmt.Sprintf("there is no loom %s, and loom %s of this folder has no service %s", e.Name, e.Loom, e.Name)
+}
+
+// NextStep says what the user does next.
+func (e *NeitherError) NextStep() string {
+	return "docker loom ls lists the looms, docker loom ps " + e.Loom + " the services"
 }
 
 // Purpose is what a command wants of the loom it looks for.

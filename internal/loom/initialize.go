@@ -19,6 +19,11 @@ type InitializeError struct{ Err error }
 // Error is the command's own.
 func (e *InitializeError) Error() string { return "initializeCommand: " + e.Err.Error() }
 
+// NextStep says what the user does next.
+func (*InitializeError) NextStep() string {
+	return "correct initializeCommand in the devcontainer.json"
+}
+
 // Unwrap gives the cause.
 func (e *InitializeError) Unwrap() error { return e.Err }
 

@@ -22,6 +22,11 @@ func (e *FeatureError) Error() string {
 	return "feature " + e.Feature + ": " + features.InstallFile + " " + image.HowItEnded(e.Err)
 }
 
+// NextStep says what the user does next.
+func (e *FeatureError) NextStep() string {
+	return "docker loom --progress plain up " + e.Loom + " shows all that it printed"
+}
+
 // Unwrap gives the builder's error.
 func (e *FeatureError) Unwrap() error { return e.Err }
 

@@ -158,7 +158,7 @@ func (l *Looms) onEngine(ctx context.Context) (map[string]engine.Loom, error) {
 }
 
 func (l *Looms) describe(item *Listed, e engine.Loom) {
-	created := 0
+	created, running := 0, 0
 	for _, c := range e.Containers {
 		if c.OneOff {
 			continue
@@ -168,7 +168,10 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 		switch {
 		case c.State == "running", c.State == "exited" && c.ExitCode == 0 && len(e.Containers) > 1:
 			if c.State == "running" {
-				item.Running++
+				running++
+				if !l.isNoService(c) {
+					item.Running++
+				}
 			}
 		case c.State == "created":
 			created++
@@ -185,7 +188,7 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 		item.State = "down"
 	case created == item.Containers:
 		item.State = "created"
-	case item.Running == 0:
+	case running == 0:
 		item.State = "stopped"
 	case ended(e.Containers):
 		item.State = "partial"

@@ -58,6 +58,14 @@ func (e *WebError) Error() string {
 	return fmt.Sprintf("%s has several web ports: %s", what, strings.Join(list, ", "))
 }
 
+// NextStep says what the user does next.
+func (e *WebError) NextStep() string {
+	if len(e.Ports) > 0 {
+		return "docker loom open " + e.Loom + " SERVICE, or PORT, says which"
+	}
+	return "docker loom ps " + e.Loom + " shows what runs"
+}
+
 // Web finds the one web port of a loom: of the service, or with the container or host port, that is asked, otherwise
 // the project's only one. If there is none, or more than one, the error is a *WebError.
 func (l *Looms) Web(ctx context.Context, t *Target, asked string) (Port, error) {
@@ -105,6 +113,11 @@ func (e *SilentError) Error() string {
 	return fmt.Sprintf("service %s: nobody answers at %s after %s", e.Port.Service, e.Port.URL, e.Timeout)
 }
 
+// NextStep says what the user does next.
+func (e *SilentError) NextStep() string {
+	return fmt.Sprintf("docker loom logs %s %s shows what it is doing", e.Loom, e.Port.Service)
+}
+
 // Await returns when a program answers on the port. waiting is called once if none does at first.
 func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Duration, waiting func()) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
@@ -147,6 +160,11 @@ func (e *AddressError) Error() string {
 	}
 	return fmt.Sprintf("service %s of loom %s does not publish %s, but %s",
 		e.Service, e.Loom, e.Port, strings.Join(list, ", "))
+}
+
+// NextStep says what the user does next.
+func (e *AddressError) NextStep() string {
+	return "docker loom ps " + e.Loom + " shows the published ports"
 }
 
 // Address finds the host port of a service's container port, 80 or 80/udp.

@@ -56,6 +56,11 @@ func (e *MeanwhileError) Error() string {
 	return "the stack is down, but " + e.Path + " has changed meanwhile: " + strings.Join(e.Risks, "; ")
 }
 
+// NextStep says what the user does next.
+func (*MeanwhileError) NextStep() string {
+	return "commit and push it, then docker loom rm again; or lose it with --force"
+}
+
 // hasLeftTree reports whether there is a work tree, or a part of one, that was made for an id that no loom has.
 func (l *Looms) hasLeftTree(ctx context.Context, t *Target) (bool, error) {
 	repo, err := repositoryOf(ctx, t)
@@ -189,7 +194,7 @@ func (r *remover) lookAtTree() {
 		return
 	case !isID(r.target.ID, r.tree.For) && !r.req.WorkTree:
 		r.result.Kept = append(r.result.Kept,
-			"work tree "+r.tree.Path+", which docker loom did not make (--worktree removes it)")
+			"work tree "+r.tree.Path+", which docker loom did not make (--delete-worktree removes it)")
 		return
 	}
 	r.path = r.tree.Path

@@ -80,6 +80,11 @@ type EmptyError struct{ ID string }
 // Error names the loom.
 func (e *EmptyError) Error() string { return "loom " + e.ID + " has no containers" }
 
+// NextStep says what the user does next.
+func (e *EmptyError) NextStep() string {
+	return "docker loom up " + e.ID + " makes them"
+}
+
 // Start starts the stopped containers of a loom.
 func (l *Looms) Start(ctx context.Context, t *Target) error {
 	if err := l.Engine.Check(ctx); err != nil {

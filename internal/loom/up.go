@@ -2,6 +2,8 @@ package loom
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/apply"
 	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -17,6 +20,8 @@ type UpRequest struct {
 	Where
 	Options
 	stack.CreateOptions
+	// Services limits up to these services and what they depend on; none are all.
+	Services []string
 	// Data is what the loom's volumes begin with.
 	Data data.Request
 	// NoWait returns as soon as the containers are started.
@@ -46,6 +51,25 @@ type UnfinishedError struct {
 
 // Error is the cause; what is left is for the hint.
 func (e *UnfinishedError) Error() string { return e.Err.Error() }
+
+// NextStep says what the user does next.
+func (e *UnfinishedError) NextStep() string {
+	// These say more than what is left.
+	var own interface {
+		error
+		NextStep() string
+	}
+	for _, cause := range []any{new(*OrphanError), new(*PausedError), new(*FeatureError), new(*image.NoImageError)} {
+		if errors.As(e.Err, cause) && errors.As(e.Err, &own) && own.NextStep() != "" {
+			return own.NextStep()
+		}
+	}
+	if e.Left == 0 {
+		return fmt.Sprintf("nothing runs; docker loom up %s tries again", e.ID)
+	}
+	return fmt.Sprintf("%d container(s) are left; docker loom up %s continues, docker loom down %s removes them",
+		e.Left, e.ID, e.ID)
+}
 
 // Unwrap gives the cause.
 func (e *UnfinishedError) Unwrap() error { return e.Err }
@@ -97,6 +121,9 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	if err := l.accept(ctx, d); err != nil {
 		return d.Plan, nil, err
 	}
+	if err := d.Select(req.Services); err != nil {
+		return d.Plan, nil, err
+	}
 	if !req.DryRun && !req.FilesOnly {
 		if err := l.recoverData(ctx, d); err != nil {
 			return d.Plan, nil, err
@@ -120,6 +147,7 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 // not in a dry run. The command may write what the project is made from.
 func (l *Looms) initialized(ctx context.Context, target *Target, req UpRequest) (*draft, error) {
 	o := req.Options
+	o.Services = req.Services
 	o.Build, o.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
 	d, err := l.begin(ctx, target, o)
 	if err != nil || o.DryRun {

@@ -2,7 +2,6 @@ package loom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -42,8 +41,22 @@ type NoTreeError struct{ Why string }
 // Error gives the reason.
 func (e *NoTreeError) Error() string { return "no work tree: " + e.Why }
 
+// NextStep says what the user does next.
+func (*NoTreeError) NextStep() string {
+	return "" // the reason says what to change
+}
+
 // ErrOtherTree is in the error for a loom that already has another work tree than the one that the user wants.
-var ErrOtherTree = errors.New("the loom has another work tree already")
+var ErrOtherTree error = otherTreeError{}
+
+type otherTreeError struct{}
+
+func (otherTreeError) Error() string { return "the loom has another work tree already" }
+
+// NextStep says what the user does next.
+func (otherTreeError) NextStep() string {
+	return "docker loom rm ends it with the loom; without --branch and --path it is used"
+}
 
 // ownTree gives the loom a work tree of its own if one is wanted: the one it has, otherwise a new one. A dry run only
 // notes what would be made. The loom's lock must be held, so that only one of two commands makes it.

@@ -64,12 +64,17 @@ func (e *OrphanError) Error() string {
 		e.Port, e.Service, e.Container)
 }
 
+// NextStep says what the user does next.
+func (e *OrphanError) NextStep() string {
+	return fmt.Sprintf("docker loom up %s --remove-orphans removes it", e.Loom)
+}
+
 // Orphan looks for a container whose service was renamed or removed and whose port is wanted again: the engine would
 // only say that the port is allocated. The error is an [*OrphanError].
 func (p *Plan) Orphan(own []engine.Container) error {
 	wanted := p.PublishedPorts()
 	for _, c := range own {
-		if _, ok := p.Project.Services[c.Service]; ok || c.OneOff {
+		if stack.HasService(p.Project, c.Service) || c.OneOff {
 			continue
 		}
 		for _, pub := range c.Published {

@@ -153,13 +153,18 @@ func CustomLabels(p *Plan) map[string]string {
 	return labels
 }
 
-// enableServices switches on the profiles of the services that the user named.
-func (m *maker) enableServices() error {
+// checkServices reports a service that the user named and the files do not have. It comes before anything is leased.
+func (m *maker) checkServices() error {
 	for _, name := range m.choices.Services {
-		if _, ok := m.model.Project.AllServices()[name]; !ok {
+		if !stack.HasService(m.base.Project, name) {
 			return &NoServiceError{Service: name, Loom: m.ID}
 		}
 	}
+	return nil
+}
+
+// enableServices switches on the profiles of the services that the user named.
+func (m *maker) enableServices() error {
 	if len(m.choices.Services) == 0 {
 		return nil
 	}

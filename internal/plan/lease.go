@@ -33,6 +33,11 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("port %s, leased to this loom, is held by %s", e.Lease, e.Holder)
 }
 
+// NextStep says what the user does next.
+func (*HeldError) NextStep() string {
+	return "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"
+}
+
 // ErrMeanwhile says that another command chose the same project name, or took the folder or a port, while this one
 // planned.
 var ErrMeanwhile = errors.New("another loom took the project name or the folder meanwhile: run the command again")

@@ -126,6 +126,11 @@ func (e *DisabledError) Error() string {
 	return "container.enabled is false in the settings (" + strings.Join(e.Files, ", ") + ")"
 }
 
+// NextStep says what the user does next.
+func (*DisabledError) NextStep() string {
+	return "set container.enabled to true to use looms here"
+}
+
 // NeedsError says that the facts were not enough. With what it needs, Make has to be called again.
 type NeedsError struct{ survey.Needs }
 
@@ -137,6 +142,11 @@ type NoServiceError struct{ Service, Loom string }
 
 // Error names both.
 func (e *NoServiceError) Error() string { return "no service " + e.Service + " in loom " + e.Loom }
+
+// NextStep says what the user does next.
+func (e *NoServiceError) NextStep() string {
+	return "docker loom ps " + e.Loom + " lists the services"
+}
 
 // maker makes a plan.
 type maker struct {
@@ -171,7 +181,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 		m.CommonDir = m.real(common)
 	}
 	for _, step := range []func() error{
-		m.develop, m.refuseSharedData, m.moveVariables, m.lease, m.isolate, m.listAccess, m.compare,
+		m.develop, m.checkServices, m.refuseSharedData, m.moveVariables, m.lease, m.isolate, m.listAccess, m.compare,
 	} {
 		if err := step(); err != nil {
 			return nil, err

@@ -25,6 +25,11 @@ func (e *SharedDataError) Error() string {
 	return fmt.Sprintf("service %s writes data to %s, which loom %s in this folder uses too", e.Service, e.Source, e.Other)
 }
 
+// NextStep says what the user does next.
+func (*SharedDataError) NextStep() string {
+	return "give this loom a work tree of its own: docker loom up ID --worktree"
+}
+
 // boundFolder is a folder of the work tree that a service may write.
 type boundFolder struct{ service, source, target string }
 

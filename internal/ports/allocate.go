@@ -37,6 +37,11 @@ func (e *TakenError) Error() string {
 	return fmt.Sprintf("port %s of service %s is held by %s", e.Lease, e.Service, cmp.Or(e.Holder, "another program"))
 }
 
+// NextStep says what the user does next.
+func (*TakenError) NextStep() string {
+	return "end what holds it, or choose other ports with --offset N"
+}
+
 // Allocate gives every port of r.Ports a lease that nobody else holds, within 1024..65535 unless Plain. It changes
 // nothing of r.
 //

@@ -250,6 +250,11 @@ func (e *DamagedError) Error() string {
 	return s
 }
 
+// NextStep says what the user does next.
+func (*DamagedError) NextStep() string {
+	return "run the command again: looms that have containers or volumes are found by their labels"
+}
+
 // Unwrap returns what is wrong with the file.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
@@ -264,4 +269,9 @@ type NewerError struct {
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("registry %s is of version %d: a newer docker loom wrote it, update this one (it knows version %d)",
 		e.Path, e.Version, version)
+}
+
+// NextStep says what the user does next.
+func (*NewerError) NextStep() string {
+	return "update docker loom"
 }

@@ -34,7 +34,7 @@ func linkedSpec() Spec {
 			{Source: "/home/me/.docker/loom/sandbox/iloom-shop-123/agent/passwd", Target: "/etc/passwd"},
 		},
 		Env:  map[string]string{"CLAUDE_CONFIG_DIR": "/home/agent/.claude"},
-		Hint: "docker loom agent allow --loom 123",
+		Hint: "docker loom agent allow 123",
 	}
 }
 

@@ -76,7 +76,16 @@ type Found struct {
 }
 
 // ErrNoProject is returned if there is neither a compose file nor a Dockerfile.
-var ErrNoProject = errors.New("no compose file and no Dockerfile")
+var ErrNoProject error = noProjectError{}
+
+type noProjectError struct{}
+
+func (noProjectError) Error() string { return "no compose file and no Dockerfile" }
+
+// NextStep says what the user does next.
+func (noProjectError) NextStep() string {
+	return "run docker loom where the project is, or name its files: docker loom --file FILE up"
+}
 
 // Find looks for a project as docker compose does (--file, then COMPOSE_FILE, then the default names from
 // Source.Dir upwards), leaving out what is Ours, and for a Dockerfile in Source.Dir or Source.Top where there

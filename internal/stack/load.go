@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -54,6 +55,12 @@ func (e *MissingBaseError) Error() string {
 		" in the settings nor a default in the compose file"
 }
 
+// NextStep says what the user does next.
+func (e *MissingBaseError) NextStep() string {
+	return fmt.Sprintf("docker loom init asks for it and writes it into .iloom/settings.json; "+
+		"or write a default, as in ${%s:-3000}", e.Name)
+}
+
 // FilesError says that Compose cannot make a project of the files.
 type FilesError struct {
 	Files []string
@@ -69,6 +76,11 @@ func (e *FilesError) Error() string {
 		}
 	}
 	return strings.Join(e.Files, ", ") + ": " + said
+}
+
+// NextStep says what the user does next.
+func (*FilesError) NextStep() string {
+	return "correct the compose file; docker compose config checks it"
 }
 
 // Unwrap returns Err.

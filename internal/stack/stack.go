@@ -84,6 +84,8 @@ type CreateOptions struct {
 	RemoveOrphans bool
 	// ForceRecreate recreates every container.
 	ForceRecreate bool
+	// RenewVolumes makes the anonymous volumes of recreated containers anew.
+	RenewVolumes bool
 	// Timeout bounds the stopping of containers; zero is each service's own.
 	Timeout time.Duration
 }
@@ -99,7 +101,7 @@ func (o CreateOptions) api(p *types.Project) api.CreateOptions {
 		RemoveOrphans:        o.RemoveOrphans,
 		Recreate:             recreate,
 		RecreateDependencies: api.RecreateDiverged,
-		Inherit:              true,
+		Inherit:              !o.RenewVolumes,
 	}
 	if o.Timeout > 0 {
 		create.Timeout = &o.Timeout

@@ -107,6 +107,12 @@ func (e *NoPortError) Error() string {
 	return e.Dockerfile + ": no port to publish: the settings give none and there is no EXPOSE"
 }
 
+// NextStep says what the user does next.
+func (*NoPortError) NextStep() string {
+	return "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or " +
+		"docker loom init --port WEB=3000, which writes it into .iloom/settings.json"
+}
+
 // dockerfilePorts decides the port of a project that is only a Dockerfile: from the settings, else from EXPOSE.
 func dockerfilePorts(f *Facts) (base, target int, err error) {
 	if target, err = stack.Exposed(f.Found.Dockerfile); err != nil {

@@ -40,15 +40,20 @@ type AccessError struct {
 func (e *AccessError) Error() string {
 	lines := make([]string, 0, len(e.Added))
 	for _, access := range e.Added {
-		lines = append(lines, printable(access))
+		lines = append(lines, Printable(access))
 	}
 	return "the files of loom " + e.Loom + " ask for more of this machine than was accepted:\n  + " +
 		strings.Join(lines, "\n  + ")
 }
 
-// printable quotes text that has control characters or line ends: a terminal would obey them, and whoever is asked
+// NextStep says what the user does next.
+func (e *AccessError) NextStep() string {
+	return fmt.Sprintf("look at what changed, then docker loom up %s --trust accepts it", e.ID)
+}
+
+// Printable quotes text that has control characters or line ends: a terminal would obey them, and whoever is asked
 // must see what is asked.
-func printable(text string) string {
+func Printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.Quote(text)
 	}

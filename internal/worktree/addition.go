@@ -57,6 +57,11 @@ func (e *BranchTakenError) Error() string {
 	return fmt.Sprintf("branch %s is checked out in %s", e.Branch, e.Path)
 }
 
+// NextStep says what the user does next.
+func (*BranchTakenError) NextStep() string {
+	return "choose another branch with --branch NAME"
+}
+
 // FolderTakenError says that the folder of a new work tree has something in it.
 type FolderTakenError struct{ Path string }
 
@@ -65,12 +70,22 @@ func (e *FolderTakenError) Error() string {
 	return e.Path + " is there already, and is no work tree for it"
 }
 
+// NextStep says what the user does next.
+func (*FolderTakenError) NextStep() string {
+	return "choose another folder with --path DIR"
+}
+
 // BranchThereError says that a branch which was to begin at From is there, and is elsewhere.
 type BranchThereError struct{ Branch, From string }
 
 // Error names the branch and where it should have begun.
 func (e *BranchThereError) Error() string {
 	return fmt.Sprintf("branch %s is there already, and is not at %s", e.Branch, e.From)
+}
+
+// NextStep says what the user does next.
+func (*BranchThereError) NextStep() string {
+	return "leave --from out to use it as it is, or choose another branch with --branch NAME"
 }
 
 // Folder is where a new work tree of the branch goes: shop-looms/feat-x beside the repository shop. A prefix takes the

@@ -26,6 +26,11 @@ func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("%s: its file system keeps no access control lists: %v", e.Path, e.Err)
 }
 
+// NextStep says what the user does next.
+func (e *UnsupportedError) NextStep() string {
+	return "mount the file system with access control lists, or put the work tree on another"
+}
+
 // Unwrap returns the system's error.
 func (e *UnsupportedError) Unwrap() error { return e.Err }
 

@@ -1,0 +1,277 @@
+// Package command is what every command of docker loom works with: the environment, how arguments name a loom, errors
+// of usage.
+package command
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/cli/cli/config"
+	dockercontext "github.com/docker/cli/cli/context/docker"
+	"github.com/docker/cli/cli/debug"
+	"github.com/docker/docker/client"
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
+
+	"github.com/docker-loom/docker-loom/devcontainer/features"
+	"github.com/docker-loom/docker-loom/internal/agent"
+	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tell"
+)
+
+// Environment is what every command works with.
+type Environment struct {
+	Docker  *command.DockerCli
+	Version string
+	// Args are the process's arguments, without its name.
+	Args []string
+	// signals ends with the process's first SIGINT or SIGTERM; ctx, the command's, also when the docker command goes away.
+	Signals, Ctx context.Context
+
+	// The root command's flags.
+	Files, Profiles, EnvFiles []string
+	ProjectDirectory          string
+	Progress                  string
+
+	// opened is what the command works with, for its end.
+	Opened *loom.Looms
+	Debug  bool
+
+	Root *cobra.Command // docker loom itself
+}
+
+// Prepare joins the two ways in which a command is told to end, and sets what Compose keeps in globals.
+func (env *Environment) Prepare(cmd *cobra.Command) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	context.AfterFunc(env.Signals, cancel)
+	cmd.SetContext(ctx)
+	env.Ctx = ctx
+	if err := OneOf("progress", env.Progress, "auto", "tty", "plain", "json", "quiet"); err != nil {
+		return WrongUsage(nil, err)
+	}
+	mode := cmp.Or(env.Progress, "auto")
+	if mode == "auto" && env.Debug {
+		// Lines that come in between would break up what is redrawn in place.
+		mode = "plain"
+	}
+	stack.SetProgress(mode)
+	logrus.SetOutput(env.Docker.Err())
+	if env.Debug {
+		debug.Enable()
+	}
+	return nil
+}
+
+// Looms connects to the engine and opens the registry.
+func (env *Environment) Looms() (*loom.Looms, error) {
+	e, err := env.Engine()
+	if err != nil {
+		return nil, err
+	}
+	l, err := env.LoomsOn(e)
+	env.Opened = l
+	return l, err
+}
+
+// LoomsOn opens the registry for the looms on this engine.
+func (env *Environment) LoomsOn(e *engine.Engine) (*loom.Looms, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, err
+	}
+	l := &loom.Looms{
+		Stack:        stack.New(env.Docker, engine.LabelLoom),
+		Engine:       e,
+		Registry:     registry.Open(filepath.Join(config.Dir(), "loom")),
+		FeatureStore: env.featureStore(),
+		UserSettings: filepath.Join(home, ".config", "iloom-ai", "settings.json"),
+		Version:      env.Version,
+		Process:      host.Current(),
+	}
+	teller := &tell.Writer{Out: env.Docker.Err()}
+	if env.Docker.In().IsTerminal() {
+		teller.Question = env.Ask
+	}
+	l.Teller = teller
+	l.Companions = []loom.Companion{agent.New(l)}
+	if cache, err := os.UserCacheDir(); err == nil {
+		l.Cache = filepath.Join(cache, "docker-loom")
+	}
+	if logrus.IsLevelEnabled(logrus.DebugLevel) {
+		teller.Debug = logrus.Debugf
+	}
+	return l, nil
+}
+
+// Engine connects to the engine. The docker client's first use asks the engine for its version and waits for 2 s, which
+// is
+// all the time there is for an error: so a host that swallows packets is tried before.
+func (env *Environment) Engine() (*engine.Engine, error) {
+	const patience = 1500 * time.Millisecond
+	name := env.Docker.CurrentContext()
+	begun := time.Now()
+	if host := env.tcpHost(name); host != "" {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(host, "tcp://"), patience)
+		if err != nil {
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() {
+				err = fmt.Errorf("no answer within %s", patience)
+			}
+			api, apiErr := client.NewClientWithOpts(client.WithHost(host))
+			if apiErr != nil {
+				return nil, apiErr
+			}
+			return engine.New(api, name, engine.Silent(err)), nil
+		}
+		conn.Close()
+	}
+	api := env.Docker.Client()
+	left := max(2*time.Second-time.Since(begun), 10*time.Millisecond)
+	return engine.New(api, name, engine.Endpoint(env.Docker.DockerEndpoint().Host), engine.Patience(left)), nil
+}
+
+// tcpHost is the address of the engine, tcp://HOST:PORT, where it is one; "" where it is another or not known before
+// the
+// client is made.
+func (env *Environment) tcpHost(name string) string {
+	host := os.Getenv(client.EnvOverrideHost)
+	if name != command.DefaultContextName {
+		meta, err := env.Docker.ContextStore().GetMetadata(name)
+		if err != nil {
+			return ""
+		}
+		endpoint, err := dockercontext.EndpointFromContext(meta)
+		if err != nil {
+			return ""
+		}
+		host = endpoint.Host
+	}
+	if u, err := url.Parse(host); err != nil || u.Scheme != "tcp" || u.Port() == "" {
+		return ""
+	}
+	return host
+}
+
+// Where is the loom that the arguments name, looked for from the current folder.
+func (env *Environment) Where(args []string) (loom.Where, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return loom.Where{}, err
+	}
+	w := loom.Where{Source: stack.Source{
+		Dir: dir, Files: env.Files, EnvFiles: env.EnvFiles, Profiles: env.Profiles,
+		ProjectDirectory: env.ProjectDirectory, Environ: os.Environ(),
+	}}
+	if len(args) > 0 {
+		// What is no id is wrong usage, with an engine or without.
+		if _, err := loom.ParseID(args[0]); err != nil {
+			return w, err
+		}
+		w.ID = args[0]
+	}
+	return w, nil
+}
+
+// Begin is how a command on one loom begins: what the arguments name, then the engine and the registry.
+func (env *Environment) Begin(args []string) (*loom.Looms, loom.Where, error) {
+	where, err := env.Where(args)
+	if err != nil {
+		return nil, where, err
+	}
+	l, err := env.Looms()
+	return l, where, err
+}
+
+// featureStore keeps features in the user's cache folder, and asks registries with the credentials of docker login.
+func (env *Environment) featureStore() *features.Store {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = config.Dir()
+	}
+	return &features.Store{
+		Dir: filepath.Join(cache, "docker-loom", "features"),
+		Credential: func(_ context.Context, host string) (auth.Credential, error) {
+			c, err := env.Docker.ConfigFile().GetAuthConfig(credentials.ServerAddressFromHostname(host))
+			return auth.Credential{
+				Username: c.Username, Password: c.Password, RefreshToken: c.IdentityToken, AccessToken: c.RegistryToken,
+			}, err
+		},
+		Note: func(text string) { fmt.Fprintln(env.Docker.Err(), "warning: "+text) },
+	}
+}
+
+// Scope says which looms a command means beyond those that it names.
+type Scope struct {
+	// Repository are all looms of this repository, Everything all looms of all repositories.
+	Repository, Everything bool
+}
+
+// Targets are the looms that a command names.
+func (env *Environment) Targets(
+	ctx context.Context, l *loom.Looms, ids []string, scope Scope,
+) ([]*loom.Target, error) {
+	where, err := env.Where(nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		// Nothing in quotes, as of an unset variable, does not mean the loom of this folder.
+		if strings.TrimSpace(id) == "" {
+			return nil, &loom.IDError{Typed: id}
+		}
+	}
+	if scope.Everything {
+		return l.Everywhere(ctx, where.Source)
+	}
+	if !scope.Repository {
+		return l.FindEach(ctx, where.Source, ids, loom.Ending)
+	}
+	targets, err := l.FindAll(ctx, where.Source)
+	if err == nil && len(targets) == 0 {
+		fmt.Fprintln(env.Docker.Err(), "no looms here")
+	}
+	return targets, err
+}
+
+// Ask wants a yes for what the lines before it list. Without a terminal the answer is no.
+func (env *Environment) Ask(question string) error {
+	if !env.Docker.In().IsTerminal() {
+		return errors.New("there is no terminal to ask at: --yes goes ahead")
+	}
+	fmt.Fprintf(env.Docker.Err(), "%s? [y/N] ", question)
+	answer, err := bufio.NewReader(env.Docker.In()).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
+
+// Named is how a command on [ID] [SERVICE...] begins: the loom that is meant, and the arguments behind its id.
+func (env *Environment) Named(ctx context.Context, args []string) (*loom.Looms, *loom.Target, []string, error) {
+	l, where, err := env.Begin(args)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	t, rest, err := l.Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Reading})
+	return l, t, rest, err
+}

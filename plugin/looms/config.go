@@ -1,0 +1,153 @@
+package looms
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/plugin/command"
+	"github.com/docker-loom/docker-loom/plugin/output"
+)
+
+type configOptions struct {
+	format  string
+	explain bool
+	offset  int
+	pinned  bool
+	config  string
+	// devcontainer shows the dev container's configuration instead.
+	devcontainer bool
+}
+
+func newConfigCommand(env *command.Environment) *cobra.Command {
+	var o configOptions
+	cmd := &cobra.Command{
+		Use:   "config [OPTIONS] [ID]",
+		Short: "Show the plan for a loom: the override and the .env block that up would write",
+		Long: `Show the plan for a loom: the override and the .env block that up would write. Nothing is leased or written; a
+loom that has leases is shown with them, a new one with those it would get now.`,
+		Example: "  docker loom config 123\n  docker loom config 123 --explain\n  docker loom config 123 --format json",
+		Args:    command.MaxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.pinned = cmd.Flags().Changed("offset"); o.offset < 0 {
+				return command.Usagef(cmd, "--offset must not be negative: %d", o.offset)
+			}
+			return runConfig(cmd.Context(), env, o, args)
+		},
+	}
+	output.AddFormat(cmd.Flags(), &o.format)
+	cmd.Flags().BoolVar(&o.explain, "explain", false, "Show each change and finding instead of the files")
+	cmd.Flags().BoolVar(&o.devcontainer, "devcontainer", false,
+		"Show the configuration of the dev container, as devcontainer read-configuration does")
+	cmd.Flags().StringVar(&o.config, "config", "", "The devcontainer.json to use")
+	cmd.Flags().IntVar(&o.offset, "offset", 0, "Add exactly this to every base port")
+	return cmd
+}
+
+func runConfig(ctx context.Context, env *command.Environment, o configOptions, args []string) error {
+	l, where, err := env.Begin(args)
+	if err != nil {
+		return err
+	}
+	req := loom.UpRequest{Where: where}
+	req.DryRun, req.Config = true, from(where.Source.Dir, o.config)
+	if o.pinned {
+		req.Offset = &o.offset
+	}
+	plan, _, err := l.Up(ctx, req)
+	if err != nil {
+		return err
+	}
+	if o.devcontainer {
+		return tellDevContainer(env, plan, o.format)
+	}
+	return tellPlan(env, plan, o.format, o.explain)
+}
+
+// tellDevContainer prints what devcontainer read-configuration prints, indented unless a format is asked for.
+func tellDevContainer(env *command.Environment, plan *loom.Plan, format string) error {
+	c := plan.ReadConfiguration()
+	if c == nil {
+		return fmt.Errorf("loom %s has no dev container: there is no devcontainer.json in %s", plan.ID, plan.WorkTree)
+	}
+	output.Findings(env.Docker.Err(), plan.Findings, format != "")
+	return output.Write(env.Docker.Out(), format, c, func(w io.Writer) {
+		text, err := json.MarshalIndent(c, "", "  ")
+		if err != nil {
+			fmt.Fprintln(w, err)
+			return
+		}
+		fmt.Fprintf(w, "%s\n", text)
+	})
+}
+
+// PlanDocument is what config --format json prints.
+type PlanDocument struct {
+	Loom     string            `json:"loom"`
+	Project  json.RawMessage   `json:"project"`
+	Env      map[string]string `json:"env"`
+	Override string            `json:"override"`
+	Findings []finding.Finding `json:"findings"`
+}
+
+func tellPlan(env *command.Environment, plan *loom.Plan, format string, explain bool) error {
+	for _, note := range plan.Notes {
+		fmt.Fprintln(env.Docker.Err(), note)
+	}
+	project, err := plan.Project.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	doc := PlanDocument{
+		Loom: plan.ID, Project: project, Env: map[string]string{}, Override: string(plan.Override),
+		Findings: plan.Findings,
+	}
+	for _, v := range plan.Env {
+		doc.Env[v.Name] = v.Value
+	}
+	if doc.Findings == nil {
+		doc.Findings = []finding.Finding{}
+	}
+	if format == "" && !explain {
+		output.Findings(env.Docker.Err(), plan.Findings, false)
+	}
+	return output.Write(env.Docker.Out(), format, doc, func(w io.Writer) {
+		if explain {
+			for _, e := range plan.Edits {
+				fmt.Fprintln(w, e)
+			}
+			for _, f := range plan.Findings {
+				fmt.Fprintln(w, f)
+			}
+			return
+		}
+		if len(plan.Override) == 0 {
+			text, err := plan.Project.MarshalYAML()
+			if err != nil {
+				fmt.Fprintln(w, err)
+				return
+			}
+			fmt.Fprintf(w, "# %s is what docker compose up would make: no override, no .env block\n%s", plan.ID, text)
+			return
+		}
+		if len(plan.Files) == 0 {
+			fmt.Fprintln(w, "# no files: the loom runs from memory")
+		}
+		for _, f := range plan.Files {
+			if f.Content == nil {
+				fmt.Fprintf(w, "# %s: to be removed\n", f.Path)
+			} else {
+				fmt.Fprintf(w, "# %s\n", f.Path)
+			}
+		}
+		fmt.Fprintf(w, "%s\n", plan.Override)
+		for _, v := range plan.Env {
+			fmt.Fprintf(w, "# %s=%q\n", v.Name, v.Value)
+		}
+	})
+}

@@ -1,0 +1,132 @@
+package looms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/plugin/command"
+	"github.com/docker-loom/docker-loom/plugin/output"
+)
+
+type downOptions struct {
+	volumes, all, allRepositories bool
+	yes, dryRun, quiet            bool
+	timeout                       time.Duration
+	format                        string
+}
+
+func newDownCommand(env *command.Environment) *cobra.Command {
+	var o downOptions
+	cmd := &cobra.Command{
+		Use:   "down [OPTIONS] [ID...]",
+		Short: "Remove the containers, networks and files of looms; with --volumes end them",
+		Long: `Remove the containers, networks, anonymous volumes, built images and generated files of looms. Named volumes
+and port leases stay, so that up brings the same loom back; --volumes removes these too and ends the loom.`,
+		Example: "  docker loom down 123\n  docker loom down 123 124 --volumes\n  docker loom down --all",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (o.all || o.allRepositories) && len(args) > 0 {
+				return command.Usagef(cmd, "--all takes no ids")
+			}
+			return runDown(cmd.Context(), env, o, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.volumes, "volumes", "v", false, "End the looms: remove named volumes and leases too")
+	flags.BoolVar(&o.all, "all", false, "All looms of this repository")
+	flags.BoolVar(&o.allRepositories, "all-repositories", false, "All looms of all repositories")
+	flags.BoolVarP(&o.yes, "yes", "y", false, "Do not ask")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
+	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
+	output.AddFormat(flags, &o.format)
+	return cmd
+}
+
+func runDown(ctx context.Context, env *command.Environment, o downOptions, args []string) error {
+	l, err := env.Looms()
+	if err != nil {
+		return err
+	}
+	if o.quiet {
+		stack.SetProgress("quiet")
+	}
+	targets, err := env.Targets(ctx, l, args, command.Scope{Repository: o.all, Everything: o.allRepositories})
+	if err != nil {
+		return err
+	}
+	if o.allRepositories && !o.yes && !o.dryRun && len(targets) > 0 {
+		for _, t := range targets {
+			fmt.Fprintf(env.Docker.Err(), "  %s (%s)\n", t.Name(), t.WorkTree)
+		}
+		question := "take all of these down"
+		if o.volumes {
+			question = "end all of these with their volumes"
+		}
+		if err := env.Ask(question); err != nil {
+			return err
+		}
+	}
+	remains := []*loom.Remains{}
+	var errs []error
+	for _, t := range targets {
+		r, err := l.Down(ctx, t, loom.DownRequest{Volumes: o.volumes, Timeout: o.timeout, DryRun: o.dryRun})
+		if err != nil {
+			// One loom that cannot go down must not keep the others up.
+			errs = append(errs, fmt.Errorf("%s: %w", t.ID, err))
+			continue
+		}
+		remains = append(remains, r)
+	}
+	err = output.Write(env.Docker.Out(), o.format, remains, func(w io.Writer) { tellDown(w, o, remains) })
+	if err != nil {
+		return err
+	}
+	if !o.quiet && !o.dryRun && o.format == "" {
+		hintKept(env.Docker.Err(), remains)
+	}
+	return errors.Join(errs...)
+}
+
+func tellDown(w io.Writer, o downOptions, remains []*loom.Remains) {
+	for _, r := range remains {
+		switch {
+		case o.dryRun:
+			fmt.Fprintf(w, "loom %s would go down\n", r.Loom)
+			for _, what := range r.Removed {
+				fmt.Fprintf(w, "  remove %s\n", what)
+			}
+		case o.volumes:
+			fmt.Fprintf(w, "loom %s ended\n", r.Loom)
+		default:
+			fmt.Fprintf(w, "loom %s is down\n", r.Loom)
+		}
+		for _, v := range r.Volumes {
+			fmt.Fprintf(w, "  kept volume %s\n", v)
+		}
+		if len(r.Ports) > 0 {
+			fmt.Fprintf(w, "  kept ports %s\n", strings.Join(r.Ports, ", "))
+		}
+	}
+}
+
+// hintKept says which command ends what was kept.
+func hintKept(w io.Writer, remains []*loom.Remains) {
+	var ids []string
+	for _, r := range remains {
+		if len(r.Volumes)+len(r.Ports) > 0 {
+			ids = append(ids, r.Loom)
+		}
+	}
+	if len(ids) > 0 {
+		fmt.Fprintf(w, "hint: docker loom down %s --volumes ends what was kept\n", strings.Join(ids, " "))
+	}
+}

@@ -1,0 +1,84 @@
+package looms
+
+import (
+	"bytes"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/loom"
+)
+
+func TestListIsADockerList(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
+	list := []loom.Listed{
+		{
+			ID: "123", Repository: filepath.Join(home, "shop"), Project: "iloom-shop-123", WorkTree: filepath.Join(home, "shop-looms", "x"), State: "running", Running: 2, Containers: 2, Offset: 123,
+			Created: time.Now().Add(-3 * time.Hour), Ports: []loom.Port{{Service: "web", Published: 8203, Protocol: "tcp"}, {Service: "dns", Published: 5300, Protocol: "udp"}},
+		},
+		{ID: "main", Repository: "/src/shop", Project: "shop", WorkTree: "/src/shop", State: "down", Ports: []loom.Port{{Published: 8080, Protocol: "tcp"}}},
+	}
+	const table = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"
+	got := func(format string, list []loom.Listed) string {
+		return printed(func(w io.Writer) { assert.NilError(t, listContext(w, format, list)) })
+	}
+	tree := filepath.Join("~", "shop-looms", "x")
+	assert.Equal(t, got(table, list), strings.TrimPrefix(`
+LOOM        STATE         PORTS                    WORK TREE        CREATED
+shop/123    running (2)   web:8203, dns:5300/udp   `+tree+`   3 hours ago
+shop/main   down          8080                     /src/shop
+`, "\n"))
+	assert.Equal(t, got(table, nil), "LOOM      STATE     PORTS     WORK TREE   CREATED\n")
+	assert.Equal(t, got("{{.Name}}", list), "shop/123\nshop/main\n")
+	assert.Equal(t, got("{{.ID}} {{.Project}} {{.Offset}} {{.Repository}}", list), "123 iloom-shop-123 123 "+filepath.Join("~", "shop")+"\nmain shop 0 /src/shop\n")
+	assert.Equal(t, got("{{.Name}}", nil), "")
+	assert.Assert(t, listContext(io.Discard, "{{.Name", list) != nil)
+	assert.Assert(t, listContext(io.Discard, "{{.Nothing}}", list) != nil)
+	row := newListRow(list[1])
+	b, err := row.MarshalJSON()
+	assert.NilError(t, err)
+	assert.Equal(t, string(b), `{"ActiveSources":"","Created":"","Health":"","HeldUntil":"","ID":"main","LastActivity":"","Name":"shop/main","Offset":"0","Ports":"8080","Project":"shop","Repository":"/src/shop","State":"down","WorkTree":"/src/shop"}`)
+}
+
+func TestDownTellsWhatWentAndWhatWasKept(t *testing.T) {
+	t.Parallel()
+	kept := []*loom.Remains{
+		{Loom: "123", Volumes: []string{"p_data", "p_cache"}, Ports: []string{"8203/tcp", "5555/tcp"}, Removed: []string{"container p-web-1", "file /x/.env"}},
+		{Loom: "main"},
+	}
+	ended := []*loom.Remains{{Loom: "123", Removed: []string{"volume p_data"}}}
+	for _, tc := range []struct {
+		name    string
+		o       downOptions
+		remains []*loom.Remains
+		want    string
+	}{
+		{"down", downOptions{}, kept, "loom 123 is down\n  kept volume p_data\n  kept volume p_cache\n  kept ports 8203/tcp, 5555/tcp\nloom main is down\n"},
+		{"the end", downOptions{volumes: true}, ended, "loom 123 ended\n"},
+		{"a dry run", downOptions{dryRun: true}, kept, "loom 123 would go down\n  remove container p-web-1\n  remove file /x/.env\n  kept volume p_data\n  kept volume p_cache\n  kept ports 8203/tcp, 5555/tcp\nloom main would go down\n"},
+		{"a dry run of the end", downOptions{dryRun: true, volumes: true}, ended, "loom 123 would go down\n  remove volume p_data\n"},
+		{"nothing", downOptions{}, nil, ""},
+	} {
+		got := printed(func(w io.Writer) { tellDown(w, tc.o, tc.remains) })
+		assert.Check(t, got == tc.want, "%s: %s", tc.name, got)
+	}
+	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, kept) }), "hint: docker loom down 123 --volumes ends what was kept\n")
+	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, ended) }), "")
+}
+
+// printed is what f writes, without the blanks that end a table's lines.
+func printed(f func(io.Writer)) string {
+	var b bytes.Buffer
+	f(&b)
+	lines := strings.Split(b.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
