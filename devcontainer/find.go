@@ -35,6 +35,11 @@ func (e *SeveralError) Error() string {
 	return "several devcontainer.json: " + strings.Join(e.Paths, ", ")
 }
 
+// NextStep says what the user does next.
+func (*SeveralError) NextStep() string {
+	return "choose one with --config FILE, or for all with container.configPath in .iloom/settings.json"
+}
+
 // Find returns the devcontainer.json that counts, or nil if there is none: in the nearest folder from Dir up to
 // Top that has one, .devcontainer/devcontainer.json before .devcontainer.json before the only
 // .devcontainer/*/devcontainer.json. Several of the last are a *SeveralError. A chosen file that is not there is an

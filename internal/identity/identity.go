@@ -25,6 +25,11 @@ func (e *IDError) Error() string {
 	return fmt.Sprintf("%q is no id: give an issue number, a key such as ENG-324, or a branch", e.Typed)
 }
 
+// NextStep says what the user does next.
+func (*IDError) NextStep() string {
+	return "" // the error says what an id is
+}
+
 var (
 	number      = regexp.MustCompile(`^#?0*(\d+)$`)
 	pullRequest = regexp.MustCompile(`(?i)^pr[/-]0*(\d+)$`)

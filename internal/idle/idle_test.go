@@ -159,7 +159,7 @@ func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 	// plan leases ports, as up does.
 	plan := func() {
 		t.Helper()
-		_, err := looms.Plan(t.Context(), resolved(loom.Making), loom.Options{})
+		_, _, err := looms.Up(t.Context(), loom.UpRequest{Where: where, FilesOnly: true})
 		assert.NilError(t, err)
 	}
 	plan()

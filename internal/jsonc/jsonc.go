@@ -44,6 +44,11 @@ func (e *Error) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
+// NextStep says what the user does next.
+func (*Error) NextStep() string {
+	return "correct the file at the place that the error names"
+}
+
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 

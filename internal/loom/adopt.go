@@ -24,6 +24,11 @@ func (e *FolderTakenError) Error() string {
 	return fmt.Sprintf("the dev container of %s is loom %s's, and a folder has one only", e.Folder, e.Other)
 }
 
+// NextStep says what the user does next.
+func (*FolderTakenError) NextStep() string {
+	return "give this loom a work tree of its own: git worktree add, then docker loom up there"
+}
+
 // adopt looks at the dev containers that the folder has already. One of another loom refuses this one. One that another
 // tool made (the reference CLI, VS Code) is adopted as it is if nothing of ours was there before, and for main, which
 // is what such a tool makes; adopt then does all that is left of up and returns a plan. Otherwise it was made from the

@@ -137,6 +137,11 @@ type NeedsError struct{ survey.Needs }
 // Error says so.
 func (e *NeedsError) Error() string { return "the plan needs more facts" }
 
+// NextStep says what the user does next.
+func (*NeedsError) NextStep() string {
+	return "" // no user sees it: the facts are completed
+}
+
 // NoServiceError says that a loom has no service of this name.
 type NoServiceError struct{ Service, Loom string }
 

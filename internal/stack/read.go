@@ -60,6 +60,11 @@ func (e *NotReadError) Error() string {
 	return fmt.Sprintf("%s: the project did not need this file when it was loaded", e.Path)
 }
 
+// NextStep says what the user does next.
+func (*NotReadError) NextStep() string {
+	return "" // the project is loaded again
+}
+
 // onlyComposeFiles reports whether the compose files refer to no other file that Compose's loader reads.
 func (f *files) onlyComposeFiles() bool { return len(f.references) == 0 }
 
