@@ -226,7 +226,9 @@ func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 	}
 	own := d.facts.Engine.Project(project)
 	list := func() ([]engine.Container, error) { return l.Engine.Containers(ctx, engine.Filter{Project: project}) }
-	if slices.ContainsFunc(own, func(c engine.Container) bool { return c.Health == "unhealthy" }) && !req.CreateOnly {
+	// A container that was paused for a copy of its data is unhealthy until its next healthcheck.
+	mayRecover := func(c engine.Container) bool { return c.Health == "unhealthy" || c.State == "paused" }
+	if !req.CreateOnly && slices.ContainsFunc(own, mayRecover) {
 		if err := l.copier().AwaitHealthchecks(ctx, project, req.WaitTimeout); err != nil {
 			return nil, nil, err
 		}
