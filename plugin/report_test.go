@@ -16,10 +16,12 @@ import (
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/inside"
@@ -41,21 +43,21 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&loom.UnfinishedError{ID: "1", Err: errors.New("x")}, "nothing runs; docker loom up 1 tries again"},
 		{&loom.UnfinishedError{ID: "1", Left: 2, Err: errors.New("x")}, "2 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them"},
 		{&loom.NeitherError{Name: "x", Loom: "1"}, "docker loom ls lists the looms, docker loom ps 1 the services"},
-		{&loom.NoServiceError{Service: "x", Loom: "1"}, "docker loom ps 1 lists the services"},
+		{&plan.NoServiceError{Service: "x", Loom: "1"}, "docker loom ps 1 lists the services"},
 		{&loom.NotRunError{Err: &loom.ServicesError{Loom: "1", Services: []string{"db", "web"}}}, "name one: docker loom exec 1 db -- COMMAND"},
 		{&loom.StoppedError{Loom: "1", Service: "web", State: "exited"}, "docker loom up 1 starts it"},
 		{&devbox.HookError{Hook: "x"}, "the container runs: docker loom shell looks into it, docker loom up runs the hook again"},
 		{&loom.NoDevContainerError{Loom: "1"}, "docker loom exec 1 -- COMMAND runs a command in one of its services"},
 		{&inside.EditorError{Editor: "code", URI: "x", Err: errors.New("x")}, "choose another with --editor, or open that address from where one is installed"},
 		{&loom.EmptyError{ID: "1"}, "docker loom up 1 makes them"},
-		{&loom.NoPortError{Dockerfile: "/x/Dockerfile"}, "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"},
+		{&survey.NoPortError{Dockerfile: "/x/Dockerfile"}, "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"},
 		{&loom.WebError{Loom: "1", Ports: []loom.Port{{}, {}}}, "docker loom open 1 SERVICE, or PORT, says which"},
 		{&loom.WebError{Loom: "1"}, "docker loom ps 1 shows what runs"},
 		{&loom.SilentError{Loom: "1", Port: loom.Port{Service: "web"}}, "docker loom logs 1 web shows what it is doing"},
 		{command.BrowserError{Err: errors.New("x")}, "set BROWSER to a command that opens a URL; docker loom open --print only prints it"},
-		{&loom.HeldError{Lease: lease, Holder: "x"}, "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"},
-		{&loom.DisabledError{Files: []string{"/x"}}, "set container.enabled to true to use looms here"},
-		{&loom.SharedDataError{Service: "db", Source: "/x", Other: "1"}, "give this loom a work tree of its own: docker loom up ID --worktree"},
+		{&plan.HeldError{Lease: lease, Holder: "x"}, "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"},
+		{&plan.DisabledError{Files: []string{"/x"}}, "set container.enabled to true to use looms here"},
+		{&plan.SharedDataError{Service: "db", Source: "/x", Other: "1"}, "give this loom a work tree of its own: docker loom up ID --worktree"},
 		{&stack.MissingBaseError{Name: "ILOOM_PORT_WEB"}, "docker loom init asks for it and writes it into .iloom/settings.json; or write a default, as in ${ILOOM_PORT_WEB:-3000}"},
 		{&worktree.BranchTakenError{Branch: "x", Path: "/x"}, "choose another branch with --branch NAME"},
 		{&worktree.BranchThereError{Branch: "x", From: "y"}, "leave --from out to use it as it is, or choose another branch with --branch NAME"},

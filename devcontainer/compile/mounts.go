@@ -111,8 +111,9 @@ func (c *compiler) volume(name string, v types.VolumeConfig) error {
 
 // add mounts a volume; the last at a target wins.
 func (c *compiler) add(v types.ServiceVolumeConfig) {
-	others := slices.DeleteFunc(slices.Clone(c.Service.Volumes), func(have types.ServiceVolumeConfig) bool {
+	volumes := slices.DeleteFunc(slices.Clone(c.Service.Volumes), func(have types.ServiceVolumeConfig) bool {
 		return have.Target == v.Target
 	})
-	c.Service.Volumes = append(others, v)
+	volumes = append(volumes, v)
+	c.Service.Volumes = volumes
 }

@@ -30,7 +30,8 @@ func TestVolumesArePairedByTheirKeys(t *testing.T) {
 	}
 	c, err := Decide(wanted(), volumes, []engine.Volume{
 		volume("p1", "data", "renamed"), volume("p1", "fixed", "fixed"), volume("p1", "memory", "p1_memory"),
-		volume("p3", "cache", "p3_cache"), {Name: "p1_cache"},
+		volume("p3", "cache", "p3_cache"),
+		{Name: "p1_cache"},
 	})
 	assert.NilError(t, err)
 	assert.DeepEqual(t, c.Pairs, []Pair{{Key: "data", From: "renamed", To: "p2_data"}})

@@ -75,12 +75,18 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 		level   finding.Level
 		message string
 	}{
-		{"memory", c.Memory, finding.Warning,
-			"the engine enforces no memory limit: a sandbox can take all memory of the engine's host"},
-		{"swap", c.Swap, finding.Info,
-			"the engine enforces no swap limit: a sandbox at its memory limit goes on in swap, where there is any"},
-		{"pids", c.PIDs, finding.Warning,
-			"the engine enforces no limit of processes: a sandbox can fill the process table of the engine's host"},
+		{
+			"memory", c.Memory, finding.Warning,
+			"the engine enforces no memory limit: a sandbox can take all memory of the engine's host",
+		},
+		{
+			"swap", c.Swap, finding.Info,
+			"the engine enforces no swap limit: a sandbox at its memory limit goes on in swap, where there is any",
+		},
+		{
+			"pids", c.PIDs, finding.Warning,
+			"the engine enforces no limit of processes: a sandbox can fill the process table of the engine's host",
+		},
 		{"cpu", c.CPU, finding.Warning, "the engine enforces no CPU limit: a sandbox can take all processors"},
 	} {
 		if limit.there {

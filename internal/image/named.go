@@ -130,19 +130,19 @@ func (*UnknownImageError) NextStep() string {
 	return "docker loom image ls lists them; docker image rm removes others"
 }
 
-// ImageInUseError says that containers were made from an image.
-type ImageInUseError struct {
+// InUseError says that containers were made from an image.
+type InUseError struct {
 	Name       string
 	Containers []string
 }
 
 // Error names the containers.
-func (e *ImageInUseError) Error() string {
+func (e *InUseError) Error() string {
 	return fmt.Sprintf("image %s is used by %s", e.Name, strings.Join(e.Containers, ", "))
 }
 
 // NextStep says what the user does next.
-func (*ImageInUseError) NextStep() string {
+func (*InUseError) NextStep() string {
 	return "docker rm removes a container, docker loom down ID those of a loom"
 }
 
@@ -180,7 +180,7 @@ func (s *Store) Remove(ctx context.Context, req RemoveRequest) ([]Image, error) 
 			return nil, err
 		}
 		if len(users) > 0 {
-			return nil, &ImageInUseError{Name: name, Containers: users}
+			return nil, &InUseError{Name: name, Containers: users}
 		}
 		if !slices.Contains(tags, list[at].Image) {
 			chosen, tags = append(chosen, list[at]), append(tags, list[at].Image)

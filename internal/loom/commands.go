@@ -11,6 +11,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
@@ -64,7 +65,7 @@ func (l *Looms) act(ctx context.Context, t *Target, named []string, what string,
 	own = slices.DeleteFunc(own, func(c engine.Container) bool { return c.Project != t.Known.Project })
 	for _, name := range named {
 		if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Service == name }) {
-			return nil, nil, &NoServiceError{Service: name, Loom: t.ID}
+			return nil, nil, &plan.NoServiceError{Service: name, Loom: t.ID}
 		}
 	}
 	a := &Acted{Loom: t.ID, Project: t.Known.Project, Services: []string{}}
@@ -202,7 +203,7 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 	}
 	for _, name := range o.Services {
 		if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Service == name }) {
-			return &NoServiceError{Service: name, Loom: t.ID}
+			return &plan.NoServiceError{Service: name, Loom: t.ID}
 		}
 	}
 	if len(own) == 0 {

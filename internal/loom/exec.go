@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -213,7 +214,7 @@ func (l *Looms) chooseContainer(
 	}
 	replicas := slices.DeleteFunc(own, func(c engine.Container) bool { return c.Service != service })
 	if len(replicas) == 0 {
-		return engine.Container{}, &NoServiceError{Service: service, Loom: t.ID}
+		return engine.Container{}, &plan.NoServiceError{Service: service, Loom: t.ID}
 	}
 	if index > 0 {
 		replicas = slices.DeleteFunc(replicas, func(c engine.Container) bool { return c.Number != index })

@@ -60,8 +60,10 @@ func (c *crowd) draw(t *rapid.T) []*registry.Loom {
 			tree = c.repo
 		}
 		looms = append(looms,
-			&registry.Loom{ID: id, Repository: c.repo, Project: "p-" + id, WorkTree: tree, Space: space,
-				Files: rapid.Bool().Draw(t, "files of "+id)},
+			&registry.Loom{
+				ID: id, Repository: c.repo, Project: "p-" + id, WorkTree: tree, Space: space,
+				Files: rapid.Bool().Draw(t, "files of "+id),
+			},
 			&registry.Loom{ID: id, Repository: c.Path("elsewhere"), Project: "q-" + id, WorkTree: c.Path("elsewhere"), Space: space})
 	}
 	looms = rapid.Permutation(looms).Draw(t, "order")

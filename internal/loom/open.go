@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
@@ -197,7 +198,7 @@ func (l *Looms) Address(ctx context.Context, where Where, service, port string) 
 			return Port{}, err
 		}
 		if !slices.Contains(serviceNames(own), service) {
-			return Port{}, &NoServiceError{Service: service, Loom: t.ID}
+			return Port{}, &plan.NoServiceError{Service: service, Loom: t.ID}
 		}
 	}
 	return Port{}, e

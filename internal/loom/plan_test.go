@@ -16,9 +16,11 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
@@ -233,7 +235,7 @@ func TestTwoLoomsNeverWriteTheSameData(t *testing.T) {
 				assert.NilError(t, err)
 				return
 			}
-			var shared *SharedDataError
+			var shared *plan.SharedDataError
 			assert.Assert(t, errors.As(err, &shared), "%v", err)
 			assert.Equal(t, strings.ReplaceAll(err.Error(), dir, "DIR"), tc.refused)
 			assert.Assert(t, w.State().Find(dir, "124") == nil, "a refused loom leases nothing")
@@ -254,7 +256,7 @@ func TestMainWouldShareDataWithALoomThatRunsInItsFolder(t *testing.T) {
 	w.mustPlan(dir, Main, Options{})
 	w.Run(worldtest.Container{Name: "x", Project: p.Entry.Project, Service: "db", Labels: map[string]string{engine.LabelLoom: "123", engine.LabelRepo: dir, stack.LabelWorkingDir: dir}})
 	_, err := w.plan(dir, Main, Options{})
-	var shared *SharedDataError
+	var shared *plan.SharedDataError
 	assert.Assert(t, errors.As(err, &shared), "%v", err)
 	assert.Equal(t, shared.Other, "123")
 	w.mustPlan(dir, "123", Options{})
@@ -439,7 +441,7 @@ func TestSwitchedOffSettingsStopALoom(t *testing.T) {
 	repo := w.Repo("shop")
 	file := w.Write(`{"container": {"enabled": false}}`, "shop", ".iloom", "settings.json")
 	_, err := w.plan(repo, "123", Options{})
-	var disabled *DisabledError
+	var disabled *plan.DisabledError
 	assert.Assert(t, errors.As(err, &disabled))
 	assert.Error(t, err, "container.enabled is false in the settings ("+file+")")
 	assert.Assert(t, w.State().Fresh)
@@ -469,7 +471,7 @@ func TestADockerfilesPortComesFromTheSettingsElseFromExpose(t *testing.T) {
 			}
 			p, err := w.plan(w.Path("app"), "123", Options{})
 			if tc.published == "" {
-				var none *NoPortError
+				var none *survey.NoPortError
 				assert.Assert(t, errors.As(err, &none))
 				assert.Error(t, err, file+": no port to publish: the settings give none and there is no EXPOSE")
 				return

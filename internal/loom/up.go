@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/image"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -59,7 +60,7 @@ func (e *UnfinishedError) NextStep() string {
 		error
 		NextStep() string
 	}
-	for _, cause := range []any{new(*OrphanError), new(*PausedError), new(*FeatureError), new(*image.NoImageError)} {
+	for _, cause := range []any{new(*plan.OrphanError), new(*apply.PausedError), new(*FeatureError), new(*image.NoImageError)} {
 		if errors.As(e.Err, cause) && errors.As(e.Err, &own) && own.NextStep() != "" {
 			return own.NextStep()
 		}

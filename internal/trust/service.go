@@ -76,7 +76,11 @@ func (s *service) devices(c types.ServiceConfig) {
 
 func (s *service) namespaces(c types.ServiceConfig) {
 	for _, ns := range []struct{ kind, mode string }{
-		{"network", c.NetworkMode}, {"pid", c.Pid}, {"ipc", c.Ipc}, {"uts", c.Uts}, {"user", c.UserNSMode},
+		{"network", c.NetworkMode},
+		{"pid", c.Pid},
+		{"ipc", c.Ipc},
+		{"uts", c.Uts},
+		{"user", c.UserNSMode},
 		{"cgroup", c.Cgroup},
 	} {
 		if ns.mode == "host" || strings.HasPrefix(ns.mode, types.ContainerPrefix) {

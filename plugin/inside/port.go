@@ -63,10 +63,6 @@ func runPort(ctx context.Context, env *command.Environment, cmd *cobra.Command, 
 		return err
 	}
 	return output.Write(env.Docker.Out(), o.format, p, func(w io.Writer) {
-		host := p.HostIP
-		if host == "" {
-			host = "0.0.0.0"
-		}
 		fmt.Fprintln(w, endpoint.Published(p.HostIP, p.Published))
 	})
 }
