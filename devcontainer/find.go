@@ -105,12 +105,12 @@ func chosen(dir string, s Search) (*Place, error) {
 		}
 		return nil, &Error{File: path, Err: err}
 	}
-	return &Place{Path: path, Workspace: workspace(path, dir, s.Top)}, nil
+	return &Place{Path: path, Workspace: workspaceOf(path, dir, s.Top)}, nil
 }
 
-// workspace is the folder that a chosen file is opened with: the one that has the .devcontainer folder or the
+// workspaceOf is the folder that a chosen file is opened with: the one that has the .devcontainer folder or the
 // .devcontainer.json; for a file elsewhere the top.
-func workspace(path, dir, top string) string {
+func workspaceOf(path, dir, top string) string {
 	folder := filepath.Dir(path)
 	if filepath.Base(path) == ".devcontainer.json" {
 		return folder

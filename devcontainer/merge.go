@@ -29,10 +29,10 @@ func Merge(image, features []Metadata, c *Config) *Merged {
 		entries = append(entries, entry{m.ID, m})
 	}
 	entries = append(entries, entry{"devcontainer.json", c.Metadata})
-	return merge(entries, c.located())
+	return mergeEntries(entries, c.located())
 }
 
-func merge(entries []entry, document *jsonc.Node) *Merged {
+func mergeEntries(entries []entry, document *jsonc.Node) *Merged {
 	m := &Merged{
 		ContainerEnv:    map[string]string{},
 		RemoteEnv:       map[string]*string{},

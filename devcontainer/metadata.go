@@ -222,7 +222,8 @@ func (m Mount) Equal(other Mount) bool {
 		m.External == other.External && slices.Equal(m.Options, other.Options)
 }
 
-// MarshalJSON writes the form that m was read from as long as it says the same, otherwise a string of docker run --mount.
+// MarshalJSON writes the form that m was read from as long as it says the same, otherwise a string of docker run
+// --mount.
 func (m Mount) MarshalJSON() ([]byte, error) {
 	if m.written != nil {
 		d := &decoder{loose: true}

@@ -64,23 +64,23 @@ func ProjectName(c *Config, env, dotenv map[string]string, compose ComposeName) 
 		return ""
 	}
 	for _, vars := range []map[string]string{env, dotenv} {
-		if name := projectName(vars["COMPOSE_PROJECT_NAME"]); name != "" {
+		if name := sanitiseName(vars["COMPOSE_PROJECT_NAME"]); name != "" {
 			return name
 		}
 	}
 	if compose.Name != "" && (compose.Name != "devcontainer" || compose.InFile) {
-		return projectName(compose.Name)
+		return sanitiseName(compose.Name)
 	}
 	dir := filepath.Dir(c.ComposeFiles(env, dotenv)[0])
 	if dir == filepath.Join(c.Workspace, ".devcontainer") {
-		return projectName(filepath.Base(c.Workspace) + "_devcontainer")
+		return sanitiseName(filepath.Base(c.Workspace) + "_devcontainer")
 	}
-	return projectName(filepath.Base(dir))
+	return sanitiseName(filepath.Base(dir))
 }
 
 var noProjectName = regexp.MustCompile(`[^-_a-z0-9]`)
 
-// projectName makes a name of s as the reference CLI does: unlike Compose it keeps a dash at the beginning.
-func projectName(s string) string {
+// sanitiseName makes a name of s as the reference CLI does: unlike Compose it keeps a dash at the beginning.
+func sanitiseName(s string) string {
 	return noProjectName.ReplaceAllString(strings.ToLower(s), "")
 }

@@ -101,7 +101,8 @@ func base(p string) string {
 	return ""
 }
 
-// fromEnv is the variable that args begin with, otherwise the default after it, otherwise "". Without a name it is not ok.
+// fromEnv is the variable that args begin with, otherwise the default after it, otherwise "". Without a name it is not
+// ok.
 func fromEnv(env func(string) (string, bool), args []string) (value string, ok bool) {
 	if len(args) == 0 {
 		return "", false
@@ -170,5 +171,5 @@ func (m *Merged) SubstituteContainerEnv(env map[string]string) (*Merged, error) 
 			return nil, err
 		}
 	}
-	return merge(entries, document), nil
+	return mergeEntries(entries, document), nil
 }

@@ -1,7 +1,7 @@
-// Package devcontainer reads the configuration of a dev container by the Dev Container specification (containers.dev): it
-// finds the devcontainer.json, reads it, replaces its variables and merges it with the metadata of image and features.
-// It reads nothing but the files of the configuration; the callers hand in what an image says. Package compile makes a
-// Compose service of it.
+// Package devcontainer reads the configuration of a dev container by the Dev Container specification (containers.dev):
+// it finds the devcontainer.json, reads it, replaces its variables and merges it with the metadata of image and
+// features. It reads nothing but the files of the configuration; the callers hand in what an image says. Package
+// compile makes a Compose service of it.
 package devcontainer
 
 import (

@@ -13,20 +13,20 @@ type Var struct{ Name, Value string }
 // The lines that begin and end our block. What stands behind the name of the loom says how to take the block out again:
 // whether the line end before it is ours, and whether the file is.
 const (
-	begin = "# >>> docker loom "
-	end   = "# <<< docker loom"
-	glued = " (no newline before)"
-	whole = " (file made by docker loom)"
+	begin        = "# >>> docker loom "
+	end          = "# <<< docker loom"
+	glued        = " (no newline before)"
+	madeFileMark = " (file made by docker loom)"
 )
 
-// block matches only what Add writes: if somebody deleted the end line, the lines after it are the user's.
-var block = regexp.MustCompile(`(?m)^# >>> docker loom [^\r\n]*\r?\n` +
+// blockIn matches only what Add writes: if somebody deleted the end line, the lines after it are the user's.
+var blockPattern = regexp.MustCompile(`(?m)^# >>> docker loom [^\r\n]*\r?\n` +
 	`(?:[A-Za-z_]\w*="[^\r\n]*"\r?\n)*# <<< docker loom(?:\r?\n|\z)`)
 
 // Cut returns the bytes of a .env file as they were before our block was put there.
 func Cut(env []byte) []byte {
 	for {
-		at := block.FindIndex(env)
+		at := blockPattern.FindIndex(env)
 		if at == nil {
 			return env
 		}
@@ -46,12 +46,12 @@ func Cut(env []byte) []byte {
 
 // Block returns the loom's name and variables as a .env file's block has them; ok is false if there is none.
 func Block(env []byte) (loom string, vars []Var, ok bool) {
-	text := block.Find(env)
+	text := blockPattern.Find(env)
 	if text == nil {
 		return "", nil, false
 	}
 	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
-	loom = strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(lines[0], begin), glued), whole)
+	loom = strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(lines[0], begin), glued), madeFileMark)
 	for _, line := range lines[1:] {
 		name, value, found := strings.Cut(line, "=")
 		if found && !strings.HasPrefix(line, "#") {
@@ -63,8 +63,8 @@ func Block(env []byte) (loom string, vars []Var, ok bool) {
 
 // MadeFile reports whether the file was not there before its block.
 func MadeFile(env []byte) bool {
-	first, _, _ := bytes.Cut(block.Find(env), []byte("\n"))
-	return bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(whole))
+	first, _, _ := bytes.Cut(blockPattern.Find(env), []byte("\n"))
+	return bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(madeFileMark))
 }
 
 // Add puts the block at the end of a .env file in place of one that is there; nil is a file that is not there.
@@ -72,7 +72,7 @@ func MadeFile(env []byte) bool {
 func Add(env []byte, loom string, vars []Var) []byte {
 	mark := ""
 	if env == nil || MadeFile(env) {
-		mark = whole
+		mark = madeFileMark
 	}
 	env = Cut(env)
 	eol := "\n"

@@ -14,7 +14,7 @@ import (
 )
 
 // Confinement is what the services of a loom are confined with. The callers decide what a sidecar is made of and how a
-// network is isolated.
+// changeNetwork is isolated.
 type Confinement struct {
 	// Sidecar is the service through which the others leave and are reached. Its networks and ports are filled in here.
 	Sidecar types.ServiceConfig
@@ -139,7 +139,7 @@ type Isolated struct {
 
 // Apply puts the isolated network in place.
 func (e Isolated) Apply(p *types.Project) {
-	network(p, e.Network, func(n *types.NetworkConfig) { *n = e.Is })
+	changeNetwork(p, e.Network, func(n *types.NetworkConfig) { *n = e.Is })
 }
 
 // Render writes what differs.

@@ -42,7 +42,7 @@ func service(p *types.Project, name string, change func(*types.ServiceConfig)) {
 	}
 }
 
-func network(p *types.Project, key string, change func(*types.NetworkConfig)) {
+func changeNetwork(p *types.Project, key string, change func(*types.NetworkConfig)) {
 	n := p.Networks[key]
 	change(&n)
 	p.Networks[key] = n
@@ -76,7 +76,7 @@ func (e Labels) Apply(p *types.Project) {
 	case "services":
 		service(p, e.Key, func(s *types.ServiceConfig) { s.Labels = add(s.Labels) })
 	case "networks":
-		network(p, e.Key, func(n *types.NetworkConfig) { n.Labels = add(n.Labels) })
+		changeNetwork(p, e.Key, func(n *types.NetworkConfig) { n.Labels = add(n.Labels) })
 	case "volumes":
 		volume(p, e.Key, func(v *types.VolumeConfig) { v.Labels = add(v.Labels) })
 	}
@@ -144,7 +144,7 @@ type Name struct {
 // Apply renames it.
 func (e Name) Apply(p *types.Project) {
 	if e.Kind == "networks" {
-		network(p, e.Key, func(n *types.NetworkConfig) { n.Name, n.External = e.New, false })
+		changeNetwork(p, e.Key, func(n *types.NetworkConfig) { n.Name, n.External = e.New, false })
 	} else {
 		volume(p, e.Key, func(v *types.VolumeConfig) { v.Name, v.External = e.New, false })
 	}

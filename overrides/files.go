@@ -64,7 +64,7 @@ func IsGenerated(content []byte) bool { return bytes.HasPrefix(content, []byte(m
 func Write(files []File) ([]string, error) {
 	var changed []string
 	for _, f := range files {
-		did, err := write(f)
+		did, err := writeFile(f)
 		if err != nil {
 			return changed, err
 		}
@@ -80,13 +80,13 @@ func Write(files []File) ([]string, error) {
 func sweep(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range entries {
-		if leftover(e.Name(), filepath.Base(path)) {
+		if isLeftover(e.Name(), filepath.Base(path)) {
 			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
 		}
 	}
 }
 
-func leftover(name, of string) bool {
+func isLeftover(name, of string) bool {
 	rest, ok := strings.CutPrefix(name, ".tmp-"+of)
 	_, err := strconv.ParseUint(rest, 10, 64)
 	return ok && err == nil
@@ -94,10 +94,10 @@ func leftover(name, of string) bool {
 
 // Leftover reports whether a file of this name is what a Write that was killed has left.
 func Leftover(name string) bool {
-	return leftover(name, EnvFile) || leftover(name, OverrideFile) || leftover(name, filepath.Base(NamedFile))
+	return isLeftover(name, EnvFile) || isLeftover(name, OverrideFile) || isLeftover(name, filepath.Base(NamedFile))
 }
 
-func write(f File) (bool, error) {
+func writeFile(f File) (bool, error) {
 	sweep(f.Path)
 	have, err := os.ReadFile(f.Path)
 	exists := err == nil

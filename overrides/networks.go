@@ -161,7 +161,7 @@ type Subnets struct {
 
 // Apply replaces the pools.
 func (e Subnets) Apply(p *types.Project) {
-	network(p, e.Network, func(n *types.NetworkConfig) { n.Ipam.Config = e.Pools })
+	changeNetwork(p, e.Network, func(n *types.NetworkConfig) { n.Ipam.Config = e.Pools })
 }
 
 // Render writes the pools with !override: Compose merges two lists of pools into a corrupt one.

@@ -13,7 +13,7 @@ import (
 )
 
 // Refers makes a service that names containers of this project by their fixed names name their services instead: the
-// network or namespace it joins, the volumes it takes, the links it has.
+// changeNetwork or namespace it joins, the volumes it takes, the links it has.
 type Refers struct {
 	Service string
 	// NetworkMode, Ipc and Pid are the new modes; empty: unchanged.

@@ -33,12 +33,12 @@ func Pages(root *cobra.Command) []Page {
 		if cmd.Hidden {
 			continue
 		}
-		list = append(append(list, page(cmd)), Pages(cmd)...)
+		list = append(append(list, writePage(cmd)), Pages(cmd)...)
 	}
 	return list
 }
 
-func page(cmd *cobra.Command) Page {
+func writePage(cmd *cobra.Command) Page {
 	_, words, _ := strings.Cut(cmd.CommandPath(), " ")
 	cmd.DisableFlagsInUseLine = true
 	text := "# " + cmd.CommandPath() + "\n\n<!---MARKER_GEN_START-->\n<!---MARKER_GEN_END-->\n"

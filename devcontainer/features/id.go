@@ -107,7 +107,7 @@ var tarball = regexp.MustCompile(`/devcontainer-feature-[^/]+\.tgz$`)
 // ParseID reads an id: a folder that counts from the folder of the devcontainer.json and is inside the
 // workspace's .devcontainer, the address of an archive, or an OCI artifact. Its error is an *IDError.
 func ParseID(written, configDir, workspace string) (ID, error) {
-	id, err := parseID(written, configDir, workspace)
+	id, err := readID(written, configDir, workspace)
 	if err != nil {
 		return ID{}, &IDError{written, err}
 	}
@@ -115,7 +115,7 @@ func ParseID(written, configDir, workspace string) (ID, error) {
 	return id, nil
 }
 
-func parseID(written, configDir, workspace string) (ID, error) {
+func readID(written, configDir, workspace string) (ID, error) {
 	switch {
 	case strings.HasPrefix(written, "./"), strings.HasPrefix(written, "../"):
 		return parseLocal(written, configDir, workspace)
@@ -189,7 +189,7 @@ func parseLegacy(written string) (ID, error) {
 	default:
 		return ID{}, errors.New("an id has a registry, as in " + official + "/node:1, or is a path that begins with ./")
 	}
-	id, err := parseID(official+"/"+name+":"+strings.TrimPrefix(tag, "v"), "", "")
+	id, err := readID(official+"/"+name+":"+strings.TrimPrefix(tag, "v"), "", "")
 	return id, err
 }
 

@@ -41,8 +41,8 @@ func (n *node) same(f *Feature) bool {
 	return n.ID.Resource() == f.ID.Resource() && n.Digest == f.Digest && maps.Equal(n.Options, f.Options)
 }
 
-// matches reports whether an id of installsAfter or overrideFeatureInstallOrder means the feature, of whatever version; a
-// former name counts too.
+// matches reports whether an id of installsAfter or overrideFeatureInstallOrder means the feature, of whatever version;
+// a former name counts too.
 func (n *node) matches(id ID) bool {
 	if id.Source != n.ID.Source {
 		return false

@@ -97,7 +97,8 @@ type kept struct {
 	pointer
 }
 
-// fetch gives the content of a feature that is not a local folder. want is the digest that the lockfile promises, or "".
+// fetch gives the content of a feature that is not a local folder. want is the digest that the lockfile promises, or
+// "".
 func (s *Store) fetch(ctx context.Context, id ID, want string) (*kept, error) {
 	key := id.URL
 	if id.Source == SourceOCI {

@@ -12,11 +12,12 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
-// keepOutput makes a detached command write to the output of the sandbox's first process, where the engine keeps it. The
-// engine keeps nothing of what a detached exec prints. A sandbox whose first process cannot be written to runs the
+// keepOutput makes a detached command write to the output of the sandbox's first process, where the engine keeps it.
+// The engine keeps nothing of what a detached exec prints. A sandbox whose first process cannot be written to runs the
 // command without.
 func keepOutput(command []string) []string {
-	const script = `if { : >/proc/1/fd/1 && : >/proc/1/fd/2; } 2>/dev/null; then exec "$@" >/proc/1/fd/1 2>/proc/1/fd/2; fi; exec "$@"`
+	const script = `if { : >/proc/1/fd/1 && : >/proc/1/fd/2; } 2>/dev/null; then ` +
+		`exec "$@" >/proc/1/fd/1 2>/proc/1/fd/2; fi; exec "$@"`
 	return append([]string{"/bin/sh", "-c", script, "sh"}, command...)
 }
 

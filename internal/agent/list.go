@@ -126,7 +126,7 @@ func (a *Agents) Stop(ctx context.Context, where loom.Where, agent string) ([]Sa
 		return nil, err
 	}
 	name := cmp.Or(agent, DefaultName)
-	return a.stop(ctx, f, func(other string) bool { return other == name })
+	return a.stopEach(ctx, f, func(other string) bool { return other == name })
 }
 
 // StopAll stops all sandboxes of a loom, and their sidecars.
@@ -135,10 +135,10 @@ func (a *Agents) StopAll(ctx context.Context, where loom.Where) ([]Sandbox, erro
 	if err != nil && !errors.As(err, new(*NoSandboxError)) {
 		return nil, err
 	}
-	return a.stop(ctx, f, func(string) bool { return true })
+	return a.stopEach(ctx, f, func(string) bool { return true })
 }
 
-func (a *Agents) stop(ctx context.Context, f found, isMeant func(name string) bool) ([]Sandbox, error) {
+func (a *Agents) stopEach(ctx context.Context, f found, isMeant func(name string) bool) ([]Sandbox, error) {
 	stopped := []Sandbox{}
 	for _, c := range f.own {
 		name := c.Labels[sandbox.LabelAgent]

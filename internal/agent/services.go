@@ -55,8 +55,8 @@ func leaves(p *plan.Plan, name string) bool {
 	return slices.ContainsFunc(p.Open, func(path overrides.OpenPath) bool { return path.Service == name && path.Network })
 }
 
-// writesGuarded are those of git's folders and the settings that a service can write: what is in them makes this machine do
-// something.
+// writesGuarded are those of git's folders and the settings that a service can write: what is in them makes this
+// machine do something.
 func writesGuarded(p *plan.Plan, name string) []string {
 	s := p.Project.Services[name]
 	tree := p.RealWorkTree
@@ -75,7 +75,9 @@ func writesGuarded(p *plan.Plan, name string) []string {
 				continue
 			}
 			target := filepath.Join(v.Target, rel)
-			covered := slices.ContainsFunc(s.Volumes, func(o types.ServiceVolumeConfig) bool { return filepath.Clean(o.Target) == target && o.ReadOnly })
+			covered := slices.ContainsFunc(s.Volumes, func(o types.ServiceVolumeConfig) bool {
+				return filepath.Clean(o.Target) == target && o.ReadOnly
+			})
 			if !covered {
 				list = append(list, path)
 				break
@@ -85,8 +87,8 @@ func writesGuarded(p *plan.Plan, name string) []string {
 	return list
 }
 
-// held are the files and folders of the work tree that services mount, of those that there are. Links lead somewhere else
-// each time one looks, so that none is held.
+// held are the files and folders of the work tree that services mount, of those that there are. Links lead somewhere
+// else each time one looks, so that none is held.
 func held(p *plan.Plan) []string {
 	tree := p.RealWorkTree
 	return slices.DeleteFunc(overrides.MountedPaths(p.Project, tree, host.RealPath), func(path string) bool {

@@ -31,14 +31,14 @@ const cleanupTimeout = time.Minute
 // Run makes the volumes of the project with the data of the source, or leaves none of them. The locks of both looms
 // must be held.
 func (c *Copier) Run(ctx context.Context, project *types.Project, cp *Copy) error {
-	err := c.run(ctx, project, cp)
+	err := c.copyWithRecovery(ctx, project, cp)
 	if err != nil {
 		return fmt.Errorf("data of loom %s: %w", cp.Source, err)
 	}
 	return nil
 }
 
-func (c *Copier) run(ctx context.Context, project *types.Project, cp *Copy) (err error) {
+func (c *Copier) copyWithRecovery(ctx context.Context, project *types.Project, cp *Copy) (err error) {
 	r := &running{Copier: c, copy: cp, project: project}
 	if r.sizes, err = c.checkSpace(ctx, project, cp); err != nil {
 		return err
@@ -178,7 +178,8 @@ func (r *running) copyVolume(ctx context.Context, from, to, name string, p Pair)
 	r.step(id, text(0), stack.Working)
 	var shownAt time.Time
 	var copied int64
-	err := r.Engine.CopyTree(ctx, engine.Folder{Container: from, Path: fromDir + name}, engine.Folder{Container: to, Path: toDir}, func(n int64) {
+	source, target := engine.Folder{Container: from, Path: fromDir + name}, engine.Folder{Container: to, Path: toDir}
+	err := r.Engine.CopyTree(ctx, source, target, func(n int64) {
 		copied = n
 		if now := time.Now(); now.Sub(shownAt) > time.Second {
 			if !shownAt.IsZero() {

@@ -52,7 +52,8 @@ func (e *HasDataError) Error() string {
 
 // NextStep says what the user does next.
 func (e *HasDataError) NextStep() string {
-	return fmt.Sprintf("docker loom down %s --volumes ends it with its data; docker loom up %s --data-from %s then begins anew",
+	return fmt.Sprintf(
+		"docker loom down %s --volumes ends it with its data; docker loom up %s --data-from %s then begins anew",
 		e.Loom, e.Loom, e.From)
 }
 

@@ -57,7 +57,8 @@ func (b *Box) Enter(ctx context.Context, p *engine.Process) error {
 	if p.Dir == "" {
 		p.Dir = s.Dir
 	}
-	p.Env = append(devcontainer.Variables{Probed: s.Env, Container: rt.Env, Remote: remote.Env, Root: s.Root}.Environment(), p.Env...)
+	variables := devcontainer.Variables{Probed: s.Env, Container: rt.Env, Remote: remote.Env, Root: s.Root}
+	p.Env = append(variables.Environment(), p.Env...)
 	return nil
 }
 

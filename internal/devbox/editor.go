@@ -21,11 +21,11 @@ func EditorURI(
 	if err != nil {
 		return "", err
 	}
-	return editorURI(labels[devcontainer.LabelLocalFolder], labels[devcontainer.LabelConfigFile], r.WorkspaceFolder)
+	return makeURI(labels[devcontainer.LabelLocalFolder], labels[devcontainer.LabelConfigFile], r.WorkspaceFolder)
 }
 
-// editorURI names the configuration only if the editor would not find it in the folder by itself.
-func editorURI(folder, config, inside string) (string, error) {
+// makeURI names the configuration only if the editor would not find it in the folder by itself.
+func makeURI(folder, config, inside string) (string, error) {
 	if inside == "" {
 		return "", errors.New("the dev container's workspaceFolder is not known")
 	}

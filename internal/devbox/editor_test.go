@@ -16,7 +16,7 @@ func TestEditorURIHasTheFolderAsTheLabelHasIt(t *testing.T) {
 		{"/x", "", "/w", "/x", "/w"},
 		{"/x", "/x/.devcontainer/py/devcontainer.json", "/w", `{"configFile":{"$mid":1,"path":"/x/.devcontainer/py/devcontainer.json","scheme":"file"},"hostPath":"/x"}`, "/w"},
 	} {
-		uri, err := editorURI(c.folder, c.config, c.inside)
+		uri, err := makeURI(c.folder, c.config, c.inside)
 		assert.NilError(t, err)
 		rest, ok := strings.CutPrefix(uri, "vscode-remote://dev-container+")
 		assert.Assert(t, ok, uri)
@@ -26,6 +26,6 @@ func TestEditorURIHasTheFolderAsTheLabelHasIt(t *testing.T) {
 		assert.Equal(t, string(host), c.host)
 		assert.Equal(t, "/"+path, c.path)
 	}
-	_, err := editorURI("/x", "", "")
+	_, err := makeURI("/x", "", "")
 	assert.ErrorContains(t, err, "workspaceFolder")
 }

@@ -41,18 +41,10 @@ type SandboxState struct {
 func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (SandboxState, []finding.Finding) {
 	s := SandboxState{
 		Cgroup: c.Cgroup, Limits: []string{}, Seccomp: c.Seccomp,
-		Users: usersOf(c), Runtimes: []string{}, Networks: "inhibited",
+		Users: usersOf(c), Runtimes: runtimesOf(c), Networks: "inhibited",
 	}
 	if isolated {
 		s.Networks = "isolated"
-	}
-	if c.Runtime != "" {
-		s.Runtimes = append(s.Runtimes, c.Runtime)
-	}
-	for _, name := range c.Runtimes {
-		if name != c.Runtime {
-			s.Runtimes = append(s.Runtimes, name)
-		}
 	}
 	var list []finding.Finding
 	lack := func(level finding.Level, message, remedy string) {
@@ -101,6 +93,20 @@ func confinement(c engine.Confines, isolated bool, ownOS, ownArch string) (Sandb
 			"start the engine without seccomp-profile=unconfined, on a kernel with seccomp")
 	}
 	return s, list
+}
+
+// runtimesOf lists the container runtimes, the default one first.
+func runtimesOf(c engine.Confines) []string {
+	list := []string{}
+	if c.Runtime != "" {
+		list = append(list, c.Runtime)
+	}
+	for _, name := range c.Runtimes {
+		if name != c.Runtime {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // usersOf says whose ids a container has.

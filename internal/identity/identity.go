@@ -57,10 +57,13 @@ func ParseID(typed string) (string, error) {
 	return s, nil
 }
 
+// Crowded says whether another repository has the names that this one would have.
+type Crowded bool
+
 // ProjectName makes the Compose project name of a loom: iloom-<repo>-<id>, or what the template of the settings says.
 // The id's hash is added where the id had to be changed to fit, so that two ids never share a name. crowded adds the
 // repository's: another repository has this name already.
-func ProjectName(format, repository, id string, crowded bool) (string, error) {
+func ProjectName(format, repository, id string, crowded Crowded) (string, error) {
 	repo := Sanitise(filepath.Base(repository), 30)
 	if repo == "" {
 		repo = "project"

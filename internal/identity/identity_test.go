@@ -94,7 +94,7 @@ func TestProjectNameFollowsRepositoryAndID(t *testing.T) {
 		{"a template", "{{.ID}}-of-{{.Repo}}", "/src/shop", "123", false, "123-of-shop"},
 		{"a template with what Compose does not allow", "Team X: {{.ID}}", "/src/shop", "feat/x", false, "team-x--feat-x-" + ShortHash("feat/x")},
 	} {
-		got, err := ProjectName(tc.format, tc.repository, tc.id, tc.crowded)
+		got, err := ProjectName(tc.format, tc.repository, tc.id, Crowded(tc.crowded))
 		assert.Check(t, err == nil && got == tc.want, "%s: %q, %v, want %q", tc.name, got, err, tc.want)
 		assert.Check(t, composeName.MatchString(got), "%s: %q", tc.name, got)
 	}
@@ -125,7 +125,7 @@ func TestTwoIDsNeverShareAProjectName(t *testing.T) {
 		if err != nil || a == b {
 			return
 		}
-		for _, crowded := range []bool{false, true} {
+		for _, crowded := range []Crowded{false, true} {
 			one, err := ProjectName("", "/src/shop", a, crowded)
 			assert.NilError(t, err)
 			other, err := ProjectName("", "/src/shop", b, crowded)

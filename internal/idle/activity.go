@@ -45,9 +45,9 @@ type signs struct {
 	working  bool             // a command of ours works on it now
 }
 
-// observe adds what a look shows to what was recorded. Unless something happened, the record that it returns differs
+// lookNow adds what a look shows to what was recorded. Unless something happened, the record that it returns differs
 // from the one before in the moment of the look only. Sources in ignore do not count for the Activity.
-func observe(before registry.Activity, s signs, now time.Time, ignore []string) (registry.Activity, Activity) {
+func lookNow(before registry.Activity, s signs, now time.Time, ignore []string) (registry.Activity, Activity) {
 	r := newRecord(before, s.usage, now)
 	for _, e := range s.sessions {
 		r.addSession(e)

@@ -101,13 +101,13 @@ func TestActivityIsWhatSomebodyDoesToALoom(t *testing.T) {
 		{name: "a command of ours works", signs: signs{usage: []engine.Usage{web}, command: at(33), working: true}, active: []string{"command"}, since: "command", last: now},
 		{name: "what happens to another container", signs: signs{usage: []engine.Usage{web}, sessions: []engine.Session{{Container: "other", Action: "attach", Time: at(30)}}}, since: "start", last: start},
 	} {
-		after, a := observe(tc.before, tc.signs, now, tc.ignore)
+		after, a := lookNow(tc.before, tc.signs, now, tc.ignore)
 		assert.Check(t, a.Last.Equal(tc.last), "%s: last at minute %v", tc.name, a.Last.Sub(start).Minutes())
 		assert.Check(t, a.Since == tc.since, "%s: since %s", tc.name, a.Since)
 		assert.DeepEqual(t, a.Active, tc.active)
 
 		// To look again at once, with the same events in the engine's memory, changes nothing but the time of what is active.
-		again, b := observe(after, tc.signs, now, tc.ignore)
+		again, b := lookNow(after, tc.signs, now, tc.ignore)
 		assert.Check(t, !happened(after, again), "%s: %+v, then %+v", tc.name, after, again)
 		assert.DeepEqual(t, b, a)
 	}

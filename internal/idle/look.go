@@ -93,7 +93,7 @@ func (v *view) activity(l *loom.Looms, u usedLoom) Activity {
 	before := l.Registry.Activity(u.repository, u.id)
 	s := signs{usage: v.usage[u.project], sessions: v.sessions}
 	s.command, s.working = l.Registry.Attended(u.repository, u.id)
-	after, a := observe(before, s, v.at, u.ignore)
+	after, a := lookNow(before, s, v.at, u.ignore)
 	if u.record && happened(before, after) {
 		if err := l.Registry.RecordActivity(u.repository, u.id, after); err != nil {
 			// Only an older look is remembered then.

@@ -76,7 +76,8 @@ func (l *Looms) TrustDiff(ctx context.Context, where Where) (*Trust, error) {
 	return &t, nil
 }
 
-// AcceptTrust records that the user accepts what [Looms.TrustDiff] found. What the files ask since then is not accepted.
+// AcceptTrust records that the user accepts what [Looms.TrustDiff] found. What the files ask since then is not
+// accepted.
 func (l *Looms) AcceptTrust(ctx context.Context, t *Trust) error {
 	release, err := l.lock(ctx, t.draft.facts.Target)
 	if err != nil {

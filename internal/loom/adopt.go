@@ -15,8 +15,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
-// FolderTakenError says that the folder has a dev container already, of another loom. Editors find a dev container by its
-// folder, so that there can be one only.
+// FolderTakenError says that the folder has a dev container already, of another loom. Editors find a dev container by
+// its folder, so that there can be one only.
 type FolderTakenError struct{ Folder, Other string }
 
 // Error names both.
@@ -93,7 +93,8 @@ func adopting(c engine.Container) string {
 // is left to Compose, which sees that it is not as planned.
 func (l *Looms) removeForeign(ctx context.Context, t *Target, foreign []engine.Container) error {
 	for _, c := range foreign {
-		l.Teller.Sayf("container %s was made by another tool from the plain files, without this loom's ports and volumes: recreated", c.Name)
+		l.Teller.Sayf("container %s was made by another tool from the plain files, "+
+			"without this loom's ports and volumes: recreated", c.Name)
 		if t.Known != nil && c.Project == t.Known.Project {
 			continue
 		}
@@ -198,7 +199,8 @@ func (l *Looms) Containers(ctx context.Context, k *registry.Loom) ([]engine.Cont
 		return nil, err
 	}
 	for _, c := range adopted {
-		if slices.ContainsFunc(own, func(o engine.Container) bool { return o.ID == c.ID }) || c.Labels[engine.LabelLoom] != "" {
+		listed := slices.ContainsFunc(own, func(o engine.Container) bool { return o.ID == c.ID })
+		if listed || c.Labels[engine.LabelLoom] != "" {
 			continue
 		}
 		if c.Service == "" {

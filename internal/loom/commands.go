@@ -56,7 +56,9 @@ type Acted struct {
 
 // act checks that the loom has containers of the services in a state that is wanted, and says of which services: all
 // where none is named. what calls these containers in the error, such as running.
-func (l *Looms) act(ctx context.Context, t *Target, named []string, what string, wanted func(engine.Container) bool) (*Acted, []engine.Container, error) {
+func (l *Looms) act(
+	ctx context.Context, t *Target, named []string, what string, wanted func(engine.Container) bool,
+) (*Acted, []engine.Container, error) {
 	own, err := l.own(ctx, t)
 	if err != nil {
 		return nil, nil, err
@@ -88,8 +90,11 @@ func (l *Looms) act(ctx context.Context, t *Target, named []string, what string,
 	return a, own, nil
 }
 
-// changing is the context of a change: with dryRun one in which Compose only says what it would do.
-func (l *Looms) changing(ctx context.Context, dryRun bool) (context.Context, error) {
+// DryRun says whether a command only tells what it would do.
+type DryRun bool
+
+// changing is the context of a change: in a dry run Compose only says what it would do.
+func (l *Looms) changing(ctx context.Context, dryRun DryRun) (context.Context, error) {
 	if !dryRun {
 		return ctx, nil
 	}
@@ -97,7 +102,7 @@ func (l *Looms) changing(ctx context.Context, dryRun bool) (context.Context, err
 }
 
 // Restart restarts the containers of the services, of all where none is named.
-func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, dryRun bool) (*Acted, error) {
+func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, dryRun DryRun) (*Acted, error) {
 	a, own, err := l.act(ctx, t, o.Services, "such", func(c engine.Container) bool { return !c.OneOff })
 	if err != nil {
 		return nil, err
@@ -140,7 +145,7 @@ func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container
 }
 
 // Kill sends a signal to the running containers of the services, of all where none is named.
-func (l *Looms) Kill(ctx context.Context, t *Target, services []string, signal string, dryRun bool) (*Acted, error) {
+func (l *Looms) Kill(ctx context.Context, t *Target, services []string, signal string, dryRun DryRun) (*Acted, error) {
 	a, _, err := l.act(ctx, t, services, "running", IsRunning)
 	if err != nil {
 		return nil, err
@@ -151,23 +156,33 @@ func (l *Looms) Kill(ctx context.Context, t *Target, services []string, signal s
 	return a, l.Stack.Signal(ctx, a.Project, a.Services, signal)
 }
 
-// Pause freezes the running containers of the services, of all where none is named; with resume it lets them go on.
-func (l *Looms) Pause(ctx context.Context, t *Target, services []string, resume, dryRun bool) (*Acted, error) {
-	from := "running"
-	if resume {
-		from = "paused"
-	}
-	a, _, err := l.act(ctx, t, services, from, func(c engine.Container) bool { return !c.OneOff && c.State == from })
+// Pause freezes the running containers of the services, of all if none is named.
+func (l *Looms) Pause(ctx context.Context, t *Target, services []string, dryRun DryRun) (*Acted, error) {
+	return l.freeze(ctx, t, services, frozen{"running", l.Stack.Pause, dryRun})
+}
+
+// Unpause lets the paused containers of the services go on, of all if none is named.
+func (l *Looms) Unpause(ctx context.Context, t *Target, services []string, dryRun DryRun) (*Acted, error) {
+	return l.freeze(ctx, t, services, frozen{"paused", l.Stack.Unpause, dryRun})
+}
+
+// frozen is a change of containers in one state, by Compose.
+type frozen struct {
+	from   string
+	change func(ctx context.Context, project string, services []string) error
+	dryRun DryRun
+}
+
+func (l *Looms) freeze(ctx context.Context, t *Target, services []string, f frozen) (*Acted, error) {
+	from := func(c engine.Container) bool { return !c.OneOff && c.State == f.from }
+	a, _, err := l.act(ctx, t, services, f.from, from)
 	if err != nil {
 		return nil, err
 	}
-	if ctx, err = l.changing(ctx, dryRun); err != nil {
+	if ctx, err = l.changing(ctx, f.dryRun); err != nil {
 		return nil, err
 	}
-	if resume {
-		return a, l.Stack.Unpause(ctx, a.Project, a.Services)
-	}
-	return a, l.Stack.Pause(ctx, a.Project, a.Services)
+	return a, f.change(ctx, a.Project, a.Services)
 }
 
 // Top lists the processes in the running containers of the services, of all where none is named.
@@ -184,7 +199,7 @@ func (l *Looms) Top(ctx context.Context, t *Target, services []string) ([]stack.
 }
 
 // Copy copies files between a service's container and this machine; with dryRun it only looks whether it could.
-func (l *Looms) Copy(ctx context.Context, t *Target, o stack.CopyOptions, dryRun bool) (*Acted, error) {
+func (l *Looms) Copy(ctx context.Context, t *Target, o stack.CopyOptions, dryRun DryRun) (*Acted, error) {
 	// Of a container that has ended files can be copied too.
 	exists := func(c engine.Container) bool { return o.All || !c.OneOff }
 	a, _, err := l.act(ctx, t, []string{stack.CopiedService(o)}, "such", exists)
@@ -224,8 +239,8 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 	}
 }
 
-// runAgain tells since when containers run that all had ended; it is zero where none does. Compose takes a restart for the
-// end where it looks between the two halves of it. A restart of ours is over once the loom's lock is to be had.
+// runAgain tells since when containers run that all had ended; it is zero where none does. Compose takes a restart for
+// the end where it looks between the two halves of it. A restart of ours is over once the loom's lock is to be had.
 func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (since time.Time, err error) {
 	release, err := l.lock(ctx, t)
 	if err != nil {
@@ -237,7 +252,8 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 		return since, err
 	}
 	for _, c := range own {
-		if c.OneOff || c.State != "running" || len(o.Services) > 0 && !slices.Contains(o.Services, c.Service) || o.Index > 0 && c.Number != o.Index {
+		unnamed := len(o.Services) > 0 && !slices.Contains(o.Services, c.Service) || o.Index > 0 && c.Number != o.Index
+		if c.OneOff || c.State != "running" || unnamed {
 			continue
 		}
 		d, err := l.Engine.Inspect(ctx, c.ID)
@@ -251,8 +267,8 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 	return since, nil
 }
 
-// attached are the services whose output is shown where none is named; nil for all of them. What proxies decide is shown
-// where it is asked for.
+// attached are the services whose output is shown where none is named; nil for all of them. What proxies decide is
+// shown where it is asked for.
 func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container) []string {
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
@@ -282,12 +298,13 @@ type Images struct {
 }
 
 // Build builds the images of a loom's services; nothing is leased or written for it.
-func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryRun bool) (*Images, error) {
+func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryRun DryRun) (*Images, error) {
 	plan := l.prepared
-	if dryRun || o.Print || o.Check {
+	if bool(dryRun) || o.Print || o.Check {
 		plan = l.shown
 	}
-	return l.images(ctx, t, imagesRequest{Options{Services: o.Services}, plan, dryRun}, func(ctx context.Context, d *draft) ([]stack.Built, error) {
+	req := imagesRequest{Options{Services: o.Services}, plan, dryRun}
+	return l.withImages(ctx, t, req, func(ctx context.Context, d *draft) ([]stack.Built, error) {
 		o.Builder = cmp.Or(o.Builder, l.Process.Getenv("BUILDX_BUILDER"))
 		list, err := l.Stack.Build(ctx, d.Project, o)
 		dev := d.facts.Dev
@@ -300,8 +317,9 @@ func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryR
 }
 
 // Pull pulls the images of a loom's services; nothing is leased or written for it.
-func (l *Looms) Pull(ctx context.Context, t *Target, o stack.PullOptions, dryRun bool) (*Images, error) {
-	return l.images(ctx, t, imagesRequest{Options{Services: o.Services}, l.shown, dryRun}, func(ctx context.Context, d *draft) ([]stack.Built, error) {
+func (l *Looms) Pull(ctx context.Context, t *Target, o stack.PullOptions, dryRun DryRun) (*Images, error) {
+	req := imagesRequest{Options{Services: o.Services}, l.shown, dryRun}
+	return l.withImages(ctx, t, req, func(ctx context.Context, d *draft) ([]stack.Built, error) {
 		return l.Stack.Pull(ctx, d.Project, o)
 	})
 }
@@ -310,10 +328,10 @@ func (l *Looms) Pull(ctx context.Context, t *Target, o stack.PullOptions, dryRun
 type imagesRequest struct {
 	options Options
 	plan    func(context.Context, *Target, Options) (*draft, error)
-	dryRun  bool
+	dryRun  DryRun
 }
 
-func (l *Looms) images(
+func (l *Looms) withImages(
 	ctx context.Context, t *Target, req imagesRequest, do func(context.Context, *draft) ([]stack.Built, error),
 ) (*Images, error) {
 	if err := l.Engine.Check(ctx); err != nil {

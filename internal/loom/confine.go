@@ -6,8 +6,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
-// SetConfined notes how the loom's services are confined from now on; nil lifts it. The next up, from these files or from
-// memory, brings it about.
+// SetConfined notes how the loom's services are confined from now on; nil lifts it. The next up, from these files or
+// from memory, brings it about.
 func (l *Looms) SetConfined(ctx context.Context, t *Target, c *registry.Confined) error {
 	if t.Known != nil {
 		t.Known.Confined = c

@@ -37,9 +37,11 @@ func (l *Looms) debugFacts(f *survey.Facts) {
 	}
 	known := "is new"
 	if f.Target.Known != nil {
-		known = fmt.Sprintf("is in the registry: project %s, offset %d, %d leases", f.Target.Known.Project, f.Target.Known.Offset, len(f.Target.Known.Ports))
+		k := f.Target.Known
+		known = fmt.Sprintf("is in the registry: project %s, offset %d, %d leases", k.Project, k.Offset, len(k.Ports))
 	}
-	l.Teller.Debugf("loom %s %s; the registry has %d looms; lease space %s", f.Target.ID, known, len(f.State.Looms), f.Space)
+	l.Teller.Debugf("loom %s %s; the registry has %d looms; lease space %s",
+		f.Target.ID, known, len(f.State.Looms), f.Space)
 }
 
 // debugPlan tells what was decided.
@@ -47,7 +49,8 @@ func (l *Looms) debugPlan(p *Plan) {
 	if !l.Teller.Verbose() {
 		return
 	}
-	l.Teller.Debugf("project %s in %s, services: %s", p.Entry.Project, p.Entry.Dir, strings.Join(p.Project.ServiceNames(), ", "))
+	services := strings.Join(p.Project.ServiceNames(), ", ")
+	l.Teller.Debugf("project %s in %s, services: %s", p.Entry.Project, p.Entry.Dir, services)
 	for _, v := range p.Base.Variables {
 		moves := "moves with the loom"
 		if !p.Base.Moves[v.Name] {

@@ -42,13 +42,14 @@ type Remains struct {
 	Removed []string `json:"removed"`
 }
 
-// ElsewhereError says that a loom is on another engine than the one asked: here there is nothing of it to take down, and
-// to forget it would free what it holds there.
+// ElsewhereError says that a loom is on another engine than the one asked: here there is nothing of it to take down,
+// and to forget it would free what it holds there.
 type ElsewhereError struct{ Name, Space string }
 
 // Error names the loom and says what to do.
 func (e *ElsewhereError) Error() string {
-	return fmt.Sprintf("loom %s is on another engine (%s): choose its context, as in docker --context NAME loom down", e.Name, e.Space)
+	return fmt.Sprintf("loom %s is on another engine (%s): choose its context, as in docker --context NAME loom down",
+		e.Name, e.Space)
 }
 
 // NextStep says what the user does next.
@@ -90,37 +91,58 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 	if t.Known.Space != "" && t.Known.Space != space {
 		return nil, &ElsewhereError{Name: t.Name(), Space: t.Known.Space}
 	}
-	project := t.Known.Project
 	if !req.DryRun {
-		if err := l.copier().Recover(ctx, t.ID, project); err != nil {
+		if err := l.copier().Recover(ctx, t.ID, t.Known.Project); err != nil {
 			return nil, err
 		}
 	}
-	byProject := map[string]string{stack.LabelProject: project}
-	own, err := l.Containers(ctx, t.Known)
-	if err != nil {
+	e, err := l.planEnd(ctx, t, req)
+	if err != nil || req.DryRun {
+		return e.remains, err
+	}
+	if err := l.endBeside(ctx, t, e.own, req); err != nil {
 		return nil, err
 	}
-	volumes, err := l.Engine.Volumes(ctx, byProject)
-	if err != nil {
-		return nil, err
+	if t.ID == Main && host.IsDir(t.WorkTree) {
+		return e.remains, l.downMain(ctx, t, req)
 	}
-	r := &Remains{Loom: t.ID, Project: project, Volumes: []string{}, Ports: []string{}, Removed: []string{}}
-	for _, c := range own {
+	return e.remains, l.endProject(ctx, t, e, req)
+}
+
+// end is what down of a loom removes and leaves.
+type end struct {
+	own     []engine.Container
+	volumes []string // that go
+	files   []overrides.File
+	remains *Remains
+}
+
+// planEnd looks at what a loom has, and decides what of it goes.
+func (l *Looms) planEnd(ctx context.Context, t *Target, req DownRequest) (end, error) {
+	r := &Remains{Loom: t.ID, Project: t.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: []string{}}
+	e := end{remains: r}
+	var err error
+	if e.own, err = l.Containers(ctx, t.Known); err != nil {
+		return end{}, err
+	}
+	volumes, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: t.Known.Project})
+	if err != nil {
+		return end{}, err
+	}
+	for _, c := range e.own {
 		r.Removed = append(r.Removed, "container "+c.Name)
 	}
-	var ending []string
 	for _, v := range volumes {
 		// A volume that the settings share has none of our labels, whichever loom made it.
 		if req.Volumes && (v.Labels[engine.LabelLoom] == t.ID || t.ID == Main) {
-			ending = append(ending, v.Name)
+			e.volumes = append(e.volumes, v.Name)
 			r.Removed = append(r.Removed, "volume "+v.Name)
 		} else {
 			r.Volumes = append(r.Volumes, v.Name)
 		}
 	}
-	files := l.generated(t)
-	for _, f := range files {
+	e.files = l.generated(t)
+	for _, f := range e.files {
 		r.Removed = append(r.Removed, "file "+f.Path)
 	}
 	if !req.Volumes && t.ID != Main {
@@ -128,47 +150,50 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 			r.Ports = append(r.Ports, lease.String())
 		}
 	}
-	if req.DryRun {
-		return r, nil
+	return e, nil
+}
+
+// endBeside removes what is beside the loom's project: an adopted container, and what companions have.
+func (l *Looms) endBeside(ctx context.Context, t *Target, own []engine.Container, req DownRequest) error {
+	remove := func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}) }
+	if err := outside(own, t.Known, remove); err != nil {
+		return err
 	}
-	err = outside(own, t.Known, func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}) })
-	if err != nil {
-		return nil, err
-	}
-	err = l.tellCompanions(func(c Companion) error {
+	return l.tellCompanions(func(c Companion) error {
 		if err := c.End(ctx, t, own); err != nil || !req.Volumes {
 			return err
 		}
 		return c.Forget(ctx, t)
 	})
+}
+
+// endProject removes the loom's Compose project and its files.
+func (l *Looms) endProject(ctx context.Context, t *Target, e end, req DownRequest) error {
+	if err := l.applier().TakeImagesBack(ctx, e.own); err != nil {
+		return err
+	}
+	project, own := t.Known.Project, slices.DeleteFunc(e.own, l.isCompanion)
+	there, err := l.anything(ctx, project, own)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if t.ID == Main && host.IsDir(t.WorkTree) {
-		return r, l.downMain(ctx, t, req)
-	}
-	if err := l.applier().TakeImagesBack(ctx, own); err != nil {
-		return nil, err
-	}
-	own = slices.DeleteFunc(own, l.isCompanion)
-	if there, err := l.anything(ctx, project, own); err != nil {
-		return nil, err
-	} else if there {
-		if err := l.Stack.Down(ctx, project, stack.DownOptions{Project: l.hooks(t, own), Timeout: req.Timeout}); err != nil {
-			return nil, err
+	if there {
+		o := stack.DownOptions{Project: l.hooks(t, own), Timeout: req.Timeout}
+		if err := l.Stack.Down(ctx, project, o); err != nil {
+			return err
 		}
 	}
-	if err := l.Engine.RemoveVolumes(ctx, ending); err != nil {
-		return nil, err
+	if err := l.Engine.RemoveVolumes(ctx, e.volumes); err != nil {
+		return err
 	}
-	if _, err := overrides.Write(files); err != nil {
-		return nil, err
+	if _, err := overrides.Write(e.files); err != nil {
+		return err
 	}
 	if t.Known.Confined != nil {
 		// Made for the services' read-only view of it; one with settings in it stays.
 		_ = os.Remove(filepath.Join(t.WorkTree, survey.SettingsFolder))
 	}
-	return r, nil
+	return nil
 }
 
 // anything tells whether the project has something that Compose's down would remove; it warns where there is nothing.
@@ -191,7 +216,8 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 	if err != nil {
 		return err
 	}
-	if err := l.Stack.DownFromFiles(ctx, project, stack.DownOptions{Volumes: req.Volumes, Timeout: req.Timeout}); err != nil {
+	o := stack.DownOptions{Volumes: req.Volumes, Timeout: req.Timeout}
+	if err := l.Stack.DownFromFiles(ctx, project, o); err != nil {
 		return err
 	}
 	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
@@ -205,8 +231,8 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 	return err
 }
 
-// unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone, since
-// all its work trees share the file.
+// unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone,
+// since all its work trees share the file.
 func unexclude(ctx context.Context, t *Target) error {
 	if !host.IsDir(t.Repository) {
 		return nil
@@ -249,8 +275,8 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	})
 }
 
-// generated lists the files of the loom in its folder as they shall be without it. Only what says that it is this loom's
-// is touched, whatever the registry says.
+// generated lists the files of the loom in its folder as they shall be without it. Only what says that it is this
+// loom's is touched, whatever the registry says.
 func (l *Looms) generated(t *Target) []overrides.File {
 	dir := t.Known.Dir
 	if dir == "" || !host.IsDir(dir) {
@@ -280,7 +306,8 @@ func (l *Looms) generated(t *Target) []overrides.File {
 	}
 }
 
-// hooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep a loom up.
+// hooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep a loom
+// up.
 func (l *Looms) hooks(t *Target, own []engine.Container) *types.Project {
 	if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" }) {
 		return nil

@@ -46,7 +46,7 @@ func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 	vars = slices.DeleteFunc(vars, func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
 	vars = append(vars, bases(vars, leases)...)
 	hasPort := slices.ContainsFunc(vars, func(v overrides.Var) bool { return v.Name == "PORT" })
-	if port, ok := l.web(p, leases); ok && !hasPort {
+	if port, ok := l.webPort(p, leases); ok && !hasPort {
 		vars = append(vars, overrides.Var{Name: "PORT", Value: strconv.Itoa(port.Published)})
 	}
 	e := &Env{Loom: p.ID, Vars: vars, Watch: slices.Clone(p.Base.Paths)}
@@ -91,9 +91,9 @@ func bases(vars []overrides.Var, leases []ports.Lease) []overrides.Var {
 	return list
 }
 
-// web is the project's only web port, unless the files use a variable PORT: a shell that exports it would change the
+// webPort is the project's only web port, unless the files use a variable PORT: a shell that exports it would change the
 // files at the next up.
-func (l *Looms) web(p *Plan, leases []ports.Lease) (Port, bool) {
+func (l *Looms) webPort(p *Plan, leases []ports.Lease) (Port, bool) {
 	uses := p.Base.Uses["PORT"]
 	for _, v := range p.Base.Variables {
 		uses = uses || v.Name == "PORT"

@@ -95,14 +95,14 @@ func (e *SandboxServiceError) NextStep() string {
 // Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
 // project's files: the containers have all it needs. Errors are [engine.ErrDetached] or a [*NotRunError].
 func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
-	code, err := l.exec(ctx, req)
+	code, err := l.runProcess(ctx, req)
 	if err != nil && !errors.Is(err, engine.ErrDetached) {
 		err = &NotRunError{err}
 	}
 	return code, err
 }
 
-func (l *Looms) exec(ctx context.Context, req ExecRequest) (int, error) {
+func (l *Looms) runProcess(ctx context.Context, req ExecRequest) (int, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return 0, err
 	}

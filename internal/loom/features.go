@@ -42,8 +42,8 @@ type FeaturesRequest struct {
 	Lock, DryRun bool
 }
 
-// Features resolves the features of the dev container, and with Lock writes down what they are. A lockfile is written only
-// where there is something to lock, and only if it changes.
+// Features resolves the features of the dev container, and with Lock writes down what they are. A lockfile is written
+// only where there is something to lock, and only if it changes.
 func (l *Looms) Features(ctx context.Context, req FeaturesRequest) (*FeatureList, error) {
 	t, err := l.Resolve(ctx, req.Where, Making)
 	if err != nil {
@@ -82,7 +82,8 @@ func (l *Looms) Features(ctx context.Context, req FeaturesRequest) (*FeatureList
 	result := &FeatureList{Config: c.Path, Lockfile: path, Features: []FeatureInfo{}}
 	for _, f := range list {
 		result.Features = append(result.Features, FeatureInfo{
-			ID: f.ID.Written, Version: f.Version(), Source: string(f.ID.Source), Digest: f.Digest, Options: f.Options, Locked: lock.Has(f.ID.Written),
+			ID: f.ID.Written, Version: f.Version(), Source: string(f.ID.Source), Digest: f.Digest, Options: f.Options,
+			Locked: lock.Has(f.ID.Written),
 		})
 	}
 	if req.Lock {

@@ -84,18 +84,18 @@ type Query struct {
 // Find finds the loom that is meant, and returns the words behind its id.
 func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, err error) {
 	if len(q.Words) == 0 {
-		t, err = l.resolve(ctx, q, "", q.Purpose)
+		t, err = l.resolveQuery(ctx, q, "", q.Purpose)
 		return t, nil, err
 	}
 	first, existing := q.Words[0], q.Purpose
 	if existing == Making {
 		existing = Reading
 	}
-	t, unknown := l.resolve(ctx, q, first, existing)
+	t, unknown := l.resolveQuery(ctx, q, first, existing)
 	if !errors.As(unknown, new(*UnknownError)) {
 		return t, q.Words[1:], unknown
 	}
-	here, err := l.resolve(ctx, q, "", q.Purpose)
+	here, err := l.resolveQuery(ctx, q, "", q.Purpose)
 	if errors.As(err, new(*UnknownError)) {
 		// The folder has no loom whose service the word could be.
 		return nil, nil, unknown
@@ -129,7 +129,7 @@ func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, er
 	return nil, nil, &NeitherError{Name: first, Loom: here.ID}
 }
 
-func (l *Looms) resolve(ctx context.Context, q Query, id string, purpose Purpose) (*Target, error) {
+func (l *Looms) resolveQuery(ctx context.Context, q Query, id string, purpose Purpose) (*Target, error) {
 	where := Where{ID: id, Source: q.Source}
 	if q.Quick && purpose == Reading {
 		if t := l.Registered(ctx, where); t != nil {

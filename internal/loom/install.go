@@ -51,9 +51,12 @@ func recipe(f *survey.Facts, b *features.Build, tag string) image.Recipe {
 	}
 }
 
+// Push says whether an image is sent to its registry.
+type Push bool
+
 // Prebuild builds the dev container's image with its features and its metadata under a tag of the user's, so that a
 // devcontainer.json can name it and start without a build; push sends it to its registry.
-func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push bool) (*Images, error) {
+func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push Push) (*Images, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
@@ -80,8 +83,8 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push bool) 
 	return &Images{Loom: t.ID, Project: d.Entry.Project, Images: []stack.Built{{Service: dev.Service, Image: tag}}}, nil
 }
 
-// prepared reads the facts of a loom, brings the images here that its plan depends on, and plans it. Nothing is promised
-// or written for it.
+// prepared reads the facts of a loom, brings the images here that its plan depends on, and plans it. Nothing is
+// promised or written for it.
 func (l *Looms) prepared(ctx context.Context, t *Target, o Options) (*draft, error) {
 	d, err := l.begin(ctx, t, o)
 	if err != nil {

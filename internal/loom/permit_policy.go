@@ -9,8 +9,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
-// PermitPolicy stops if the settings of the main work tree, which say what agents of all looms may do, ask for more than was
-// accepted while a sandbox may write that work tree.
+// PermitPolicy stops if the settings of the main work tree, which say what agents of all looms may do, ask for more
+// than was accepted while a sandbox may write that work tree.
 func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 	if t.WorkTree == t.Repository {
 		// Then the plan has them in its access.

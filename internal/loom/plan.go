@@ -199,6 +199,9 @@ func (l *Looms) startOver(ctx context.Context, d *draft) error {
 	if err := l.decide(ctx, d); err != nil {
 		return err
 	}
+	if was := d.Entry.Accepted; accepted != nil && (was == nil || was.Hash != accepted.Hash) {
+		d.Leases = true
+	}
 	d.Entry.Accepted = accepted
 	return nil
 }
@@ -237,7 +240,8 @@ func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error)
 
 // entryPlan is a plan of nothing but what is known, for commands that do not load the project.
 func entryPlan(t *Target) *Plan {
-	p := &Plan{ID: t.ID, Repository: t.Repository, WorkTree: t.WorkTree, Entry: registry.Loom{ID: t.ID, Repository: t.Repository}}
+	p := &Plan{ID: t.ID, Repository: t.Repository, WorkTree: t.WorkTree}
+	p.Entry = registry.Loom{ID: t.ID, Repository: t.Repository}
 	if t.Known != nil {
 		p.Entry = *t.Known
 	}

@@ -82,7 +82,8 @@ func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
 		return false, err
 	}
 	volumes, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: k.Project})
-	return len(volumes) > 0 || slices.ContainsFunc(own, func(c engine.Container) bool { return c.Labels[engine.LabelRepo] != k.Repository }), err
+	foreign := func(c engine.Container) bool { return c.Labels[engine.LabelRepo] != k.Repository }
+	return len(volumes) > 0 || slices.ContainsFunc(own, foreign), err
 }
 
 // gone tells whether a folder that was there is no more.

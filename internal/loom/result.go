@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/plan"
 )
 
 // Result is what up and ps tell of a loom.
@@ -51,14 +52,16 @@ type Port struct {
 }
 
 // result is what there is to tell of a loom.
-func (l *Looms) result(plan *Plan, own []engine.Container) *Result {
-	r := &Result{Loom: plan.ID, Project: plan.Entry.Project, WorkTree: plan.WorkTree, Services: services(own), Findings: plan.Findings}
-	r.Ports = l.ports(plan.ID, own)
-	if len(own) == 0 || len(r.Ports) == 0 {
-		r.Ports = l.planned(plan)
+func (l *Looms) result(p *Plan, own []engine.Container) *Result {
+	r := &Result{
+		Loom: p.ID, Project: p.Entry.Project, WorkTree: p.WorkTree, Services: services(own), Findings: p.Findings,
 	}
-	for i, p := range r.Ports {
-		r.Ports[i] = l.portOf(plan, p)
+	r.Ports = l.ports(p.ID, own)
+	if len(own) == 0 || len(r.Ports) == 0 {
+		r.Ports = l.planned(p)
+	}
+	for i, port := range r.Ports {
+		r.Ports[i] = l.withAttributes(p, port)
 	}
 	if r.Findings == nil {
 		r.Findings = []finding.Finding{}
@@ -66,15 +69,15 @@ func (l *Looms) result(plan *Plan, own []engine.Container) *Result {
 	return r
 }
 
-// portOf gives a port the label and the protocol that the devcontainer.json says.
-func (l *Looms) portOf(plan *Plan, p Port) Port {
-	a := plan.Dev.PortAttributes(p.Service, p.Target)
-	p.Label = a.Label
-	p.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
+// withAttributes gives a port the label and the protocol that the devcontainer.json says.
+func (l *Looms) withAttributes(p *Plan, port Port) Port {
+	a := p.Dev.PortAttributes(port.Service, port.Target)
+	port.Label = a.Label
+	port.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
 	if a.Protocol == "http" || a.Protocol == "https" {
-		p.URL = l.names(plan.ID).URL(a.Protocol, p.HostIP, p.Published)
+		port.URL = l.names(p.ID).URL(a.Protocol, port.HostIP, port.Published)
 	}
-	return p
+	return port
 }
 
 func services(own []engine.Container) []Service {
@@ -97,7 +100,9 @@ func (l *Looms) ports(id string, own []engine.Container) []Port {
 	list := []Port{}
 	for _, c := range own {
 		for _, pub := range c.Published {
-			list = append(list, l.port(id, c.Service, pub.Target, pub.Host, pub.Protocol, pub.HostIP))
+			list = append(list, l.port(id, plan.PublishedPort{
+				Service: c.Service, Target: pub.Target, Host: pub.Host, Protocol: pub.Protocol, HostIP: pub.HostIP,
+			}))
 		}
 	}
 	return list
@@ -107,15 +112,17 @@ func (l *Looms) ports(id string, own []engine.Container) []Port {
 func (l *Looms) planned(p *Plan) []Port {
 	list := []Port{}
 	for _, port := range p.PublishedPorts() {
-		list = append(list, l.port(p.ID, port.Service, port.Target, port.Host, port.Protocol, port.HostIP))
+		list = append(list, l.port(p.ID, port))
 	}
 	return list
 }
 
-func (l *Looms) port(id, service string, target, host int, protocol, ip string) Port {
-	p := Port{Service: service, Target: target, Published: host, Protocol: protocol, HostIP: ip}
-	if scheme := endpoint.Scheme(target, protocol); scheme != "" {
-		p.URL = l.names(id).URL(scheme, ip, host)
+func (l *Looms) port(id string, of plan.PublishedPort) Port {
+	p := Port{
+		Service: of.Service, Target: of.Target, Published: of.Host, Protocol: of.Protocol, HostIP: of.HostIP,
+	}
+	if scheme := endpoint.Scheme(of.Target, of.Protocol); scheme != "" {
+		p.URL = l.names(id).URL(scheme, of.HostIP, of.Host)
 	}
 	return p
 }

@@ -60,7 +60,9 @@ func (e *UnfinishedError) NextStep() string {
 		error
 		NextStep() string
 	}
-	for _, cause := range []any{new(*plan.OrphanError), new(*apply.PausedError), new(*FeatureError), new(*image.NoImageError)} {
+	for _, cause := range []any{
+		new(*plan.OrphanError), new(*apply.PausedError), new(*FeatureError), new(*image.NoImageError),
+	} {
 		if errors.As(e.Err, cause) && errors.As(e.Err, &own) && own.NextStep() != "" {
 			return own.NextStep()
 		}
@@ -256,8 +258,8 @@ func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 
 // recoverData ends what is left of a copy of data into the loom that did not come to its end.
 func (l *Looms) recoverData(ctx context.Context, d *draft) error {
-	marked := slices.ContainsFunc(d.facts.Engine.Containers, func(c engine.Container) bool { return c.Labels[data.LabelCopy] != "" })
-	if !marked {
+	isMark := func(c engine.Container) bool { return c.Labels[data.LabelCopy] != "" }
+	if !slices.ContainsFunc(d.facts.Engine.Containers, isMark) {
 		return nil
 	}
 	return l.copier().Recover(ctx, d.ID, d.Entry.Project)

@@ -7,9 +7,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 )
 
-// beginsWithService reports whether words behind a loom's id, as in exec 123 web ls, begin with the service in which the
-// other words are the command. In a loom with one service a word is the service only if no program has its name: exec
-// 123 node app.js runs node, although the service is called node too.
+// beginsWithService reports whether words behind a loom's id, as in exec 123 web ls, begin with the service in which
+// the other words are the command. In a loom with one service a word is the service only if no program has its name:
+// runProcess 123 node app.js runs node, although the service is called node too.
 func (l *Looms) beginsWithService(ctx context.Context, own []engine.Container, words []string) bool {
 	if len(words) < 2 {
 		return false

@@ -60,7 +60,8 @@ type OrphanError struct{ Loom, Container, Service, Port string }
 
 // Error names the container and the port.
 func (e *OrphanError) Error() string {
-	return fmt.Sprintf("port %s of service %s is held by the loom's own container %s, whose service is no longer in the files",
+	return fmt.Sprintf(
+		"port %s of service %s is held by the loom's own container %s, whose service is no longer in the files",
 		e.Port, e.Service, e.Container)
 }
 

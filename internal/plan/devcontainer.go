@@ -31,7 +31,9 @@ func (m *maker) develop() error {
 		return nil
 	}
 	m.findMissingImages()
-	m.Dev = &DevContainer{Service: d.Service, Path: d.Place.Path, IDLabels: d.Read.IDLabels(), NameInFiles: d.Base.NameInFiles}
+	m.Dev = &DevContainer{
+		Service: d.Service, Path: d.Place.Path, IDLabels: d.Read.IDLabels(), NameInFiles: d.Base.NameInFiles,
+	}
 	if d.Base.NameInFiles != "" && d.Container != nil {
 		m.Dev.LentImage = d.Container.ImageID
 	}

@@ -72,17 +72,17 @@ func chooseProject(f *survey.Facts, e *registry.Loom) error {
 		return nil
 	}
 	format := f.Settings.Container.ProjectName
-	for _, crowded := range []bool{false, true} {
+	for _, crowded := range []identity.Crowded{false, true} {
 		name, err := identity.ProjectName(format, e.Repository, e.ID, crowded)
 		if err != nil {
 			return err
 		}
-		if format != "" && crowded {
+		if format != "" && bool(crowded) {
 			name += "-" + identity.ShortHash(e.Repository+"\x00"+e.ID)
 		}
 		e.Project = name
 		taken := f.State.ByProject(name) != nil || slices.Contains(f.Target.Foreign, name)
-		if !taken && (crowded || !sharesName(f.State, e.Repository)) {
+		if !taken && (bool(crowded) || !sharesName(f.State, e.Repository)) {
 			return nil
 		}
 	}
@@ -126,7 +126,8 @@ func ownsFiles(f *survey.Facts, e *registry.Loom) bool { return !isPlain(e) && f
 func (m *maker) noteOwner() {
 	if owner := filesOwner(m.facts, &m.Entry); owner != nil && !m.IsPlain() {
 		m.Notes = append(m.Notes, fmt.Sprintf(
-			"the generated files of %s belong to loom %s: loom %s runs from memory, and plain docker compose there does not see it",
+			"the generated files of %s belong to loom %s: "+
+				"loom %s runs from memory, and plain docker compose there does not see it",
 			m.facts.Found.Dir, owner.ID, m.ID))
 	}
 }

@@ -184,8 +184,9 @@ func (m *maker) findExported() {
 		if have, ok := m.facts.Host.LookupEnv(v.Name); ok && have != v.Value {
 			m.find(finding.Finding{
 				Level: finding.Warning, Subject: "variable " + v.Name,
-				Message: "is exported as " + have + ", which beats .env: plain docker compose in this shell acts on another project",
-				Remedy:  "unset " + v.Name,
+				Message: "is exported as " + have +
+					", which beats .env: plain docker compose in this shell acts on another project",
+				Remedy: "unset " + v.Name,
 			})
 		}
 	}

@@ -114,10 +114,20 @@ func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 	if now != nil {
 		e.Hold = now.Hold
 	}
+	if leasesTaken(p, known, state) {
+		return ErrMeanwhile
+	}
+	return nil
+}
+
+// leasesTaken reports whether another loom has a port or subnet that the plan would promise. What the loom holds already
+// is its own.
+func leasesTaken(p *Plan, known *registry.Loom, state *registry.State) bool {
+	e := &p.Entry
 	leased := state.Ports(e.Space, e.Repository, e.ID)
 	for _, lease := range e.Ports {
 		if _, taken := leased(lease); taken && !p.IsPlain() && !holds(known, lease) {
-			return ErrMeanwhile
+			return true
 		}
 	}
 	taken := state.Subnets(e.Space, e.Repository, e.ID)
@@ -127,11 +137,11 @@ func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 		}
 		for _, prefix := range prefixes {
 			if slices.ContainsFunc(taken, prefix.Overlaps) {
-				return ErrMeanwhile
+				return true
 			}
 		}
 	}
-	return nil
+	return false
 }
 
 func holds(known *registry.Loom, lease ports.Lease) bool {
@@ -283,7 +293,9 @@ func (m *maker) keepOrMove(own []engine.Container, w *world) error {
 	if m.IsPlain() {
 		return nil
 	}
-	running := slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" || c.State == "paused" })
+	running := slices.ContainsFunc(own, func(c engine.Container) bool {
+		return c.State == "running" || c.State == "paused"
+	})
 	for _, lease := range m.ActiveLeases() {
 		holder, taken := w.holder(lease)
 		if !taken {

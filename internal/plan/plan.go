@@ -174,7 +174,8 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 	}
 	t := f.Target
 	m := &maker{facts: f, choices: c, Plan: &Plan{
-		ID: t.ID, Repository: t.Repository, WorkTree: t.WorkTree, Notes: slices.Clone(t.Notes), Entry: entry, Settings: f.Settings,
+		ID: t.ID, Repository: t.Repository, WorkTree: t.WorkTree, Notes: slices.Clone(t.Notes), Entry: entry,
+		Settings: f.Settings,
 	}}
 	if m.base, err = copyModel(f.Base); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 
 func TestHooksAreFoundAgainInLabels(t *testing.T) {
 	t.Parallel()
-	m := load(t, folder(t, map[string]string{"compose.yaml": `
+	m := loadFiles(t, folder(t, map[string]string{"compose.yaml": `
 services:
   web:
     image: app

@@ -91,16 +91,16 @@ const PortPrefix = "ILOOM_PORT_"
 
 // Load loads what was found, as the function Load does. Compose's own loaders fetch remote files.
 func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
-	return load(ctx, f, name, vars, fetchers(s.docker, f))
+	return loadFiles(ctx, f, name, vars, fetchers(s.docker, f))
 }
 
 // Load loads compose files under the project name given, with vars set before everything else. An empty name leaves the
 // choice to Compose. Files that are not on this machine are refused.
 func Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
-	return load(ctx, f, name, vars, nil)
+	return loadFiles(ctx, f, name, vars, nil)
 }
 
-func load(ctx context.Context, f *Found, name string, vars map[string]string, remotes []*fetcher) (*Model, error) {
+func loadFiles(ctx context.Context, f *Found, name string, vars map[string]string, remotes []*fetcher) (*Model, error) {
 	c := &compilation{Found: f, name: name, vars: vars}
 	for _, r := range remotes {
 		c.loaders = append(c.loaders, r)

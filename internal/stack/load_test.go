@@ -53,7 +53,7 @@ func TestVariablesOfPublishedPorts(t *testing.T) {
 	} {
 		t.Run(test.entry+" "+test.env, func(t *testing.T) {
 			t.Parallel()
-			m := load(t, folder(t, map[string]string{
+			m := loadFiles(t, folder(t, map[string]string{
 				"compose.yaml": "services:\n  web:\n    image: app\n    ports:\n      - " + test.entry + "\n", ".env": test.env,
 			}), nil)
 			got := ""
@@ -70,7 +70,7 @@ func TestVariablesOfPublishedPorts(t *testing.T) {
 
 func TestAVariableGivesOnlyItsOwnPort(t *testing.T) {
 	t.Parallel()
-	m := load(t, folder(t, map[string]string{"compose.yaml": `
+	m := loadFiles(t, folder(t, map[string]string{"compose.yaml": `
 services:
   web:
     image: app
@@ -124,7 +124,7 @@ func TestWhereElseAVariableIsUsed(t *testing.T) {
 			if test.name == "anchored extension" {
 				text = test.rest + "\nservices:\n  web:\n    image: app\n    ports: [\"${P:-3000}:80\"]\n    " + test.service + "\n"
 			}
-			m := load(t, folder(t, map[string]string{"compose.yaml": text, "a.env": test.file}), nil)
+			m := loadFiles(t, folder(t, map[string]string{"compose.yaml": text, "a.env": test.file}), nil)
 			assert.Assert(t, len(m.Variables) > 0)
 			for _, v := range m.Variables {
 				if v.Service != "web" {
@@ -140,7 +140,7 @@ func TestWhereElseAVariableIsUsed(t *testing.T) {
 
 func TestIncludedPortsHaveVariablesToo(t *testing.T) {
 	t.Parallel()
-	m := load(t, folder(t, map[string]string{
+	m := loadFiles(t, folder(t, map[string]string{
 		"compose.yaml":     "include: [sub/compose.yaml]\nservices: {web: {image: app}}\n",
 		"sub/compose.yaml": "services: {sub: {image: app, ports: [\"${SUB_PORT:-4000}:80\"]}}\n",
 	}), nil)
@@ -153,7 +153,7 @@ func TestIncludedPortsHaveVariablesToo(t *testing.T) {
 // Compose lets an included file's .env give a variable another value than the project has.
 func TestAVariableWithTwoValuesIsEntangled(t *testing.T) {
 	t.Parallel()
-	m := load(t, folder(t, map[string]string{
+	m := loadFiles(t, folder(t, map[string]string{
 		"compose.yaml":   "include: [a/compose.yaml]\nservices: {web: {image: app, ports: [\"${P:-3000}:80\"]}}\n",
 		"a/compose.yaml": "services: {a: {image: app, ports: [\"${P:-3000}:80\"]}}\n", "a/.env": "P=3001\n",
 	}), nil)
@@ -205,7 +205,7 @@ func TestAPortVariableOfOursNeedsABase(t *testing.T) {
 
 func TestProfilesThatAreOffAreLoadedToo(t *testing.T) {
 	t.Parallel()
-	m := load(t, folder(t, map[string]string{"compose.yaml": "services: {web: {image: app}, debug: {image: app, profiles: [debug]}}\n"}), nil)
+	m := loadFiles(t, folder(t, map[string]string{"compose.yaml": "services: {web: {image: app}, debug: {image: app, profiles: [debug]}}\n"}), nil)
 	assert.DeepEqual(t, m.Project.ServiceNames(), []string{"web"})
 	assert.DeepEqual(t, m.Project.DisabledServiceNames(), []string{"debug"})
 }
@@ -236,11 +236,11 @@ func TestFinishPutsComposesLabelsOnServices(t *testing.T) {
 func TestAMissingEnvFileIsNamedByFinish(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"compose.yaml": "services: {web: {image: app, env_file: gone.env}}\n"})
-	_, err := load(t, dir, nil).Finish(nil, nil)
+	_, err := loadFiles(t, dir, nil).Finish(nil, nil)
 	assert.ErrorContains(t, err, filepath.Join(dir, "gone.env"))
 	// Also where another of them is .env as it is going to be.
 	dir = folder(t, map[string]string{"compose.yaml": "services: {web: {image: app, env_file: [.env, gone.env]}}\n"})
-	m := load(t, dir, nil)
+	m := loadFiles(t, dir, nil)
 	m.UseBlock(nil, []byte("A=1"))
 	_, err = m.Finish(nil, nil)
 	assert.ErrorContains(t, err, filepath.Join(dir, "gone.env"))
@@ -248,7 +248,7 @@ func TestAMissingEnvFileIsNamedByFinish(t *testing.T) {
 
 func TestRawEnvFilesAreTakenAsTheyAre(t *testing.T) {
 	t.Parallel()
-	m := load(t, folder(t, map[string]string{
+	m := loadFiles(t, folder(t, map[string]string{
 		"compose.yaml": "services: {web: {image: app, env_file: [{path: raw.env, format: raw}]}}\n",
 		"raw.env":      "A=\"$HOME\"\nB='x' # y\nFROM_ENV\n",
 		".env":         "FROM_ENV=1\n",
@@ -277,14 +277,14 @@ services:
 		".env": "A=old\nB=old\nC=old\nEXPLICIT=dotenv\nREF=${ILOOM_LOOM}-${B}\nILOOM_LOOM=9\nILOOM_PORT_GONE=1\n",
 	}
 	dir := folder(t, files)
-	m := load(t, dir, map[string]string{"ILOOM_LOOM": "123"})
+	m := loadFiles(t, dir, map[string]string{"ILOOM_LOOM": "123"})
 	after := "A=old\nB=old\nC=old\nEXPLICIT=dotenv\nREF=${ILOOM_LOOM}-${B}\nILOOM_LOOM=123\n"
 	m.UseBlock(map[string]string{"ILOOM_LOOM": "123", "ILOOM_PORT_WEB": "3123"}, []byte(after))
 	p, err := m.Finish(nil, nil)
 	assert.NilError(t, err)
 
 	assert.NilError(t, os.WriteFile(filepath.Join(dir, ".env"), []byte(after), 0o644))
-	disk, err := load(t, dir, map[string]string{"ILOOM_LOOM": "123", "ILOOM_PORT_WEB": "3123"}).Finish(nil, nil)
+	disk, err := loadFiles(t, dir, map[string]string{"ILOOM_LOOM": "123", "ILOOM_PORT_WEB": "3123"}).Finish(nil, nil)
 	assert.NilError(t, err)
 	for name := range p.Services {
 		assert.DeepEqual(t, p.Services[name].Environment, disk.Services[name].Environment)
@@ -305,6 +305,6 @@ services:
   e: {image: app, env_file: .env, profiles: [off]}
 `, ".env": "", "x.env": "", "sub/": "",
 	})
-	m := load(t, dir, nil)
+	m := loadFiles(t, dir, nil)
 	assert.DeepEqual(t, m.ReadsDotEnv(), []string{"a", "b", "e"})
 }

@@ -44,8 +44,8 @@ func folder(t *testing.T, files map[string]string) string {
 
 const small = "services: {web: {image: app}}\n"
 
-// load finds and loads the project in dir under the name shop.
-func load(t *testing.T, dir string, vars map[string]string) *stack.Model {
+// loadFiles finds and loads the project in dir under the name shop.
+func loadFiles(t *testing.T, dir string, vars map[string]string) *stack.Model {
 	t.Helper()
 	f, err := stack.Find(stack.Source{Dir: dir, Top: dir, Environ: os.Environ()}, stack.Ours{})
 	assert.NilError(t, err)

@@ -78,7 +78,7 @@ services:
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			p, err := load(t, dir, nil).Finish(nil, nil)
+			p, err := loadFiles(t, dir, nil).Finish(nil, nil)
 			assert.NilError(t, err)
 			s := &state{project: p, images: map[string]string{"app": "sha256:1", "postgres": "sha256:2"}}
 			for _, name := range []string{"web", "web", "db"} {

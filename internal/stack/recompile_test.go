@@ -130,7 +130,7 @@ func TestErrorsOfRecompileNameTheRealFiles(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"compose.yaml": "include: [a/compose.yaml]\n", "a/compose.yaml": "services: {web: {image: app, ports: [\"${P:-80}\"]}}\n",
 	})
-	m := load(t, dir, nil)
+	m := loadFiles(t, dir, nil)
 	_, err := m.Recompile("shop", map[string]string{"P": "x"})
 	_, loaded := stack.Load(t.Context(), m.Found, "shop", map[string]string{"P": "x"})
 	assert.Assert(t, loaded != nil)
@@ -159,7 +159,7 @@ func TestProjectsWithoutAComposeFileAreRecompiled(t *testing.T) {
 // Without interpolation, by which the uses of variables are seen, Compose's loader does not find such files.
 func TestReferencesMayHaveVariables(t *testing.T) {
 	t.Parallel()
-	m := load(t, folder(t, map[string]string{
+	m := loadFiles(t, folder(t, map[string]string{
 		"compose.yaml":   "include: [\"${DIR:-a}/compose.yaml\"]\nservices: {web: {image: app, ports: [\"${P:-3000}:80\"]}}\n",
 		"a/compose.yaml": "include: [\"${NEXT:-b.yaml}\"]\nservices: {a: {image: app, command: \"${X:-}\"}}\n",
 		"a/b.yaml":       "services: {b: {image: app, ports: [\"${DIR:-4000}:80\"], command: \"${Y:-}\"}}\n",

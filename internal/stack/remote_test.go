@@ -55,10 +55,10 @@ services:
 	var asked []string
 	found.Fetch = func(reference string) error { asked = append(asked, reference); return nil }
 	far := &farAway{folder: filepath.Join(dir, "cache")}
-	m, err := load(t.Context(), found, "shop", nil, []*fetcher{newFetcher(far, found)})
+	m, err := loadFiles(t.Context(), found, "shop", nil, []*fetcher{newFetcher(far, found)})
 	assert.NilError(t, err)
 	vars := map[string]string{"P": "2"}
-	want, err := load(t.Context(), found, "shop", vars, []*fetcher{newFetcher(far, found)})
+	want, err := loadFiles(t.Context(), found, "shop", vars, []*fetcher{newFetcher(far, found)})
 	assert.NilError(t, err)
 	assert.Assert(t, len(asked) >= 3)
 

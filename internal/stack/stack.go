@@ -40,7 +40,7 @@ type Stack struct {
 // New returns a Stack on the engine that docker is connected to. Progress goes to docker's error stream. What carries
 // the label own belongs to a loom; its networks and volumes bear [LabelOwnHash].
 func New(docker command.Cli, own string) *Stack {
-	version()
+	tellVersion()
 	made := unhashed{docker, own}
 	return &Stack{docker: docker, making: made, compose: compose.NewComposeService(made, compose.WithPrompt(no))}
 }
@@ -49,8 +49,8 @@ func New(docker command.Cli, own string) *Stack {
 // loses its data; a loom's volumes end with the loom.
 func no(string, bool) (bool, error) { return false, nil }
 
-// version tells Compose which version it is, once: Compose reads that without a lock.
-var version = sync.OnceFunc(func() {
+// tellVersion tells Compose which version it is, once: Compose reads that without a lock.
+var tellVersion = sync.OnceFunc(func() {
 	if api.ComposeVersion == "" {
 		api.ComposeVersion = builtWith()
 	}

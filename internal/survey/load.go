@@ -58,7 +58,11 @@ func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) 
 	}
 	read := func() (*stack.Model, error) { return s.model(ctx, f, entry.Project, vars) }
 	model, err := read()
-	for missing, ok := errors.AsType[*stack.MissingBaseError](err); ok && plain; missing, ok = errors.AsType[*stack.MissingBaseError](err) {
+	for plain {
+		missing, ok := errors.AsType[*stack.MissingBaseError](err)
+		if !ok {
+			break
+		}
 		// Without a value docker compose up would do nothing at all: so main takes the base.
 		base := f.Settings.Container.Ports[strings.TrimPrefix(missing.Name, stack.PortPrefix)]
 		if base == 0 {

@@ -162,7 +162,8 @@ func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
 	t := f.Target
 	ours := s.Ours(f.State, t)
 	if f.Dev != nil && f.Dev.Config.Kind == devcontainer.KindCompose && len(t.Source.Files) > 0 {
-		t.Notes = append(t.Notes, "the files named by --file come before those of "+f.Dev.Place.Path+": there is no dev container")
+		t.Notes = append(t.Notes,
+			"the files named by --file come before those of "+f.Dev.Place.Path+": there is no dev container")
 		f.Dev = nil
 	}
 	var err error

@@ -73,14 +73,14 @@ func runBuild(ctx context.Context, env *command.Environment, o buildOptions, arg
 		stack.SetProgress("quiet")
 	}
 	if o.tag != "" {
-		images, err := l.Prebuild(ctx, t, o.tag, o.Push)
+		images, err := l.Prebuild(ctx, t, o.tag, loom.Push(o.Push))
 		if err != nil {
 			return err
 		}
 		return tellImages(env, o.change, images, "built")
 	}
 	o.Services = services
-	images, err := l.Build(ctx, t, o.BuildOptions, o.change.dryRun)
+	images, err := l.Build(ctx, t, o.BuildOptions, loom.DryRun(o.change.dryRun))
 	if err != nil || o.Print {
 		return err
 	}

@@ -68,7 +68,7 @@ var changes = []change{
 			if o.timed {
 				req.Timeout = &o.timeout
 			}
-			return l.Restart(ctx, t, req, o.dryRun)
+			return l.Restart(ctx, t, req, loom.DryRun(o.dryRun))
 		},
 	},
 	{
@@ -86,7 +86,7 @@ var changes = []change{
 		do: func(
 			ctx context.Context, l *loom.Looms, t *loom.Target, services []string, o *changeFlags,
 		) (*loom.Acted, error) {
-			return l.Kill(ctx, t, services, o.signal, o.dryRun)
+			return l.Kill(ctx, t, services, o.signal, loom.DryRun(o.dryRun))
 		},
 	},
 	{
@@ -95,7 +95,7 @@ var changes = []change{
 		do: func(
 			ctx context.Context, l *loom.Looms, t *loom.Target, services []string, o *changeFlags,
 		) (*loom.Acted, error) {
-			return l.Pause(ctx, t, services, false, o.dryRun)
+			return l.Pause(ctx, t, services, loom.DryRun(o.dryRun))
 		},
 	},
 	{
@@ -104,7 +104,7 @@ var changes = []change{
 		do: func(
 			ctx context.Context, l *loom.Looms, t *loom.Target, services []string, o *changeFlags,
 		) (*loom.Acted, error) {
-			return l.Pause(ctx, t, services, true, o.dryRun)
+			return l.Unpause(ctx, t, services, loom.DryRun(o.dryRun))
 		},
 	},
 }

@@ -80,7 +80,7 @@ func runCopy(ctx context.Context, env *command.Environment, o copyOptions, args 
 	if o.quiet {
 		stack.SetProgress("quiet")
 	}
-	acted, err := l.Copy(ctx, t, o.CopyOptions, o.dryRun)
+	acted, err := l.Copy(ctx, t, o.CopyOptions, loom.DryRun(o.dryRun))
 	if err != nil || o.Destination == "-" && !o.dryRun {
 		return err
 	}

@@ -75,7 +75,7 @@ func tellDevContainer(env *command.Environment, plan *loom.Plan, format string) 
 	if c == nil {
 		return fmt.Errorf("loom %s has no dev container: there is no devcontainer.json in %s", plan.ID, plan.WorkTree)
 	}
-	output.Findings(env.Docker.Err(), plan.Findings, format != "")
+	output.Findings(env.Docker.Err(), plan.Findings, output.Quiet(format != ""))
 	return output.Write(env.Docker.Out(), format, c, func(w io.Writer) {
 		text, err := json.MarshalIndent(c, "", "  ")
 		if err != nil {

@@ -59,7 +59,7 @@ func runPrepare(
 	if o.create.dryRun {
 		return tellPlan(env, plan, o.create.format, false)
 	}
-	output.Findings(env.Docker.Err(), result.Findings, o.create.quiet)
+	output.Findings(env.Docker.Err(), result.Findings, output.Quiet(o.create.quiet))
 	return output.Write(env.Docker.Out(), o.create.format, result, func(w io.Writer) {
 		if o.filesOnly {
 			for _, f := range plan.Files {

@@ -136,14 +136,14 @@ func runUp(
 	plan, result, err := l.Up(ctx, req)
 	if err != nil {
 		if plan != nil {
-			output.Findings(env.Docker.Err(), plan.Findings, o.create.quiet)
+			output.Findings(env.Docker.Err(), plan.Findings, output.Quiet(o.create.quiet))
 		}
 		return err
 	}
 	if o.create.dryRun {
 		return tellPlan(env, plan, o.create.format, false)
 	}
-	output.Findings(env.Docker.Err(), result.Findings, o.create.quiet)
+	output.Findings(env.Docker.Err(), result.Findings, output.Quiet(o.create.quiet))
 	err = output.Write(env.Docker.Out(), o.create.format, result, func(w io.Writer) { output.ResultTable(w, result) })
 	if err != nil {
 		return err

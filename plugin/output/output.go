@@ -117,8 +117,11 @@ func Address(p loom.Port) string {
 
 func containerPort(p loom.Port) string { return fmt.Sprintf("%d/%s", p.Target, p.Protocol) }
 
+// Quiet says whether only warnings and errors are shown.
+type Quiet bool
+
 // Findings prints what a plan tells: each that is not harmless, and unless quiet a count of the others.
-func Findings(w io.Writer, list []finding.Finding, quiet bool) {
+func Findings(w io.Writer, list []finding.Finding, quiet Quiet) {
 	shown := 0
 	for _, f := range list {
 		if f.Level != finding.Info {

@@ -25,8 +25,8 @@ func newDoctorCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [OPTIONS] [ID]",
 		Short: "Look for what keeps looms from working, and tell the remedies",
-		Long: `Look for what keeps looms from working, and tell the remedies. Nothing is changed. The exit code is 1 if there is
-an error.`,
+		Long: `Look for what keeps looms from working, and tell the remedies. Nothing is changed. The exit code is 1 if
+there is an error.`,
 		Example: "  docker loom doctor\n  docker loom doctor 123 --format json",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runDoctor(cmd.Context(), env, format, args) },
