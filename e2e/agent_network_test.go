@@ -238,7 +238,7 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 	if said := s.refused("123", "http", "-proxy", proxy, "http://unlisted.test/"); !strings.Contains(said, "unlisted.test") || !strings.Contains(said, "docker loom agent allow") {
 		t.Errorf("a denial does not say the host and the command that allows it: %s", said)
 	}
-	o := run(s.command(s.tree("123"), "docker", "loom", "agent", "log", "123"))
+	o := run(s.command(s.tree("123"), "docker", "loom", "agent", "logs", "123", "--egress"))
 	assert.NilError(t, o.err, o)
 	for _, host := range []string{"allowed.test", "unlisted.test", "private.test"} {
 		assert.Assert(t, strings.Contains(o.stdout.String(), host), "the log has no %s:\n%s", host, o)

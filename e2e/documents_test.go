@@ -345,10 +345,11 @@ func known(args string, ask func(...string) string) error {
 		return nil
 	}
 	name := words[:1]
-	if (words[0] == "features" || words[0] == "image") && len(words) > 1 {
+	if len(words) > 1 && regexp.MustCompile(`^[a-z]+$`).MatchString(words[1]) &&
+		slices.Contains([]string{"agent", "features", "image", "trust"}, words[0]) {
 		name = words[:2]
 	}
-	if !strings.HasPrefix(ask(), "Usage:") || !regexp.MustCompile(`(?m)^  `+name[0]+` `).MatchString(ask()) {
+	if !strings.HasPrefix(strings.TrimLeft(ask(), "\n"), "Usage:") || !regexp.MustCompile(`(?m)^  `+name[0]+` `).MatchString(ask()) {
 		return fmt.Errorf("there is no such command")
 	}
 	for _, m := range flagWord.FindAllStringSubmatch(strings.Join(words, " "), -1) {

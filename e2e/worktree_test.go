@@ -91,7 +91,7 @@ func TestManyWorkTreesAtOnce(t *testing.T) {
 	}
 	assert.Equal(t, strings.Count(f.git(f.repoDir, "worktree", "list"), "\n"), 7)
 	ids = ids[:6]
-	assert.NilError(t, atOnce(ids, f.loomed("rm", "--branch")))
+	assert.NilError(t, atOnce(ids, f.loomed("rm", "--delete-branch")))
 	for _, id := range ids {
 		f.isGone(id)
 	}
@@ -173,7 +173,7 @@ func TestKilledInWorkTrees(t *testing.T) {
 					f.looms()
 					f.must("up", "--worktree", id)
 					f.isHome(id)
-					f.must("rm", "--branch", id)
+					f.must("rm", "--delete-branch", id)
 					f.isGone(id)
 				})
 			}
@@ -181,13 +181,13 @@ func TestKilledInWorkTrees(t *testing.T) {
 				t.Parallel()
 				f, id := f.in(t), strconv.Itoa(200+i)
 				count(f.killAt(m, id, "up", "--worktree"))
-				if o := f.loom("rm", "--branch", id); o.err != nil {
+				if o := f.loom("rm", "--delete-branch", id); o.err != nil {
 					// There was not yet anything but perhaps the branch.
 					assert.Assert(t, strings.Contains(o.stderr.String(), "no loom "), "%s", o)
 					assert.Assert(t, !there(f.tree(id)))
 					f.must("up", "--worktree", id)
 					f.isHome(id)
-					f.must("rm", "--branch", id)
+					f.must("rm", "--delete-branch", id)
 				}
 				if f.branch(id) {
 					// git had not yet told of which branch the work tree is.
@@ -201,9 +201,9 @@ func TestKilledInWorkTrees(t *testing.T) {
 				t.Parallel()
 				f, id := f.in(t), strconv.Itoa(300+i)
 				f.must("up", "--worktree", id)
-				count(f.killAt(m, id, "rm", "--branch"))
+				count(f.killAt(m, id, "rm", "--delete-branch"))
 				f.looms()
-				if o := f.loom("rm", "--branch", id); o.err != nil {
+				if o := f.loom("rm", "--delete-branch", id); o.err != nil {
 					// It had done all.
 					assert.Assert(t, strings.Contains(o.stderr.String(), "no loom "), "%s", o)
 				}
@@ -230,7 +230,7 @@ func TestRmTellsWhoWorksThere(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}()
-	o := f.loom("rm", "1", "--branch")
+	o := f.loom("rm", "1", "--delete-branch")
 	assert.NilError(t, o.err, "%s", o)
 	assert.Assert(t, strings.Contains(o.stderr.String(), fmt.Sprintf("warning: loom 1: process sleep (%d) works in %s", cmd.Process.Pid, f.tree("1"))), "%s", o)
 	f.isGone("1")
@@ -286,6 +286,6 @@ func TestPruneMerged(t *testing.T) {
 	assert.NilError(t, os.RemoveAll(f.tree("3")))
 	assert.Equal(t, f.must("prune", "--yes"), "1 loom(s) ended\n")
 	assert.Assert(t, !there(f.admin("3")) && f.branch("3"))
-	f.must("rm", "4", "5", "--branch", "--force")
+	f.must("rm", "4", "5", "--delete-branch", "--force")
 	f.tidy(before)
 }

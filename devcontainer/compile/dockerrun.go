@@ -185,6 +185,8 @@ func (*runClient) DaemonHost() string { return "" }
 func (*runClient) ClientVersion() string { return "1.51" }
 
 // ContainerCreate keeps what docker run asks for.
+//
+//nolint:revive // The client's interface has six parameters.
 func (c *runClient) ContainerCreate(
 	_ context.Context, config *container.Config, host *container.HostConfig,
 	net *network.NetworkingConfig, platform *ocispec.Platform, _ string,
