@@ -353,7 +353,8 @@ func known(args string, ask func(...string) string) error {
 		return fmt.Errorf("there is no such command")
 	}
 	for _, m := range flagWord.FindAllStringSubmatch(strings.Join(words, " "), -1) {
-		if !regexp.MustCompile(`(^|[\s,])` + m[2] + `\b`).MatchString(ask(name...)) {
+		flag := regexp.MustCompile(`(^|[\s,])` + m[2] + `\b`)
+		if !flag.MatchString(ask(name...)) && !flag.MatchString(ask()) { // those of docker loom itself work everywhere
 			return fmt.Errorf("it has no flag %s", m[2])
 		}
 	}
