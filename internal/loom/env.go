@@ -91,8 +91,8 @@ func bases(vars []overrides.Var, leases []ports.Lease) []overrides.Var {
 	return list
 }
 
-// webPort is the project's only web port, unless the files use a variable PORT: a shell that exports it would change the
-// files at the next up.
+// webPort is the project's only web port, unless the files use a variable PORT: a shell that exports it would change
+// the files at the next up.
 func (l *Looms) webPort(p *Plan, leases []ports.Lease) (Port, bool) {
 	uses := p.Base.Uses["PORT"]
 	for _, v := range p.Base.Variables {

@@ -120,8 +120,8 @@ func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 	return nil
 }
 
-// leasesTaken reports whether another loom has a port or subnet that the plan would promise. What the loom holds already
-// is its own.
+// leasesTaken reports whether another loom has a port or subnet that the plan would promise. What the loom holds
+// already is its own.
 func leasesTaken(p *Plan, known *registry.Loom, state *registry.State) bool {
 	e := &p.Entry
 	leased := state.Ports(e.Space, e.Repository, e.ID)

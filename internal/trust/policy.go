@@ -28,7 +28,9 @@ func agentAccess(name string, a settings.Agent, isFallback bool) []string {
 		list = append(list, "agent "+name+" "+fmt.Sprintf(format, args...))
 	}
 	for _, has := range []struct{ what, value string }{
-		{"has the image", a.Image}, {"has the runtime", a.Runtime}, {"has the vault", a.Vault},
+		{"has the image", a.Image},
+		{"has the runtime", a.Runtime},
+		{"has the vault", a.Vault},
 		{"may take memory of", a.Memory},
 	} {
 		if has.value != "" {
