@@ -1,47 +1,19 @@
 package sandbox
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/gitfile/gittest"
 	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 )
 
-func git(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=u", "GIT_AUTHOR_EMAIL=u@x", "GIT_COMMITTER_NAME=u", "GIT_COMMITTER_EMAIL=u@x")
-	out, err := cmd.CombinedOutput()
-	assert.NilError(t, err, "git %s: %s", args, out)
-	return strings.TrimSpace(string(out))
-}
-
-// repository has a linked work tree beside it, one inside it, and a submodule.
-func repository(t *testing.T) (main, linked string) {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	assert.NilError(t, err)
-	main, linked = filepath.Join(dir, "main"), filepath.Join(dir, "linked")
-	git(t, dir, "init", "-q", "lib")
-	git(t, dir+"/lib", "commit", "-q", "--allow-empty", "-m", "lib")
-	git(t, dir, "init", "-q", "main")
-	git(t, main, "-c", "protocol.file.allow=always", "submodule", "add", "-q", dir+"/lib", "deep/lib")
-	git(t, main, "commit", "-q", "-m", "one")
-	git(t, main, "worktree", "add", "-q", linked)
-	git(t, main, "worktree", "add", "-q", "trees/other")
-	return main, linked
-}
-
 func TestWhatIsReplacedOnTheHostIsSeen(t *testing.T) {
 	t.Parallel()
-	main, linked := repository(t)
+	main, linked := gittest.Repository(t)
 	for _, at := range []struct {
 		tree, dir string
 		want      []string
@@ -71,10 +43,10 @@ func TestWhatIsReplacedOnTheHostIsSeen(t *testing.T) {
 		assert.DeepEqual(t, rel, at.want)
 
 		before := Fingerprint(got)
-		git(t, at.tree, "commit", "-q", "--allow-empty", "-m", "two")
-		git(t, at.tree, "gc", "-q")
+		gittest.Run(t, at.tree, "commit", "-q", "--allow-empty", "-m", "two")
+		gittest.Run(t, at.tree, "gc", "-q")
 		assert.Equal(t, Fingerprint(got), before)
-		git(t, at.tree, "config", "a.b", "c")
+		gittest.Run(t, at.tree, "config", "a.b", "c")
 		assert.Equal(t, Fingerprint(got) != before, g.Main, "the configuration is in the common dir")
 	}
 }

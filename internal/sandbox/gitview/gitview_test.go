@@ -9,37 +9,13 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile/gittest"
 )
-
-func git(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=u", "GIT_AUTHOR_EMAIL=u@x", "GIT_COMMITTER_NAME=u", "GIT_COMMITTER_EMAIL=u@x")
-	out, err := cmd.CombinedOutput()
-	assert.NilError(t, err, "git %s: %s", args, out)
-	return strings.TrimSpace(string(out))
-}
-
-// repository has a linked work tree beside it, one inside it, and a submodule.
-func repository(t *testing.T) (main, linked string) {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	assert.NilError(t, err)
-	main, linked = filepath.Join(dir, "main"), filepath.Join(dir, "linked")
-	git(t, dir, "init", "-q", "lib")
-	git(t, dir+"/lib", "commit", "-q", "--allow-empty", "-m", "lib")
-	git(t, dir, "init", "-q", "main")
-	git(t, main, "-c", "protocol.file.allow=always", "submodule", "add", "-q", dir+"/lib", "deep/lib")
-	git(t, main, "commit", "-q", "-m", "one")
-	git(t, main, "worktree", "add", "-q", linked)
-	git(t, main, "worktree", "add", "-q", "trees/other")
-	return main, linked
-}
 
 func TestReadFindsWhatMustBeProtected(t *testing.T) {
 	t.Parallel()
-	main, linked := repository(t)
+	main, linked := gittest.Repository(t)
 	g, fs, err := Read(main, main+"/.git", main+"/.git")
 	assert.NilError(t, err)
 	assert.Equal(t, len(fs), 0)
@@ -52,7 +28,7 @@ func TestReadFindsWhatMustBeProtected(t *testing.T) {
 	assert.Check(t, slices.Contains(g.Others, "config") && slices.Contains(g.Others, "HEAD"), "%v", g.Others)
 	g.Others = nil
 	assert.DeepEqual(t, g, &Repository{Common: main + "/.git", Dir: main + "/.git/worktrees/linked", DotGitFile: true})
-	git(t, linked, "-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init")
+	gittest.Run(t, linked, "-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init")
 	g, _, err = Read(linked, main+"/.git", main+"/.git/worktrees/linked")
 	assert.NilError(t, err)
 	assert.DeepEqual(t, g.Submodules, []string{linked + "/deep/lib"})
@@ -71,14 +47,14 @@ func TestReadRefusesWhatAnAgentMayHaveLaid(t *testing.T) {
 		"deep/lib/.git must be a file or a folder, not a symbolic link": "mv $M/deep/lib/.git $M/x; ln -s $M/x $M/deep/lib/.git",
 		"which is inside the work tree":                                 "mv $M/.git $M/g; echo 'gitdir: g' >$M/.git; G=$M/g",
 	} {
-		main, _ := repository(t)
+		main, _ := gittest.Repository(t)
 		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-ec", "M="+main+" G="+main+"/.git;"+lay+"; echo $G").CombinedOutput()
 		assert.NilError(t, err, "%s", out)
 		g := strings.TrimSpace(string(out))
 		_, _, err = Read(main, g, g)
 		assert.Check(t, err != nil && strings.Contains(err.Error(), want), "%v, wanted %s", err, want)
 	}
-	main, linked := repository(t)
+	main, linked := gittest.Repository(t)
 	_, _, err := Read(linked, main+"/.git", main+"/.git/worktrees/other")
 	assert.ErrorContains(t, err, "linked/.git names")
 	_, _, err = Read(linked, linked, main+"/.git/worktrees/linked")
@@ -87,9 +63,9 @@ func TestReadRefusesWhatAnAgentMayHaveLaid(t *testing.T) {
 
 func TestPreparedGitIsWhatItWasForTheUser(t *testing.T) {
 	t.Parallel()
-	main, linked := repository(t)
+	main, linked := gittest.Repository(t)
 	for _, at := range []struct{ tree, dir string }{{main, main + "/.git"}, {linked, main + "/.git/worktrees/linked"}} {
-		before := git(t, at.tree, "status", "--porcelain") + git(t, at.tree, "config", "--list", "--local")
+		before := gittest.Run(t, at.tree, "status", "--porcelain") + gittest.Run(t, at.tree, "config", "--list", "--local")
 		g, _, err := Read(at.tree, main+"/.git", at.dir)
 		assert.NilError(t, err)
 		for range 2 {
@@ -99,14 +75,14 @@ func TestPreparedGitIsWhatItWasForTheUser(t *testing.T) {
 			_, err := os.Lstat(p)
 			assert.NilError(t, err)
 		}
-		assert.Equal(t, git(t, at.tree, "status", "--porcelain")+git(t, at.tree, "config", "--list", "--local"), before)
-		git(t, at.tree, "commit", "-q", "--allow-empty", "-m", "two")
-		git(t, at.tree, "branch", "b-"+filepath.Base(at.tree))
-		git(t, at.tree, "fsck")
-		git(t, at.tree, "gc", "-q")
-		git(t, at.tree, "worktree", "add", "-q", at.tree+"-more")
-		git(t, at.tree+"-more", "status")
-		git(t, at.tree, "worktree", "remove", at.tree+"-more")
+		assert.Equal(t, gittest.Run(t, at.tree, "status", "--porcelain")+gittest.Run(t, at.tree, "config", "--list", "--local"), before)
+		gittest.Run(t, at.tree, "commit", "-q", "--allow-empty", "-m", "two")
+		gittest.Run(t, at.tree, "branch", "b-"+filepath.Base(at.tree))
+		gittest.Run(t, at.tree, "fsck")
+		gittest.Run(t, at.tree, "gc", "-q")
+		gittest.Run(t, at.tree, "worktree", "add", "-q", at.tree+"-more")
+		gittest.Run(t, at.tree+"-more", "status")
+		gittest.Run(t, at.tree, "worktree", "remove", at.tree+"-more")
 		again, _, err := Read(at.tree, main+"/.git", at.dir)
 		assert.NilError(t, err)
 		assert.Assert(t, !strings.Contains(strings.Join(again.Others, " "), "lock"))
@@ -125,7 +101,7 @@ func TestASettingsFolderThatIsALinkIsRefused(t *testing.T) {
 
 func TestWhatAnAgentLeftInGitsFoldersIsTold(t *testing.T) {
 	t.Parallel()
-	main, linked := repository(t)
+	main, linked := gittest.Repository(t)
 	at := func(tree, dir string) string {
 		g, _, err := Read(tree, main+"/.git", dir)
 		assert.NilError(t, err)
@@ -140,7 +116,7 @@ func TestWhatAnAgentLeftInGitsFoldersIsTold(t *testing.T) {
 	own := main + "/.git/worktrees/linked"
 	assert.Equal(t, at(main, main+"/.git"), "")
 	assert.Equal(t, at(linked, own), "")
-	git(t, linked, "checkout", "-q", "--detach")
+	gittest.Run(t, linked, "checkout", "-q", "--detach")
 	assert.Equal(t, at(linked, own), "")
 	assert.NilError(t, os.Symlink("/etc/motd", own+"/COMMIT_EDITMSG"))
 	assert.NilError(t, os.Symlink("/etc/motd", main+"/.git/logs/refs/heads/x"))
