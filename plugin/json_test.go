@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/doctor"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/agents"
@@ -27,7 +28,7 @@ import (
 
 // documents are the types of what is printed, by their headings in docs/reference/json.md.
 var documents = map[string]any{
-	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{},
+	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{}, "Step": plan.Step{},
 	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
 	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": upkeep.Moved{}, "Acted": loom.Acted{}, "Trust": loom.Trust{}, "Hold": upkeep.HeldLoom{},
 	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},

@@ -3,53 +3,12 @@ package loom
 import (
 	"context"
 	"fmt"
-	"strings"
 
-	"github.com/docker-loom/docker-loom/devcontainer/features"
+	"github.com/docker-loom/docker-loom/internal/apply"
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 )
-
-// FeatureError says that a feature's install.sh failed. The builder has shown its last lines.
-type FeatureError struct {
-	Loom, Feature string
-	Err           error
-}
-
-// Error names the feature, and what the builder says of how it ended.
-func (e *FeatureError) Error() string {
-	return "feature " + e.Feature + ": " + features.InstallFile + " " + image.HowItEnded(e.Err)
-}
-
-// NextStep says what the user does next.
-func (e *FeatureError) NextStep() string {
-	return "docker loom --progress plain up " + e.Loom + " shows all that it printed"
-}
-
-// Unwrap gives the builder's error.
-func (e *FeatureError) Unwrap() error { return e.Err }
-
-// blame finds the feature that made a build fail, in the command that the builder's error quotes.
-func blame(err error, id string, list []*features.Feature) error {
-	for _, f := range list {
-		if strings.Contains(err.Error(), features.Command(f)) {
-			return &FeatureError{Loom: id, Feature: f.ID.Written, Err: err}
-		}
-	}
-	return fmt.Errorf("features of the dev container: %w", err)
-}
-
-// recipe is what it takes to build an image with features, or with no more than its metadata, under a tag.
-func recipe(f *survey.Facts, b *features.Build, tag string) image.Recipe {
-	return image.Recipe{
-		// Not under the loom's own project, or its down would take the image away from other looms.
-		Tag: tag, Project: survey.FeaturesImage(f.Target.Repository), Service: f.Dev.Service, Platform: f.Dev.Platform,
-		Dockerfile: b.Dockerfile(), WriteContext: b.WriteContext, Args: map[string]string{"BASE_IMAGE": f.Dev.Base.Ref},
-		Environment: f.Base.Project.Environment,
-		Explain:     func(err error) error { return blame(err, f.Target.ID, b.Features) },
-	}
-}
 
 // Push says whether an image is sent to its registry.
 type Push bool
@@ -71,8 +30,8 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push Push) 
 	if dev == nil {
 		return nil, &NoDevContainerError{t.Name()}
 	}
-	b := dev.Build(d.Dev.Compiled)
-	if err := l.Images().Build(ctx, recipe(d.facts, b, tag), image.Options{}); err != nil {
+	recipe := apply.FeaturesRecipe(d.Plan, d.FeaturesStep(dev, tag))
+	if err := l.Images().Build(ctx, recipe, image.Options{}); err != nil {
 		return nil, err
 	}
 	if push {
@@ -83,8 +42,8 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push Push) 
 	return &Images{Loom: t.ID, Project: d.Entry.Project, Images: []stack.Built{{Service: dev.Service, Image: tag}}}, nil
 }
 
-// prepared reads the facts of a loom, brings the images here that its plan depends on, and plans it. Nothing is
-// promised or written for it.
+// prepared reads the facts of a loom, plans it and makes the images that its plan depends on. Nothing is promised or
+// written for it, and nothing that was not accepted is built.
 func (l *Looms) prepared(ctx context.Context, t *Target, o Options) (*draft, error) {
 	d, err := l.begin(ctx, t, o)
 	if err != nil {
@@ -99,7 +58,14 @@ func (l *Looms) prepared(ctx context.Context, t *Target, o Options) (*draft, err
 	if err := l.prepare(ctx, d); err != nil {
 		return nil, err
 	}
-	return d, l.decide(ctx, d)
+	if err := l.decide(ctx, d); err != nil {
+		return nil, err
+	}
+	permit := func(_ context.Context, d *draft) error { return l.refuse(d) }
+	if err := permit(ctx, d); err != nil {
+		return nil, err
+	}
+	return d, l.makeImages(ctx, d, permit)
 }
 
 // removeFeatures removes the repository's images with features that no container uses any more.

@@ -10,11 +10,8 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/host"
-	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/survey"
-	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
 // ensureSidecarImage makes sure that the image of a confined loom's sidecar is there, and is of this binary.
@@ -27,59 +24,59 @@ func (l *Looms) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
 	return err
 }
 
-// prepare brings the images here that the plan depends on: what a dev container's image says counts in the plan.
+// prepare pulls the image that the dev container's own is made from, if its files name one: what it says counts in the
+// plan. It builds nothing.
 func (l *Looms) prepare(ctx context.Context, d *draft) error {
 	dev := d.facts.Dev
 	if dev == nil {
 		return nil
 	}
-	if err := l.prepareBase(ctx, d); err != nil {
-		return err
-	}
 	if dev.FeaturesErr != nil {
 		return dev.FeaturesErr
 	}
-	if dev.Install == nil || dev.Installed.Info.ID != "" && !d.options.Build {
-		return l.tagBase(ctx, dev)
-	}
-	install := recipe(d.facts, dev.Install, dev.Installed.Ref)
-	if _, err := l.Images().Ensure(ctx, install, image.Options{Rebuild: d.options.Build}); err != nil {
-		return err
-	}
-	if err := l.surveyor().DevImages(ctx, d.facts); err != nil {
-		return err
+	base, project := dev.Base.Service, d.facts.Base.Project
+	if base.Build == nil && (dev.Base.Info.ID == "" || d.options.Pull == "always") {
+		one := &types.Project{
+			Name: project.Name, WorkingDir: project.WorkingDir, Environment: project.Environment,
+			Services: types.Services{base.Name: base},
+		}
+		if err := l.Stack.Provide(ctx, one); err != nil {
+			return fmt.Errorf("image of the dev container: %w", err)
+		}
+		if err := l.surveyor().DevImages(ctx, d.facts); err != nil {
+			return err
+		}
 	}
 	return l.tagBase(ctx, dev)
 }
 
-// prepareBase pulls or builds the image that the dev container's own is made from.
-func (l *Looms) prepareBase(ctx context.Context, d *draft) error {
-	dev, project := d.facts.Dev, d.facts.Base.Project
-	base := dev.Base.Service
-	again := dev.Base.Outdated || base.Build != nil && d.options.Build || base.Build == nil && d.options.Pull == "always"
-	if dev.Base.Info.ID != "" && !again {
-		return nil
+// makeImages makes the images that the dev container's own is made from, one after the other. What each says counts in
+// the plan: it is made again after each, and permitted again.
+func (l *Looms) makeImages(ctx context.Context, d *draft, permit func(context.Context, *draft) error) error {
+	for d.NextImage != nil {
+		dev, step := d.facts.Dev, d.NextImage
+		if err := l.applier().Image(ctx, d.Plan, l.Images()); err != nil {
+			return err
+		}
+		if step.Features == nil {
+			dev.Base.Provided = true
+		} else {
+			dev.Installed.Provided = true
+		}
+		if err := l.surveyor().DevImages(ctx, d.facts); err != nil {
+			return err
+		}
+		if err := l.tagBase(ctx, dev); err != nil {
+			return err
+		}
+		if err := l.startOver(ctx, d); err != nil {
+			return err
+		}
+		if err := permit(ctx, d); err != nil {
+			return err
+		}
 	}
-	one := &types.Project{
-		Name: project.Name, WorkingDir: project.WorkingDir, Environment: project.Environment,
-		Services: types.Services{base.Name: base},
-	}
-	// A build asks for access of its own, and comes before the rest of the plan is known.
-	entry, err := plan.Identify(d.facts, d.choices)
-	if err != nil {
-		return err
-	}
-	t := d.facts.Target
-	own := trust.Folders{Tree: t.WorkTree, Project: d.facts.Found.Dir, Git: t.CommonDir()}
-	access := trust.HostAccess(one, host.RealPath, own, nil)
-	if err := l.ask(&entry, d.facts.State, access, d.options.Trust); err != nil {
-		return err
-	}
-	if err := l.Stack.Provide(ctx, one); err != nil {
-		return fmt.Errorf("image of the dev container: %w", err)
-	}
-	dev.Base.Provided = true
-	return l.surveyor().DevImages(ctx, d.facts)
+	return nil
 }
 
 // tagBase gives the image that a step of the plan goes on top of the name under which the step looks for it: nothing

@@ -61,7 +61,8 @@ func (e *UnfinishedError) NextStep() string {
 		NextStep() string
 	}
 	for _, cause := range []any{
-		new(*plan.OrphanError), new(*apply.PausedError), new(*FeatureError), new(*image.NoImageError),
+		new(*plan.OrphanError), new(*apply.PausedError), new(*apply.FeatureError), new(*image.NoImageError),
+		new(*AccessError),
 	} {
 		if errors.As(e.Err, cause) && errors.As(e.Err, &own) && own.NextStep() != "" {
 			return own.NextStep()
@@ -121,10 +122,13 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	if err := l.draftUp(ctx, d, req); err != nil {
 		return nil, nil, err
 	}
-	if err := l.accept(ctx, d); err != nil {
-		return d.Plan, nil, err
+	permit := func(ctx context.Context, d *draft) error {
+		if err := l.accept(ctx, d); err != nil {
+			return err
+		}
+		return d.Select(req.Services)
 	}
-	if err := d.Select(req.Services); err != nil {
+	if err := permit(ctx, d); err != nil {
 		return d.Plan, nil, err
 	}
 	if !req.DryRun && !req.FilesOnly {
@@ -139,6 +143,15 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	if err := l.lease(ctx, d); err != nil {
 		return nil, nil, err
 	}
+	permitAndLease := func(ctx context.Context, d *draft) error {
+		if err := permit(ctx, d); err != nil {
+			return err
+		}
+		return l.lease(ctx, d)
+	}
+	if err := l.makeImages(ctx, d, permitAndLease); err != nil {
+		return d.Plan, nil, l.unfinished(ctx, d.Plan, err)
+	}
 	for _, note := range d.Notes {
 		l.Teller.Sayf("%s", note)
 	}
@@ -152,14 +165,30 @@ func (l *Looms) initialized(ctx context.Context, target *Target, req UpRequest) 
 	o := req.Options
 	o.Services = req.Services
 	o.Build, o.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
-	d, err := l.begin(ctx, target, o)
+	d, err := l.beginUp(ctx, target, o, req)
 	if err != nil || o.DryRun {
 		return d, err
 	}
 	if ran, err := l.initialize(ctx, d); err != nil || !ran {
 		return d, err
 	}
-	return l.begin(ctx, target, o)
+	return l.beginUp(ctx, target, o, req)
+}
+
+// beginUp is begin with the choices that only up has.
+func (l *Looms) beginUp(ctx context.Context, target *Target, o Options, req UpRequest) (*draft, error) {
+	d, err := l.begin(ctx, target, o)
+	if err != nil {
+		return nil, err
+	}
+	d.choices.ForceRecreate, d.choices.RemoveOrphans = req.ForceRecreate, req.RemoveOrphans
+	switch {
+	case req.FilesOnly:
+		d.choices.Stop = plan.AfterFiles
+	case req.CreateOnly:
+		d.choices.Stop = plan.AfterCreate
+	}
+	return d, nil
 }
 
 // draftUp reads the project, brings the images that the plan depends on, and makes the plan.
@@ -176,10 +205,10 @@ func (l *Looms) draftUp(ctx context.Context, d *draft, req UpRequest) error {
 		if err := l.prepare(ctx, d); err != nil {
 			return err
 		}
-		d.choices.Compare = true
-		if err := l.surveyor().Images(ctx, d.facts, d.facts.Base.Project.Name); err != nil {
-			return err
-		}
+	}
+	d.choices.Compare = true
+	if err := l.surveyor().Images(ctx, d.facts, d.facts.Base.Project.Name); err != nil {
+		return err
 	}
 	if err := l.decide(ctx, d); err != nil {
 		return err

@@ -33,6 +33,9 @@ func (m *maker) listAccess() error {
 	access = append(access, m.facts.Includes...)
 	m.Obeyed = slices.Clone(m.facts.Settings.Files)
 	if d := m.facts.Dev; d != nil {
+		base := m.devBase()
+		build := &types.Project{Services: types.Services{base.Name: base}}
+		access = append(access, trust.HostAccess(build, m.real, own, m.base.Uses)...)
 		for _, name := range slices.Sorted(maps.Keys(d.UserVariables)) {
 			access = append(access, trust.ReadsVariable+name)
 		}

@@ -24,6 +24,19 @@ func (m *maker) compare() error {
 		up := c.State == "running" && c.Health != "unhealthy" || done
 		seen = append(seen, stack.Seen{Service: c.Service, Labels: c.Labels, Up: up})
 	}
+	m.Changes = stack.Compare(m.Project, seen, func(ref string) string {
+		id, known := m.facts.Engine.Images[ref]
+		if !known {
+			m.needs.Images = append(m.needs.Images, ref)
+		}
+		return id
+	})
+	m.recreateOnDemand()
+	for _, c := range own {
+		if !stack.HasService(m.Project, c.Service) && !c.OneOff && c.Labels[sandbox.LabelAgent] == "" {
+			m.Orphans = append(m.Orphans, c.Name)
+		}
+	}
 	if len(seen) == 0 {
 		return nil
 	}
@@ -34,14 +47,17 @@ func (m *maker) compare() error {
 	for _, n := range m.facts.Engine.ProjectNetworks(m.Entry.Project) {
 		networks = append(networks, n.Labels)
 	}
-	m.Converged = stack.Converged(m.Project, seen, networks, func(ref string) string {
-		id, known := m.facts.Engine.Images[ref]
-		if !known {
-			m.needs.Images = append(m.needs.Images, ref)
-		}
-		return id
-	})
+	m.Converged = m.NextImage == nil && stack.Converged(m.Project, seen, networks, m.Changes)
 	return nil
+}
+
+// recreateOnDemand says of the containers that are kept that the user wants others in their place.
+func (m *maker) recreateOnDemand() {
+	for name, change := range m.Changes {
+		if m.choices.ForceRecreate && (change == stack.ChangeKeep || change == stack.ChangeStart) {
+			m.Changes[name] = stack.ChangeRecreate
+		}
+	}
 }
 
 // MayFinish reports whether a service may end by itself: one that is restarted whatever happens may not, nor a dev

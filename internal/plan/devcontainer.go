@@ -82,6 +82,7 @@ func (m *maker) extend(project *types.Project) error {
 	if err != nil {
 		return err
 	}
+	m.devBuild = project.AllServices()[m.facts.Dev.Base.Service.Name].Build
 	if m.compiled == nil {
 		m.Findings = append(m.Findings, findings...)
 	}

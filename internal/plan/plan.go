@@ -36,6 +36,10 @@ type Choices struct {
 	Version string
 	// Compare asks to hold the plan against what runs.
 	Compare bool
+	// ForceRecreate recreates containers that are as planned; RemoveOrphans removes those of services that are gone.
+	ForceRecreate, RemoveOrphans bool
+	// Stop says how much of the plan is carried out.
+	Stop Stop
 	// FromMemory asks for an override that gives the loom as planned whatever files are on the disk.
 	FromMemory bool
 }
@@ -79,6 +83,18 @@ type Plan struct {
 	Converged bool
 	// Recreated says why the dev container will be recreated, "" if it stays.
 	Recreated string
+	// NextImage makes an image that the dev container's own is made from, nil if all are here.
+	NextImage *ImageStep
+	// Changes are what becomes of each service's containers, Orphans the containers whose service the files no longer have.
+	// Both are known if the plan was compared with what runs, as is Converged.
+	Changes map[string]stack.Change
+	Orphans []string
+	// NewLeases are the ports that the loom does not have yet.
+	NewLeases []ports.Lease
+	// Stop says how much of the plan is carried out.
+	Stop Stop
+	// Rebuild builds images that are here; RemoveOrphans removes the orphans.
+	Rebuild, RemoveOrphans bool
 }
 
 // Base is the project as the files say it, the dev container included.
@@ -164,6 +180,9 @@ type maker struct {
 	edits       []overrides.Edit
 	devEdits    []overrides.Edit
 	compiled    *compile.Compiled
+	// devBuild is the build section of the image that the dev container's own is made from, with variables moved; nil if
+	// the files of the project have none.
+	devBuild *types.BuildConfig
 }
 
 // Make makes the plan. It returns a [*NeedsError] if it needs more facts.
@@ -175,7 +194,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 	t := f.Target
 	m := &maker{facts: f, choices: c, Plan: &Plan{
 		ID: t.ID, Repository: t.Repository, WorkTree: t.WorkTree, Notes: slices.Clone(t.Notes), Entry: entry,
-		Settings: f.Settings,
+		Settings: f.Settings, Stop: c.Stop, Rebuild: c.Build, RemoveOrphans: c.RemoveOrphans,
 	}}
 	if m.base, err = copyModel(f.Base); err != nil {
 		return nil, err
@@ -187,7 +206,8 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 		m.CommonDir = m.real(common)
 	}
 	for _, step := range []func() error{
-		m.develop, m.checkServices, m.refuseSharedData, m.moveVariables, m.lease, m.isolate, m.listAccess, m.compare,
+		m.develop, m.checkServices, m.refuseSharedData, m.moveVariables, m.lease, m.isolate, m.findNextImage, m.listAccess,
+		m.compare,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -196,6 +216,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 	if !m.needs.Empty() {
 		return nil, &NeedsError{m.needs}
 	}
+	m.listNewLeases()
 	return m.Plan, nil
 }
 

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -32,11 +33,67 @@ type Seen struct {
 	Up bool
 }
 
+// Change is what Up will do to the containers of a service.
+type Change string
+
+// The changes. ChangeUnsure leaves the decision to Compose.
+const (
+	ChangeKeep     Change = "keep"
+	ChangeCreate   Change = "create"
+	ChangeRecreate Change = "recreate"
+	ChangeStart    Change = "start"
+	ChangeUnsure   Change = "check"
+)
+
+// Compare returns for each service what Up will do to its containers. imageID gives the local image's ID of a
+// reference, "" if there is none; it is asked only for services that have containers.
+func Compare(p *types.Project, seen []Seen, imageID func(ref string) string) map[string]Change {
+	changes := map[string]Change{}
+	for name, s := range p.Services {
+		own := slices.DeleteFunc(slices.Clone(seen), func(c Seen) bool { return c.Service != name })
+		switch {
+		case len(own) == 0 && s.GetScale() == 0:
+			changes[name] = ChangeKeep
+		case len(own) == 0:
+			changes[name] = ChangeCreate
+		case len(own) != s.GetScale() || composeDecides(s):
+			changes[name] = ChangeUnsure
+		default:
+			changes[name] = compareService(s, own, imageID(api.GetImageNameOrDefault(s, p.Name)))
+		}
+	}
+	return changes
+}
+
+// compareService compares a service with its containers, all of which are expected to be there.
+func compareService(s types.ServiceConfig, own []Seen, image string) Change {
+	hash, err := ServiceHash(s)
+	change := ChangeKeep
+	for _, c := range own {
+		if err != nil || c.Labels[api.ConfigHashLabel] != hash || image == "" || c.Labels[api.ImageDigestLabel] != image {
+			return ChangeRecreate
+		}
+		if !c.Up {
+			change = ChangeStart
+		}
+	}
+	return change
+}
+
+// composeDecides reports whether only Compose knows what becomes of the service: what it pulls, or which container the
+// service refers to.
+func composeDecides(s types.ServiceConfig) bool {
+	switch s.PullPolicy {
+	case types.PullPolicyAlways, types.PullPolicyBuild, types.PullPolicyRefresh, "daily", "weekly":
+		return true
+	}
+	return strings.HasPrefix(s.PullPolicy, "every_") || s.Provider != nil || len(s.Models) > 0 || refersToContainers(s)
+}
+
 // Converged reports whether the containers are exactly those that Up would leave, so that Up can be skipped:
 // Compose's own no-op takes half a second if a service has a healthcheck. It answers false whenever it is not
-// sure. networks are the labels of the project's networks; imageID gives the local image's ID of a reference, ""
-// if there is none.
-func Converged(p *types.Project, seen []Seen, networks []map[string]string, imageID func(ref string) string) bool {
+// sure. networks are the labels of the project's networks, changes those that Compare returned.
+func Converged(p *types.Project, seen []Seen, networks []map[string]string, changes map[string]Change) bool {
 	for _, labels := range networks {
 		n, ok := p.Networks[labels[api.NetworkLabel]]
 		if !ok {
@@ -46,31 +103,13 @@ func Converged(p *types.Project, seen []Seen, networks []map[string]string, imag
 			return false
 		}
 	}
-	count := map[string]int{}
 	for _, c := range seen {
-		s, ok := p.Services[c.Service]
-		if !ok || !c.Up || refersToContainers(s) {
+		if _, ok := p.Services[c.Service]; !ok {
 			return false
 		}
-		switch s.PullPolicy {
-		case types.PullPolicyAlways, types.PullPolicyBuild, types.PullPolicyRefresh, "daily", "weekly":
-			return false
-		}
-		if strings.HasPrefix(s.PullPolicy, "every_") || s.Provider != nil || len(s.Models) > 0 {
-			return false
-		}
-		hash, err := ServiceHash(s)
-		if err != nil || c.Labels[api.ConfigHashLabel] != hash {
-			return false
-		}
-		image := imageID(api.GetImageNameOrDefault(s, p.Name))
-		if image == "" || c.Labels[api.ImageDigestLabel] != image {
-			return false
-		}
-		count[c.Service]++
 	}
-	for name, s := range p.Services {
-		if count[name] != s.GetScale() {
+	for _, change := range changes {
+		if change != ChangeKeep {
 			return false
 		}
 	}

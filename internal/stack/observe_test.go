@@ -92,7 +92,8 @@ services:
 			assert.NilError(t, err)
 			s.networks = []map[string]string{{"com.docker.compose.network": "default", stack.LabelConfigHash: hash}}
 			test.spoil(s)
-			got := stack.Converged(s.project, s.seen, s.networks, func(ref string) string { return s.images[ref] })
+			changes := stack.Compare(s.project, s.seen, func(ref string) string { return s.images[ref] })
+			got := stack.Converged(s.project, s.seen, s.networks, changes)
 			assert.Equal(t, got, test.want)
 		})
 	}

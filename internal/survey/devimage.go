@@ -55,7 +55,7 @@ func (s *Surveyor) machine(ctx context.Context, d *DevContainer) error {
 // were built or pulled.
 func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 	d := f.Dev
-	d.Base, d.Installed, d.Install = DevImage{Provided: d.Base.Provided}, DevImage{}, nil
+	d.Base, d.Installed, d.Install = DevImage{Provided: d.Base.Provided}, DevImage{Provided: d.Installed.Provided}, nil
 	isMain := f.Target.ID == identity.Main
 	project := f.Base.Project
 	if built := project.AllServices()[d.Service]; built.Build != nil && !isMain {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -66,7 +67,11 @@ func runConfig(ctx context.Context, env *command.Environment, o configOptions, a
 	if o.devcontainer {
 		return tellDevContainer(env, plan, o.format)
 	}
-	return tellPlan(env, plan, o.format, o.explain)
+	part := planFiles
+	if o.explain {
+		part = planChanges
+	}
+	return tellPlan(env, plan, o.format, part)
 }
 
 // tellDevContainer prints what devcontainer read-configuration prints, indented unless a format is asked for.
@@ -92,10 +97,20 @@ type PlanDocument struct {
 	Project  json.RawMessage   `json:"project"`
 	Env      map[string]string `json:"env"`
 	Override string            `json:"override"`
+	Steps    []plan.Step       `json:"steps"`
 	Findings []finding.Finding `json:"findings"`
 }
 
-func tellPlan(env *command.Environment, plan *loom.Plan, format string, explain bool) error {
+// planPart is a part of a plan that is printed as text.
+type planPart int
+
+const (
+	planFiles   planPart = iota // the override and the block
+	planChanges                 // each change and finding
+	planSteps                   // what is done, in order
+)
+
+func tellPlan(env *command.Environment, plan *loom.Plan, format string, part planPart) error {
 	for _, note := range plan.Notes {
 		fmt.Fprintln(env.Docker.Err(), note)
 	}
@@ -105,7 +120,7 @@ func tellPlan(env *command.Environment, plan *loom.Plan, format string, explain 
 	}
 	doc := PlanDocument{
 		Loom: plan.ID, Project: project, Env: map[string]string{}, Override: string(plan.Override),
-		Findings: plan.Findings,
+		Steps: plan.Steps(), Findings: plan.Findings,
 	}
 	for _, v := range plan.Env {
 		doc.Env[v.Name] = v.Value
@@ -113,41 +128,51 @@ func tellPlan(env *command.Environment, plan *loom.Plan, format string, explain 
 	if doc.Findings == nil {
 		doc.Findings = []finding.Finding{}
 	}
-	if format == "" && !explain {
+	if format == "" && part != planChanges {
 		output.Findings(env.Docker.Err(), plan.Findings, false)
 	}
 	return output.Write(env.Docker.Out(), format, doc, func(w io.Writer) {
-		if explain {
-			for _, e := range plan.Edits {
-				fmt.Fprintln(w, e)
-			}
-			for _, f := range plan.Findings {
-				fmt.Fprintln(w, f)
-			}
-			return
-		}
-		if len(plan.Override) == 0 {
-			text, err := plan.Project.MarshalYAML()
-			if err != nil {
-				fmt.Fprintln(w, err)
-				return
-			}
-			fmt.Fprintf(w, "# %s is what docker compose up would make: no override, no .env block\n%s", plan.ID, text)
-			return
-		}
-		if len(plan.Files) == 0 {
-			fmt.Fprintln(w, "# no files: the loom runs from memory")
-		}
-		for _, f := range plan.Files {
-			if f.Content == nil {
-				fmt.Fprintf(w, "# %s: to be removed\n", f.Path)
-			} else {
-				fmt.Fprintf(w, "# %s\n", f.Path)
-			}
-		}
-		fmt.Fprintf(w, "%s\n", plan.Override)
-		for _, v := range plan.Env {
-			fmt.Fprintf(w, "# %s=%q\n", v.Name, v.Value)
+		switch part {
+		case planSteps:
+			printLines(w, doc.Steps)
+		case planChanges:
+			printLines(w, plan.Edits)
+			printLines(w, plan.Findings)
+		case planFiles:
+			printFiles(w, plan)
 		}
 	})
+}
+
+func printLines[T any](w io.Writer, list []T) {
+	for _, line := range list {
+		fmt.Fprintln(w, line)
+	}
+}
+
+// printFiles prints the loom's files as they will be.
+func printFiles(w io.Writer, plan *loom.Plan) {
+	if len(plan.Override) == 0 {
+		text, err := plan.Project.MarshalYAML()
+		if err != nil {
+			fmt.Fprintln(w, err)
+			return
+		}
+		fmt.Fprintf(w, "# %s is what docker compose up would make: no override, no .env block\n%s", plan.ID, text)
+		return
+	}
+	if len(plan.Files) == 0 {
+		fmt.Fprintln(w, "# no files: the loom runs from memory")
+	}
+	for _, f := range plan.Files {
+		if f.Content == nil {
+			fmt.Fprintf(w, "# %s: to be removed\n", f.Path)
+		} else {
+			fmt.Fprintf(w, "# %s\n", f.Path)
+		}
+	}
+	fmt.Fprintf(w, "%s\n", plan.Override)
+	for _, v := range plan.Env {
+		fmt.Fprintf(w, "# %s=%q\n", v.Name, v.Value)
+	}
 }

@@ -141,7 +141,7 @@ func runUp(
 		return err
 	}
 	if o.create.dryRun {
-		return tellPlan(env, plan, o.create.format, false)
+		return tellPlan(env, plan, o.create.format, planSteps)
 	}
 	output.Findings(env.Docker.Err(), result.Findings, output.Quiet(o.create.quiet))
 	err = output.Write(env.Docker.Out(), o.create.format, result, func(w io.Writer) { output.ResultTable(w, result) })
