@@ -85,8 +85,8 @@ type Plan struct {
 	Recreated string
 	// NextImage makes an image that the dev container's own is made from, nil if all are here.
 	NextImage *ImageStep
-	// Changes are what becomes of each service's containers, Orphans the containers whose service the files no longer have.
-	// Both are known if the plan was compared with what runs, as is Converged.
+	// Changes are what becomes of each service's containers, Orphans the containers of services that the files no longer
+	// have. Both are known if the plan was compared with what runs, as is Converged.
 	Changes map[string]stack.Change
 	Orphans []string
 	// NewLeases are the ports that the loom does not have yet.

@@ -65,7 +65,8 @@ func (p *Plan) Steps() []Step {
 func (p *Plan) leaseSteps() []Step {
 	var steps []Step
 	for _, l := range p.NewLeases {
-		steps = append(steps, Step{Action: "lease", Object: "port " + l.String(), Reason: fmt.Sprintf("%d in the files", l.Base)})
+		reason := fmt.Sprintf("%d in the files", l.Base)
+		steps = append(steps, Step{Action: "lease", Object: "port " + l.String(), Reason: reason})
 	}
 	return steps
 }

@@ -60,7 +60,8 @@ write    DIR/.env
 remove   container iloom-shop-5-old-1 (its service is not in the files)
 recreate service db
 create   service web
-`},
+`,
+		},
 		"main": {situation{id: "main", files: files, choices: with(none)}, `
 build    image shop-web (unless it is here)
 create   service db
