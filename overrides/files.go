@@ -59,6 +59,18 @@ func GeneratedFor(path string) string {
 // IsGenerated reports whether the content is that of an override that this package made.
 func IsGenerated(content []byte) bool { return bytes.HasPrefix(content, []byte(made+" for ")) }
 
+// ReadGenerated is the text of the override at path, nil if docker loom did not make it.
+func ReadGenerated(path string) []byte {
+	if !Generated(path) {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !IsGenerated(text) {
+		return nil
+	}
+	return text
+}
+
 // Write brings the files to their wanted content, each in one step and only if it differs, and returns the paths of
 // those it changed. A file that goes takes its folder along if nothing else is in it.
 func Write(files []File) ([]string, error) {

@@ -42,7 +42,7 @@ func (m *maker) decideFiles() error {
 	}
 	path := filepath.Join(found.Dir, filepath.FromSlash(name))
 	m.Files = append(m.Files, overrides.File{Path: path, Content: m.Override})
-	if old := filepath.Join(found.Dir, filepath.FromSlash(other)); m.facts.Generated[old] {
+	if old := filepath.Join(found.Dir, filepath.FromSlash(other)); m.facts.Generated[old] != nil {
 		m.Files = append(m.Files, overrides.File{Path: old})
 	}
 	m.exclude(path)

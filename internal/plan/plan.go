@@ -66,7 +66,9 @@ type Plan struct {
 	// Files are the generated files as they will be. Without files the loom runs from memory.
 	Files    []overrides.File
 	Excluded []string
-	Findings []finding.Finding
+	// Unchanged are the paths of those that are on the disk as they will be.
+	Unchanged []string
+	Findings  []finding.Finding
 	// Base is the project as the files say it.
 	Base Base
 	// Dev is the dev container, nil if there is none.
@@ -217,6 +219,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 		return nil, &NeedsError{m.needs}
 	}
 	m.listNewLeases()
+	m.listUnchanged()
 	return m.Plan, nil
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,6 +47,9 @@ func (p *Plan) Steps() []Step {
 		steps = append(steps, p.buildSteps()...)
 	}
 	for _, f := range p.Files {
+		if slices.Contains(p.Unchanged, f.Path) {
+			continue
+		}
 		action := "write"
 		if f.Content == nil {
 			action = "remove"
@@ -169,6 +173,20 @@ func (m *maker) listNewLeases() {
 	for _, l := range m.Entry.Ports {
 		if !slices.Contains(have, l) {
 			m.NewLeases = append(m.NewLeases, l)
+		}
+	}
+}
+
+// listUnchanged compares the files with those on the disk.
+func (m *maker) listUnchanged() {
+	onDisk := map[string][]byte{m.facts.Found.DotEnv(): m.facts.DotEnv}
+	if d := m.facts.Dev; d != nil && d.DotEnvText != nil {
+		onDisk[d.DotEnv] = d.DotEnvText
+	}
+	for _, f := range m.Files {
+		have := cmp.Or(string(m.facts.Generated[f.Path]), string(onDisk[f.Path]))
+		if f.Content != nil && have == string(f.Content) {
+			m.Unchanged = append(m.Unchanged, f.Path)
 		}
 	}
 }

@@ -59,8 +59,8 @@ type Facts struct {
 	Tracked map[string]bool
 	// Links are files to be written that are symbolic links: somebody else's.
 	Links map[string]bool
-	// Generated are files of the project's folder that docker loom made.
-	Generated map[string]bool
+	// Generated has the text of the files of the project's folder that docker loom made, by path; nil for any other file.
+	Generated map[string][]byte
 	// OtherOverrides are files with Compose's default names for an override that docker loom did not make.
 	OtherOverrides []string
 	// Includes is the access of files that the compose files include from other machines.
@@ -197,13 +197,13 @@ func (f *Facts) readGenerated(ctx context.Context) error {
 			return err
 		}
 	}
-	f.Links, f.Generated, f.Tracked = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	f.Links, f.Generated, f.Tracked = map[string]bool{}, map[string][]byte{}, map[string]bool{}
 	for _, path := range files {
 		f.Links[path] = host.IsLink(path)
 	}
 	for _, name := range []string{overrides.OverrideFile, overrides.NamedFile} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
-		f.Generated[path] = overrides.Generated(path)
+		f.Generated[path] = overrides.ReadGenerated(path)
 	}
 	if f.Target.Git == nil {
 		return nil
