@@ -25,19 +25,23 @@ type Companion interface {
 	Forget(ctx context.Context, t *Target) error
 }
 
-// isCompanion reports whether a container is a companion's, and so no service of the loom.
-func (l *Looms) isCompanion(c engine.Container) bool {
-	return slices.ContainsFunc(l.Companions, func(companion Companion) bool { return companion.Owns(c) })
+// Companions are all that live beside the services of looms.
+type Companions []Companion
+
+// owns reports whether a container is a companion's, and so no service of the loom.
+func (all Companions) owns(c engine.Container) bool {
+	return slices.ContainsFunc(all, func(companion Companion) bool { return companion.Owns(c) })
 }
 
-// isNoService reports whether a container is a companion's, or the sidecar that services leave through.
-func (l *Looms) isNoService(c engine.Container) bool {
-	return l.isCompanion(c) || c.Service == plan.EgressService
+// IsService reports whether a container is of a service of the loom: it is neither a companion's nor the sidecar that
+// services leave through.
+func (all Companions) IsService(c engine.Container) bool {
+	return !all.owns(c) && c.Service != plan.EgressService
 }
 
-// tellCompanions calls each companion, until one fails.
-func (l *Looms) tellCompanions(what func(Companion) error) error {
-	for _, c := range l.Companions {
+// tellEach calls each companion, until one fails.
+func (all Companions) tellEach(what func(Companion) error) error {
+	for _, c := range all {
 		if err := what(c); err != nil {
 			return err
 		}

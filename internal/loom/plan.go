@@ -206,9 +206,9 @@ func (l *Looms) startOver(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// loadOnly loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks. A
+// LoadProject loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks. A
 // devcontainer.json that cannot be read is left out.
-func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error) {
+func (l *Looms) LoadProject(ctx context.Context, t *Target) (*types.Project, error) {
 	if t.Source.Dir == "" {
 		// The current folder's project would be taken for it.
 		return nil, errors.New("its folder is not known")

@@ -42,7 +42,7 @@ func (l *Looms) prepare(ctx context.Context, d *draft) error {
 	if dev.Install == nil || dev.Installed.Info.ID != "" && !d.options.Build {
 		return l.tagBase(ctx, dev)
 	}
-	install := recipe(d.facts, dev.Install, dev.Installed.Ref)
+	install := FeaturesRecipe(d.facts, dev.Install, dev.Installed.Ref)
 	if _, err := l.Images().Ensure(ctx, install, image.Options{Rebuild: d.options.Build}); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (l *Looms) devHooks(
 			return fmt.Errorf("container %s: %w", c.Name, err)
 		}
 		hooks.NoWait, hooks.Secrets, hooks.Output = req.NoWait, req.HookSecrets, req.HookOutput
-		err = l.box(c.ID).RunHooks(ctx, hooks)
+		err = l.DevBox(c.ID).RunHooks(ctx, hooks)
 		if err == nil {
 			return nil
 		}

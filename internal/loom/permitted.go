@@ -1,0 +1,64 @@
+package loom
+
+import (
+	"context"
+
+	"github.com/docker-loom/docker-loom/internal/survey"
+)
+
+// PlanRequest asks for a plan that a command beside up works with.
+type PlanRequest struct {
+	Options
+	// PrepareImages brings the images here that the plan depends on. Without it the plan goes by those that are there.
+	PrepareImages bool
+	// FromMemory asks for an override that gives the loom as planned whatever files are on the disk.
+	FromMemory bool
+}
+
+// PlanPermitted reads the facts of a loom and plans it. It refuses files that ask for more of the host than up has
+// accepted. Nothing is promised or written for it.
+func (l *Looms) PlanPermitted(ctx context.Context, t *Target, req PlanRequest) (*Plan, *survey.Facts, error) {
+	d, err := l.draftPermitted(ctx, t, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d.Plan, d.facts, nil
+}
+
+// WriteFiles plans a loom whose lock is held, as [Looms.PlanPermitted] does, leases what the plan promises, and writes
+// its files. It creates no container.
+func (l *Looms) WriteFiles(ctx context.Context, t *Target, o Options) (*Plan, error) {
+	d, err := l.draftPermitted(ctx, t, PlanRequest{Options: o, PrepareImages: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.lease(ctx, d); err != nil {
+		return nil, err
+	}
+	return d.Plan, l.applier().Files(ctx, d.Plan, t.Git, owner(t))
+}
+
+func (l *Looms) draftPermitted(ctx context.Context, t *Target, req PlanRequest) (*draft, error) {
+	d, err := l.begin(ctx, t, req.Options)
+	if err != nil {
+		return nil, err
+	}
+	if req.PrepareImages {
+		if err := l.ensureSidecarImage(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.readProject(ctx, d); err != nil {
+		return nil, err
+	}
+	if req.PrepareImages {
+		if err := l.prepare(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	d.choices.FromMemory = req.FromMemory
+	if err := l.decide(ctx, d); err != nil {
+		return nil, err
+	}
+	return d, l.refuse(d)
+}
