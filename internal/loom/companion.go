@@ -25,23 +25,22 @@ type Companion interface {
 	Forget(ctx context.Context, t *Target) error
 }
 
-// Companions are all that live beside the services of looms.
+// Companions are what lives beside the services of looms.
 type Companions []Companion
 
-// owns reports whether a container is a companion's, and so no service of the loom.
-func (all Companions) owns(c engine.Container) bool {
-	return slices.ContainsFunc(all, func(companion Companion) bool { return companion.Owns(c) })
+// Own reports whether a container is a companion's, and so no service of the loom.
+func (cs Companions) Own(c engine.Container) bool {
+	return slices.ContainsFunc(cs, func(companion Companion) bool { return companion.Owns(c) })
 }
 
-// IsService reports whether a container is of a service of the loom: it is neither a companion's nor the sidecar that
-// services leave through.
-func (all Companions) IsService(c engine.Container) bool {
-	return !all.owns(c) && c.Service != plan.EgressService
+// IsService reports whether a container is neither a companion's, nor the sidecar that services leave through.
+func (cs Companions) IsService(c engine.Container) bool {
+	return !cs.Own(c) && c.Service != plan.EgressService
 }
 
-// tellEach calls each companion, until one fails.
-func (all Companions) tellEach(what func(Companion) error) error {
-	for _, c := range all {
+// tell calls each companion, until one fails.
+func (cs Companions) tell(what func(Companion) error) error {
+	for _, c := range cs {
 		if err := what(c); err != nil {
 			return err
 		}

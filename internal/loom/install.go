@@ -1,7 +1,6 @@
 package loom
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -47,19 +46,5 @@ func FeaturesRecipe(f *survey.Facts, b *features.Build, tag string) image.Recipe
 		Dockerfile: b.Dockerfile(), WriteContext: b.WriteContext, Args: map[string]string{"BASE_IMAGE": f.Dev.Base.Ref},
 		Environment: f.Base.Project.Environment,
 		Explain:     func(err error) error { return blame(err, f.Target.ID, b.Features) },
-	}
-}
-
-// removeFeatures removes the repository's images with features that no container uses any more.
-func (l *Looms) removeFeatures(ctx context.Context, repository string) {
-	images, err := l.Engine.Images(ctx, survey.FeaturesImage(repository), nil)
-	if err != nil {
-		l.Teller.Debugf("images with features: %v", err)
-		return
-	}
-	for _, i := range images {
-		if err := l.Engine.RemoveImages(ctx, i.Tags); err != nil {
-			l.Teller.Debugf("another loom uses it: %v", err)
-		}
 	}
 }

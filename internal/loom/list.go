@@ -227,7 +227,7 @@ func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{
-		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: services(own),
+		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: ListServices(own),
 		Ports:    PublishedPorts(l.Engine, t.ID, own),
 		Findings: []finding.Finding{},
 	}

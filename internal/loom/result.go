@@ -51,10 +51,10 @@ type Port struct {
 	Silent bool `json:"silent,omitempty"`
 }
 
-// resultOf is what there is to tell of a loom.
-func resultOf(e *engine.Engine, p *Plan, own []engine.Container) *Result {
+// newResult is what there is to tell of a loom.
+func newResult(e *engine.Engine, p *Plan, own []engine.Container) *Result {
 	r := &Result{
-		Loom: p.ID, Project: p.Entry.Project, WorkTree: p.WorkTree, Services: services(own), Findings: p.Findings,
+		Loom: p.ID, Project: p.Entry.Project, WorkTree: p.WorkTree, Services: ListServices(own), Findings: p.Findings,
 	}
 	r.Ports = PublishedPorts(e, p.ID, own)
 	if len(own) == 0 || len(r.Ports) == 0 {
@@ -75,12 +75,13 @@ func withAttributes(e *engine.Engine, p *Plan, port Port) Port {
 	port.Label = a.Label
 	port.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
 	if a.Protocol == "http" || a.Protocol == "https" {
-		port.URL = namesOf(e, p.ID).URL(a.Protocol, port.HostIP, port.Published)
+		port.URL = hostNames(e, p.ID).URL(a.Protocol, port.HostIP, port.Published)
 	}
 	return port
 }
 
-func services(own []engine.Container) []Service {
+// ListServices describes the containers of a loom, without those of run commands.
+func ListServices(own []engine.Container) []Service {
 	list := []Service{}
 	for _, c := range own {
 		if c.OneOff {
@@ -100,7 +101,7 @@ func PublishedPorts(e *engine.Engine, id string, own []engine.Container) []Port 
 	list := []Port{}
 	for _, c := range own {
 		for _, pub := range c.Published {
-			list = append(list, portOf(e, id, plan.PublishedPort{
+			list = append(list, newPort(e, id, plan.PublishedPort{
 				Service: c.Service, Target: pub.Target, Host: pub.Host, Protocol: pub.Protocol, HostIP: pub.HostIP,
 			}))
 		}
@@ -112,23 +113,23 @@ func PublishedPorts(e *engine.Engine, id string, own []engine.Container) []Port 
 func PlannedPorts(e *engine.Engine, p *Plan) []Port {
 	list := []Port{}
 	for _, port := range p.PublishedPorts() {
-		list = append(list, portOf(e, p.ID, port))
+		list = append(list, newPort(e, p.ID, port))
 	}
 	return list
 }
 
-func portOf(e *engine.Engine, id string, of plan.PublishedPort) Port {
+func newPort(e *engine.Engine, id string, of plan.PublishedPort) Port {
 	p := Port{
 		Service: of.Service, Target: of.Target, Published: of.Host, Protocol: of.Protocol, HostIP: of.HostIP,
 	}
 	if scheme := endpoint.Scheme(of.Target, of.Protocol); scheme != "" {
-		p.URL = namesOf(e, id).URL(scheme, of.HostIP, of.Host)
+		p.URL = hostNames(e, id).URL(scheme, of.HostIP, of.Host)
 	}
 	return p
 }
 
-// namesOf are the host names of a loom's published ports.
-func namesOf(e *engine.Engine, id string) endpoint.Names {
+// hostNames are the host names of a loom's published ports.
+func hostNames(e *engine.Engine, id string) endpoint.Names {
 	n := endpoint.Names{Host: e.HostName()}
 	if e.Local() && id != Main {
 		n.Label = identity.HostLabel(id)
