@@ -26,7 +26,7 @@ var floors = []struct {
 }{
 	{true, []string{"cmd"}},
 	{true, []string{"plugin"}},
-	{true, []string{"internal/agent", "internal/idle", "internal/doctor"}},
+	{true, []string{"internal/agent", "internal/idle", "internal/doctor", "internal/inside", "internal/setup"}},
 	{false, []string{"internal/loom"}},
 	{true, []string{
 		"internal/survey", "internal/plan", "internal/apply", "internal/devbox", "internal/image", "internal/data",

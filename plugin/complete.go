@@ -14,6 +14,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/plugin/command"
@@ -281,7 +282,7 @@ func (c completion) services(id string) []string {
 		if err != nil {
 			return nil, err
 		}
-		return l.ServicesInFiles(ctx, where.Source, id)
+		return inside.ServicesInFiles(ctx, l, where.Source, id)
 	})
 	return names
 }

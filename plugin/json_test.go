@@ -15,9 +15,11 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/doctor"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	insideloom "github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
+	setuploom "github.com/docker-loom/docker-loom/internal/setup"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/agents"
 	"github.com/docker-loom/docker-loom/plugin/inside"
@@ -30,10 +32,10 @@ import (
 var documents = map[string]any{
 	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{}, "Step": plan.Step{},
 	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
-	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": upkeep.Moved{}, "Acted": loom.Acted{}, "Trust": loom.Trust{}, "Hold": upkeep.HeldLoom{},
-	"Images": loom.Images{}, "Image": stack.Built{}, "Setup": loom.Setup{}, "Base": loom.Base{},
+	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": upkeep.Moved{}, "Acted": insideloom.Acted{}, "Trust": loom.Trust{}, "Hold": upkeep.HeldLoom{},
+	"Images": insideloom.Images{}, "Image": stack.Built{}, "Setup": setuploom.Setup{}, "Base": setuploom.Base{},
 	"Agent image": image.Image{}, "Image plan": agents.ImagePlan{},
-	"Features": loom.FeatureList{}, "Feature": loom.FeatureInfo{}, "Diagnosis": doctor.Diagnosis{}, "Engine state": doctor.DockerState{}, "Sandbox state": doctor.SandboxState{},
+	"Features": setuploom.FeatureList{}, "Feature": setuploom.FeatureInfo{}, "Diagnosis": doctor.Diagnosis{}, "Engine state": doctor.DockerState{}, "Sandbox state": doctor.SandboxState{},
 	"Sandbox": agent.Sandbox{}, "Decision": agent.Decision{}, "Allowed": agent.Allowed{}, "Access": sandbox.AccessList{}, "File access": sandbox.FileAccess{},
 	"Network access": sandbox.NetworkAccess{}, "Service access": sandbox.ServiceAccess{}, "Limits": sandbox.LimitsAccess{},
 	"Version": setup.Versions{}, "Engine version": setup.EngineVersion{},

@@ -15,6 +15,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/data"
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	insideloom "github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -44,16 +45,16 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&loom.UnfinishedError{ID: "1", Left: 2, Err: errors.New("x")}, "2 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them"},
 		{&loom.NeitherError{Name: "x", Loom: "1"}, "docker loom ls lists the looms, docker loom ps 1 the services"},
 		{&plan.NoServiceError{Service: "x", Loom: "1"}, "docker loom ps 1 lists the services"},
-		{&loom.NotRunError{Err: &loom.ServicesError{Loom: "1", Services: []string{"db", "web"}}}, "name one: docker loom exec 1 db -- COMMAND"},
-		{&loom.StoppedError{Loom: "1", Service: "web", State: "exited"}, "docker loom up 1 starts it"},
+		{&loom.NotRunError{Err: &insideloom.ServicesError{Loom: "1", Services: []string{"db", "web"}}}, "name one: docker loom exec 1 db -- COMMAND"},
+		{&insideloom.StoppedError{Loom: "1", Service: "web", State: "exited"}, "docker loom up 1 starts it"},
 		{&devbox.HookError{Hook: "x"}, "the container runs: docker loom shell looks into it, docker loom up runs the hook again"},
 		{&loom.NoDevContainerError{Loom: "1"}, "docker loom exec 1 -- COMMAND runs a command in one of its services"},
 		{&inside.EditorError{Editor: "code", URI: "x", Err: errors.New("x")}, "choose another with --editor, or open that address from where one is installed"},
 		{&loom.EmptyError{ID: "1"}, "docker loom up 1 makes them"},
 		{&survey.NoPortError{Dockerfile: "/x/Dockerfile"}, "say which port the program listens on: EXPOSE 3000 in the Dockerfile, or docker loom init --port WEB=3000, which writes it into .iloom/settings.json"},
-		{&loom.WebError{Loom: "1", Ports: []loom.Port{{}, {}}}, "docker loom open 1 SERVICE, or PORT, says which"},
-		{&loom.WebError{Loom: "1"}, "docker loom ps 1 shows what runs"},
-		{&loom.SilentError{Loom: "1", Port: loom.Port{Service: "web"}}, "docker loom logs 1 web shows what it is doing"},
+		{&insideloom.WebError{Loom: "1", Ports: []loom.Port{{}, {}}}, "docker loom open 1 SERVICE, or PORT, says which"},
+		{&insideloom.WebError{Loom: "1"}, "docker loom ps 1 shows what runs"},
+		{&insideloom.SilentError{Loom: "1", Port: loom.Port{Service: "web"}}, "docker loom logs 1 web shows what it is doing"},
 		{command.BrowserError{Err: errors.New("x")}, "set BROWSER to a command that opens a URL; docker loom open --print only prints it"},
 		{&plan.HeldError{Lease: lease, Holder: "x"}, "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"},
 		{&plan.DisabledError{Files: []string{"/x"}}, "set container.enabled to true to use looms here"},

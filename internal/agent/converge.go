@@ -22,7 +22,7 @@ import (
 // converge brings the containers to their wanted state, joins the loom's services to them and checks them.
 func (a *Agents) converge(ctx context.Context, d *draft) (*readySandbox, error) {
 	if !d.spec.ReadOnly {
-		if err := a.looms.MarkSandboxed(ctx, d.target); err != nil {
+		if err := a.markSandboxed(ctx, d.target); err != nil {
 			return nil, err
 		}
 	}

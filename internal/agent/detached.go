@@ -21,34 +21,36 @@ func keepOutput(command []string) []string {
 	return append([]string{"/bin/sh", "-c", script, "sh"}, command...)
 }
 
-// Output copies what the detached commands in a sandbox print.
-func (a *Agents) Output(ctx context.Context, where loom.Where, agent string, o stack.LogOptions) error {
+// Output finds the service in whose logs is what the detached commands in a sandbox print.
+func (a *Agents) Output(
+	ctx context.Context, where loom.Where, agent string,
+) (t *loom.Target, service string, err error) {
 	f, err := a.find(ctx, where, agent)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	if f.sandbox == nil {
-		return &NoSandboxError{Loom: f.target.ID, Agent: cmp.Or(agent, DefaultName)}
+		return nil, "", &NoSandboxError{Loom: f.target.ID, Agent: cmp.Or(agent, DefaultName)}
 	}
-	o.Services = []string{f.sandbox.Service}
-	return a.looms.Logs(ctx, f.target, o)
+	return f.target, f.sandbox.Service, nil
 }
 
-// Attach copies what the detached commands in a sandbox print from now on, until the context ends. The commands go on.
-func (a *Agents) Attach(ctx context.Context, where loom.Where, agent string, o stack.LogOptions) error {
+// RunningOutput is Output of a sandbox that must run.
+func (a *Agents) RunningOutput(
+	ctx context.Context, where loom.Where, agent string,
+) (t *loom.Target, service string, err error) {
 	f, err := a.find(ctx, where, agent)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	if f.sandbox == nil || !loom.IsRunning(*f.sandbox) {
 		none := &NoSandboxError{Loom: f.target.ID, Agent: cmp.Or(agent, DefaultName)}
 		if f.sandbox != nil {
 			none.State = f.sandbox.State
 		}
-		return none
+		return nil, "", none
 	}
-	o.Services, o.Follow = []string{f.sandbox.Service}, true
-	return a.looms.Logs(ctx, f.target, o)
+	return f.target, f.sandbox.Service, nil
 }
 
 // RemoveRequest asks that a sandbox is removed.

@@ -77,7 +77,7 @@ func (a *Agents) upServices(ctx context.Context, t *loom.Target, w *wanted, req 
 	if t.ID == loom.Main && confined != nil {
 		return nil, &MainServicesError{t.Name()}
 	}
-	if err := a.looms.SetConfined(ctx, t, confined); err != nil {
+	if err := a.setConfined(ctx, t, confined); err != nil {
 		return nil, err
 	}
 	plan, _, err := a.looms.UpLocked(ctx, t, nil, loom.UpRequest{

@@ -152,3 +152,17 @@ func (*BuildStepError) NextStep() string {
 
 // Unwrap gives the builder's error.
 func (e *BuildStepError) Unwrap() error { return e.Err }
+
+// RemoveFeatures removes the images with features, which have this name and any tag, that no container uses any more.
+func (s *Store) RemoveFeatures(ctx context.Context, name string) {
+	images, err := s.Engine.Images(ctx, name, nil)
+	if err != nil {
+		s.Teller.Debugf("images with features: %v", err)
+		return
+	}
+	for _, i := range images {
+		if err := s.Engine.RemoveImages(ctx, i.Tags); err != nil {
+			s.Teller.Debugf("another loom uses it: %v", err)
+		}
+	}
+}

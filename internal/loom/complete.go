@@ -1,11 +1,7 @@
 package loom
 
 import (
-	"context"
-	"maps"
 	"slices"
-
-	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // Remembered lists the looms that the registry knows, of all repositories and engines. It asks no engine, so their
@@ -21,19 +17,4 @@ func (l *Looms) Remembered() ([]Listed, error) {
 	}
 	slices.SortFunc(list, inOrder)
 	return list, nil
-}
-
-// ServicesInFiles lists the services that the loom's files have, or if these cannot be read, those of its containers.
-// Without an id it is the folder's loom.
-func (l *Looms) ServicesInFiles(ctx context.Context, src stack.Source, id string) ([]string, error) {
-	t, err := l.Resolve(ctx, Where{ID: id, Source: src}, Reading)
-	if err != nil {
-		return nil, err
-	}
-	project, err := l.loadOnly(ctx, t)
-	if err != nil {
-		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
-		return l.Services(ctx, t)
-	}
-	return slices.Sorted(maps.Keys(project.AllServices())), nil
 }

@@ -77,7 +77,7 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 		return r, err
 	}
 	if req.Volumes {
-		l.removeFeatures(ctx, t.Repository)
+		l.Images().RemoveFeatures(ctx, survey.FeaturesImage(t.Repository))
 	}
 	return r, l.forget(ctx, t, req.Volumes)
 }
@@ -159,7 +159,7 @@ func (l *Looms) endBeside(ctx context.Context, t *Target, own []engine.Container
 	if err := outside(own, t.Known, remove); err != nil {
 		return err
 	}
-	return l.tellCompanions(func(c Companion) error {
+	return l.Companions.tell(func(c Companion) error {
 		if err := c.End(ctx, t, own); err != nil || !req.Volumes {
 			return err
 		}
@@ -172,7 +172,7 @@ func (l *Looms) endProject(ctx context.Context, t *Target, e end, req DownReques
 	if err := l.applier().TakeImagesBack(ctx, e.own); err != nil {
 		return err
 	}
-	project, own := t.Known.Project, slices.DeleteFunc(e.own, l.isCompanion)
+	project, own := t.Known.Project, slices.DeleteFunc(e.own, l.Companions.Own)
 	there, err := l.anything(ctx, project, own)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func (l *Looms) anything(ctx context.Context, project string, own []engine.Conta
 
 // downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
 func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error {
-	project, err := l.loadOnly(ctx, t)
+	project, err := l.LoadProject(ctx, t)
 	if err != nil {
 		return err
 	}

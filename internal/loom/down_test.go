@@ -235,7 +235,7 @@ func TestPreStopHooksAreThoseThatUpRecorded(t *testing.T) {
 	assert.Equal(t, strings.Count(said, "\n"), 1, said)
 
 	// Of a loom without a folder the current one must not be taken for it.
-	_, err := w.looms.loadOnly(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})
+	_, err := w.looms.LoadProject(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})
 	assert.Error(t, err, "its folder is not known")
 }
 

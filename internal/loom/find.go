@@ -177,7 +177,7 @@ func (l *Looms) FindEach(ctx context.Context, src stack.Source, ids []string, pu
 
 // FindAll finds the looms of the folder's repository on this engine.
 func (l *Looms) FindAll(ctx context.Context, src stack.Source) ([]*Target, error) {
-	here, err := l.here(ctx, src)
+	here, err := l.Here(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 	if err != nil {
 		return nil, err
 	}
-	t, err := l.here(ctx, where.Source)
+	t, err := l.Here(ctx, where.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -248,8 +248,8 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 	return t, nil
 }
 
-// here is the repository and work tree of the folder that the command runs in, without an id.
-func (l *Looms) here(ctx context.Context, src stack.Source) (*Target, error) {
+// Here is the repository and work tree of the folder that the command runs in, without an id.
+func (l *Looms) Here(ctx context.Context, src stack.Source) (*Target, error) {
 	dir, err := filepath.EvalSymlinks(src.Dir)
 	if err != nil {
 		return nil, err

@@ -2,13 +2,8 @@ package loom
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os/exec"
-	"runtime"
-	"sync"
 
-	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
@@ -45,63 +40,8 @@ func (l *Looms) initialize(ctx context.Context, d *draft) (bool, error) {
 		return false, err
 	}
 	l.Teller.Sayf("running the initializeCommand of %s", dev.Place.Path)
-	if err := runHere(ctx, c, dev.Place.Workspace, l.Teller.Stream()); err != nil {
+	if err := devbox.RunOnHost(ctx, c, dev.Place.Workspace, l.Teller.Stream()); err != nil {
 		return false, &InitializeError{err}
 	}
 	return true, nil
-}
-
-// runHere runs a command on this machine, with its output on w. Commands that are parallel all end before the first
-// failure of one is returned.
-func runHere(ctx context.Context, c devcontainer.Command, dir string, w io.Writer) error {
-	if c.Parallel == nil {
-		args := c.Exec
-		if args == nil {
-			args = []string{"/bin/sh", "-c", c.Shell}
-			if runtime.GOOS == "windows" {
-				args = []string{"cmd", "/c", c.Shell}
-			}
-		}
-		if len(args) == 0 || args[0] == "" {
-			return nil
-		}
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, w, w
-		if err := cmd.Run(); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return err
-		}
-		return nil
-	}
-	var mu sync.Mutex
-	errs := make([]error, len(c.Parallel))
-	var wg sync.WaitGroup
-	for i, named := range c.Parallel {
-		wg.Go(func() {
-			if err := runHere(ctx, named.Command, dir, &lockedWriter{mu: &mu, w: w}); err != nil {
-				errs[i] = fmt.Errorf("%s: %w", named.Name, err)
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lockedWriter keeps the writes of several commands apart.
-type lockedWriter struct {
-	mu *sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }

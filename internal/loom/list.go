@@ -169,7 +169,7 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 		case c.State == "running", c.State == "exited" && c.ExitCode == 0 && len(e.Containers) > 1:
 			if c.State == "running" {
 				running++
-				if !l.isNoService(c) {
+				if l.Companions.IsService(c) {
 					item.Running++
 				}
 			}
@@ -180,7 +180,7 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 			item.Created = c.Created
 		}
 	}
-	if ports := l.ports(item.ID, e.Containers); len(ports) > 0 {
+	if ports := PublishedPorts(l.Engine, item.ID, e.Containers); len(ports) > 0 {
 		item.Ports = ports
 	}
 	switch {
@@ -227,7 +227,8 @@ func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{
-		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(t.ID, own),
+		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: ListServices(own),
+		Ports:    PublishedPorts(l.Engine, t.ID, own),
 		Findings: []finding.Finding{},
 	}
 	if len(r.Ports) == 0 {

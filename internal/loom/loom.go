@@ -29,7 +29,7 @@ type Looms struct {
 	// Version is that of the plugin; it is put on containers.
 	Version string
 	// Companions live beside the services of looms.
-	Companions []Companion
+	Companions Companions
 	// Teller speaks with the user.
 	Teller tell.Teller
 	// Process is what the command takes from its process.

@@ -42,19 +42,3 @@ func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 	}
 	return nil
 }
-
-// MarkSandboxed notes, before a sandbox starts, that from now on somebody else may have written the loom's work tree.
-func (l *Looms) MarkSandboxed(ctx context.Context, t *Target) error {
-	if err := l.Registry.KeepWritten(t.Known); err != nil || t.Known.Sandboxed {
-		return err
-	}
-	t.Known.Sandboxed = true
-	return l.Registry.Update(ctx, func(state *registry.State) error {
-		k := state.Find(t.Repository, t.ID)
-		if k == nil {
-			return &UnknownError{t.Name()}
-		}
-		k.Sandboxed = true
-		return nil
-	})
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // Plan is what up does, before anything is done.
@@ -122,7 +123,7 @@ func (l *Looms) readProject(ctx context.Context, d *draft) error {
 	if err != nil {
 		return err
 	}
-	l.debugFacts(d.facts)
+	tell.Lines(l.Teller, d.facts.Trace)
 	return s.Load(ctx, d.facts, entry)
 }
 
@@ -134,7 +135,7 @@ func (l *Looms) decide(ctx context.Context, d *draft) error {
 		if !ok {
 			d.Plan = p
 			if err == nil {
-				l.debugPlan(p)
+				tell.Lines(l.Teller, p.Trace)
 			}
 			return err
 		}
@@ -206,9 +207,9 @@ func (l *Looms) startOver(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// loadOnly loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks. A
+// LoadProject loads a loom's project as it is on the disk, for what no lease changes: services, dependencies, hooks. A
 // devcontainer.json that cannot be read is left out.
-func (l *Looms) loadOnly(ctx context.Context, t *Target) (*types.Project, error) {
+func (l *Looms) LoadProject(ctx context.Context, t *Target) (*types.Project, error) {
 	if t.Source.Dir == "" {
 		// The current folder's project would be taken for it.
 		return nil, errors.New("its folder is not known")

@@ -109,7 +109,7 @@ func (l *Looms) devHooks(
 			return fmt.Errorf("container %s: %w", c.Name, err)
 		}
 		hooks.NoWait, hooks.Secrets, hooks.Output = req.NoWait, req.HookSecrets, req.HookOutput
-		err = l.box(c.ID).RunHooks(ctx, hooks)
+		err = l.DevBox(c.ID).RunHooks(ctx, hooks)
 		if err == nil {
 			return nil
 		}

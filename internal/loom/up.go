@@ -231,7 +231,7 @@ func (l *Looms) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 		return nil, err
 	}
 	if req.FilesOnly {
-		return l.result(d.Plan, nil), nil
+		return newResult(l.Engine, d.Plan, nil), nil
 	}
 	own, silent, err := l.bringUp(ctx, d, req)
 	if err != nil {
@@ -242,7 +242,7 @@ func (l *Looms) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 			return nil, l.unfinished(ctx, d.Plan, err)
 		}
 	}
-	result := l.result(d.Plan, own)
+	result := newResult(l.Engine, d.Plan, own)
 	for _, p := range silent {
 		result.silence(p, req.WaitTimeout)
 	}
@@ -271,9 +271,9 @@ func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 		if err := a.Containers(ctx, d.Plan, own, o); err != nil {
 			return nil, nil, err
 		}
-		if slices.ContainsFunc(own, l.isCompanion) {
+		if slices.ContainsFunc(own, l.Companions.Own) {
 			up := func(c Companion) error { return c.ServicesUp(ctx, project) }
-			if err := l.tellCompanions(up); err != nil {
+			if err := l.Companions.tell(up); err != nil {
 				return nil, nil, err
 			}
 		}

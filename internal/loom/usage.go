@@ -43,7 +43,7 @@ type Scope struct {
 
 // RepositoryOf is the path of the repository that has the folder.
 func (l *Looms) RepositoryOf(ctx context.Context, src stack.Source) (string, error) {
-	here, err := l.here(ctx, src)
+	here, err := l.Here(ctx, src)
 	if err != nil {
 		return "", err
 	}
@@ -56,11 +56,6 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	for _, name := range scope.Services {
-		if _, _, err := l.act(ctx, scope.Target, []string{name}, "running", IsRunning); err != nil {
-			return nil, err
-		}
-	}
 	state, err := l.promises(ctx)
 	if err != nil {
 		return nil, err
@@ -72,6 +67,11 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 	containers, err := l.Engine.Containers(ctx, filter)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range scope.Services {
+		if _, err := ServicesWith(scope.Target, containers, []string{name}, "running", IsRunning); err != nil {
+			return nil, err
+		}
 	}
 	rows := map[string]Usage{}
 	for _, c := range containers {

@@ -91,6 +91,14 @@ type Web struct {
 // DefaultBasePort is the base port of a web project that sets none.
 const DefaultBasePort = 3000
 
+// WebBase is the base port of the web service, 0 if no file sets it.
+func (s *Settings) WebBase() int {
+	if s.Capabilities.Web.BasePort == nil {
+		return 0
+	}
+	return *s.Capabilities.Web.BasePort
+}
+
 // Error says what is wrong in a settings file, and where.
 type Error jsonc.Error
 

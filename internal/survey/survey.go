@@ -160,7 +160,7 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 // Find looks for the project's files, and observes the engine.
 func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
 	t := f.Target
-	ours := s.Ours(f.State, t)
+	ours := Ours(f.State, t)
 	if f.Dev != nil && f.Dev.Config.Kind == devcontainer.KindCompose && len(t.Source.Files) > 0 {
 		t.Notes = append(t.Notes,
 			"the files named by --file come before those of "+f.Dev.Place.Path+": there is no dev container")
@@ -224,7 +224,7 @@ func (s *Surveyor) Observe(ctx context.Context, f *Facts) error {
 }
 
 // Ours tells the base load what a loom itself has put among the files and variables.
-func (s *Surveyor) Ours(state *registry.State, t *Target) stack.Ours {
+func Ours(state *registry.State, t *Target) stack.Ours {
 	return stack.Ours{
 		Cut:      overrides.Cut,
 		Override: overrides.Generated,

@@ -28,7 +28,7 @@ func TestValuesOfALoomNeverBecomeBases(t *testing.T) {
 		},
 		{ID: identity.Main, Repository: "/src/shop", Project: "shop"},
 	}}
-	variable := reader().Ours(state, &Target{Repository: "/src/shop"}).Variable
+	variable := Ours(state, &Target{Repository: "/src/shop"}).Variable
 	for _, tc := range []struct {
 		name, variable, value string
 		process               bool

@@ -22,6 +22,16 @@ type Teller interface {
 	Verbose() bool
 }
 
+// Lines passes lines on to Debugf. They are made only if somebody reads them.
+func Lines(t Teller, lines func() []string) {
+	if !t.Verbose() {
+		return
+	}
+	for _, line := range lines() {
+		t.Debugf("%s", line)
+	}
+}
+
 // ErrNobody says that a question was not put: there is no terminal to answer at.
 var ErrNobody = errors.New("nobody can be asked")
 

@@ -66,8 +66,13 @@ func runLogs(ctx context.Context, env *command.Environment, o *logsOptions, args
 	if err != nil {
 		return err
 	}
-	return agent.New(l).Output(ctx, where, o.agent, stack.LogOptions{
-		Follow: o.follow, Timestamps: o.timestamps, Tail: o.tail, NoColor: true, NoPrefix: true,
+	t, service, err := agent.New(l).Output(ctx, where, o.agent)
+	if err != nil {
+		return err
+	}
+	return command.Containers(l).Logs(ctx, t, stack.LogOptions{
+		Services: []string{service},
+		Follow:   o.follow, Timestamps: o.timestamps, Tail: o.tail, NoColor: true, NoPrefix: true,
 		Stdout: env.Docker.Out(), Stderr: env.Docker.Err(),
 	})
 }
@@ -92,7 +97,12 @@ func runAttach(ctx context.Context, env *command.Environment, name string, args 
 	if err != nil {
 		return err
 	}
-	return agent.New(l).Attach(ctx, where, name, stack.LogOptions{
+	t, service, err := agent.New(l).RunningOutput(ctx, where, name)
+	if err != nil {
+		return err
+	}
+	return command.Containers(l).Logs(ctx, t, stack.LogOptions{
+		Services: []string{service}, Follow: true,
 		Tail: "10", NoColor: true, NoPrefix: true, Stdout: env.Docker.Out(), Stderr: env.Docker.Err(),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/docker/cli/opts"
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
@@ -73,14 +74,14 @@ func runBuild(ctx context.Context, env *command.Environment, o buildOptions, arg
 		stack.SetProgress("quiet")
 	}
 	if o.tag != "" {
-		images, err := l.Prebuild(ctx, t, o.tag, loom.Push(o.Push))
+		images, err := command.Builds(l).Prebuild(ctx, t, o.tag, inside.Push(o.Push))
 		if err != nil {
 			return err
 		}
 		return tellImages(env, o.change, images, "built")
 	}
 	o.Services = services
-	images, err := l.Build(ctx, t, o.BuildOptions, loom.DryRun(o.change.dryRun))
+	images, err := command.Builds(l).Build(ctx, t, o.BuildOptions, inside.DryRun(o.change.dryRun))
 	if err != nil || o.Print {
 		return err
 	}

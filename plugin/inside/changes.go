@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
@@ -38,7 +39,7 @@ type change struct {
 	example     string
 	flags       func(*pflag.FlagSet, *changeFlags)
 	done        func(*changeFlags) string
-	do          func(context.Context, *loom.Looms, *loom.Target, []string, *changeFlags) (*loom.Acted, error)
+	do          func(context.Context, *loom.Looms, *loom.Target, []string, *changeFlags) (*inside.Acted, error)
 }
 
 // changeFlags are the flags that some of these commands have.
@@ -63,12 +64,12 @@ var changes = []change{
 		},
 		do: func(
 			ctx context.Context, l *loom.Looms, t *loom.Target, services []string, o *changeFlags,
-		) (*loom.Acted, error) {
+		) (*inside.Acted, error) {
 			req := stack.RestartOptions{Services: services, NoDeps: o.noDeps}
 			if o.timed {
 				req.Timeout = &o.timeout
 			}
-			return l.Restart(ctx, t, req, loom.DryRun(o.dryRun))
+			return command.Containers(l).Restart(ctx, t, req, inside.DryRun(o.dryRun))
 		},
 	},
 	{
@@ -85,8 +86,8 @@ var changes = []change{
 		},
 		do: func(
 			ctx context.Context, l *loom.Looms, t *loom.Target, services []string, o *changeFlags,
-		) (*loom.Acted, error) {
-			return l.Kill(ctx, t, services, o.signal, loom.DryRun(o.dryRun))
+		) (*inside.Acted, error) {
+			return command.Containers(l).Kill(ctx, t, services, o.signal, inside.DryRun(o.dryRun))
 		},
 	},
 	{
@@ -94,8 +95,8 @@ var changes = []change{
 		example: "pause 123|pause 123 db",
 		do: func(
 			ctx context.Context, l *loom.Looms, t *loom.Target, services []string, o *changeFlags,
-		) (*loom.Acted, error) {
-			return l.Pause(ctx, t, services, loom.DryRun(o.dryRun))
+		) (*inside.Acted, error) {
+			return command.Containers(l).Pause(ctx, t, services, inside.DryRun(o.dryRun))
 		},
 	},
 	{
@@ -103,8 +104,8 @@ var changes = []change{
 		example: "unpause 123|unpause 123 db",
 		do: func(
 			ctx context.Context, l *loom.Looms, t *loom.Target, services []string, o *changeFlags,
-		) (*loom.Acted, error) {
-			return l.Unpause(ctx, t, services, loom.DryRun(o.dryRun))
+		) (*inside.Acted, error) {
+			return command.Containers(l).Unpause(ctx, t, services, inside.DryRun(o.dryRun))
 		},
 	},
 }
@@ -168,7 +169,7 @@ func runChange(ctx context.Context, env *command.Environment, c change, o *chang
 }
 
 // tellImages says which images were built or pulled, a line each.
-func tellImages(env *command.Environment, o changeOptions, images *loom.Images, done string) error {
+func tellImages(env *command.Environment, o changeOptions, images *inside.Images, done string) error {
 	if o.dryRun {
 		done = "would be " + done
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
@@ -55,7 +56,7 @@ func runCode(ctx context.Context, env *command.Environment, o codeOptions, args 
 	if err != nil {
 		return err
 	}
-	uri, err := l.EditorURI(ctx, where)
+	uri, err := inside.EditorURI(ctx, l, where)
 	if err != nil {
 		return err
 	}

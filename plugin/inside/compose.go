@@ -17,6 +17,7 @@ import (
 	"github.com/docker/cli/cli-plugins/socket"
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
@@ -89,7 +90,7 @@ func runCompose(cmd *cobra.Command, env *command.Environment, args []string) err
 func runComposePlugin(
 	ctx context.Context, env *command.Environment, l *loom.Looms, t *loom.Target, line []string,
 ) error {
-	found, err := l.Invocation(ctx, t)
+	found, err := inside.PlanInvocation(ctx, l, t)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func composePlugin(env *command.Environment) (string, error) {
 }
 
 // composeFlags are those that make docker compose act on the loom. remove takes away the file that was written for it.
-func composeFlags(env *command.Environment, found *loom.Invocation) (flags []string, remove func(), err error) {
+func composeFlags(env *command.Environment, found *inside.Invocation) (flags []string, remove func(), err error) {
 	remove = func() {}
 	for _, path := range found.Files {
 		flags = append(flags, "--file", path)

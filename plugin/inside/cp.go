@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
@@ -80,7 +81,7 @@ func runCopy(ctx context.Context, env *command.Environment, o copyOptions, args 
 	if o.quiet {
 		stack.SetProgress("quiet")
 	}
-	acted, err := l.Copy(ctx, t, o.CopyOptions, loom.DryRun(o.dryRun))
+	acted, err := command.Containers(l).Copy(ctx, t, o.CopyOptions, inside.DryRun(o.dryRun))
 	if err != nil || o.Destination == "-" && !o.dryRun {
 		return err
 	}

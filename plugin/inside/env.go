@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -49,26 +49,28 @@ for base ports. Evaluate them in a subshell to be rid of them again.`,
 	return cmd
 }
 
-func runEnv(ctx context.Context, env *command.Environment, form func(io.Writer, *loom.Env) error, args []string) error {
+func runEnv(
+	ctx context.Context, env *command.Environment, form func(io.Writer, *inside.Env) error, args []string,
+) error {
 	l, where, err := env.Begin(args)
 	if err != nil {
 		return err
 	}
-	e, err := l.Env(ctx, where)
+	e, err := inside.ReadEnv(ctx, l, where)
 	if err != nil {
 		return err
 	}
 	return form(env.Docker.Out(), e)
 }
 
-var envFormats = map[string]func(io.Writer, *loom.Env) error{
+var envFormats = map[string]func(io.Writer, *inside.Env) error{
 	"dotenv": dotenvFormat,
 	"shell":  shellFormat,
 	"json":   jsonFormat,
 	"direnv": direnvFormat,
 }
 
-func dotenvFormat(w io.Writer, e *loom.Env) error {
+func dotenvFormat(w io.Writer, e *inside.Env) error {
 	for _, v := range e.Vars {
 		if _, err := fmt.Fprintf(w, "%s=%s\n", v.Name, dotenvQuote(v.Value)); err != nil {
 			return err
@@ -77,7 +79,7 @@ func dotenvFormat(w io.Writer, e *loom.Env) error {
 	return nil
 }
 
-func shellFormat(w io.Writer, e *loom.Env) error {
+func shellFormat(w io.Writer, e *inside.Env) error {
 	for _, v := range e.Vars {
 		if _, err := fmt.Fprintf(w, "export %s=%s\n", v.Name, output.ShellQuote(v.Value)); err != nil {
 			return err
@@ -86,7 +88,7 @@ func shellFormat(w io.Writer, e *loom.Env) error {
 	return nil
 }
 
-func jsonFormat(w io.Writer, e *loom.Env) error {
+func jsonFormat(w io.Writer, e *inside.Env) error {
 	doc := map[string]string{}
 	for _, v := range e.Vars {
 		doc[v.Name] = v.Value
@@ -98,7 +100,7 @@ func jsonFormat(w io.Writer, e *loom.Env) error {
 }
 
 // direnvFormat has direnv evaluate the .envrc again when a file that the variables follow from changes.
-func direnvFormat(w io.Writer, e *loom.Env) error {
+func direnvFormat(w io.Writer, e *inside.Env) error {
 	for _, path := range e.Watch {
 		if _, err := fmt.Fprintf(w, "watch_file %s\n", output.ShellQuote(path)); err != nil {
 			return err

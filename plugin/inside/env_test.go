@@ -11,7 +11,7 @@ import (
 	"gotest.tools/v3/assert"
 	"pgregory.net/rapid"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -24,8 +24,8 @@ var hostile = rapid.Custom(func(t *rapid.T) string {
 	return strings.Join(rapid.SliceOfN(parts, 0, 8).Draw(t, "parts"), "")
 })
 
-func drawEnv(t *rapid.T) *loom.Env {
-	return &loom.Env{
+func drawEnv(t *rapid.T) *inside.Env {
+	return &inside.Env{
 		Loom:  "1",
 		Vars:  []overrides.Var{{Name: "FIRST", Value: hostile.Draw(t, "first")}, {Name: "SECOND", Value: hostile.Draw(t, "second")}},
 		Watch: []string{"/a b/" + hostile.Draw(t, "path")},

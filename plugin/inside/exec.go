@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/agents"
 	"github.com/docker-loom/docker-loom/plugin/command"
@@ -76,7 +77,7 @@ func runExec(cmd *cobra.Command, env *command.Environment, o *execOptions, args 
 	if o.detach && o.streams.Interactive {
 		return command.Usagef(cmd, "-d and -i exclude each other")
 	}
-	req := loom.ExecRequest{Words: words, Whole: whole, Process: engine.Process{Cmd: line, Detach: o.detach}}
+	req := inside.ExecRequest{Words: words, Whole: whole, Process: engine.Process{Cmd: line, Detach: o.detach}}
 	return o.run(cmd.Context(), env, req)
 }
 
@@ -108,7 +109,7 @@ func execArgs(flags *pflag.FlagSet, args []string) (words, command []string, who
 }
 
 // run runs the command of the request, with the process's own streams, and ends with its exit code.
-func (o *execOptions) run(ctx context.Context, env *command.Environment, req loom.ExecRequest) error {
+func (o *execOptions) run(ctx context.Context, env *command.Environment, req inside.ExecRequest) error {
 	if o.agent != "" {
 		return o.inSandbox(ctx, env, req)
 	}
@@ -130,11 +131,11 @@ func (o *execOptions) run(ctx context.Context, env *command.Environment, req loo
 		ctx, p.Signals, stop = command.PassSignals(ctx)
 		defer stop()
 	}
-	return env.Ended(l.Exec(ctx, req))
+	return env.Ended(command.Execs(l).Exec(ctx, req))
 }
 
 // inSandbox is exec --agent and shell --agent: a command beside an agent's. Only an id can stand before it.
-func (o *execOptions) inSandbox(ctx context.Context, env *command.Environment, req loom.ExecRequest) error {
+func (o *execOptions) inSandbox(ctx context.Context, env *command.Environment, req inside.ExecRequest) error {
 	words, p := req.Words, req.Process
 	if req.Whole && len(words) > 1 {
 		words, p.Cmd = words[:1], words[1:]

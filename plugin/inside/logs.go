@@ -48,5 +48,5 @@ func runLogs(ctx context.Context, env *command.Environment, o stack.LogOptions, 
 	o.Services = services
 	o.Stdout, o.Stderr = env.Docker.Out(), env.Docker.Err()
 	o.NoColor = o.NoColor || os.Getenv("NO_COLOR") != "" || !env.Docker.Out().IsTerminal()
-	return l.Logs(ctx, t, o)
+	return command.Containers(l).Logs(ctx, t, o)
 }

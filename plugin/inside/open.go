@@ -62,7 +62,8 @@ func runOpen(ctx context.Context, env *command.Environment, o openOptions, args 
 	if err != nil {
 		return err
 	}
-	port, err := l.Web(ctx, t, asked)
+	ports := command.Ports(l)
+	port, err := ports.Web(ctx, t, asked)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func runOpen(ctx context.Context, env *command.Environment, o openOptions, args 
 		_, err := fmt.Fprintln(env.Docker.Out(), port.URL)
 		return err
 	}
-	err = l.Await(ctx, t, port, o.timeout, func() { fmt.Fprintln(env.Docker.Err(), "waiting for "+port.URL) })
+	err = ports.Await(ctx, t, port, o.timeout, func() { fmt.Fprintln(env.Docker.Err(), "waiting for "+port.URL) })
 	if err != nil {
 		return err
 	}

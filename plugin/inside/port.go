@@ -58,7 +58,7 @@ func runPort(ctx context.Context, env *command.Environment, cmd *cobra.Command, 
 	if err != nil {
 		return err
 	}
-	p, err := l.Address(ctx, where, service, target+"/"+protocol)
+	p, err := command.Ports(l).Address(ctx, where, service, target+"/"+protocol)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
@@ -53,7 +53,7 @@ func runPull(ctx context.Context, env *command.Environment, o pullOptions, args 
 		stack.SetProgress("quiet")
 	}
 	o.Services = services
-	images, err := l.Pull(ctx, t, o.PullOptions, loom.DryRun(o.change.dryRun))
+	images, err := command.Builds(l).Pull(ctx, t, o.PullOptions, inside.DryRun(o.change.dryRun))
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func runRun(ctx context.Context, env *command.Environment, o runOptions, args []
 		o.QuietBuild, o.QuietPull = true, true
 		stack.SetProgress("quiet")
 	}
-	code, err := l.Run(ctx, t, o.RunOptions)
+	code, err := command.Containers(l).Run(ctx, t, o.RunOptions)
 	if err == nil && code != 0 {
 		return cli.StatusError{StatusCode: code}
 	}

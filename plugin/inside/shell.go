@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
@@ -31,7 +31,7 @@ only one that serves HTTP. Where standard input is no terminal the shell reads i
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.streams.Interactive = true
 			p := engine.Process{Cmd: []string{"/bin/sh", "-c", loginShell}}
-			req := loom.ExecRequest{Words: args, Shell: true, Process: p}
+			req := inside.ExecRequest{Words: args, Shell: true, Process: p}
 			return o.run(cmd.Context(), env, req)
 		},
 	}

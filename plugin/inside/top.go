@@ -47,7 +47,7 @@ func runTop(ctx context.Context, env *command.Environment, format string, args [
 	if err != nil {
 		return err
 	}
-	list, err := l.Top(ctx, t, services)
+	list, err := command.Containers(l).Top(ctx, t, services)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func follow(ctx context.Context, env *command.Environment, l *loom.Looms, where 
 	defer cancel()
 	logs := make(chan error, 1)
 	go func() {
-		logs <- l.Logs(lasting, known, stack.LogOptions{
+		logs <- command.Containers(l).Logs(lasting, known, stack.LogOptions{
 			Follow: true, Stdout: env.Docker.Out(), Stderr: env.Docker.Err(), NoColor: !env.Docker.Out().IsTerminal(),
 		})
 	}()

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/setup"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -71,7 +71,9 @@ func runFeatures(ctx context.Context, env *command.Environment, o featuresOption
 	if err != nil {
 		return err
 	}
-	list, err := l.Features(ctx, loom.FeaturesRequest{Where: where, Config: o.config, Lock: o.lock, DryRun: o.dryRun})
+	list, err := setup.Features(ctx, l, setup.FeaturesRequest{
+		Where: where, Config: o.config, Lock: o.lock, DryRun: o.dryRun,
+	})
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func runFeatures(ctx context.Context, env *command.Environment, o featuresOption
 	})
 }
 
-func tellLock(w io.Writer, list *loom.FeatureList, dry bool) {
+func tellLock(w io.Writer, list *setup.FeatureList, dry bool) {
 	switch {
 	case !list.Changed:
 		fmt.Fprintln(w, list.Lockfile+": nothing to change")

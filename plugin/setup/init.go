@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/setup"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
@@ -79,7 +79,7 @@ func runInit(ctx context.Context, env *command.Environment, o initOptions, bases
 	if err != nil {
 		return err
 	}
-	s, err := l.Setup(ctx, where.Source)
+	s, err := setup.Read(ctx, l, where.Source)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func runInit(ctx context.Context, env *command.Environment, o initOptions, bases
 }
 
 // tellSetup shows what was found.
-func tellSetup(w io.Writer, s *loom.Setup) {
+func tellSetup(w io.Writer, s *setup.Setup) {
 	for _, path := range append(append([]string{}, s.Files...), s.DevContainers...) {
 		fmt.Fprintln(w, "found "+short(s, path))
 	}
@@ -146,16 +146,16 @@ func tellSetup(w io.Writer, s *loom.Setup) {
 			row[2] = fmt.Sprintf("%d/%s", b.Target, b.Protocol)
 		}
 		switch b.State {
-		case loom.New:
+		case setup.New:
 			row[4] = "new"
 			if b.Default == 0 {
 				row[4] = "new: the files have no default"
 			}
-		case loom.Set:
+		case setup.Set:
 			row[4] = "has it"
-		case loom.Fixed:
+		case setup.Fixed:
 			row[4] = "not needed"
-		case loom.Unused:
+		case setup.Unused:
 			row[4] = "has it, but no file uses it"
 		}
 		rows = append(rows, row)
@@ -164,7 +164,7 @@ func tellSetup(w io.Writer, s *loom.Setup) {
 	fmt.Fprintln(w)
 }
 
-func tellWritten(w io.Writer, s *loom.Setup) {
+func tellWritten(w io.Writer, s *setup.Setup) {
 	if s.Written {
 		fmt.Fprintf(w, "wrote %s: commit it, so that every work tree has it\n", short(s, s.Settings))
 		return
@@ -173,7 +173,7 @@ func tellWritten(w io.Writer, s *loom.Setup) {
 }
 
 // short is a path below the work tree as one writes it there.
-func short(s *loom.Setup, path string) string {
+func short(s *setup.Setup, path string) string {
 	if rel, err := filepath.Rel(s.WorkTree, path); err == nil && filepath.IsLocal(rel) {
 		return rel
 	}
@@ -181,11 +181,11 @@ func short(s *loom.Setup, path string) string {
 }
 
 // askBases asks for each new base, in lines as the docker command asks.
-func askBases(ctx context.Context, r io.Reader, w io.Writer, s *loom.Setup, answered map[string]bool) error {
+func askBases(ctx context.Context, r io.Reader, w io.Writer, s *setup.Setup, answered map[string]bool) error {
 	lines := readLines(r)
 	first := true
 	for _, b := range s.Ports {
-		for b.State == loom.New && !answered[b.Name()] {
+		for b.State == setup.New && !answered[b.Name()] {
 			if first {
 				fmt.Fprintln(w, "Base ports (Enter takes the one in brackets, Ctrl-C ends without writing):")
 				first = false

@@ -8,15 +8,15 @@ import (
 
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/setup"
 )
 
-func newSetup() *loom.Setup {
-	return &loom.Setup{Settings: "settings.json", Ports: []loom.Base{
-		{Variable: "ILOOM_PORT_DB", Service: "db", Target: 5432, Base: 5432, State: loom.New},
-		{Variable: "ILOOM_PORT_API", Base: 4000, State: loom.Set},
-		{Variable: "ILOOM_PORT_WEB", Where: "services.web.environment", Base: 3000, State: loom.New},
-		{Variable: "ILOOM_PORT_MAIL", Base: 25, State: loom.New},
+func newSetup() *setup.Setup {
+	return &setup.Setup{Settings: "settings.json", Ports: []setup.Base{
+		{Variable: "ILOOM_PORT_DB", Service: "db", Target: 5432, Base: 5432, State: setup.New},
+		{Variable: "ILOOM_PORT_API", Base: 4000, State: setup.Set},
+		{Variable: "ILOOM_PORT_WEB", Where: "services.web.environment", Base: 3000, State: setup.New},
+		{Variable: "ILOOM_PORT_MAIL", Base: 25, State: setup.New},
 	}}
 }
 

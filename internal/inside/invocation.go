@@ -1,4 +1,4 @@
-package loom
+package inside
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -28,20 +29,13 @@ type Invocation struct {
 	Env []string
 }
 
-// Invocation plans afresh how a docker compose command acts on a loom. Nothing is leased or written for it.
-func (l *Looms) Invocation(ctx context.Context, t *Target) (*Invocation, error) {
+// PlanInvocation plans afresh how a docker compose command acts on a loom. Nothing is leased or written for it.
+func PlanInvocation(ctx context.Context, l *loom.Looms, t *loom.Target) (*Invocation, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	d, err := l.facts(ctx, t, Options{DryRun: true})
+	d, _, err := l.PlanPermitted(ctx, t, loom.PlanRequest{Options: loom.Options{DryRun: true}, FromMemory: true})
 	if err != nil {
-		return nil, err
-	}
-	d.choices.FromMemory = true
-	if err := l.decide(ctx, d); err != nil {
-		return nil, err
-	}
-	if err := l.refuse(d); err != nil {
 		return nil, err
 	}
 	base := d.Base

@@ -1,4 +1,4 @@
-package loom
+package setup
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"github.com/moby/sys/atomicwriter"
 
 	"github.com/docker-loom/docker-loom/devcontainer/features"
-	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 // FeatureList is the features of a dev container, in the order of their installation.
@@ -35,7 +35,7 @@ type FeatureInfo struct {
 
 // FeaturesRequest asks for the features of a loom's dev container.
 type FeaturesRequest struct {
-	Where
+	loom.Where
 	// Config is the devcontainer.json that the user named, "" to look for one.
 	Config string
 	// Lock resolves the features anew and writes the lockfile; DryRun tells what it would write.
@@ -44,25 +44,12 @@ type FeaturesRequest struct {
 
 // Features resolves the features of the dev container, and with Lock writes down what they are. A lockfile is written
 // only where there is something to lock, and only if it changes.
-func (l *Looms) Features(ctx context.Context, req FeaturesRequest) (*FeatureList, error) {
-	t, err := l.Resolve(ctx, req.Where, Making)
+func Features(ctx context.Context, l *loom.Looms, req FeaturesRequest) (*FeatureList, error) {
+	dev, err := l.DevContainer(ctx, req.Where, req.Config)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.readState(ctx, t); err != nil {
-		return nil, err
-	}
-	f, err := l.surveyor().Begin(ctx, t, t.State, survey.Options{Config: req.Config})
-	if err != nil {
-		return nil, err
-	}
-	if f.DevErr != nil {
-		return nil, f.DevErr
-	}
-	if f.Dev == nil {
-		return nil, &NoDevContainerError{t.Name()}
-	}
-	c := f.Dev.Config
+	c := dev.Config
 	path := features.LockPath(c.Path)
 	have, err := features.ReadLock(path)
 	if err != nil {

@@ -1,19 +1,24 @@
-package loom
+// Package inside is what is done inside a loom that exists: commands in its containers, its images, its ports, its
+// variables. It makes no loom and ends none.
+package inside
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
+
+// Execs runs commands in the containers of looms: in one that runs, or in a one-off one.
+type Execs struct{ Looms *loom.Looms }
 
 // ExecRequest asks for a command in a running container of a loom.
 type ExecRequest struct {
@@ -65,20 +70,6 @@ func (e *StoppedError) NextStep() string {
 	return "docker loom up " + e.Loom + " starts it"
 }
 
-// NotRunError says that a command was not run, for a reason that is not its own.
-type NotRunError struct{ Err error }
-
-// Error is the reason.
-func (e *NotRunError) Error() string { return e.Err.Error() }
-
-// NextStep says what the user does next.
-func (*NotRunError) NextStep() string {
-	return "" // that of the reason counts
-}
-
-// Unwrap gives the reason.
-func (e *NotRunError) Unwrap() error { return e.Err }
-
 // SandboxServiceError says that a service is a sandbox: commands run there as its agent, and only after its check.
 type SandboxServiceError struct{ Service, Agent, Loom string }
 
@@ -93,17 +84,17 @@ func (e *SandboxServiceError) NextStep() string {
 }
 
 // Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
-// project's files: the containers have all it needs. Errors are [engine.ErrDetached] or a [*NotRunError].
-func (l *Looms) Exec(ctx context.Context, req ExecRequest) (int, error) {
+// project's files: the containers have all it needs. Errors are [engine.ErrDetached] or a [*loom.NotRunError].
+func (l *Execs) Exec(ctx context.Context, req ExecRequest) (int, error) {
 	code, err := l.runProcess(ctx, req)
 	if err != nil && !errors.Is(err, engine.ErrDetached) {
-		err = &NotRunError{err}
+		err = &loom.NotRunError{Err: err}
 	}
 	return code, err
 }
 
-func (l *Looms) runProcess(ctx context.Context, req ExecRequest) (int, error) {
-	if err := l.Engine.Check(ctx); err != nil {
+func (l *Execs) runProcess(ctx context.Context, req ExecRequest) (int, error) {
+	if err := l.Looms.Engine.Check(ctx); err != nil {
 		return 0, err
 	}
 	t, own, rest, err := l.findContainers(ctx, req)
@@ -133,40 +124,32 @@ func (l *Looms) runProcess(ctx context.Context, req ExecRequest) (int, error) {
 		}
 	}
 	if devbox.IsDevContainer(c) {
-		if err := l.box(c.ID).Enter(ctx, &req.Process); err != nil {
+		if err := l.Looms.DevBox(c.ID).Enter(ctx, &req.Process); err != nil {
 			return 0, err
 		}
 	}
-	l.Teller.Debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
-	code, err := l.Engine.Exec(ctx, c.ID, req.Process)
+	l.Looms.Teller.Debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
+	code, err := l.Looms.Engine.Exec(ctx, c.ID, req.Process)
 	if req.Shell {
-		l.box(c.ID).ForgetEnvironment()
+		l.Looms.DevBox(c.ID).ForgetEnvironment()
 	}
 	return code, err
 }
 
 // findContainers finds the loom, its containers, and the words behind its id.
-func (l *Looms) findContainers(
+func (l *Execs) findContainers(
 	ctx context.Context, req ExecRequest,
-) (t *Target, own []engine.Container, rest []string, err error) {
-	observe := func(ctx context.Context, t *Target) ([]string, error) {
+) (t *loom.Target, own []engine.Container, rest []string, err error) {
+	observe := func(ctx context.Context, t *loom.Target) ([]string, error) {
 		var err error
-		own, err = l.Containers(ctx, t.Known)
-		return serviceNames(own), err
+		own, err = l.Looms.Containers(ctx, t.Known)
+		return loom.ServiceNames(own), err
 	}
-	q := Query{Source: req.Source, Words: req.Words, Purpose: Reading, Services: observe, Quick: true}
-	if t, rest, err = l.Find(ctx, q); err == nil && own == nil {
+	q := loom.Query{Source: req.Source, Words: req.Words, Purpose: loom.Reading, Services: observe, Quick: true}
+	if t, rest, err = l.Looms.Find(ctx, q); err == nil && own == nil {
 		_, err = observe(ctx, t)
 	}
 	return t, own, rest, err
-}
-
-func serviceNames(own []engine.Container) []string {
-	var names []string
-	for _, c := range own {
-		names = append(names, c.Service)
-	}
-	return names
 }
 
 // useService takes the first of the words as the service, and returns the others.
@@ -194,14 +177,14 @@ func (req *ExecRequest) useCommand(words []string) error {
 }
 
 // chooseContainer chooses a running container of the named service. If none is named, the default service counts.
-func (l *Looms) chooseContainer(
-	t *Target, own []engine.Container, service string, index int,
+func (l *Execs) chooseContainer(
+	t *loom.Target, own []engine.Container, service string, index int,
 ) (engine.Container, error) {
 	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool {
-		return c.OneOff || service == "" && l.isNoService(c)
+		return c.OneOff || service == "" && !l.Looms.Companions.IsService(c)
 	})
 	if len(own) == 0 {
-		return engine.Container{}, &EmptyError{t.ID}
+		return engine.Container{}, &loom.EmptyError{ID: t.ID}
 	}
 	if service == "" {
 		if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" }) {
@@ -231,15 +214,15 @@ func (l *Looms) chooseContainer(
 }
 
 // defaultService is the dev container, otherwise the only service, otherwise the only one that a browser reaches.
-func (l *Looms) defaultService(t *Target, own []engine.Container) (string, error) {
+func (l *Execs) defaultService(t *loom.Target, own []engine.Container) (string, error) {
 	for _, c := range own {
 		if devbox.IsDevContainer(c) {
 			return c.Service, nil
 		}
 	}
-	all := serviceNames(own)
+	all := loom.ServiceNames(own)
 	var web []string
-	for _, p := range l.ports(t.ID, own) {
+	for _, p := range loom.PublishedPorts(l.Looms.Engine, t.ID, own) {
 		if p.URL != "" {
 			web = append(web, p.Service)
 		}
@@ -251,13 +234,4 @@ func (l *Looms) defaultService(t *Target, own []engine.Container) (string, error
 		}
 	}
 	return "", &ServicesError{Loom: t.ID, Services: slices.Compact(all)}
-}
-
-// box is a dev container's container.
-func (l *Looms) box(id string) *devbox.Box {
-	dir := ""
-	if l.Cache != "" {
-		dir = filepath.Join(l.Cache, "containers")
-	}
-	return &devbox.Box{Engine: l.Engine, Teller: l.Teller, Process: l.Process, CacheDir: dir, ID: id}
 }

@@ -1,4 +1,6 @@
-package loom
+// Package setup is what prepares a project for looms: the bases of its ports in the settings, the lockfile of its
+// features. It writes files of the project and asks no container.
+package setup
 
 import (
 	"bytes"
@@ -13,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
@@ -68,10 +71,10 @@ const (
 // Name is the port's name in container.ports: WEB for ILOOM_PORT_WEB.
 func (b Base) Name() string { return strings.TrimPrefix(b.Variable, stack.PortPrefix) }
 
-// Setup reads what the project of the folder publishes. It needs no engine, and no bases: it works where up ends with a
+// Read reads what the project of the folder publishes. It needs no engine, and no bases: it works where up ends with a
 // stack.MissingBaseError.
-func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
-	t, err := l.here(ctx, src)
+func Read(ctx context.Context, l *loom.Looms, src stack.Source) (*Setup, error) {
+	t, err := l.Here(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
 	if s.content, err = settings.File(s.Settings); err != nil {
 		return nil, err
 	}
-	found, err := stack.Find(t.Source, l.surveyor().Ours(state, t))
+	found, err := stack.Find(t.Source, survey.Ours(state, t))
 	switch {
 	case errors.Is(err, stack.ErrNoProject) && len(s.DevContainers) > 0:
 		s.Files = []string{}
@@ -102,7 +105,7 @@ func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
 		return s, s.dockerfile(found, set)
 	}
 	s.Files = found.Paths
-	model, missing, err := l.loadWithoutBases(ctx, found)
+	model, missing, err := loadWithoutBases(ctx, l.Stack, found)
 	if err != nil {
 		return nil, err
 	}
@@ -130,10 +133,12 @@ func devContainers(dir string) []string {
 }
 
 // loadWithoutBases loads the project with a stand-in for each missing base, and returns where their variables are used.
-func (l *Looms) loadWithoutBases(ctx context.Context, found *stack.Found) (*stack.Model, map[string]string, error) {
+func loadWithoutBases(
+	ctx context.Context, s *stack.Stack, found *stack.Found,
+) (*stack.Model, map[string]string, error) {
 	missing, vars := map[string]string{}, map[string]string{}
 	for {
-		model, err := l.Stack.Load(ctx, found, "", vars)
+		model, err := s.Load(ctx, found, "", vars)
 		lack, ok := errors.AsType[*stack.MissingBaseError](err)
 		if !ok || vars[lack.Name] != "" {
 			return model, missing, err
@@ -156,18 +161,11 @@ func (s *Setup) dockerfile(found *stack.Found, set *settings.Settings) error {
 		}
 	}
 	if b.State == New {
-		b.Base = cmp.Or(webBase(set), target, settings.DefaultBasePort)
+		b.Base = cmp.Or(set.WebBase(), target, settings.DefaultBasePort)
 	}
 	s.Ports = append(s.Ports, b)
 	s.unused(set)
 	return nil
-}
-
-func webBase(set *settings.Settings) int {
-	if set.Capabilities.Web.BasePort == nil {
-		return 0
-	}
-	return *set.Capabilities.Web.BasePort
 }
 
 // listPorts lists the ports of a loaded project: those with an ILOOM_PORT_ variable, the others, then unused bases.
@@ -237,7 +235,7 @@ func (s *Setup) propose(b Base, set *settings.Settings) int {
 	base := b.Target
 	switch {
 	case base == 0:
-		base = cmp.Or(webBase(set), settings.DefaultBasePort)
+		base = cmp.Or(set.WebBase(), settings.DefaultBasePort)
 	case base < 1024:
 		base += 8000
 	}

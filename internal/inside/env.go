@@ -1,4 +1,4 @@
-package loom
+package inside
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -23,18 +24,18 @@ type Env struct {
 	Watch []string
 }
 
-// Env returns the variables of an existing loom: those of its block in .env, the base of each ILOOM_PORT_ variable,
+// ReadEnv returns the variables of an existing loom: those of its block in .env, the base of each ILOOM_PORT_ variable,
 // and PORT if the project has one web port. It leaves out what would mislead the next command in a shell that exports
 // it: COMPOSE_FILE, which is relative to a folder, and PORT if the files use that variable.
-func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
+func ReadEnv(ctx context.Context, l *loom.Looms, where loom.Where) (*Env, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	t, err := l.Resolve(ctx, where, Reading)
+	t, err := l.Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.Plan(ctx, t, Options{DryRun: true})
+	p, err := l.Plan(ctx, t, loom.Options{DryRun: true})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 	vars = slices.DeleteFunc(vars, func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
 	vars = append(vars, bases(vars, leases)...)
 	hasPort := slices.ContainsFunc(vars, func(v overrides.Var) bool { return v.Name == "PORT" })
-	if port, ok := l.webPort(p, leases); ok && !hasPort {
+	if port, ok := webPort(l, p, leases); ok && !hasPort {
 		vars = append(vars, overrides.Var{Name: "PORT", Value: strconv.Itoa(port.Published)})
 	}
 	e := &Env{Loom: p.ID, Vars: vars, Watch: slices.Clone(p.Base.Paths)}
@@ -61,7 +62,7 @@ func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 }
 
 // plainVars names main's ports as another loom's are named.
-func plainVars(p *Plan, leases []ports.Lease) []overrides.Var {
+func plainVars(p *loom.Plan, leases []ports.Lease) []overrides.Var {
 	return overrides.PortVars(p.Base.Project, leases, func(service string, port types.ServicePortConfig) string {
 		for _, v := range p.Base.Variables {
 			if v.Ours() && v.Gives(service, port) {
@@ -93,39 +94,39 @@ func bases(vars []overrides.Var, leases []ports.Lease) []overrides.Var {
 
 // webPort is the project's only web port, unless the files use a variable PORT: a shell that exports it would change
 // the files at the next up.
-func (l *Looms) webPort(p *Plan, leases []ports.Lease) (Port, bool) {
+func webPort(l *loom.Looms, p *loom.Plan, leases []ports.Lease) (loom.Port, bool) {
 	uses := p.Base.Uses["PORT"]
 	for _, v := range p.Base.Variables {
 		uses = uses || v.Name == "PORT"
 	}
 	if uses {
-		return Port{}, false
+		return loom.Port{}, false
 	}
-	web := webPorts(l.planned(p), webBase(p.Settings), leases)
+	web := webPorts(loom.PlannedPorts(l.Engine, p), p.Settings.WebBase(), leases)
 	if len(web) != 1 {
-		return Port{}, false
+		return loom.Port{}, false
 	}
 	return web[0], true
 }
 
 // webPorts are the ports that a browser can reach, each host port once. If the project says which one is meant, it is
 // only that: by capabilities.web.basePort in its settings (base, 0 for none) or by a service called web.
-func webPorts(list []Port, base int, leases []ports.Lease) []Port {
-	var web []Port
+func webPorts(list []loom.Port, base int, leases []ports.Lease) []loom.Port {
+	var web []loom.Port
 	for _, p := range list {
-		if p.URL != "" && !slices.ContainsFunc(web, func(o Port) bool { return o.Published == p.Published }) {
+		if p.URL != "" && !slices.ContainsFunc(web, func(o loom.Port) bool { return o.Published == p.Published }) {
 			web = append(web, p)
 		}
 	}
-	for _, isMeant := range []func(Port) bool{
-		func(p Port) bool {
+	for _, isMeant := range []func(loom.Port) bool{
+		func(p loom.Port) bool {
 			return slices.ContainsFunc(leases, func(l ports.Lease) bool {
 				return base != 0 && l.Base == base && l.Host == p.Published
 			})
 		},
-		func(p Port) bool { return p.Service == "web" },
+		func(p loom.Port) bool { return p.Service == "web" },
 	} {
-		var meant []Port
+		var meant []loom.Port
 		for _, p := range web {
 			if isMeant(p) {
 				meant = append(meant, p)

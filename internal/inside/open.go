@@ -1,4 +1,4 @@
-package loom
+package inside
 
 import (
 	"context"
@@ -10,23 +10,27 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
-// Published lists the host ports of a loom's running containers. A loom without containers is an *EmptyError.
-func (l *Looms) Published(ctx context.Context, t *Target) ([]Port, error) {
-	if err := l.Engine.Check(ctx); err != nil {
+// Ports finds the published ports of looms.
+type Ports struct{ Looms *loom.Looms }
+
+// Published lists the host ports of a loom's running containers. A loom without containers is a [*loom.EmptyError].
+func (l *Ports) Published(ctx context.Context, t *loom.Target) ([]loom.Port, error) {
+	if err := l.Looms.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	own, err := l.Looms.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
 	if err != nil {
 		return nil, err
 	}
 	if len(own) == 0 {
-		return nil, &EmptyError{t.ID}
+		return nil, &loom.EmptyError{ID: t.ID}
 	}
-	return l.ports(t.ID, own), nil
+	return loom.PublishedPorts(l.Looms.Engine, t.ID, own), nil
 }
 
 // WebError says that the loom has no web port, or several.
@@ -35,7 +39,7 @@ type WebError struct {
 	// Asked is the service or port that was named, empty for none.
 	Asked string
 	// Ports are the web ports: all, or those of what was asked.
-	Ports []Port
+	Ports []loom.Port
 	// None reports that what was asked has no web port. Ports are then all of the loom's.
 	None bool
 }
@@ -69,24 +73,24 @@ func (e *WebError) NextStep() string {
 
 // Web finds the one web port of a loom: of the service, or with the container or host port, that is asked, otherwise
 // the project's only one. If there is none, or more than one, the error is a *WebError.
-func (l *Looms) Web(ctx context.Context, t *Target, asked string) (Port, error) {
+func (l *Ports) Web(ctx context.Context, t *loom.Target, asked string) (loom.Port, error) {
 	list, err := l.Published(ctx, t)
 	if err != nil {
-		return Port{}, err
+		return loom.Port{}, err
 	}
 	if asked == "" {
 		base := 0
 		// The base is only a preference: a running loom opens without settings too.
-		if set, err := settings.Read(settings.Sources{User: l.UserSettings, WorkTree: t.WorkTree}); err == nil {
-			base = webBase(set)
+		if set, err := settings.Read(settings.Sources{User: l.Looms.UserSettings, WorkTree: t.WorkTree}); err == nil {
+			base = set.WebBase()
 		}
 		web := webPorts(list, base, t.Known.Ports)
 		if len(web) == 1 {
 			return web[0], nil
 		}
-		return Port{}, &WebError{Loom: t.ID, Ports: web}
+		return loom.Port{}, &WebError{Loom: t.ID, Ports: web}
 	}
-	var matching []Port
+	var matching []loom.Port
 	for _, p := range list {
 		if p.Service == asked || strconv.Itoa(p.Target) == asked || strconv.Itoa(p.Published) == asked {
 			matching = append(matching, p)
@@ -95,17 +99,17 @@ func (l *Looms) Web(ctx context.Context, t *Target, asked string) (Port, error) 
 	web := webPorts(matching, 0, nil)
 	switch len(web) {
 	case 0:
-		return Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: webPorts(list, 0, nil), None: true}
+		return loom.Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: webPorts(list, 0, nil), None: true}
 	case 1:
 		return web[0], nil
 	}
-	return Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: web}
+	return loom.Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: web}
 }
 
 // SilentError says that nothing answered on a port in time.
 type SilentError struct {
 	Loom    string
-	Port    Port
+	Port    loom.Port
 	Timeout time.Duration
 }
 
@@ -120,13 +124,13 @@ func (e *SilentError) NextStep() string {
 }
 
 // Await returns when a program answers on the port. waiting is called once if none does at first.
-func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Duration, waiting func()) error {
+func (l *Ports) Await(ctx context.Context, t *loom.Target, p loom.Port, timeout time.Duration, waiting func()) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if host.Answers(limited, l.dial(p)) {
+		if host.Answers(limited, p.DialAddress(l.Looms.Engine)) {
 			return nil
 		}
 		if waiting != nil {
@@ -147,7 +151,7 @@ func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Durat
 // AddressError says that a service does not publish a port.
 type AddressError struct {
 	Loom, Service, Port string
-	Published           []Port // what the service does publish
+	Published           []loom.Port // what the service does publish
 }
 
 // Error lists what the service publishes.
@@ -169,14 +173,14 @@ func (e *AddressError) NextStep() string {
 }
 
 // Address finds the host port of a service's container port, 80 or 80/udp.
-func (l *Looms) Address(ctx context.Context, where Where, service, port string) (Port, error) {
-	t, err := l.Resolve(ctx, where, Reading)
+func (l *Ports) Address(ctx context.Context, where loom.Where, service, port string) (loom.Port, error) {
+	t, err := l.Looms.Resolve(ctx, where, loom.Reading)
 	if err != nil {
-		return Port{}, err
+		return loom.Port{}, err
 	}
 	list, err := l.Published(ctx, t)
 	if err != nil {
-		return Port{}, err
+		return loom.Port{}, err
 	}
 	target, protocol, ok := strings.Cut(port, "/")
 	if !ok {
@@ -193,13 +197,13 @@ func (l *Looms) Address(ctx context.Context, where Where, service, port string) 
 		e.Published = append(e.Published, p)
 	}
 	if len(e.Published) == 0 {
-		own, err := l.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+		own, err := l.Looms.Engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
 		if err != nil {
-			return Port{}, err
+			return loom.Port{}, err
 		}
-		if !slices.Contains(serviceNames(own), service) {
-			return Port{}, &plan.NoServiceError{Service: service, Loom: t.ID}
+		if !slices.Contains(loom.ServiceNames(own), service) {
+			return loom.Port{}, &plan.NoServiceError{Service: service, Loom: t.ID}
 		}
 	}
-	return Port{}, e
+	return loom.Port{}, e
 }

@@ -1,50 +1,30 @@
-package loom
+package inside
 
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
-// Services lists the names of a loom's services, sorted: those that have containers, and those of the files as far as
-// these can be read.
-func (l *Looms) Services(ctx context.Context, t *Target) ([]string, error) {
-	var names []string
-	if t.Known != nil {
-		own, err := l.own(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		names = serviceNames(own)
-	}
-	project, err := l.loadOnly(ctx, t)
-	if err != nil {
-		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
-	} else {
-		for name := range project.AllServices() {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
-}
+// Containers does to the containers of looms what docker compose does with the commands of the same names.
+type Containers struct{ Looms *loom.Looms }
 
 // own are the containers of a loom, one-off ones included.
-func (l *Looms) own(ctx context.Context, t *Target) ([]engine.Container, error) {
-	if err := l.Engine.Check(ctx); err != nil {
+func (l *Containers) own(ctx context.Context, t *loom.Target) ([]engine.Container, error) {
+	if err := l.Looms.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	return l.Containers(ctx, t.Known)
+	return l.Looms.Containers(ctx, t.Known)
 }
 
 // Acted is what a command did something to.
@@ -56,8 +36,8 @@ type Acted struct {
 
 // act checks that the loom has containers of the services in a state that is wanted, and says of which services: all
 // where none is named. what calls these containers in the error, such as running.
-func (l *Looms) act(
-	ctx context.Context, t *Target, named []string, what string, wanted func(engine.Container) bool,
+func (l *Containers) act(
+	ctx context.Context, t *loom.Target, named []string, what string, wanted func(engine.Container) bool,
 ) (*Acted, []engine.Container, error) {
 	own, err := l.own(ctx, t)
 	if err != nil {
@@ -65,36 +45,18 @@ func (l *Looms) act(
 	}
 	// Compose does not reach an adopted container of another project.
 	own = slices.DeleteFunc(own, func(c engine.Container) bool { return c.Project != t.Known.Project })
-	for _, name := range named {
-		if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Service == name }) {
-			return nil, nil, &plan.NoServiceError{Service: name, Loom: t.ID}
-		}
+	services, err := loom.ServicesWith(t, own, named, what, wanted)
+	if err != nil {
+		return nil, nil, err
 	}
-	a := &Acted{Loom: t.ID, Project: t.Known.Project, Services: []string{}}
-	for _, c := range own {
-		if wanted(c) && (len(named) == 0 || slices.Contains(named, c.Service)) {
-			a.Services = append(a.Services, c.Service)
-		}
-	}
-	a.Services = slices.Compact(slices.Sorted(slices.Values(a.Services)))
-	if len(a.Services) == 0 {
-		if len(own) == 0 {
-			return nil, nil, &EmptyError{t.ID}
-		}
-		of := ""
-		if len(named) > 0 {
-			of = " of " + strings.Join(named, ", ")
-		}
-		return nil, nil, fmt.Errorf("loom %s has no %s container%s", t.ID, what, of)
-	}
-	return a, own, nil
+	return &Acted{Loom: t.ID, Project: t.Known.Project, Services: services}, own, nil
 }
 
 // DryRun says whether a command only tells what it would do.
 type DryRun bool
 
 // changing is the context of a change: in a dry run Compose only says what it would do.
-func (l *Looms) changing(ctx context.Context, dryRun DryRun) (context.Context, error) {
+func changing(ctx context.Context, l *loom.Looms, dryRun DryRun) (context.Context, error) {
 	if !dryRun {
 		return ctx, nil
 	}
@@ -102,31 +64,33 @@ func (l *Looms) changing(ctx context.Context, dryRun DryRun) (context.Context, e
 }
 
 // Restart restarts the containers of the services, of all where none is named.
-func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, dryRun DryRun) (*Acted, error) {
+func (l *Containers) Restart(
+	ctx context.Context, t *loom.Target, o stack.RestartOptions, dryRun DryRun,
+) (*Acted, error) {
 	a, own, err := l.act(ctx, t, o.Services, "such", func(c engine.Container) bool { return !c.OneOff })
 	if err != nil {
 		return nil, err
 	}
 	o.Project = l.withHooks(ctx, t, own)
 	if !dryRun {
-		release, err := l.lock(ctx, t)
+		release, err := l.Looms.Registry.Lock(ctx, t.Repository, t.ID)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
 	}
-	if ctx, err = l.changing(ctx, dryRun); err != nil {
+	if ctx, err = changing(ctx, l.Looms, dryRun); err != nil {
 		return nil, err
 	}
-	return a, l.Stack.Restart(ctx, a.Project, o)
+	return a, l.Looms.Stack.Restart(ctx, a.Project, o)
 }
 
 // withHooks loads the project for its pre_stop and post_start hooks; nil where it has none, or where it has not the
 // services that the containers have, or cannot be loaded: Compose then goes by labels.
-func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
-	project, err := l.loadOnly(ctx, t)
+func (l *Containers) withHooks(ctx context.Context, t *loom.Target, own []engine.Container) *types.Project {
+	project, err := l.Looms.LoadProject(ctx, t)
 	if err != nil {
-		l.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, tell.FirstLine(err))
+		l.Looms.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, tell.FirstLine(err))
 		return nil
 	}
 	hooks := false
@@ -145,25 +109,27 @@ func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container
 }
 
 // Kill sends a signal to the running containers of the services, of all where none is named.
-func (l *Looms) Kill(ctx context.Context, t *Target, services []string, signal string, dryRun DryRun) (*Acted, error) {
-	a, _, err := l.act(ctx, t, services, "running", IsRunning)
+func (l *Containers) Kill(
+	ctx context.Context, t *loom.Target, services []string, signal string, dryRun DryRun,
+) (*Acted, error) {
+	a, _, err := l.act(ctx, t, services, "running", loom.IsRunning)
 	if err != nil {
 		return nil, err
 	}
-	if ctx, err = l.changing(ctx, dryRun); err != nil {
+	if ctx, err = changing(ctx, l.Looms, dryRun); err != nil {
 		return nil, err
 	}
-	return a, l.Stack.Signal(ctx, a.Project, a.Services, signal)
+	return a, l.Looms.Stack.Signal(ctx, a.Project, a.Services, signal)
 }
 
 // Pause freezes the running containers of the services, of all if none is named.
-func (l *Looms) Pause(ctx context.Context, t *Target, services []string, dryRun DryRun) (*Acted, error) {
-	return l.freeze(ctx, t, services, frozen{"running", l.Stack.Pause, dryRun})
+func (l *Containers) Pause(ctx context.Context, t *loom.Target, services []string, dryRun DryRun) (*Acted, error) {
+	return l.freeze(ctx, t, services, frozen{"running", l.Looms.Stack.Pause, dryRun})
 }
 
 // Unpause lets the paused containers of the services go on, of all if none is named.
-func (l *Looms) Unpause(ctx context.Context, t *Target, services []string, dryRun DryRun) (*Acted, error) {
-	return l.freeze(ctx, t, services, frozen{"paused", l.Stack.Unpause, dryRun})
+func (l *Containers) Unpause(ctx context.Context, t *loom.Target, services []string, dryRun DryRun) (*Acted, error) {
+	return l.freeze(ctx, t, services, frozen{"paused", l.Looms.Stack.Unpause, dryRun})
 }
 
 // frozen is a change of containers in one state, by Compose.
@@ -173,25 +139,25 @@ type frozen struct {
 	dryRun DryRun
 }
 
-func (l *Looms) freeze(ctx context.Context, t *Target, services []string, f frozen) (*Acted, error) {
+func (l *Containers) freeze(ctx context.Context, t *loom.Target, services []string, f frozen) (*Acted, error) {
 	from := func(c engine.Container) bool { return !c.OneOff && c.State == f.from }
 	a, _, err := l.act(ctx, t, services, f.from, from)
 	if err != nil {
 		return nil, err
 	}
-	if ctx, err = l.changing(ctx, f.dryRun); err != nil {
+	if ctx, err = changing(ctx, l.Looms, f.dryRun); err != nil {
 		return nil, err
 	}
 	return a, f.change(ctx, a.Project, a.Services)
 }
 
 // Top lists the processes in the running containers of the services, of all where none is named.
-func (l *Looms) Top(ctx context.Context, t *Target, services []string) ([]stack.Processes, error) {
-	a, _, err := l.act(ctx, t, services, "running", IsRunning)
+func (l *Containers) Top(ctx context.Context, t *loom.Target, services []string) ([]stack.Processes, error) {
+	a, _, err := l.act(ctx, t, services, "running", loom.IsRunning)
 	if err != nil {
 		return nil, err
 	}
-	list, err := l.Stack.Top(ctx, a.Project, a.Services)
+	list, err := l.Looms.Stack.Top(ctx, a.Project, a.Services)
 	slices.SortFunc(list, func(a, b stack.Processes) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Container, b.Container))
 	})
@@ -199,19 +165,19 @@ func (l *Looms) Top(ctx context.Context, t *Target, services []string) ([]stack.
 }
 
 // Copy copies files between a service's container and this machine; with dryRun it only looks whether it could.
-func (l *Looms) Copy(ctx context.Context, t *Target, o stack.CopyOptions, dryRun DryRun) (*Acted, error) {
+func (l *Containers) Copy(ctx context.Context, t *loom.Target, o stack.CopyOptions, dryRun DryRun) (*Acted, error) {
 	// Of a container that has ended files can be copied too.
 	exists := func(c engine.Container) bool { return o.All || !c.OneOff }
 	a, _, err := l.act(ctx, t, []string{stack.CopiedService(o)}, "such", exists)
 	if err != nil || dryRun {
 		return a, err
 	}
-	return a, l.Stack.Copy(ctx, t.Known.Project, o)
+	return a, l.Looms.Stack.Copy(ctx, t.Known.Project, o)
 }
 
 // Logs copies the output of a loom's containers: of the services named, else of all but those that the files say
 // attach: false of.
-func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
+func (l *Containers) Logs(ctx context.Context, t *loom.Target, o stack.LogOptions) error {
 	own, err := l.own(ctx, t)
 	if err != nil {
 		return err
@@ -222,13 +188,13 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 		}
 	}
 	if len(own) == 0 {
-		l.Teller.Sayf("loom %s has no containers", t.ID)
+		l.Looms.Teller.Sayf("loom %s has no containers", t.ID)
 	}
 	if len(o.Services) == 0 {
 		o.Services = l.attached(ctx, t, own)
 	}
 	for {
-		if err := l.Stack.Logs(ctx, t.Known.Project, o); err != nil || !o.Follow || ctx.Err() != nil {
+		if err := l.Looms.Stack.Logs(ctx, t.Known.Project, o); err != nil || !o.Follow || ctx.Err() != nil {
 			return err
 		}
 		since, err := l.runAgain(ctx, t, o)
@@ -241,8 +207,8 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 
 // runAgain tells since when containers run that all had ended; it is zero where none does. Compose takes a restart for
 // the end where it looks between the two halves of it. A restart of ours is over once the loom's lock is to be had.
-func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (since time.Time, err error) {
-	release, err := l.lock(ctx, t)
+func (l *Containers) runAgain(ctx context.Context, t *loom.Target, o stack.LogOptions) (since time.Time, err error) {
+	release, err := l.Looms.Registry.Lock(ctx, t.Repository, t.ID)
 	if err != nil {
 		return since, err
 	}
@@ -256,7 +222,7 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 		if c.OneOff || c.State != "running" || unnamed {
 			continue
 		}
-		d, err := l.Engine.Inspect(ctx, c.ID)
+		d, err := l.Looms.Engine.Inspect(ctx, c.ID)
 		if err != nil {
 			return since, err
 		}
@@ -269,16 +235,16 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 
 // attached are the services whose output is shown where none is named; nil for all of them. What proxies decide is
 // shown where it is asked for.
-func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container) []string {
-	project, err := l.loadOnly(ctx, t)
+func (l *Containers) attached(ctx context.Context, t *loom.Target, own []engine.Container) []string {
+	project, err := l.Looms.LoadProject(ctx, t)
 	if err != nil {
-		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
+		l.Looms.Teller.Debugf("services of loom %s: %v", t.ID, err)
 		return nil
 	}
 	var shown []string
 	quiet := false
 	for _, c := range own {
-		if s, ok := project.Services[c.Service]; l.isNoService(c) || ok && s.Attach != nil && !*s.Attach {
+		if s, ok := project.Services[c.Service]; !l.Looms.Companions.IsService(c) || ok && s.Attach != nil && !*s.Attach {
 			quiet = true
 			continue
 		}
@@ -297,17 +263,20 @@ type Images struct {
 	Images  []stack.Built `json:"images"`
 }
 
+// Builds builds and pulls the images of looms. Nothing is leased or written for it.
+type Builds struct{ Looms *loom.Looms }
+
 // Build builds the images of a loom's services; nothing is leased or written for it.
-func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryRun DryRun) (*Images, error) {
-	plan := l.prepared
-	if bool(dryRun) || o.Print || o.Check {
-		plan = l.shown
+func (l *Builds) Build(ctx context.Context, t *loom.Target, o stack.BuildOptions, dryRun DryRun) (*Images, error) {
+	req := imagesRequest{
+		loom.PlanRequest{
+			Options: loom.Options{Services: o.Services}, PrepareImages: !bool(dryRun) && !o.Print && !o.Check,
+		}, dryRun,
 	}
-	req := imagesRequest{Options{Services: o.Services}, plan, dryRun}
-	return l.withImages(ctx, t, req, func(ctx context.Context, d *draft) ([]stack.Built, error) {
-		o.Builder = cmp.Or(o.Builder, l.Process.Getenv("BUILDX_BUILDER"))
-		list, err := l.Stack.Build(ctx, d.Project, o)
-		dev := d.facts.Dev
+	return l.withImages(ctx, t, req, func(ctx context.Context, p *loom.Plan, f *survey.Facts) ([]stack.Built, error) {
+		o.Builder = cmp.Or(o.Builder, l.Looms.Process.Getenv("BUILDX_BUILDER"))
+		list, err := l.Looms.Stack.Build(ctx, p.Project, o)
+		dev := f.Dev
 		if dev != nil && dev.Installed.Info.ID != "" && (len(o.Services) == 0 || slices.Contains(o.Services, dev.Service)) {
 			// It was built before the plan: all else is planned on what it says.
 			list = append(list, stack.Built{Service: dev.Service, Image: dev.Installed.Ref})
@@ -317,79 +286,64 @@ func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryR
 }
 
 // Pull pulls the images of a loom's services; nothing is leased or written for it.
-func (l *Looms) Pull(ctx context.Context, t *Target, o stack.PullOptions, dryRun DryRun) (*Images, error) {
-	req := imagesRequest{Options{Services: o.Services}, l.shown, dryRun}
-	return l.withImages(ctx, t, req, func(ctx context.Context, d *draft) ([]stack.Built, error) {
-		return l.Stack.Pull(ctx, d.Project, o)
+func (l *Builds) Pull(ctx context.Context, t *loom.Target, o stack.PullOptions, dryRun DryRun) (*Images, error) {
+	req := imagesRequest{loom.PlanRequest{Options: loom.Options{Services: o.Services}}, dryRun}
+	return l.withImages(ctx, t, req, func(ctx context.Context, p *loom.Plan, _ *survey.Facts) ([]stack.Built, error) {
+		return l.Looms.Stack.Pull(ctx, p.Project, o)
 	})
 }
 
 // imagesRequest says how the plan of a command about images is made.
 type imagesRequest struct {
-	options Options
-	plan    func(context.Context, *Target, Options) (*draft, error)
-	dryRun  DryRun
+	plan   loom.PlanRequest
+	dryRun DryRun
 }
 
-func (l *Looms) withImages(
-	ctx context.Context, t *Target, req imagesRequest, do func(context.Context, *draft) ([]stack.Built, error),
+func (l *Builds) withImages(
+	ctx context.Context, t *loom.Target, req imagesRequest,
+	do func(context.Context, *loom.Plan, *survey.Facts) ([]stack.Built, error),
 ) (*Images, error) {
-	if err := l.Engine.Check(ctx); err != nil {
+	if err := l.Looms.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	d, err := req.plan(ctx, t, req.options)
+	p, f, err := l.Looms.PlanPermitted(ctx, t, req.plan)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuse(d); err != nil {
+	if ctx, err = changing(ctx, l.Looms, req.dryRun); err != nil {
 		return nil, err
 	}
-	if ctx, err = l.changing(ctx, req.dryRun); err != nil {
-		return nil, err
-	}
-	list, err := do(ctx, d)
-	return &Images{Loom: t.ID, Project: d.Entry.Project, Images: list}, err
+	list, err := do(ctx, p, f)
+	return &Images{Loom: t.ID, Project: p.Entry.Project, Images: list}, err
 }
 
 // Run runs a one-off container of a service, and returns its exit code. The loom's files are written and what the
 // service depends on is started, as up does it.
-func (l *Looms) Run(ctx context.Context, t *Target, o stack.RunOptions) (int, error) {
-	if err := l.Engine.Check(ctx); err != nil {
+func (l *Containers) Run(ctx context.Context, t *loom.Target, o stack.RunOptions) (int, error) {
+	if err := l.Looms.Engine.Check(ctx); err != nil {
 		return 0, err
 	}
 	plan, err := l.readyToRun(ctx, t, o)
 	if err != nil {
 		return 0, err
 	}
-	return l.Stack.Run(ctx, plan.Project, o)
+	return l.Looms.Stack.Run(ctx, plan.Project, o)
 }
 
 // readyToRun prepares a one-off container while no other command works on the loom: of two that start the same
 // dependencies, one would fail. The container itself runs without the lock, for as long as it likes.
-func (l *Looms) readyToRun(ctx context.Context, t *Target, o stack.RunOptions) (*Plan, error) {
-	release, err := l.LockTarget(ctx, t)
+func (l *Containers) readyToRun(ctx context.Context, t *loom.Target, o stack.RunOptions) (*loom.Plan, error) {
+	release, err := l.Looms.LockTarget(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	if t.Known == nil {
-		return nil, &UnknownError{t.Name()}
+		return nil, &loom.UnknownError{Name: t.Name()}
 	}
-	d, err := l.prepared(ctx, t, Options{Services: []string{o.Service}})
-	if err != nil {
-		return nil, err
+	plan, err := l.Looms.WriteFiles(ctx, t, loom.Options{Services: []string{o.Service}})
+	if err != nil || o.NoDeps {
+		return plan, err
 	}
-	if err := l.refuse(d); err != nil {
-		return nil, err
-	}
-	if err := l.lease(ctx, d); err != nil {
-		return nil, err
-	}
-	if err := l.applier().Files(ctx, d.Plan, t.Git, owner(t)); err != nil {
-		return nil, err
-	}
-	if o.NoDeps {
-		return d.Plan, nil
-	}
-	return d.Plan, l.Stack.StartDependencies(ctx, d.Project, o)
+	return plan, l.Looms.Stack.StartDependencies(ctx, plan.Project, o)
 }

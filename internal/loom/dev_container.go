@@ -1,0 +1,52 @@
+package loom
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/docker-loom/docker-loom/internal/devbox"
+	"github.com/docker-loom/docker-loom/internal/survey"
+)
+
+// NoDevContainerError says that a loom has no dev container that an editor could open.
+type NoDevContainerError struct{ Loom string }
+
+// Error names the loom.
+func (e *NoDevContainerError) Error() string { return "loom " + e.Loom + " has no dev container" }
+
+// NextStep says what the user does next.
+func (e *NoDevContainerError) NextStep() string {
+	return "docker loom exec " + e.Loom + " -- COMMAND runs a command in one of its services"
+}
+
+// DevContainer reads the dev container that a loom has or would get. config is the devcontainer.json that the user
+// named, "" to look for one.
+func (l *Looms) DevContainer(ctx context.Context, where Where, config string) (*survey.DevContainer, error) {
+	t, err := l.Resolve(ctx, where, Making)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.readState(ctx, t); err != nil {
+		return nil, err
+	}
+	f, err := l.surveyor().Begin(ctx, t, t.State, survey.Options{Config: config})
+	if err != nil {
+		return nil, err
+	}
+	if f.DevErr != nil {
+		return nil, f.DevErr
+	}
+	if f.Dev == nil {
+		return nil, &NoDevContainerError{t.Name()}
+	}
+	return f.Dev, nil
+}
+
+// DevBox is the dev container with this container id, to work in.
+func (l *Looms) DevBox(id string) *devbox.Box {
+	dir := ""
+	if l.Cache != "" {
+		dir = filepath.Join(l.Cache, "containers")
+	}
+	return &devbox.Box{Engine: l.Engine, Teller: l.Teller, Process: l.Process, CacheDir: dir, ID: id}
+}

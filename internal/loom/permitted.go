@@ -1,0 +1,75 @@
+package loom
+
+import (
+	"context"
+
+	"github.com/docker-loom/docker-loom/internal/survey"
+)
+
+// PlanRequest asks for a plan that a command beside up works with.
+type PlanRequest struct {
+	Options
+	// PrepareImages pulls and builds the images that the plan depends on. Without it the plan goes by those that are here.
+	PrepareImages bool
+	// FromMemory asks for an override that gives the loom as planned whatever files are on the disk.
+	FromMemory bool
+}
+
+// PlanPermitted reads the facts of a loom and plans it. It refuses files that ask for more of the host than up has
+// accepted. Nothing is promised or written for it.
+func (l *Looms) PlanPermitted(ctx context.Context, t *Target, req PlanRequest) (*Plan, *survey.Facts, error) {
+	d, err := l.draftPermitted(ctx, t, req, l.refuseDraft)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d.Plan, d.facts, nil
+}
+
+// WriteFiles plans a loom whose lock is held, as [Looms.PlanPermitted] does, leases what the plan promises, and writes
+// its files. It creates no container.
+func (l *Looms) WriteFiles(ctx context.Context, t *Target, o Options) (*Plan, error) {
+	refuseOrLease := func(ctx context.Context, d *draft) error {
+		if err := l.refuse(d); err != nil {
+			return err
+		}
+		return l.lease(ctx, d)
+	}
+	d, err := l.draftPermitted(ctx, t, PlanRequest{Options: o, PrepareImages: true}, refuseOrLease)
+	if err != nil {
+		return nil, err
+	}
+	return d.Plan, l.applier().Files(ctx, d.Plan, t.Git, owner(t))
+}
+
+func (l *Looms) refuseDraft(_ context.Context, d *draft) error { return l.refuse(d) }
+
+// draftPermitted plans a loom. permit is called before the images are built, and again after each.
+func (l *Looms) draftPermitted(
+	ctx context.Context, t *Target, req PlanRequest, permit func(context.Context, *draft) error,
+) (*draft, error) {
+	d, err := l.begin(ctx, t, req.Options)
+	if err != nil {
+		return nil, err
+	}
+	if req.PrepareImages {
+		if err := l.ensureSidecarImage(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.readProject(ctx, d); err != nil {
+		return nil, err
+	}
+	if req.PrepareImages {
+		if err := l.prepare(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	d.choices.FromMemory = req.FromMemory
+	if err := l.decide(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := permit(ctx, d); err != nil || !req.PrepareImages {
+		return d, err
+	}
+	return d, l.makeImages(ctx, d, permit)
+}
