@@ -122,12 +122,12 @@ validate: ## go.mod, formatting, vet, scripts, docs/reference, and that it compi
 	GOARCH=arm64 scripts/go-darwin build ./...
 
 .PHONY: docs
-docs: ## write docs/reference anew from the commands' help
+docs: ## write docs/reference again, from the commands' help
 	go run ./cmd/docs
 
 # Needs tmux and python3. Its own engine: with other looms on it the ports would be others.
 .PHONY: picture
-picture: build ## draw the README's terminal picture anew, from a real run
+picture: build ## draw the README's terminal picture again, from a real run
 	scripts/with-engine -s scripts/terminal-picture
 
 .PHONY: cross

@@ -67,7 +67,7 @@ func MadeFile(env []byte) bool {
 	return bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(madeFileMark))
 }
 
-// Add puts the block at the end of a .env file in place of one that is there; nil is a file that is not there.
+// Add puts the block at the end of a .env file and removes the block that was there; nil is a file that is not there.
 // Everything outside the block stays byte for byte; the block's lines end as the file's do.
 func Add(env []byte, loom string, vars []Var) []byte {
 	mark := ""

@@ -175,7 +175,7 @@ func routed(key, value string) string {
 }
 
 // texts looks through files of the work tree: env files for addresses of moved ports, scripts for container names that
-// are no more.
+// no longer exist.
 func (b *planner) texts(c crosstalk) {
 	names := slices.Sorted(maps.Keys(b.names))
 	for _, t := range b.in.Texts {

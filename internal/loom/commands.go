@@ -209,7 +209,7 @@ func (l *Looms) Copy(ctx context.Context, t *Target, o stack.CopyOptions, dryRun
 	return a, l.Stack.Copy(ctx, t.Known.Project, o)
 }
 
-// Logs copies the output of a loom's containers: of the services named, else of all but those that the files say
+// Logs copies the output of a loom's containers: of the services named, otherwise of all but those that the files say
 // attach: false of.
 func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 	own, err := l.own(ctx, t)
@@ -240,7 +240,7 @@ func (l *Looms) Logs(ctx context.Context, t *Target, o stack.LogOptions) error {
 }
 
 // runAgain tells since when containers run that all had ended; it is zero where none does. Compose takes a restart for
-// the end where it looks between the two halves of it. A restart of ours is over once the loom's lock is to be had.
+// the end where it looks between the two halves of it. docker loom's own restart is over when the loom's lock is free.
 func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (since time.Time, err error) {
 	release, err := l.lock(ctx, t)
 	if err != nil {

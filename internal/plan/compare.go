@@ -44,7 +44,7 @@ func (m *maker) compare() error {
 	return nil
 }
 
-// MayFinish reports whether a service may end by itself: one that is restarted whatever happens may not, nor a dev
+// MayFinish reports whether a service may end by itself: with restart: always it may not, nor may a dev
 // container, which exits with 0 when it is stopped.
 func (p *Plan) MayFinish(service string) bool {
 	if service == EgressService || p.Dev != nil && service == p.Dev.Service {

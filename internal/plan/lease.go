@@ -34,8 +34,9 @@ func (e *HeldError) Error() string {
 }
 
 // NextStep says what the user does next.
-func (*HeldError) NextStep() string {
-	return "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"
+func (e *HeldError) NextStep() string {
+	return "run docker loom stop and docker loom up to move the loom to other ports, or " +
+		ports.StepToFree(e.Lease, e.Holder)
 }
 
 // ErrMeanwhile says that another command chose the same project name, or took the folder or a port, while this one
@@ -321,7 +322,7 @@ func (m *maker) keepOrMove(own []engine.Container, w *world) error {
 	return nil
 }
 
-// Prefixes parses subnets as the registry has them; what is none is left out.
+// Prefixes parses subnets as the registry has them; texts that are not subnets are left out.
 func Prefixes(subnets map[string][]string) map[string][]netip.Prefix {
 	out := map[string][]netip.Prefix{}
 	for key, cidrs := range subnets {

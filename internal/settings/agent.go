@@ -34,7 +34,7 @@ type Agent struct {
 	Vault string
 	// ReadOnly shows the agent the work tree without letting it write.
 	ReadOnly bool
-	// Findings name the keys that are none of these: what they were to say is not obeyed.
+	// Findings name the unknown keys. Whatever they should say is not obeyed.
 	Findings []finding.Finding
 }
 
@@ -75,7 +75,7 @@ func (d *decoder) agents(base, list *jsonc.Node) map[string]Agent {
 	d.Object(list)
 	for _, m := range sorted(list) {
 		if !AgentName(m.Name) {
-			d.Fail(m.Value.AtName(), "%s is no name for an agent (lower-case letters, digits, - and _; "+
+			d.Fail(m.Value.AtName(), "%s is not a name for an agent (lower-case letters, digits, - and _; "+
 				"the names egress, git, home and out, and ends such as -out, are taken)", jsonc.Quote(m.Name))
 		}
 		d.Object(m.Value)
@@ -166,7 +166,8 @@ func (d *decoder) agent(n *jsonc.Node) Agent {
 	d.boolean(n.Lookup("readOnly"), &a.ReadOnly)
 	for i, name := range a.Credentials {
 		if !slices.Contains(credentials, name) {
-			d.Fail(n.Lookup("credentials").Elements[i], "%s is none of %s", jsonc.Quote(name), strings.Join(credentials, ", "))
+			d.Fail(n.Lookup("credentials").Elements[i], "must be one of %s, not %s",
+				strings.Join(credentials, ", "), jsonc.Quote(name))
 		}
 	}
 	a.Findings = slices.Concat(unknownKeys(n, agentKeys), unknownKeys(egress, egressKeys))
@@ -213,7 +214,7 @@ func (d *decoder) memory(n *jsonc.Node) string {
 	}
 	f, err := strconv.ParseFloat(n.Text, 64)
 	if err != nil || f < 1 || f != float64(int64(f)) {
-		d.Fail(n, "%s is no number of bytes", n.Show())
+		d.Fail(n, "%s is not a number of bytes", n.Show())
 	}
 	return strconv.FormatInt(int64(f), 10)
 }
@@ -224,7 +225,7 @@ func (d *decoder) cpus(n *jsonc.Node) float64 {
 	}
 	f, err := strconv.ParseFloat(n.Text, 64)
 	if n.Kind != '0' || err != nil || f <= 0 {
-		d.Fail(n, "%s is no number of CPUs", n.Show())
+		d.Fail(n, "%s is not a number of CPUs", n.Show())
 	}
 	return f
 }
@@ -235,7 +236,7 @@ func (d *decoder) count(n *jsonc.Node) int {
 	}
 	f, err := strconv.ParseFloat(n.Text, 64)
 	if n.Kind != '0' || err != nil || f < 1 || f > 1<<22 || f != float64(int(f)) {
-		d.Fail(n, "%s is no whole number above 0", n.Show())
+		d.Fail(n, "%s is not a whole number above 0", n.Show())
 	}
 	return int(f)
 }
@@ -244,7 +245,7 @@ func (d *decoder) mounts(n *jsonc.Node) []AgentMount {
 	var mounts []AgentMount
 	for _, e := range d.Array(n, "mounts") {
 		if e.Kind != '{' {
-			d.Fail(e, "%s is no object with source and target", e.Show())
+			d.Fail(e, "%s is not an object with source and target", e.Show())
 		}
 		m := AgentMount{ReadOnly: true}
 		d.filled(e.Lookup("source"), &m.Source)

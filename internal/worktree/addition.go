@@ -15,12 +15,12 @@ import (
 type Wish struct {
 	// ID is whom it is for.
 	ID string
-	// Branch is to be checked out there. "" leaves it to PlanAdd: the one local branch that Belongs, else Default.
+	// Branch is to be checked out there. "" leaves it to PlanAdd: the one local branch that Belongs, otherwise Default.
 	Branch  string
 	Default string
 	// Belongs reports whether a branch is the ID's by its name.
 	Belongs func(branch string) bool
-	// From is where a new branch begins; "" means MainBranch, else what the main work tree has checked out.
+	// From is where a new branch begins; "" means MainBranch, otherwise what the main work tree has checked out.
 	From       string
 	MainBranch string
 	// PullRequest is the number of a pull request whose head a new branch gets, 0 for none.
@@ -30,7 +30,7 @@ type Wish struct {
 	Prefix *string
 }
 
-// Addition is a work tree that Add makes, or one that is there and has the wanted branch.
+// Addition is a work tree that Add makes, or a work tree that is there and has the wanted branch.
 type Addition struct {
 	ID   string
 	Path string
@@ -67,7 +67,7 @@ type FolderTakenError struct{ Path string }
 
 // Error names the folder.
 func (e *FolderTakenError) Error() string {
-	return e.Path + " is there already, and is no work tree for it"
+	return e.Path + " is there already, and is not a work tree for it"
 }
 
 // NextStep says what the user does next.
@@ -134,7 +134,7 @@ func (r *Repository) PlanAdd(ctx context.Context, w Wish) (*Addition, error) {
 		}
 	}
 	if _, err := git(ctx, r.dir(), "check-ref-format", "--branch", a.Branch); err != nil {
-		return nil, fmt.Errorf("%q is no name for a branch", a.Branch)
+		return nil, fmt.Errorf("%q is not a valid branch name", a.Branch)
 	}
 	if err := r.start(ctx, w, refs, a); err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (r *Repository) PlanAdd(ctx context.Context, w Wish) (*Addition, error) {
 	if a.Path = w.Path; a.Path == "" {
 		name := a.Branch
 		if w.PullRequest > 0 {
-			// What is there for no branch's name, as pr/45, is told by the suffix.
+			// A work tree whose folder is not named after its branch (pr/45) is recognised by its suffix.
 			if name == w.Default {
 				name = strings.TrimSuffix(filepath.Base(r.Main), ".git")
 			}
@@ -268,7 +268,7 @@ func (r *Repository) commit(ctx context.Context, name, remote string) (string, e
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s is no commit, branch or tag of %s", name, r.Main)
+		return "", fmt.Errorf("%s is not a commit, branch or tag of %s", name, r.Main)
 	}
 	return id, nil
 }
@@ -300,7 +300,7 @@ func (r *Repository) pullRequest(ctx context.Context, remote string, number int,
 	return fmt.Errorf("remote %s has no pull request %d (no %s)", remote, number, refs[0])
 }
 
-// remote is where branches are looked for that are not here: that of the main branch, else origin, else the only one.
+// remote returns the remote to look for a branch that is not local: the main branch's, or origin, or the only one.
 func (r *Repository) remote(ctx context.Context, mainBranch string) (string, error) {
 	out, err := git(ctx, r.dir(), "remote")
 	if err != nil {

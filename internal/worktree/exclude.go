@@ -15,7 +15,7 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// Marker lines of the blocks in info/exclude. A line of ours that is followed by anything else is the user's.
+// Marker lines of the blocks in info/exclude. A marker with anything behind it on its line is the user's.
 const (
 	blockBegin = "# docker loom "
 	blockEnd   = "# end of docker loom "
@@ -34,7 +34,7 @@ const lockRetry = 5 * time.Millisecond
 // is gitignore's; Pattern makes one of a path. The block stands before the user's lines, so that these keep their
 // bytes, a missing final line end included, and win where they say otherwise. Nothing is written when nothing changes.
 //
-// Any number of processes may do this at once. The error tells of an owner or a pattern that is no single line, of a
+// Any number of processes may do this at once. The error tells of an owner or a pattern that is not a single line, of a
 // block without its end (nothing is written then: what follows may be the user's), or of the file.
 func (r *Repository) Exclude(ctx context.Context, owner string, patterns []string) error {
 	if err := oneLine(owner); err != nil {
@@ -75,8 +75,8 @@ func (r *Repository) Exclude(ctx context.Context, owner string, patterns []strin
 	})
 }
 
-// Unexclude removes owner's block from info/exclude and leaves the other bytes as they are. It is no error when there
-// is none. A file that Exclude made goes with its last block.
+// Unexclude removes owner's block from info/exclude and leaves the other bytes as they are. A missing block is not an
+// error. A file that Exclude made goes with its last block.
 func (r *Repository) Unexclude(ctx context.Context, owner string) error {
 	if err := oneLine(owner); err != nil {
 		return fmt.Errorf("exclude: owner %w", err)

@@ -108,7 +108,7 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	return stdout.Bytes(), &gitError{command: name(args), dir: dir, stderr: text, err: err}
 }
 
-// name returns the first argument that is no option: git's own options come before the command.
+// name returns the first argument that is not an option: git's own options come before the command.
 func name(args []string) string {
 	for _, a := range args {
 		if !strings.HasPrefix(a, "-") {

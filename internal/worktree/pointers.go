@@ -17,7 +17,7 @@ type Pointers struct {
 	dotGit, common              string // their contents; "" for a folder or none
 }
 
-// Points reads them without git; nil where the folder is no work tree's top level.
+// Points reads them without git; nil where the folder is not a work tree's top level.
 func Points(workTree string) (*Pointers, error) {
 	p := &Pointers{workTree: workTree, gitDir: filepath.Join(workTree, ".git")}
 	info, err := os.Lstat(p.gitDir)
@@ -111,7 +111,7 @@ func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
 
 // User is the name and address that git would commit with in a folder, "" if none is set.
 func User(ctx context.Context, dir string) (name, email string) {
-	// git config ends with 1 where there is no value.
+	// git config ends with 1 if there is no value.
 	n, _ := git(ctx, dir, "config", "--get", "user.name")
 	e, _ := git(ctx, dir, "config", "--get", "user.email")
 	return strings.TrimSpace(string(n)), strings.TrimSpace(string(e))

@@ -273,7 +273,7 @@ func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, err
 	// git keeps its folder with that of the work tree. Another one could have any configuration, and run programs.
 	at, err := gitfile.Read(filepath.Join(dir, ".git"))
 	if err != nil {
-		return []string{"it is no submodule that git has made, and was not looked at"}, nil //nolint:nilerr // told as a risk
+		return []string{"it is not a submodule that git made, and was not looked at"}, nil //nolint:nilerr // told as a risk
 	}
 	rel, err := filepath.Rel(filepath.Join(r.GitDir, "modules"), resolve(at))
 	if err != nil || !filepath.IsLocal(rel) {

@@ -11,8 +11,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
-// makes begins the reason that a work tree is locked with from its first moment until Finish, so that one that is not
-// complete is known for it after a crash.
+// makes starts the lock reason of a work tree that is still being made, from its first moment until Finish. After a
+// crash it marks the tree as incomplete.
 const makes = "docker loom makes it for "
 
 func reason(id, path string) string { return makes + id + " at " + path }

@@ -42,7 +42,7 @@ func Verify(r *Repository) error {
 		return verifyMain(r)
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: is no file, and %s is a linked work tree", dotGit, r.WorkTree)
+		return fmt.Errorf("%s is not a file, but %s is a linked work tree", dotGit, r.WorkTree)
 	}
 	return verifyLinked(r)
 }
@@ -53,7 +53,7 @@ func verifyMain(r *Repository) error {
 	common := filepath.Join(r.GitDir, "commondir")
 	b, err := os.ReadFile(common)
 	if err == nil && strings.TrimRight(string(b), "\r\n") != "." {
-		return fmt.Errorf("%s: there is one, and %s is no linked work tree", common, r.WorkTree)
+		return fmt.Errorf("%s exists, but %s is not a linked work tree", common, r.WorkTree)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

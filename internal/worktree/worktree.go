@@ -52,7 +52,7 @@ func answers(out []byte) []string {
 }
 
 // Find returns the repository that dir is in, or nil without an error if there is none. Without a git binary there
-// is no repository either, unless dir or a folder above has a .git. Errors are those of git, with its own words: a
+// is not a repository either, unless dir or a folder above has a .git. Errors are those of git, with its own words: a
 // repository of another owner, a work tree whose repository is gone. Submodules are repositories of their own.
 //
 // It runs one git process; a second one only for a linked work tree, or inside a git folder, where the repository is
@@ -62,7 +62,7 @@ func Find(ctx context.Context, dir string) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	// --show-toplevel comes last: where there is no work tree it ends the process, after the others have answered.
+	// --show-toplevel comes last: without a work tree it ends the process, after the others have answered.
 	out, err := git(ctx, dir, "rev-parse", "--path-format=absolute",
 		"--git-dir", separator, "--git-common-dir", separator, "--is-bare-repository", separator, "--show-toplevel")
 	var failed *gitError
