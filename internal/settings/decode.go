@@ -9,8 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
-// decoder reads values into the fields that they are for. A key that no file has leaves its field as it is; null is a
-// wrong value.
+// decoder stores values in their fields. A key that no file has leaves its field unchanged; null is a wrong value.
 type decoder struct{ jsonc.Decoder }
 
 // decodeSettings turns the merged tree, which may be nil, into settings.
