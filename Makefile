@@ -1,6 +1,6 @@
 # docker loom. `make help` lists the targets.
 #
-# Targets that need a Docker engine use the one that the docker client reaches. Where there is none, scripts/with-engine
+# Targets that need a Docker engine use the one that the docker client reaches. If there is none, scripts/with-engine
 # gives them a private one that ends with them (root on Debian or Ubuntu).
 
 SHELL := /bin/bash
