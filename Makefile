@@ -1,6 +1,6 @@
 # docker loom. `make help` lists the targets.
 #
-# Targets that need a Docker engine use the one that the docker client reaches. Where there is none, scripts/with-engine
+# Targets that need a Docker engine use the one that the docker client reaches. If there is none, scripts/with-engine
 # gives them a private one that ends with them (root on Debian or Ubuntu).
 
 SHELL := /bin/bash
@@ -122,12 +122,12 @@ validate: ## go.mod, formatting, vet, scripts, docs/reference, and that it compi
 	GOARCH=arm64 scripts/go-darwin build ./...
 
 .PHONY: docs
-docs: ## write docs/reference anew from the commands' help
+docs: ## write docs/reference again, from the commands' help
 	go run ./cmd/docs
 
 # Needs tmux and python3. Its own engine: with other looms on it the ports would be others.
 .PHONY: picture
-picture: build ## draw the README's terminal picture anew, from a real run
+picture: build ## draw the README's terminal picture again, from a real run
 	scripts/with-engine -s scripts/terminal-picture
 
 .PHONY: cross

@@ -19,7 +19,7 @@ type Workspace struct {
 }
 
 // ContainerFolder says where the workspace is in the container, and how it gets there. GitRoot is the top of the work
-// tree that the workspace is in, absolute; "" where there is none or it is not to be mounted as a whole. Of a Config
+// tree that the workspace is in, absolute; "" without one, or if it must not be mounted as a whole. Of a Config
 // whose variables are not yet replaced it is what Vars.ContainerFolder is to be (specification, "workspaceFolder and
 // workspaceMount").
 func (c *Config) ContainerFolder(gitRoot string) Workspace {

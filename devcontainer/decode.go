@@ -25,7 +25,7 @@ func (d *decoder) open(s string) bool { return d.loose && strings.Contains(s, "$
 func (d *decoder) word(n *jsonc.Node, words ...string) string {
 	s := d.Text(n)
 	if n != nil && d.known && !d.open(s) && !slices.Contains(words, s) {
-		d.Fail(n, "%s is none of %s", n.Show(), strings.Join(words, ", "))
+		d.Fail(n, "must be one of %s, not %s", strings.Join(words, ", "), n.Show())
 	}
 	return s
 }
@@ -44,7 +44,7 @@ func (d *decoder) textOrTexts(n *jsonc.Node) []string {
 // scalar takes numbers and booleans too, as the value of an environment variable.
 func (d *decoder) scalar(n *jsonc.Node) string {
 	if n.Kind == '{' || n.Kind == '[' || n.Kind == 'n' {
-		d.Fail(n, "%s is no string", n.Show())
+		d.Fail(n, "%s is not a string", n.Show())
 	}
 	return n.Text
 }
@@ -111,7 +111,7 @@ func (d *decoder) command(n *jsonc.Node) *Command {
 	case '"':
 		c.Shell = n.Text
 	default:
-		d.Fail(n, "%s is no command: a string, an array of strings or an object of those", n.Show())
+		d.Fail(n, "%s is not a command: a string, an array of strings or an object of those", n.Show())
 	}
 	return &c
 }
@@ -199,7 +199,7 @@ func (d *decoder) features(n *jsonc.Node) []FeatureRef {
 	var out []FeatureRef
 	for _, m := range d.Object(n) {
 		if !slices.Contains([]byte{'{', '"', 't', 'f'}, byte(m.Value.Kind)) {
-			d.Fail(m.Value, "%s is none of a version, true, false and an object of options", m.Value.Show())
+			d.Fail(m.Value, "must be a version, true, false or an object of options, not %s", m.Value.Show())
 		}
 		out = append(out, FeatureRef{ID: m.Name, Options: m.Value.JSON()})
 	}
@@ -278,7 +278,7 @@ func (d *decoder) mount(n *jsonc.Node) Mount {
 			d.Fail(n, "%w", errNoTarget)
 		}
 	default:
-		d.Fail(n, "%s is no mount: a string as docker run --mount takes it, or an object", n.Show())
+		d.Fail(n, "%s is not a mount: a string as docker run --mount takes it, or an object", n.Show())
 	}
 	m.written = n
 	return m

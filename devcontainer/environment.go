@@ -80,8 +80,8 @@ type Variables struct {
 }
 
 // Environment is what a command in a dev container gets on top of its container's variables: NAME=value, and a bare
-// NAME for one that is to be unset. Probed variables come first, then remote, then more (specification, "Environment
-// Variables").
+// NAME for a variable that must be unset. Probed variables come first, then remote, then more (specification,
+// "Environment Variables").
 func (v Variables) Environment(more ...map[string]string) []string {
 	env := map[string]*string{}
 	for name, value := range v.Probed {

@@ -73,7 +73,7 @@ func Lifecycle(m *Merged, markers Markers, created, started string) []Hook {
 
 func (c Command) empty() bool { return c.Shell == "" && len(c.Exec) == 0 && len(c.Parallel) == 0 }
 
-// Argv is the command as a program with its arguments; nil for one that is Parallel.
+// Argv is the command as a program with its arguments; nil for a Parallel command.
 func (c Command) Argv() []string {
 	if c.Shell != "" {
 		return []string{"/bin/sh", "-c", c.Shell}
@@ -81,7 +81,7 @@ func (c Command) Argv() []string {
 	return c.Exec
 }
 
-// Text is the command for a reader; of one that is Parallel its names.
+// Text is the command for a reader; for a Parallel command it is the names in it.
 func (c Command) Text() string {
 	switch {
 	case c.Shell != "":

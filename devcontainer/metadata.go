@@ -82,7 +82,7 @@ func Label(entries []Metadata) string {
 
 func decodeMetadata(n *jsonc.Node, loose bool) (Metadata, error) {
 	if n.Kind != '{' {
-		return Metadata{}, asError(n.Errorf("%s is no object", n.Show()))
+		return Metadata{}, asError(n.Errorf("%s is not an object", n.Show()))
 	}
 	d := &decoder{loose: loose}
 	m := d.metadata(n)
@@ -189,7 +189,7 @@ var errNoTarget = errors.New("a mount needs a target")
 func ParseMount(s string) (Mount, error) {
 	fields, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil {
-		return Mount{}, fmt.Errorf("%s is no mount", jsonc.Quote(s))
+		return Mount{}, fmt.Errorf("%s is not a mount", jsonc.Quote(s))
 	}
 	m := Mount{Type: "volume"} // as docker has it
 	for _, f := range fields {

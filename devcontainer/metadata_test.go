@@ -68,8 +68,8 @@ func TestParseMetadataTakesBothForms(t *testing.T) {
 		assert.Equal(t, len(entries), want, label)
 	}
 	for label, want := range map[string]string{
-		`"x"`:            `devcontainer.metadata:1:1: "x" is no object`,
-		`[{},1]`:         `devcontainer.metadata:1:5: [1]: 1 is no object`,
+		`"x"`:            `devcontainer.metadata:1:1: "x" is not an object`,
+		`[{},1]`:         `devcontainer.metadata:1:5: [1]: 1 is not an object`,
 		`[{"init":"a"}]`: `devcontainer.metadata:1:10: [0].init: "a" is neither true nor false`,
 		`[{`:             `devcontainer.metadata:1:3:`,
 	} {

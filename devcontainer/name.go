@@ -19,7 +19,7 @@ func Dotenv(data []byte) map[string]string {
 }
 
 // ComposeFiles are the absolute paths of the Compose files, nil for other kinds: those of the devcontainer.json;
-// where it lists none those of COMPOSE_FILE in env, then in dotenv (the .env of the workspace); else the workspace's
+// if it lists none, those of COMPOSE_FILE in env, then in dotenv (the .env of the workspace); otherwise the workspace's
 // docker-compose.yml, with docker-compose.override.yml if that is there.
 func (c *Config) ComposeFiles(env, dotenv map[string]string) []string {
 	if c.Compose == nil {

@@ -162,7 +162,7 @@ func (a PortAttributes) or(b PortAttributes) PortAttributes {
 	}
 }
 
-// portKey is one key of portsAttributes: a port, a range a-b, a host:port, or else an expression.
+// portKey is one key of portsAttributes: a port, a range a-b, a host:port, otherwise an expression.
 type portKey struct {
 	text      string
 	exact     bool

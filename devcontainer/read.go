@@ -19,7 +19,7 @@ func Read(p Place) (*Config, error) {
 
 func fromDocument(p Place, n *jsonc.Node) (*Config, error) {
 	if n.Kind != '{' {
-		return nil, asError(n.Errorf("%s is no object", n.Show()))
+		return nil, asError(n.Errorf("%s is not an object", n.Show()))
 	}
 	n, err := modern(n)
 	if err != nil {

@@ -70,7 +70,7 @@ func (d *decoder) gpu(n *jsonc.Node) *GPU {
 			written: n,
 		}
 	}
-	d.Fail(n, `%s is none of true, false, "optional" and an object`, n.Show())
+	d.Fail(n, `must be true, false, "optional" or an object, not %s`, n.Show())
 	return nil
 }
 

@@ -102,7 +102,7 @@ func TestSubstituteChecksWhatReadCouldNot(t *testing.T) {
 		`{"image":"x","forwardPorts":[1,"${localEnv:HOME}"]}`:             `.devcontainer.json:1:32: forwardPorts[1]: "/home/me" is neither a port nor a host:port`,
 		`{"image":"x","mounts":["${localEnv:NOPE:x}"]}`:                   `mounts[0]: a mount needs a target`,
 		`{"image":"x","hostRequirements":{"storage":"${localEnv:HOME}"}}`: `hostRequirements.storage: "/home/me" is not a size`,
-		`{"image":"x","waitFor":"${localEnv:HOME}"}`:                      `waitFor: "/home/me" is none of`,
+		`{"image":"x","waitFor":"${localEnv:HOME}"}`:                      `waitFor: must be one of initializeCommand, onCreateCommand, updateContentCommand, postCreateCommand, postStartCommand, postAttachCommand, not "/home/me"`,
 		`{"image":"x","remoteEnv":{"A":"${localEnv}"}}`:                   `.devcontainer.json:1:31: remoteEnv.A: ${localEnv} names no variable`,
 		`{"image":"x","name":"${env}"}`:                                   `name: ${env} names no variable`,
 	} {

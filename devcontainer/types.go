@@ -253,7 +253,7 @@ type Origin struct {
 
 // ImageInfo is what an image tells: handed in by whoever has an engine.
 type ImageInfo struct {
-	// ID is the image's; "" for one that is not there yet, and then all else is unknown.
+	// ID is the image's. It is "" for an image that is not on the engine yet; the other fields are then empty too.
 	ID string
 	// User is the image's USER, "" for root.
 	User            string

@@ -209,7 +209,7 @@ func exitOf(o *outcome) int {
 	return -1
 }
 
-// verdicts are the attacker's lines, by what was tried: "" for what succeeded, else the reason.
+// verdicts are the attacker's lines, by what was tried: "" for what succeeded, otherwise the reason.
 func (s *siege) verdicts(o *outcome) map[string]string {
 	s.Helper()
 	all := map[string]string{}
@@ -296,14 +296,14 @@ git --git-dir=evil config core.fsmonitor "touch %[2]s; false"
 	assert.NilError(s, o.err, o)
 }
 
-// status calls git on the host as its user does, in all work trees, and tells whether something of the attacker's ran.
+// status calls git on the host as its user does, in all work trees, and reports whether something of the attacker's ran.
 func (s *siege) status(canary string) (ran bool) {
 	for _, dir := range []string{s.repoDir, s.tree("123"), s.tree("124")} {
 		// A file that looks changed makes git write the index, for which there is a hook.
 		now := time.Now()
 		assert.NilError(s, os.Chtimes(filepath.Join(dir, "compose.yaml"), now, now))
 		for _, args := range [][]string{{"status"}, {"diff"}, {"add", "-u"}, {"log", "-1"}, {"submodule", "status"}} {
-			_ = run(s.command(dir, "git", args...)) // that it fails is no news here
+			_ = run(s.command(dir, "git", args...)) // it may fail: only what it runs counts
 		}
 	}
 	ran = exists(canary)
@@ -411,7 +411,7 @@ func (s *siege) sprung(id string, t trap, canary string) {
 	there := err == nil
 	assert.NilError(s, os.MkdirAll(filepath.Dir(t.path), 0o755))
 	if strings.Contains(t.path, "config") {
-		// On top of what is there: a config that lacks all else is none that git reads.
+		// On top of what is there: git does not read a config that lacks the rest.
 		f, err := os.OpenFile(t.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 		assert.NilError(s, err)
 		_, err = f.WriteString("\n" + strings.ReplaceAll(t.text, `\n`, "\n"))
@@ -486,7 +486,7 @@ func (s *siege) outside(dir, own, common string) []string {
 	return lines
 }
 
-// remapped tells whether ids of the engine's containers are others on the host.
+// remapped reports whether the engine maps its containers' user ids to other ids of the host.
 func remapped(t *testing.T) bool {
 	t.Helper()
 	info, err := suite.docker.Info(t.Context())

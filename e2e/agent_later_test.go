@@ -12,7 +12,7 @@ import (
 	"gotest.tools/v3/assert"
 )
 
-// mounted is a project whose service mounts a part of the work tree, and starts anew whenever the file die is there.
+// mounted is a project whose service mounts a part of the work tree, and starts again whenever the file die is there.
 func mounted(base int) map[string]string {
 	files := gitWorld(base)
 	files["compose.yaml"] = fmt.Sprintf(`services:
@@ -58,7 +58,7 @@ func TestAgentCannotLeadTheEngineElsewhere(t *testing.T) {
 	s.agent("123", "", "touch", filepath.Join(s.tree("123"), ".attack", "die"))
 	for s.docker("inspect", "-f", "{{.RestartCount}} {{.State.Running}}", web) == before+" true" {
 		if t.Context().Err() != nil {
-			t.Fatal("web does not start anew")
+			t.Fatal("web does not start again")
 		}
 	}
 	alive()

@@ -125,7 +125,7 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 `, image)
 	s := newSiege(t, "network", place, 0, `"egress": {"allow": ["allowed.test", "private.test", "mixed.test", "*.below.test"]}`, files)
 	assert.NilError(t, os.Chmod(filepath.Join(s.tree("123"), "www", "cgi-bin", "attack"), 0o755))
-	// An address that is public for whoever reads it, and one that is not: both on networks of the test's own.
+	// An address that is public for whoever reads it, and a private address: both on networks of the test's own.
 	public, publicNet := s.serving("public", fmt.Sprintf("11.203.%d.0/24", place), "allowed.test", "unlisted.test", "mixed.test", "x.below.test", "below.test")
 	private, privateNet := s.serving("private", fmt.Sprintf("10.%d.250.0/24", 170+place), "private.test", "mixed.test")
 	publicIP, privateIP := s.address(public, publicNet), s.address(private, privateNet)

@@ -155,7 +155,7 @@ func value(ts *testscript.TestScript, file, path string) any {
 	dec := json.NewDecoder(strings.NewReader(ts.ReadFile(file)))
 	dec.UseNumber()
 	if err := dec.Decode(&v); err != nil {
-		ts.Fatalf("%s is no JSON: %v", file, err)
+		ts.Fatalf("%s is not JSON: %v", file, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		ts.Fatalf("%s is more than one JSON document", file)
@@ -230,7 +230,7 @@ func cmdKeys(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	m, ok := value(ts, args[0], args[1]).(map[string]any)
 	if !ok {
-		ts.Fatalf("%s is no object", args[1])
+		ts.Fatalf("%s is not an object", args[1])
 	}
 	var got []string
 	for name := range m {

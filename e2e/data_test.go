@@ -41,7 +41,7 @@ func (f *field) states(id string) []string {
 	return states
 }
 
-// begins tells whether the loom's data is that of a whole copy.
+// begins reports whether the loom's data is that of a whole copy.
 func (f *field) begins(id string) {
 	f.Helper()
 	assert.Equal(f, f.docker("exec", f.project(id)+"-db-1", "cat", "/data/last"), "whole")

@@ -334,7 +334,7 @@ func TestKnownFindsWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// known tells whether the plugin knows the command and its flags; what is behind -- is not its own.
+// known reports whether the plugin knows the command and its flags; what is behind -- is not its own.
 func known(args string, ask func(...string) string) error {
 	args, _, _ = strings.Cut(args, " -- ")
 	words := strings.Fields(args)

@@ -26,7 +26,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
-// field is the world of a test that is no script: what must happen at the same moment, or at a moment that only a program
+// field is the world of a test that is not a script: what must happen at the same moment, or at a moment that only a program
 // can hit. Like a script it has a home, a registry and a repository of its own, and removes what it made.
 type field struct {
 	*testing.T

@@ -74,7 +74,7 @@ func begin(dir string) error {
 	defer cancel()
 	version, err := suite.docker.ServerVersion(ctx)
 	if err != nil {
-		return fmt.Errorf("these tests need a Docker engine: %w\nmake test-e2e brings one where there is none", err)
+		return fmt.Errorf("these tests need a Docker engine: %w\nmake test-e2e brings its own if docker reaches none", err)
 	}
 	suite.api = version.APIVersion
 	if _, err := suite.docker.ImageInspect(ctx, image); err != nil {
@@ -241,7 +241,7 @@ func (s *state) configure(index int) error {
 	if err := os.WriteFile(filepath.Join(s.home, ".config", "iloom-ai", "settings.json"), settings, 0o644); err != nil {
 		return err
 	}
-	// With a registry that is empty but there: one that is missing is rebuilt from all looms on the engine.
+	// With an empty registry: a missing registry is rebuilt from all looms on the engine.
 	registry := filepath.Join(s.home, ".docker", "loom")
 	if err := os.Mkdir(registry, 0o755); err != nil {
 		return err

@@ -65,7 +65,7 @@ func TestPrune(t *testing.T) {
 	f.alone()
 	before := f.exclude()
 
-	// What stays: one that runs, one that is down, one that never ran, and one of another repository.
+	// What stays: a loom that runs, a loom that is down, a loom that never ran, and a loom of another repository.
 	f.must("up", "1")
 	f.must("up", "2")
 	f.must("down", "2")
@@ -187,7 +187,7 @@ func TestPruneLeavesWhatOthersMade(t *testing.T) {
 		assert.Assert(t, slices.Contains(now, name), "%s is gone; there are %v", name, now)
 	}
 
-	// When nothing of theirs is there any more, main goes.
+	// When plain docker compose has nothing there any more, main goes.
 	o = run(f.command(elsewhere, "docker", "compose", "down", "-v"))
 	assert.NilError(t, o.err, "%s", o)
 	prune()

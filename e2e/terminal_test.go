@@ -77,7 +77,7 @@ func TestInitOnATerminal(t *testing.T) {
 	s.shows("DB (db, container port 5432) [5432]:")
 	s.keys("C-c")
 	s.shows("interrupted")
-	s.keys("clear; echo all' 'gone", "Enter") // else the question is still on the screen, and its answer goes to the shell
+	s.keys("clear; echo all' 'gone", "Enter") // otherwise the question is still on the screen, and its answer goes to the shell
 	s.shows("all gone")
 	b, err := os.ReadFile(settings)
 	assert.NilError(t, err)
@@ -86,7 +86,7 @@ func TestInitOnATerminal(t *testing.T) {
 	s.keys("clear; docker loom init", "Enter")
 	s.shows("DB (db, container port 5432) [5432]:")
 	s.keys("0", "Enter")
-	s.shows("DB: 0 is no port")
+	s.shows("DB: 0 is not a port")
 	s.keys("5555", "Enter")
 	s.shows("WEB (web, container port 80) [3000]:")
 	s.keys("Enter")

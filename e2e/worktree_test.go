@@ -217,7 +217,7 @@ func TestKilledInWorkTrees(t *testing.T) {
 	assert.Assert(t, landed*2 > all, "only %d of %d kills met a command at work", landed, all)
 }
 
-// TestRmTellsWhoWorksThere: a process with its folder in the work tree is told of, and is no reason to refuse.
+// TestRmTellsWhoWorksThere: rm warns of a process whose folder is in the work tree, and does not refuse because of it.
 func TestRmTellsWhoWorksThere(t *testing.T) {
 	notCore(t)
 	t.Parallel()

@@ -115,7 +115,7 @@ func (s *state) end(env *testscript.Env) {
 	}
 }
 
-// mine tells whether something on the engine is this script's: by its labels, else by its name.
+// mine reports whether something on the engine is this script's: by its labels, otherwise by its name.
 func (s *state) mine(labels map[string]string, names ...string) bool {
 	if strings.HasPrefix(labels["ai.iloom.repo"], s.work+"/") || strings.Contains(labels["com.docker.compose.project"], s.repo) {
 		return true

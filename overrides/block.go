@@ -10,8 +10,8 @@ import (
 // Var is one line of the block in .env.
 type Var struct{ Name, Value string }
 
-// The lines that begin and end our block. What stands behind the name of the loom says how to take the block out again:
-// whether the line end before it is ours, and whether the file is.
+// The lines that begin and end our block. A mark behind the loom's name says what to remove with the block: the line
+// end before it (glued), or the whole file (madeFileMark).
 const (
 	begin        = "# >>> docker loom "
 	end          = "# <<< docker loom"
@@ -19,7 +19,7 @@ const (
 	madeFileMark = " (file made by docker loom)"
 )
 
-// blockIn matches only what Add writes: if somebody deleted the end line, the lines after it are the user's.
+// blockPattern matches only what Add writes. If somebody deleted the end line, the lines after it are the user's.
 var blockPattern = regexp.MustCompile(`(?m)^# >>> docker loom [^\r\n]*\r?\n` +
 	`(?:[A-Za-z_]\w*="[^\r\n]*"\r?\n)*# <<< docker loom(?:\r?\n|\z)`)
 
@@ -33,7 +33,7 @@ func Cut(env []byte) []byte {
 		before, rest := env[:at[0]], env[at[1]:]
 		first, _, _ := bytes.Cut(env[at[0]:at[1]], []byte("\n"))
 		first, crlf := bytes.CutSuffix(first, []byte("\r"))
-		// What the user added behind the block since then must not run into the line before it.
+		// If the user has added lines behind the block, the line end stays between them and the line before the block.
 		if len(rest) == 0 && bytes.HasSuffix(first, []byte(glued)) {
 			before = bytes.TrimSuffix(before, []byte("\n"))
 			if crlf {
@@ -67,7 +67,7 @@ func MadeFile(env []byte) bool {
 	return bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(madeFileMark))
 }
 
-// Add puts the block at the end of a .env file in place of one that is there; nil is a file that is not there.
+// Add puts the block at the end of a .env file and removes the block that was there; nil is a file that is not there.
 // Everything outside the block stays byte for byte; the block's lines end as the file's do.
 func Add(env []byte, loom string, vars []Var) []byte {
 	mark := ""

@@ -13,8 +13,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
-// Confinement is what the services of a loom are confined with. The callers decide what a sidecar is made of and how a
-// changeNetwork is isolated.
+// Confinement is the sidecar, the networks and the paths that the services of a loom are confined with. The caller
+// decides what a sidecar is made of and how a network is isolated.
 type Confinement struct {
 	// Sidecar is the service through which the others leave and are reached. Its networks and ports are filled in here.
 	Sidecar types.ServiceConfig
@@ -84,7 +84,7 @@ func (c *confiner) network(key string, was types.NetworkConfig) {
 	is := was
 	is.DriverOpts = maps.Clone(was.DriverOpts)
 	c.in.Isolate(&is)
-	// An IPv6 subnet would bring the host's address on it along.
+	// With an IPv6 subnet the network would also have an address of the host.
 	is.Ipam.Config = slices.DeleteFunc(slices.Clone(was.Ipam.Config), func(pool *types.IPAMPool) bool {
 		prefix, err := netip.ParsePrefix(pool.Subnet)
 		return err == nil && prefix.Addr().Is6()

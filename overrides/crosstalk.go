@@ -14,11 +14,11 @@ import (
 	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
-// Text is a file of the work tree that is searched for what would talk to another loom.
+// Text is a file of the work tree that is searched for ports and container names of another loom.
 type Text struct {
 	Path    string
 	Content []byte
-	// Env says that it has lines NAME=value, not commands.
+	// Env says that the file has lines NAME=value, not commands.
 	Env bool
 }
 
@@ -58,7 +58,7 @@ func (e Env) String() string {
 
 var hostPort = regexp.MustCompile(`(?i)\b(localhost|127\.0\.0\.1|host\.docker\.internal|0\.0\.0\.0)(:)(\d{2,5})\b`)
 
-// crosstalk finds the host addresses of ports that have moved: whoever uses them talks to another loom, or to nobody.
+// crosstalk finds host addresses with the base port of a moved port. Such an address leads to another loom, or nowhere.
 type crosstalk struct {
 	moved map[int]int // base → host
 	ours  map[int]bool
@@ -77,8 +77,8 @@ func newCrosstalk(leases []ports.Lease) crosstalk {
 	return c
 }
 
-// in lists the addresses in the text that name a port that has moved. Those that skip names are the service's own
-// container ports if the address is its own.
+// in lists the addresses in the text whose port has moved. It skips addresses that own reports: those mean the
+// container itself and a port of its own.
 func (c crosstalk) in(text string, own func(host string, port int) bool) []string {
 	var found []string
 	for _, m := range hostPort.FindAllStringSubmatch(text, -1) {
@@ -90,7 +90,7 @@ func (c crosstalk) in(text string, own func(host string, port int) bool) []strin
 	return found
 }
 
-// rewrite puts the moved port into each such address.
+// rewrite puts the leased port into each address that in lists.
 func (c crosstalk) rewrite(text string, own func(host string, port int) bool) string {
 	return hostPort.ReplaceAllStringFunc(text, func(s string) string {
 		if len(c.in(s, own)) == 0 {
@@ -102,8 +102,8 @@ func (c crosstalk) rewrite(text string, own func(host string, port int) bool) st
 	})
 }
 
-// crosstalk looks through a service's values. Inside a container localhost is the container: what it runs itself may
-// well name its own port, and it listens on 0.0.0.0 with its own port.
+// crosstalk looks for such addresses in a service's values. Inside a container localhost is the container itself. Its
+// command and healthcheck may name the container's own port, and 0.0.0.0 with that port is where it listens.
 func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 	targets := map[int]bool{}
 	for _, p := range s.Ports {
@@ -159,7 +159,7 @@ func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 
 var traefikRule = regexp.MustCompile(`Host(?:SNI|Regexp)?\(([^)]*)\)`)
 
-// routed gives the fixed host names that a label asks a proxy (Traefik, caddy-docker-proxy) to route to the service.
+// routed returns the fixed host names in a label for a proxy (Traefik, caddy-docker-proxy), "" if there are none.
 func routed(key, value string) string {
 	switch {
 	case strings.HasPrefix(key, "traefik.") && strings.HasSuffix(key, ".rule"):
@@ -175,7 +175,7 @@ func routed(key, value string) string {
 }
 
 // texts looks through files of the work tree: env files for addresses of moved ports, scripts for container names that
-// are no more.
+// the loom does not have.
 func (b *planner) texts(c crosstalk) {
 	names := slices.Sorted(maps.Keys(b.names))
 	for _, t := range b.in.Texts {

@@ -150,5 +150,5 @@ const made = "# Made by docker loom"
 
 func header(loom string) string {
 	return made + " for " + loom + ". It keeps this copy apart from the others and is written\n" +
-		"# anew by every docker loom command; docker loom down removes it. Put changes of your own into other files.\n"
+		"# again by every docker loom command; docker loom down removes it. Put changes of your own into other files.\n"
 }

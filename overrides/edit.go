@@ -133,7 +133,7 @@ func (e ContainerName) String() string {
 	return fmt.Sprintf("service %s: container name %s becomes a network alias", e.Service, e.Old)
 }
 
-// Name gives a volume or network with a fixed or external name a name of the loom's own.
+// Name gives a volume or network with a fixed or external name the loom's own name.
 type Name struct {
 	Kind     string // networks or volumes
 	Key      string

@@ -87,8 +87,8 @@ func Write(files []File) ([]string, error) {
 	return changed, nil
 }
 
-// sweep removes what a process that was killed while it wrote the file left beside it. git does not ignore it, and of
-// .env it is a copy. The loom's lock keeps everybody else from writing there.
+// sweep removes the temporary files that a killed process left beside the file. git does not ignore them, and those of
+// .env are copies of it. The loom's lock keeps other processes from writing there.
 func sweep(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range entries {
@@ -104,7 +104,7 @@ func isLeftover(name, of string) bool {
 	return ok && err == nil
 }
 
-// Leftover reports whether a file of this name is what a Write that was killed has left.
+// Leftover reports whether a file's name is that of a temporary file of Write, which stays if the process is killed.
 func Leftover(name string) bool {
 	return isLeftover(name, EnvFile) || isLeftover(name, OverrideFile) || isLeftover(name, filepath.Base(NamedFile))
 }

@@ -219,7 +219,7 @@ func (a *apart) add(k *loom) (problems []string) {
 func (k *loom) keeps() (problems []string) {
 	// A variable that moves may change nothing but published ports and URLs of the host.
 	for _, p := range differences("", withoutPublished(tree(k.base.Project)), withoutPublished(tree(k.moved.Project))) {
-		// A variable of ours is passed through on purpose; Compose does nothing with extensions.
+		// An ILOOM_PORT_ variable is passed through on purpose; Compose does nothing with extensions.
 		if strings.Contains(p.path, ".environment."+overrides.PortPrefix) || strings.HasPrefix(p.path, "x-") {
 			continue
 		}
@@ -266,7 +266,7 @@ func (k *loom) keepsEnvironments() (problems []string) {
 	return problems
 }
 
-// shares tells whether all looms have the volume or network together.
+// shares reports whether all looms have the volume or network together.
 func (k *loom) shares(key string, external bool) bool {
 	return external || slices.Contains(k.share, key)
 }
@@ -917,7 +917,7 @@ func variants(t *testing.T, dir string) []variant {
 	return list
 }
 
-// refersTo tells whether a service names a container of its own project by its fixed name.
+// refersTo reports whether a service names a container of its own project by its fixed name.
 func refersTo(s types.ServiceConfig, containers map[string]string) bool {
 	refs := append([]string{s.NetworkMode, s.Ipc, s.Pid}, s.VolumesFrom...)
 	for _, link := range s.ExternalLinks {

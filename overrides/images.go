@@ -12,8 +12,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
-// images gives built images the loom's own tags, and their followers too: services that run them, Dockerfiles that are
-// FROM them.
+// images gives built images the loom's own tags. Services that run such an image, and Dockerfiles that are FROM it, use
+// the new tag.
 func (b *planner) images() {
 	builders := map[string]string{} // image → service that builds it
 	for _, name := range b.services {
@@ -44,8 +44,8 @@ func (b *planner) images() {
 	}
 }
 
-// bases lets Dockerfiles that are FROM the image of a sibling build on the loom's own. Where the engine's BuildKit
-// has no named contexts it returns the services whose tags have to stay.
+// bases makes Dockerfiles that are FROM another service's image build on the loom's own image of that service. This
+// needs named contexts; if the engine's BuildKit has none, bases returns the services whose tags have to stay.
 func (b *planner) bases(builders map[string]string) (kept map[string]bool) {
 	kept = map[string]bool{}
 	for _, name := range b.services {
@@ -75,7 +75,7 @@ func (b *planner) bases(builders map[string]string) (kept map[string]bool) {
 	return kept
 }
 
-// tagged is a reference to an image as the engine completes it, so that app and app:latest are the same.
+// tagged returns the reference with its tag, so that app and app:latest are the same.
 func tagged(image string) string {
 	image = strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")
 	if strings.ContainsAny(image[strings.LastIndex(image, "/")+1:], ":@") {
@@ -84,8 +84,8 @@ func tagged(image string) string {
 	return image + ":latest"
 }
 
-// Built gives a service that is built here an image tag of the loom's own: the implicit one of Compose, which has the
-// project's name in it. Extra tags go.
+// Built gives a service with a build section the image tag that Compose uses by default, which has the project's name.
+// Extra tags are removed.
 type Built struct {
 	Service, Old, New string
 	Tags              bool // build.tags are reset too
@@ -137,10 +137,10 @@ func (e Follows) String() string {
 	return fmt.Sprintf("service %s: image %s → %s", e.Service, e.Old, e.New)
 }
 
-// Contexts lets a Dockerfile that is FROM the image of a sibling build on the loom's own image of that sibling.
+// Contexts makes a Dockerfile that is FROM another service's image build on the loom's own image of that service.
 type Contexts struct {
 	Service string
-	// Images are the images as the Dockerfile has them, with the service that builds each.
+	// Images maps the images, as the Dockerfile names them, to the services that build them.
 	Images map[string]string
 }
 

@@ -60,7 +60,7 @@ type loom struct {
 	bases    map[string]string // of the variables that follow, as the registry keeps them
 	subnets  map[string][]netip.Prefix
 	env      []overrides.Var
-	dotEnv   []byte // .env as it shall be
+	dotEnv   []byte // .env as it must be
 	override overrides.File
 	model    *stack.Model   // with the edits applied
 	project  *types.Project // finished

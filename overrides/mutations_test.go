@@ -55,7 +55,7 @@ func TestTheGateCatchesEveryMutation(t *testing.T) {
 			return e
 		})},
 		{"container names stay", "container-names", drop("ContainerName", nil)},
-		{"container names are no aliases", "container-names", each(func(e overrides.ContainerName) overrides.Edit {
+		{"container names are not aliases", "container-names", each(func(e overrides.ContainerName) overrides.Edit {
 			e.Networks = nil
 			return e
 		})},

@@ -12,20 +12,20 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
-// Network is a network of the project that is to get leased subnets.
+// Network is a network of the project that needs leased subnets.
 type Network struct {
 	Key string
-	// Pools are the sizes wanted, one for each pool: the static subnets of the files, or one /24.
+	// Pools are the wanted subnets: one for each static subnet of the files, or one /24.
 	Pools []Pool
 }
 
-// Pool is one subnet wanted.
+// Pool is the size of a wanted subnet.
 type Pool struct {
 	Bits int
 	IPv6 bool
 }
 
-// Networks lists the bridge networks that will be the loom's own, in a stable order.
+// Networks lists the bridge networks that the loom gets for itself, in a stable order.
 func Networks(p *types.Project, in Input) []Network {
 	var list []Network
 	for _, key := range slices.Sorted(maps.Keys(p.Networks)) {
@@ -80,7 +80,7 @@ func (b *planner) networks() {
 	}
 }
 
-// subnets moves the network's pools into the leased subnets, and the fixed addresses in them along.
+// subnets replaces the network's pools by the leased subnets, and moves the fixed addresses in them.
 func (b *planner) subnets(key string, n types.NetworkConfig, leased []netip.Prefix) {
 	moved := b.moved
 	var pools []*types.IPAMPool
@@ -130,7 +130,7 @@ func (b *planner) subnets(key string, n types.NetworkConfig, leased []netip.Pref
 	}
 }
 
-// rebase keeps the host part of an address and moves it into the subnet that took the place of its own.
+// rebase moves an address into the subnet that replaces its own. The host part stays.
 func rebase(address string, moved map[netip.Prefix]netip.Prefix) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 type Input struct {
 	// Labels go on every service, volume and network of the loom.
 	Labels map[string]string
-	// Base is the project name that Compose would have chosen: images built without a name were called after it.
+	// Base is the project name that Compose would choose. Images that are built without a name are named after it.
 	Base string
 	// Leases are the host ports of the loom.
 	Leases []ports.Lease
-	// Ports are the ports by service as the base files say them, if the project was loaded with variables already
-	// moved; nil takes the project's own.
+	// Ports are the services' ports in the base files. It is set if the project was loaded with moved variables, and nil
+	// if its own ports are those of the files.
 	Ports map[string][]types.ServicePortConfig
 	// Subnets are the leased subnets by network key, in the order of Networks' pools.
 	Subnets map[string][]netip.Prefix
@@ -28,17 +28,17 @@ type Input struct {
 	Share, Isolate []string
 	// RewriteLocalhost lets environment and build arguments that name localhost and a moved port follow it.
 	RewriteLocalhost bool
-	// Texts are files of the work tree to be searched for what would talk to another loom.
+	// Texts are files of the work tree that are searched for ports and container names of another loom.
 	Texts []Text
-	// From are the images that the Dockerfile of a service is FROM, as written there. NamedContexts says that the engine's
-	// BuildKit can put another image in their place.
+	// From are the images in the FROM lines of each service's Dockerfile. NamedContexts says that the engine's BuildKit
+	// can replace them by other images.
 	From          map[string][]string
 	NamedContexts bool
 	// PortsOnly leaves everything but the ports as it is: the loom main with an offset.
 	PortsOnly bool
-	// Dir is the work tree's folder: what is bound from outside it is shared by all looms.
+	// Dir is the work tree's folder. All looms share binds from outside of it.
 	Dir string
-	// Common is the repository's git folder, which its looms are meant to share.
+	// Common is the repository's git folder, which all its looms share on purpose.
 	Common string
 }
 
@@ -100,8 +100,8 @@ func (b *planner) label(kind, key string) {
 	b.edit(Labels{Kind: kind, Key: key, Labels: b.in.Labels})
 }
 
-// shareName is the name under which all looms have a volume or network. One without a name of its own is called after
-// the project, and so would be another in each loom.
+// shareName returns the name of a volume or network that all looms share. If the files give it no name, it gets that of
+// the base project: Compose would name it after each loom's project.
 func (b *planner) shareName(kind, key, name string, external bool) string {
 	if external || name != b.p.Name+"_"+key {
 		return name

@@ -110,7 +110,7 @@ func (c *confiner) hasOpenNetwork(s types.ServiceConfig) bool {
 	return false
 }
 
-// Resolvers are what a service asks for names that are none of the loom's.
+// Resolvers are what a service asks for names outside of the loom.
 type Resolvers struct {
 	Service string
 	DNS     []string

@@ -12,8 +12,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
-// Refers makes a service that names containers of this project by their fixed names name their services instead: the
-// changeNetwork or namespace it joins, the volumes it takes, the links it has.
+// Refers replaces the fixed container names that a service uses by the names of their services: in its network and
+// namespaces, in volumes_from and in its links.
 type Refers struct {
 	Service string
 	// NetworkMode, Ipc and Pid are the new modes; empty: unchanged.
@@ -22,7 +22,8 @@ type Refers struct {
 	VolumesFrom, ExternalLinks []string
 	// Links are added in place of external links.
 	Links []string
-	// Needs are the services named, which Compose has to make first; true for those that it restarts the service with.
+	// Needs are the named services: Compose must start them first. The value is true if the service must be restarted
+	// when that one is.
 	Needs map[string]bool
 }
 
@@ -90,7 +91,7 @@ func (e Refers) String() string {
 	return fmt.Sprintf("service %s: refers to %s by service, not by container name", e.Service, needs)
 }
 
-// references finds the container names that a service refers to.
+// references plans the edit for the fixed container names that a service uses.
 func (b *planner) references(name string, s types.ServiceConfig) {
 	e := Refers{Service: name, Needs: map[string]bool{}}
 	mode := func(old string) string {
@@ -143,7 +144,7 @@ func (b *planner) references(name string, s types.ServiceConfig) {
 	}
 }
 
-// Hosts moves the fixed addresses that a service knows others by into the leased subnets.
+// Hosts moves the fixed addresses in a service's extra_hosts and dns into the leased subnets.
 type Hosts struct {
 	Service string
 	// ExtraHosts and DNS are the whole new lists; nil: unchanged.
@@ -179,7 +180,7 @@ func (e Hosts) String() string {
 
 var ipv4 = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
 
-// addresses finds the fixed addresses of moved subnets that services refer to.
+// addresses plans the edits for fixed addresses that are in a moved subnet.
 func (b *planner) addresses() {
 	if len(b.moved) == 0 {
 		return
@@ -221,7 +222,7 @@ func (b *planner) addresses() {
 				s.Environment[key] = &to
 			}
 		}
-		// What looks at the environment next sees it as it will be.
+		// Later steps see the environment with the new addresses.
 		b.all[name] = s
 	}
 }

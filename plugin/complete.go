@@ -89,7 +89,7 @@ func (c completion) arguments(cmd *cobra.Command) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		id, at := "", len(args)
-		// Where the first argument is no loom it is what stands behind the id.
+		// A first argument that is not a loom takes the place behind the id.
 		elided := len(places) > 1 && places[0] == argID && len(args) > 0 && !c.known(args[0])
 		switch {
 		case elided:
@@ -201,7 +201,7 @@ func patiently[T any](ctx context.Context, ask func(context.Context) (T, error))
 	}
 }
 
-// listed are the looms as the engine has them, else as the registry does.
+// listed are the looms as the engine has them, otherwise as the registry does.
 func (c completion) listed() []loom.Listed {
 	list, ok := patiently(c.env.Signals, func(ctx context.Context) ([]loom.Listed, error) {
 		l, err := c.looms(true)
@@ -241,7 +241,7 @@ func (c completion) repository() string {
 	return repository
 }
 
-// known tells whether an argument is a loom, of this repository or, as shop/123, of another.
+// known reports whether an argument is a loom, of this repository or, as shop/123, of another.
 func (c completion) known(arg string) bool {
 	id, err := loom.ParseID(arg)
 	if err != nil {

@@ -46,7 +46,7 @@ type Input struct {
 
 // Git are the facts of the work tree that the workspace is in, as absolute paths of the host with links not resolved.
 type Git struct {
-	// Root is the top level of the work tree; the workspace itself where there is no git.
+	// Root is the top level of the work tree; the workspace itself without git.
 	Root string
 	// Common is the common directory of a linked work tree; "" for a main one, which has it inside.
 	Common string
@@ -75,8 +75,8 @@ type Compiled struct {
 	Volumes types.Volumes
 	// Networks are those that runArgs names; they are not of the project, and so external.
 	Networks types.Networks
-	// Base makes the image that a step of ours builds on, under its own tag or Input.BaseTag; nil if there is no such
-	// step. It has to be pulled or built before Service is.
+	// Base makes the image that docker loom's own step builds on, under its own tag or Input.BaseTag; nil if there is no
+	// such step. It has to be pulled or built before Service is.
 	Base *types.ServiceConfig
 	// UID is the step that gives the remote user the host user's ids; Service.Build has it if it is needed.
 	UID UIDStep

@@ -297,7 +297,7 @@ func (c *compiler) runNetwork(r *created) {
 	}
 }
 
-// network is the key of the network that docker calls name: one of the project's own, or an external one that is added.
+// network is the key of the network that docker calls name: one of the project's own, or an external one, then added.
 func (c *compiler) network(name string) string {
 	key := name
 	if p := c.in.Project; p != nil {

@@ -99,6 +99,6 @@ func (c *compiler) uid() {
 	if c.Service.Platform != "" {
 		c.Service.Build.Platforms = types.StringList{c.Service.Platform}
 	}
-	// Compose names what it builds after the project; pulling it is no use.
+	// Compose names what it builds after the project; no registry has it to pull.
 	c.Service.Image, c.Service.PullPolicy = "", ""
 }

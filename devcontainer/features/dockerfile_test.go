@@ -85,7 +85,7 @@ func TestTheContextHasFoldersAndOptions(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 	if target, err := os.Readlink(filepath.Join(to, "00-go", "link")); err != nil || target != "/etc/passwd" {
-		t.Errorf("a link's target is no part of the context: %q, %v", target, err)
+		t.Errorf("a link's target is not a part of the context: %q, %v", target, err)
 	}
 	if !strings.Contains(b.Dockerfile(), "source=00-go,") {
 		t.Error(b.Dockerfile())

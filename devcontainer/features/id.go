@@ -41,7 +41,7 @@ type ID struct {
 	Path string
 }
 
-// IDError says that an id is none.
+// IDError says that a text is not the id of a feature.
 type IDError struct {
 	Written string
 	Err     error

@@ -159,8 +159,8 @@ func rawRequest(args []string) (string, error) {
 	return "", fmt.Errorf("the answer is %q", all.String())
 }
 
-// tunnel sends a CONNECT to the proxy and a request by TLS through it: tls PROXY HOST:PORT SNI [HOST-HEADER]. The SNI - is no
-// SNI, and plain is no TLS. It prints the body.
+// tunnel sends a CONNECT to the proxy and a request by TLS through it: tls PROXY HOST:PORT SNI [HOST-HEADER]. If SNI is -,
+// none is sent; if it is plain, TLS is not used. It prints the body.
 func tunnel(args []string) (string, error) {
 	if len(args) < 3 {
 		return "", errUsage

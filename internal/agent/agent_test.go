@@ -95,8 +95,8 @@ func TestAWrongSettingNamesItsPlace(t *testing.T) {
 		{set: `"agent": {"memory": "1k"}`, want: `FILE:1:36: container.agent.memory: memory limit must be at least 64m, as 4g, 512m or 4294967296 bytes, not "1k"`},
 		{set: `"agents": {"x": {"memory": "1k"}}`, req: Request{Agent: "x"}, want: `FILE:1:43: container.agents.x.memory: memory limit must be at least 64m`},
 		{env: map[string]string{"AGENT_CPU_LIMIT": "all"}, want: `AGENT_CPU_LIMIT: CPU limit must be a number of CPUs from 0.01 to 1024, as 2 or 0.5, not "all"`},
-		{env: map[string]string{"AGENT_DOCKER_ACCESS": "yes"}, want: `AGENT_DOCKER_ACCESS "yes": it is none or socket`},
-		{req: Request{Egress: "x"}, want: `egress "x": it is none, restricted or open`},
+		{env: map[string]string{"AGENT_DOCKER_ACCESS": "yes"}, want: `AGENT_DOCKER_ACCESS must be none or socket, not "yes"`},
+		{req: Request{Egress: "x"}, want: `egress must be none, restricted or open, not "x"`},
 	} {
 		_, err := wantedFor(t, c.set, c.req, c.env)
 		assert.ErrorContains(t, err, c.want)

@@ -81,10 +81,10 @@ func (a *Agents) act(ctx context.Context, d *draft, project *types.Project) (san
 	}
 	action := sandbox.Decide(facts)
 	if facts.LostMount && facts.Running {
-		a.sayf("%s", "warning: the sandbox is made anew: "+guardedFileReplaced)
+		a.sayf("%s", "warning: the sandbox is recreated: "+guardedFileReplaced)
 	}
 	if action.EndsCommands {
-		a.sayf("the sandbox of loom %s is made anew, because what it is made of changed: commands that run in it end",
+		a.sayf("the sandbox of loom %s is recreated, because what it is made of changed: commands that run in it end",
 			d.target.ID)
 	}
 	a.debugf("sandbox %s: %+v", sandbox.ServiceName(d.spec.Agent), action)
@@ -147,7 +147,7 @@ func (a *Agents) carryOut(
 		others = append(others, c.Service)
 	}
 	t := d.target
-	stack.Beside(project, append(others, sandbox.ServiceName(d.spec.Agent)), map[string]string{
+	stack.Complete(project, append(others, sandbox.ServiceName(d.spec.Agent)), map[string]string{
 		engine.LabelWorkTree: t.WorkTree, engine.LabelOffset: strconv.Itoa(t.Known.Offset),
 		engine.LabelVersion: a.looms.Version,
 	})

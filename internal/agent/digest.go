@@ -73,7 +73,7 @@ func (a *Agents) digestOf(t *loom.Target, w *wanted, own []engine.Container, sta
 	}
 	in.UID, in.GID = host.OwnerOf(root)
 	if k.Accepted != nil {
-		in.HostAccess = k.Accepted.Powers
+		in.HostAccess = k.Accepted.HostAccess
 	}
 	if dev := loom.DevContainerOf(own); dev != nil {
 		in.DevImageID = dev.ImageID

@@ -37,13 +37,13 @@ func ways(p *plan.Plan, name string) []string {
 	return list
 }
 
-// outside tells whether a path of the host is neither in the work tree nor in the repository's git folder.
+// outside reports whether a path of the host is neither in the work tree nor in the repository's git folder.
 func leadsOutside(p *plan.Plan, path string) bool {
 	path = host.RealPath(path)
 	return !host.IsBelow(path, p.RealWorkTree) && (p.CommonDir == "" || !host.IsBelow(path, p.CommonDir))
 }
 
-// leaves tells whether a service reaches the outside or this machine without the sidecar.
+// leaves reports whether a service reaches the outside or this machine without the sidecar.
 func leaves(p *plan.Plan, name string) bool {
 	mode := p.Project.Services[name].NetworkMode
 	if joined, ok := strings.CutPrefix(mode, types.ServicePrefix); ok {

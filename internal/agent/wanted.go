@@ -148,7 +148,7 @@ func (p policySettings) decideEgress(w *wanted, s settings.Agent, req *Request) 
 	switch mode {
 	case egress.None, egress.Restricted, egress.Open:
 	default:
-		return fmt.Errorf("egress %q: it is none, restricted or open", mode)
+		return fmt.Errorf("egress must be none, restricted or open, not %q", mode)
 	}
 	for i, host := range s.Egress.Allow {
 		if _, err := egress.ParseRule(host); err != nil {
@@ -176,7 +176,7 @@ func (policySettings) decideServicesEgress(w *wanted, s settings.Agent, req *Req
 	case string(egress.Open):
 		w.services, w.servicesOpened = egress.Open, true
 	default:
-		return fmt.Errorf("egress of services %q: it is restricted or open", services)
+		return fmt.Errorf("egress of services must be restricted or open, not %q", services)
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (p policySettings) decideDockerAccess(w *wanted, s settings.Agent, _ *Reque
 	case "socket":
 		w.policy.DockerSocket = "/var/run/docker.sock"
 	default:
-		return fmt.Errorf("AGENT_DOCKER_ACCESS %q: it is none or socket", access)
+		return fmt.Errorf("AGENT_DOCKER_ACCESS must be none or socket, not %q", access)
 	}
 	return nil
 }

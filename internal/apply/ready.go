@@ -74,8 +74,8 @@ type verdict struct {
 	probes  []Probe  // ports to be asked, of running services without a healthcheck
 }
 
-// judge decides which services are ready: a healthcheck if there is one, an exit with 0 for one that may end, else the
-// published tcp ports.
+// judge decides which services are ready: a healthcheck if there is one, an exit with 0 for one that may end, otherwise
+// the published tcp ports.
 func judge(p *plan.Plan, own []engine.Container) verdict {
 	var v verdict
 	missing := map[string]bool{}

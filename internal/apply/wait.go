@@ -26,7 +26,7 @@ func (a *Applier) Wait(ctx context.Context, p *plan.Plan, o Options) ([]engine.C
 		Applier: a, plan: p, limit: o.WaitTimeout, events: events,
 		open: map[string]bool{}, answers: make(chan string), asked: map[string]bool{}, crashed: map[string]bool{},
 	}
-	if done, err := w.settle(ctx); done || err != nil {
+	if done, err := w.awaitFirstAnswers(ctx); done || err != nil {
 		return w.own, nil, err
 	}
 	timeout := time.NewTimer(o.WaitTimeout)
@@ -89,8 +89,8 @@ func (w *waiter) look(ctx context.Context) (done bool, err error) {
 	return len(w.last.waiting) == 0 && len(silent) == 0, nil
 }
 
-// settle gives the ports that are asked a moment to answer, so that a loom that is ready already shows no progress.
-func (w *waiter) settle(ctx context.Context) (bool, error) {
+// awaitFirstAnswers gives the ports that are asked a moment, so that a loom that is ready already shows no progress.
+func (w *waiter) awaitFirstAnswers(ctx context.Context) (bool, error) {
 	if err := w.list(ctx); err != nil {
 		return false, err
 	}
@@ -187,7 +187,7 @@ func (w *waiter) next(ctx context.Context, again, timeout <-chan time.Time) (ove
 	return false, nil
 }
 
-// giveUp decides what the end of the timeout means: ports that nobody answers on are no error by themselves.
+// giveUp decides what the end of the timeout means: a port that nobody answers on is not an error by itself.
 func (w *waiter) giveUp(ctx context.Context) ([]Probe, error) {
 	for _, p := range w.last.probes {
 		// The service may be up just now, between two crashes.

@@ -53,7 +53,7 @@ func (e *HasDataError) Error() string {
 // NextStep says what the user does next.
 func (e *HasDataError) NextStep() string {
 	return fmt.Sprintf(
-		"docker loom down %s --volumes ends it with its data; docker loom up %s --data-from %s then begins anew",
+		"run docker loom down %s --volumes to end it with its data, then docker loom up %s --data-from %s",
 		e.Loom, e.Loom, e.From)
 }
 

@@ -23,7 +23,7 @@ type Box struct {
 }
 
 // IsDevContainer reports whether a container is a dev container: a label says which folder it is for. The metadata
-// label is no sign, since every container inherits it from its image.
+// label does not say so: every container inherits it from its image.
 func IsDevContainer(c engine.Container) bool {
 	return c.Labels[engine.LabelDevContainer] != "" || c.Labels[devcontainer.LabelLocalFolder] != ""
 }

@@ -25,7 +25,7 @@ import (
 // Diagnosis is what doctor finds.
 type Diagnosis struct {
 	OK bool `json:"ok"`
-	// Mode is how the project of this folder runs: devcontainer, compose, dockerfile, or none where there is no project.
+	// Mode is how the project of this folder runs: devcontainer, compose, dockerfile, or none without a project.
 	Mode     string            `json:"mode"`
 	Docker   DockerState       `json:"docker"`
 	Sandbox  SandboxState      `json:"sandbox"`
@@ -36,7 +36,7 @@ type Diagnosis struct {
 type DockerState struct {
 	SocketConnected bool   `json:"socketConnected"`
 	ImageAvailable  bool   `json:"imageAvailable"` // all images of the loom's project are on the engine
-	ImageName       string `json:"imageName"`      // the first that is missing, else the first
+	ImageName       string `json:"imageName"`      // the first that is missing, otherwise the first
 	NetworkExists   bool   `json:"networkExists"`  // the loom has its networks
 	Version         string `json:"version"`
 	APIVersion      string `json:"apiVersion"`
@@ -193,7 +193,7 @@ func (d *Diagnosis) checkBlock(k *registry.Loom) {
 		isPort := strings.HasPrefix(v.Name, overrides.PortPrefix) && !strings.Contains(v.Value, "-")
 		isLeased := slices.ContainsFunc(k.Ports, func(l ports.Lease) bool { return strconv.Itoa(l.Host) == v.Value })
 		if isPort && !isLeased {
-			d.find(finding.Warning, "file "+path, v.Name+" is "+v.Value+", which is no port of the loom", again)
+			d.find(finding.Warning, "file "+path, v.Name+" is "+v.Value+", which is not a port of the loom", again)
 		}
 		if v.Name == "COMPOSE_PROJECT_NAME" && v.Value != k.Project {
 			d.find(finding.Warning, "file "+path, "names project "+v.Value+" instead of "+k.Project, again)
@@ -265,7 +265,7 @@ func (x examination) checkDevContainers(ctx context.Context, t *loom.Target, lab
 			x.find(finding.Warning, "container "+c.Name,
 				"was made by another tool from the plain files (a rebuild in the editor): "+
 					"it has neither the ports nor the volumes of loom "+t.ID,
-				"docker loom up "+t.ID+" makes it anew")
+				"run docker loom up "+t.ID+": it recreates the container")
 		}
 	}
 }

@@ -24,7 +24,7 @@ import (
 type SandboxState struct {
 	Cgroup   string   `json:"cgroup"`   // the version of control groups on the engine's host
 	Limits   []string `json:"limits"`   // those that the engine enforces, of memory, swap, pids and cpu
-	Seccomp  string   `json:"seccomp"`  // the engine's profile of system calls, empty where there is none
+	Seccomp  string   `json:"seccomp"`  // the engine's profile of system calls, empty if it has none
 	Users    string   `json:"users"`    // whose ids a container has: host, remapped or rootless
 	Runtimes []string `json:"runtimes"` // the engine's, its default first
 	Networks string   `json:"networks"` // what keeps a network from the host: isolated or inhibited

@@ -130,7 +130,7 @@ func reached(ports []Published, here, own []host.Socket, inside []netip.Addr) bo
 		}
 		for _, p := range ports {
 			// A client's socket has the port on its other side; a port of that number
-			// on another machine is none of ours.
+			// on another machine is not the loom's.
 			if int(s.Local.Port()) == p.Host || int(s.Remote.Port()) == p.Host && s.Remote.Addr() == s.Local.Addr() {
 				return true
 			}

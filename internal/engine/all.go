@@ -37,8 +37,8 @@ func (e *Engine) All(ctx context.Context) ([]Container, error) {
 }
 
 // BindingsOf lists the host ports of containers that [Engine.All] listed, whatever their state, sorted by port. The
-// list has no ports of stopped containers: each costs a request. A port that the engine would choose when a stopped
-// container starts is none. Containers that vanish meanwhile are left out.
+// list has no ports of stopped containers: each costs a request. A port that the engine will choose when a stopped
+// container starts does not count. Containers that vanish meanwhile are left out.
 func (e *Engine) BindingsOf(ctx context.Context, all []Container) ([]Binding, error) {
 	found := make([][]Binding, len(all))
 	var g errgroup.Group

@@ -47,7 +47,7 @@ type Confines struct {
 
 	Memory, Swap, PIDs, CPU bool // limits that it enforces
 
-	Seccomp  string // the profile of system calls, "" where there is none
+	Seccomp  string // the profile of system calls, "" if it has none
 	Rootless bool   // the engine itself is not root
 	Remapped bool   // ids of containers are others on the host (userns-remap)
 	Runtimes []string

@@ -34,7 +34,7 @@ func TestWhatAnEngineHoldsItsContainersTo(t *testing.T) {
 			system.Info{OSType: "linux", Architecture: "riscv64", SecurityOptions: []string{"name=seccomp,profile=unconfined", "name=userns"}},
 			Confines{OS: "linux", Arch: "riscv64", Remapped: true},
 		},
-		"a quota without a period is no limit": {
+		"a quota without a period is not a limit": {
 			system.Info{OSType: "windows", Architecture: "x86_64", CPUCfsQuota: true},
 			Confines{OS: "windows", Arch: "amd64"},
 		},

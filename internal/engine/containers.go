@@ -32,7 +32,7 @@ type Container struct {
 	Number    int    // Compose's container number, 0 when it has none
 	OneOff    bool   // made by a run command
 	State     string // created, running, paused, restarting, removing, exited or dead
-	Health    string // "" without a healthcheck or when not running, else starting, healthy or unhealthy
+	Health    string // starting, healthy or unhealthy; "" without a healthcheck or when not running
 	ExitCode  int    // of the last exit, -1 where the list has none; 0 while it runs and before its first start
 	Created   time.Time
 	Image     string // as the container asked for it
@@ -118,7 +118,7 @@ func (e *Engine) Start(ctx context.Context, id string) error {
 	return nil
 }
 
-// Stop stops a container; a timeout of zero is the container's own. One that is gone or stopped is no error.
+// Stop stops a container; a timeout of zero is the container's own. A missing or stopped container is not an error.
 func (e *Engine) Stop(ctx context.Context, id string, timeout time.Duration) error {
 	o := container.StopOptions{}
 	if timeout > 0 {

@@ -148,8 +148,8 @@ func (e *Engine) Writers(ctx context.Context, volumes []string) ([]Container, er
 // Pause freezes a container's processes.
 func (e *Engine) Pause(ctx context.Context, id string) error { return e.api.ContainerPause(ctx, id) }
 
-// Unpause lets a paused container go on. One that is gone or not paused is no
-// error.
+// Unpause lets a paused container go on. A container that is gone or not paused
+// is not an error.
 func (e *Engine) Unpause(ctx context.Context, id string) error {
 	err := e.api.ContainerUnpause(ctx, id)
 	if err == nil || cerrdefs.IsNotFound(err) || strings.Contains(err.Error(), "is not paused") {

@@ -180,8 +180,8 @@ func (e *Engine) Machine() *host.Host {
 }
 
 // Space names the space in which host ports are unique: "local" for every
-// local engine, since those share this host's ports, else the remote engine's
-// own ID.
+// local engine, since those share this host's ports, otherwise the remote
+// engine's own ID.
 func (e *Engine) Space(ctx context.Context) (string, error) {
 	if e.Local() {
 		return "local", nil
@@ -197,7 +197,7 @@ func (e *Engine) Space(ctx context.Context) (string, error) {
 }
 
 // HostName is the name or address under which published ports are reached:
-// "localhost" for a local engine, else the host part of its address. For ssh
+// "localhost" for a local engine, otherwise the host part of its address. For ssh
 // that may be an alias which only ssh knows.
 func (e *Engine) HostName() string {
 	if e.Local() {

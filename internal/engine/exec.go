@@ -197,7 +197,7 @@ func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) err
 		defer x.resize(t)()
 		input = term.NewEscapeProxy(t.In, detachKeys(t.DetachKeys))
 		go func() {
-			// One that is gone says so by SIGHUP, perhaps a little later.
+			// A terminal that is gone says so by SIGHUP, perhaps a little later.
 			_, err := io.Copy(&outlet{w: t.Out, lost: make(chan struct{}, 1)}, conn.Reader)
 			output <- err
 		}()
@@ -216,7 +216,7 @@ func (x *execution) stream(ctx context.Context, conn types.HijackedResponse) err
 				return
 			}
 		}
-		// A command that reads to the end must see it. One that never read has closed its side, which is no error of ours.
+		// A command that reads to the end must see it. A command that never read has closed its side.
 		_ = conn.CloseWrite()
 	}()
 	return x.watch(ctx, conn, output, lost, detached)

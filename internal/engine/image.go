@@ -60,7 +60,7 @@ func (s imageStore) Images(ctx context.Context, reference string, labels map[str
 }
 
 // RemoveImages takes the tags off, and removes an image with its last tag. A
-// missing tag is no error; an image that a container uses is one. The others are
+// missing tag is not an error; an image that a container uses is one. The others are
 // still removed.
 func (s imageStore) RemoveImages(ctx context.Context, tags []string) error {
 	return each(tags, func(tag string) error {
@@ -119,8 +119,8 @@ func (s imageStore) Tag(ctx context.Context, ref, tag string) error {
 	return nil
 }
 
-// ImageFiles reads files of an image, without running anything of it. A file that the image does not have, or that is
-// none, is missing in the answer.
+// ImageFiles reads files of an image, without running anything of it. What the image does not have, or what is not
+// a file, is missing in the answer.
 func (s imageStore) ImageFiles(ctx context.Context, image string, paths []string) (map[string][]byte, error) {
 	config := &container.Config{Image: image, Entrypoint: []string{}, Cmd: []string{"never"}}
 	made, err := s.api.ContainerCreate(ctx, config, &container.HostConfig{NetworkMode: "none"}, nil, nil, "")

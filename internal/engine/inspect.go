@@ -97,7 +97,7 @@ func listedPorts(ports nat.PortMap) []container.Port {
 	return all
 }
 
-// parseTime returns the zero time for what is no time and for the engine's own
+// parseTime returns the zero time for a text that is not a time and for the engine's own
 // zero, 0001-01-01T00:00:00Z.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, s)

@@ -39,7 +39,7 @@ type Loom struct {
 }
 
 // Looms lists the looms that an engine holds anything of, sorted by repository
-// and project; one that is down with its volumes kept is among them. Only what
+// and project, among them looms that are down with their volumes kept. Only what
 // also carries Compose's project label counts: a container inherits the labels
 // of an image that was committed from a loom.
 func (e *Engine) Looms(ctx context.Context) ([]Loom, error) {

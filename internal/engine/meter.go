@@ -18,7 +18,7 @@ type Load struct {
 	// container's first reading.
 	CPU         float64
 	Memory      uint64 // without the page cache that the kernel can take back
-	MemoryLimit uint64 // the container's, else what the host has
+	MemoryLimit uint64 // the container's, otherwise what the host has
 	NetIn       uint64 // since the container's start, as the three below
 	NetOut      uint64
 	BlockRead   uint64

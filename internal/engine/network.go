@@ -51,11 +51,11 @@ func (s networkStore) Networks(ctx context.Context, labels map[string]string) ([
 	return out, nil
 }
 
-// Connect joins a container to a network, under its aliases there; it goes on running. One that is attached already
-// is left as it is.
+// Connect joins a container to a network, under its aliases there; it goes on running. A container that is attached
+// already is left as it is.
 func (s networkStore) Connect(ctx context.Context, net, id string, aliases []string) error {
 	err := s.api.NetworkConnect(ctx, net, id, &network.EndpointSettings{Aliases: aliases})
-	// Engines answer 403, 400 or 500 for one that is attached.
+	// Engines answer 403, 400 or 500 for an attached container.
 	if err != nil && !strings.Contains(err.Error(), "already exists in network") &&
 		!strings.Contains(err.Error(), "already attached to network") {
 		return fmt.Errorf("container %.12s to network %s: %w", id, net, err)
@@ -75,12 +75,12 @@ func (s networkStore) Attached(ctx context.Context, net string) (ids []string, o
 	return slices.Sorted(maps.Keys(n.Containers)), true, nil
 }
 
-// Detach takes containers off a network, also those that do not answer. A missing network or container and one that
-// is not attached are no errors.
+// Detach takes containers off a network, also those that do not answer. A missing network or container is not an
+// error, nor is a container that is not attached.
 func (s networkStore) Detach(ctx context.Context, network string, ids []string) error {
 	return each(ids, func(id string) error {
 		err := s.api.NetworkDisconnect(ctx, network, id, true)
-		// For one that is not attached the engine answers 500 (seen on 20 and 28).
+		// For a container that is not attached the engine answers 500 (seen on 20 and 28).
 		if err == nil || cerrdefs.IsNotFound(err) || strings.Contains(err.Error(), "is not connected to") {
 			return nil
 		}
@@ -109,7 +109,7 @@ func (s networkStore) Gateways(ctx context.Context) ([]netip.Addr, error) {
 	return slices.Compact(all), nil
 }
 
-// RemoveNetwork removes a network; one that is gone is no error.
+// RemoveNetwork removes a network; a missing network is not an error.
 func (s networkStore) RemoveNetwork(ctx context.Context, id string) error {
 	if err := s.api.NetworkRemove(ctx, id); err != nil && !cerrdefs.IsNotFound(err) {
 		return err

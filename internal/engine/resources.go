@@ -48,7 +48,7 @@ func (e *Engine) Volumes(ctx context.Context, labels map[string]string) ([]Volum
 	return out, nil
 }
 
-// RemoveVolumes removes volumes with their data. A missing one is no error; one
+// RemoveVolumes removes volumes with their data. A missing one is not an error; one
 // that a container uses is. The others are still removed.
 func (e *Engine) RemoveVolumes(ctx context.Context, names []string) error {
 	return each(names, func(name string) error {
@@ -59,7 +59,7 @@ func (e *Engine) RemoveVolumes(ctx context.Context, names []string) error {
 	})
 }
 
-// RemoveContainers kills and removes containers and keeps their volumes. A missing one is no error, and one that
+// RemoveContainers kills and removes containers and keeps their volumes. A missing one is not an error, and one that
 // something else is removing is waited for. The others are still removed.
 func (e *Engine) RemoveContainers(ctx context.Context, ids []string) error {
 	return each(ids, func(id string) error {

@@ -107,7 +107,7 @@ func TestEventsTellStartDeathAndHealthOnly(t *testing.T) {
 	assert.Equal(t, ev.ExitCode, 137)
 	cancel()
 	_, open := <-ch
-	assert.Assert(t, !open, "an ended context is no error")
+	assert.Assert(t, !open, "an ended context is not an error")
 }
 
 func TestEventsEndWithAnErrorWhenTheEngineGoes(t *testing.T) {

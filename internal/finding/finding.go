@@ -16,7 +16,7 @@ const (
 	Error Level = "error"
 )
 
-// rank orders the levels. A level that is not one of ours ranks as an error: a finding must never get lost because
+// rank orders the levels. An unknown level ranks as an error: a finding must never get lost because
 // someone misspelt its level.
 func (l Level) rank() int {
 	switch l {

@@ -1,7 +1,7 @@
 package host
 
 // Host is this machine, as an engine that runs here sees it: who listens, what is routed, which sockets are open. A
-// remote engine's machine is no Host.
+// remote engine's machine is not a Host.
 type Host struct{}
 
 // This returns the machine that this process runs on.

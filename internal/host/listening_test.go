@@ -47,7 +47,7 @@ func TestListenerTakesThePortOfItsOwnAddress(t *testing.T) {
 	assert.Check(t, This().Listening("127.0.0.1", "tcp", port), "a wildcard listener has every address")
 	_, port = listen(t, "tcp6", "[::1]:0")
 	assert.Check(t, This().Listening("::1", "tcp", port))
-	assert.Check(t, !This().Listening("127.0.0.1", "tcp", port), "a listener on ::1 is no listener on 127.0.0.1")
+	assert.Check(t, !This().Listening("127.0.0.1", "tcp", port), "a listener on ::1 is not a listener on 127.0.0.1")
 }
 
 func TestUDPListenerTakesTheUDPPort(t *testing.T) {

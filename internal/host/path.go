@@ -33,7 +33,7 @@ func IsDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// IsGone reports whether a folder that was there is no more. A folder that only another user may look into is not
+// IsGone reports whether a folder that was there no longer exists. A folder that only another user may look into is not
 // gone, and "" is an unknown folder.
 func IsGone(path string) bool {
 	info, err := os.Stat(path)

@@ -17,12 +17,12 @@ import (
 // Main is the id of the main checkout's loom: what docker compose up would make.
 const Main = "main"
 
-// IDError says that what the user typed is no id.
+// IDError says that what the user typed is not an id.
 type IDError struct{ Typed string }
 
 // Error quotes what was typed.
 func (e *IDError) Error() string {
-	return fmt.Sprintf("%q is no id: give an issue number, a key such as ENG-324, or a branch", e.Typed)
+	return fmt.Sprintf("%q is not an id: give an issue number, a key such as ENG-324, or a branch", e.Typed)
 }
 
 // NextStep says what the user does next.

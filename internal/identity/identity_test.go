@@ -52,7 +52,7 @@ func TestParseIDRefusesWhatNamesNothing(t *testing.T) {
 		assert.Check(t, e == nil || e.Typed == typed)
 	}
 	_, err := ParseID("--")
-	assert.Error(t, err, `"--" is no id: give an issue number, a key such as ENG-324, or a branch`)
+	assert.Error(t, err, `"--" is not an id: give an issue number, a key such as ENG-324, or a branch`)
 }
 
 func TestParseIDOfAnIDIsTheID(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
-// The sources of activity. What runs inside of a loom by itself is none: a background process may run for ever.
+// The sources of activity. What runs inside of a loom by itself does not count: a background process may run for ever.
 const (
-	// SourceExec is a process put into a container with exec, until it ends. Healthchecks are none.
+	// SourceExec is a process put into a container with exec, until it ends. Healthchecks do not count.
 	SourceExec = "exec"
 	// SourceAttach is a terminal attached to a container, until it detaches or the container ends.
 	SourceAttach = "attach"
@@ -41,8 +41,8 @@ type Activity struct {
 type signs struct {
 	usage    []engine.Usage
 	sessions []engine.Session // of the loom's containers or others, oldest first
-	command  time.Time        // the last command of ours
-	working  bool             // a command of ours works on it now
+	command  time.Time        // the last docker loom command on it
+	working  bool             // a docker loom command works on it now
 }
 
 // lookNow adds what a look shows to what was recorded. Unless something happened, the record that it returns differs

@@ -23,7 +23,7 @@ type view struct {
 	sessions []engine.Session
 }
 
-// look looks at the projects. log, where there is one, has told what happened since it began.
+// look looks at the projects. log is what happened since a watch began; it is empty without one.
 func look(ctx context.Context, l *loom.Looms, projects []string, log []engine.Session) (*view, error) {
 	v := &view{at: time.Now(), running: map[string]bool{}, usage: map[string][]engine.Usage{}}
 	var sockets []host.Socket

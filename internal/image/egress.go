@@ -110,7 +110,7 @@ func (s *Store) importEgress(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	// Another user may have been faster, and its containers shall not be left with an image without a name.
+	// Another user may have been faster, and its containers must not be left with an image without a name.
 	if there, err := s.Engine.ImageID(ctx, ref); err != nil || there != "" {
 		return errors.Join(err, s.Engine.RemoveImages(ctx, []string{id}))
 	}

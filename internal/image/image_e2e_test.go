@@ -177,5 +177,5 @@ func TestTheToolsOfARepositoryAreBakedInOnce(t *testing.T) {
 	_, id, findings, err = b.WithTools(t.Context(), Toolchain{Ref: base.Image, ID: base.ID, WorkTree: tree, Trusted: true})
 	assert.NilError(t, err)
 	assert.Equal(t, id, base.ID)
-	assert.Assert(t, strings.Contains(findings[0].Message, "no plain file"), findings[0].Message)
+	assert.Assert(t, strings.Contains(findings[0].Message, "not a regular file"), findings[0].Message)
 }

@@ -20,7 +20,7 @@ type Toolchain struct {
 	// Ref and ID are the sandbox's own image.
 	Ref, ID  string
 	WorkTree string
-	// Sandbox is the sandbox's container if one runs, else nil.
+	// Sandbox is the sandbox's container, nil if none runs.
 	Sandbox *engine.Container
 	// Trusted says that nobody but the user wrote the work tree's files.
 	Trusted bool
@@ -164,7 +164,7 @@ func readPlain(root *os.Root, name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no plain file")
+		return nil, errors.New("it is not a regular file")
 	}
 	// It may have become a pipe meanwhile, which nobody may ever write to.
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)

@@ -175,7 +175,7 @@ func (l *Containers) Copy(ctx context.Context, t *loom.Target, o stack.CopyOptio
 	return a, l.Looms.Stack.Copy(ctx, t.Known.Project, o)
 }
 
-// Logs copies the output of a loom's containers: of the services named, else of all but those that the files say
+// Logs copies the output of a loom's containers: of the services named, otherwise of all but those that the files say
 // attach: false of.
 func (l *Containers) Logs(ctx context.Context, t *loom.Target, o stack.LogOptions) error {
 	own, err := l.own(ctx, t)
@@ -206,7 +206,7 @@ func (l *Containers) Logs(ctx context.Context, t *loom.Target, o stack.LogOption
 }
 
 // runAgain tells since when containers run that all had ended; it is zero where none does. Compose takes a restart for
-// the end where it looks between the two halves of it. A restart of ours is over once the loom's lock is to be had.
+// the end where it looks between the two halves of it. docker loom's own restart is over when the loom's lock is free.
 func (l *Containers) runAgain(ctx context.Context, t *loom.Target, o stack.LogOptions) (since time.Time, err error) {
 	release, err := l.Looms.Registry.Lock(ctx, t.Repository, t.ID)
 	if err != nil {

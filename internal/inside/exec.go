@@ -24,14 +24,14 @@ type Execs struct{ Looms *loom.Looms }
 type ExecRequest struct {
 	Source stack.Source
 	// Words are what names the loom and the service: [ID] [SERVICE]. The first is a loom if there is one of that name,
-	// else a service of the folder's loom.
+	// otherwise a service of the folder's loom.
 	Words []string
 	// Whole says that Words go on with the command, behind the first: nothing has told where it begins.
 	Whole bool
 	// Service chooses one of the loom's; Index is a replica's number, 0 for the first that runs.
 	Service string
 	Index   int
-	// Process is the command. What it leaves open is the dev container's, else the container's own.
+	// Process is the command. What it leaves open is the dev container's, otherwise the container's own.
 	Process engine.Process
 	// Shell says that it is a shell: afterwards the user's environment may be another.
 	Shell bool

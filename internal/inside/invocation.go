@@ -19,7 +19,7 @@ type Invocation struct {
 	// Project is the Compose project, Dir the project directory.
 	Project, Dir string
 	// Files are the compose files, in their order; Override is the text of one more that comes last and is not on the
-	// disk as it should be, nil where there is none.
+	// disk as it should be, nil if there is none.
 	Files    []string
 	Override []byte
 	// EnvFiles are those to name; empty for the .env of the project directory.

@@ -19,7 +19,7 @@ func (d *Decoder) Object(n *Node) []Member {
 		return nil
 	}
 	if n.Kind != '{' {
-		d.Fail(n, "%s is no object", n.Show())
+		d.Fail(n, "%s is not an object", n.Show())
 	}
 	return n.Members
 }
@@ -30,7 +30,7 @@ func (d *Decoder) Text(n *Node) string {
 		return ""
 	}
 	if n.Kind != '"' {
-		d.Fail(n, "%s is no string", n.Show())
+		d.Fail(n, "%s is not a string", n.Show())
 	}
 	return n.Text
 }
@@ -53,7 +53,7 @@ func (d *Decoder) Array(n *Node, of string) []*Node {
 		return nil
 	}
 	if n.Kind != '[' {
-		d.Fail(n, "%s is no array of %s", n.Show(), of)
+		d.Fail(n, "%s is not an array of %s", n.Show(), of)
 	}
 	return n.Elements
 }
@@ -74,7 +74,7 @@ func (d *Decoder) Number(n *Node, low, high int, what string) int {
 	}
 	f, err := strconv.ParseFloat(n.Text, 64)
 	if n.Kind != '0' || err != nil || f < float64(low) || f > float64(high) || f != float64(int(f)) {
-		d.Fail(n, "%s is no %s (%d–%d)", n.Show(), what, low, high)
+		d.Fail(n, "%s is not a %s (%d–%d)", n.Show(), what, low, high)
 		return 0
 	}
 	return int(f)

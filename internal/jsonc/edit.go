@@ -31,7 +31,7 @@ func Edit(name string, data []byte, changes ...Change) ([]byte, error) {
 	for _, c := range changes {
 		for _, member := range c.Path {
 			if !utf8.ValidString(member) {
-				return nil, &Error{File: name, Err: fmt.Errorf("%q is no name: not UTF-8", member)}
+				return nil, &Error{File: name, Err: fmt.Errorf("%q is not a name: not UTF-8", member)}
 			}
 		}
 		// Each change parses the bytes again, because it moves what is behind it.
@@ -80,7 +80,7 @@ func (e *editor) set(at hujson.Value, c Change) ([]byte, error) {
 				key = memberKey(key, n)
 			}
 			n := e.tree(at, key)
-			return nil, n.Errorf("%s is no object", n.Show())
+			return nil, n.Errorf("%s is not an object", n.Show())
 		}
 		wide = e.isWide(at, object, wide)
 		m := e.member(object, name)

@@ -68,9 +68,9 @@ func TestEditMakesAFileThatIsNotThere(t *testing.T) {
 func TestEditErrorsNameTheirPlace(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ text, want string }{
-		{`{"container": "yes"}`, `s.json:1:15: container: "yes" is no object`},
-		{`{"container": {"ports": [1]}}`, `s.json:1:25: container.ports: an array is no object`},
-		{`[]`, `s.json:1:1: an array is no object`},
+		{`{"container": "yes"}`, `s.json:1:15: container: "yes" is not an object`},
+		{`{"container": {"ports": [1]}}`, `s.json:1:25: container.ports: an array is not an object`},
+		{`[]`, `s.json:1:1: an array is not an object`},
 		{`{"a" 1}`, `s.json:1:6: invalid character '1' after object name`},
 		{" \n", `s.json: empty, not even {}`},
 		{strings.Repeat("[", 1<<19), `s.json: more than 10000 objects and arrays`},
@@ -176,7 +176,7 @@ func checkEdit(t fataler, doc []byte, name string, value int, deep bool) {
 	}
 	if doc == nil || err != nil || editErr != nil {
 		if (doc != nil && err != nil) != (editErr != nil) && editErr == nil {
-			t.Fatalf("%q is no JSON, and became %q", doc, got)
+			t.Fatalf("%q is not JSON, and became %q", doc, got)
 		}
 		return
 	}

@@ -21,7 +21,8 @@ const (
 	MaxBrackets = 10_000
 )
 
-// Error says what is wrong in a document, and where. As text: "path:12:5: forwardPorts[1]: 99999 is no port (1–65535)".
+// Error says what is wrong in a document, and where. Its text is "path:12:5: forwardPorts[1]: 99999 is not a port
+// (1–65535)".
 type Error struct {
 	// File is the file's path, or the document's name.
 	File string

@@ -65,7 +65,7 @@ func TestTheFirstErrorOfADecoderStays(t *testing.T) {
 	assert.Equal(t, d.Number(n.Get("port"), 1, 65535, "port"), 0)
 	d.Text(n.Get("text"))
 	d.Texts(n.Get("list"))
-	assert.Error(t, d.Err, "f:1:21: port: 70000 is no port (1–65535)")
+	assert.Error(t, d.Err, "f:1:21: port: 70000 is not a port (1–65535)")
 }
 
 func TestAFileThatCannotBeReadIsNamed(t *testing.T) {

@@ -50,8 +50,8 @@ func (n *Node) Number(literal string) *Node {
 	return &Node{doc: n.doc, key: n.key, offset: n.offset, Kind: '0', Text: literal}
 }
 
-// Get returns the member of that name. It returns nil if the member is missing or null, if n is no object, or if n is
-// nil.
+// Get returns the member of that name. It returns nil if the member is missing or null, or if n is nil or not an
+// object.
 func (n *Node) Get(name string) *Node {
 	if m := n.Lookup(name); m != nil && m.Kind != 'n' {
 		return m
@@ -207,7 +207,7 @@ func (n *Node) appendJSON(b []byte) []byte {
 
 var word = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
-// memberKey is the path of a member of the object at key. A name that is no single word is quoted.
+// memberKey is the path of a member of the object at key. A name that is not a single word is quoted.
 func memberKey(key, name string) string {
 	if !word.MatchString(name) {
 		name = Quote(name)

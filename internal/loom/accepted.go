@@ -33,7 +33,7 @@ func Visible(text string) string { return trust.Printable(text) }
 func trustOf(k *registry.Loom) Trust {
 	t := Trust{Loom: k.ID, Repository: k.Repository, Checked: trust.WrittenByOthers(k), Accepted: []string{}}
 	if k.Accepted != nil {
-		t.Accepted = append(t.Accepted, k.Accepted.Powers...)
+		t.Accepted = append(t.Accepted, k.Accepted.HostAccess...)
 	}
 	return t
 }

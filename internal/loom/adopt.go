@@ -30,9 +30,9 @@ func (*FolderTakenError) NextStep() string {
 }
 
 // adopt looks at the dev containers that the folder has already. One of another loom refuses this one. One that another
-// tool made (the reference CLI, VS Code) is adopted as it is if nothing of ours was there before, and for main, which
+// tool made (the reference CLI, VS Code) is adopted as it is if the loom had nothing there before, and for main, which
 // is what such a tool makes; adopt then does all that is left of up and returns a plan. Otherwise it was made from the
-// plain files in place of ours, and is removed.
+// plain files in place of the loom's, and is removed.
 func (l *Looms) adopt(ctx context.Context, d *draft, req UpRequest) (*Plan, *Result, error) {
 	t, dev := d.facts.Target, d.facts.Dev
 	if dev == nil {
@@ -86,7 +86,7 @@ func foreignDevContainers(d *draft) ([]engine.Container, error) {
 }
 
 func adopting(c engine.Container) string {
-	return "container " + c.Name + " was made by another tool and is used as it is; --force-recreate makes it anew"
+	return "container " + c.Name + " was made by another tool and is used as it is; --force-recreate recreates it"
 }
 
 // removeForeign removes what another tool made in place of the loom's dev container. What is in the loom's own project

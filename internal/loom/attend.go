@@ -2,15 +2,15 @@ package loom
 
 import "context"
 
-// attend notes that this process works on a loom, until it ends.
-func (l *Looms) attend(ctx context.Context, t *Target) {
+// markInUse notes that this process works on a loom, until it ends.
+func (l *Looms) markInUse(ctx context.Context, t *Target) {
 	name := t.Repository + "\x00" + t.ID
 	l.attendance.Lock()
 	defer l.attendance.Unlock()
 	if l.Unnoticed || l.attending[name] != nil {
 		return
 	}
-	leave, err := l.Registry.Attend(ctx, t.Repository, t.ID)
+	leave, err := l.Registry.MarkInUse(ctx, t.Repository, t.ID)
 	if err != nil {
 		// No reason not to do what was asked for.
 		l.Teller.Debugf("%v", err)
@@ -22,8 +22,8 @@ func (l *Looms) attend(ctx context.Context, t *Target) {
 	l.attending[name] = leave
 }
 
-// unattend forgets all that was observed of a loom that ends.
-func (l *Looms) unattend(t *Target) {
+// forgetUse forgets all that was observed of a loom that ends.
+func (l *Looms) forgetUse(t *Target) {
 	name := t.Repository + "\x00" + t.ID
 	l.attendance.Lock()
 	defer l.attendance.Unlock()
@@ -36,7 +36,7 @@ func (l *Looms) unattend(t *Target) {
 	}
 }
 
-// Leave ends the work on the looms that this process attended to.
+// Leave ends the work on the looms that this process marked as in use.
 func (l *Looms) Leave() {
 	l.attendance.Lock()
 	defer l.attendance.Unlock()

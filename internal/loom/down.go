@@ -196,7 +196,7 @@ func (l *Looms) endProject(ctx context.Context, t *Target, e end, req DownReques
 	return nil
 }
 
-// anything tells whether the project has something that Compose's down would remove; it warns where there is nothing.
+// anything reports whether the project has something that Compose's down would remove; it warns if there is nothing.
 func (l *Looms) anything(ctx context.Context, project string, own []engine.Container) (bool, error) {
 	if len(own) > 0 {
 		return true, nil
@@ -254,7 +254,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 		}
 	}
 	if ends {
-		l.unattend(t)
+		l.forgetUse(t)
 	}
 	if ends && t.Known.Sandboxed && host.IsDir(t.Known.WorkTree) {
 		if err := l.Registry.KeepWritten(t.Known); err != nil {
@@ -275,7 +275,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	})
 }
 
-// generated lists the files of the loom in its folder as they shall be without it. Only what says that it is this
+// generated lists the files of the loom in its folder as they must be without it. Only what says that it is this
 // loom's is touched, whatever the registry says.
 func (l *Looms) generated(t *Target) []overrides.File {
 	dir := t.Known.Dir

@@ -241,7 +241,7 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 		return nil, err
 	}
 	if t.Known != nil {
-		l.attend(ctx, t)
+		l.markInUse(ctx, t)
 	}
 	l.Teller.Debugf("loom %s: repository %s, work tree %s, looking for the project from %s",
 		t.ID, t.Repository, t.WorkTree, t.Source.Dir)

@@ -70,7 +70,7 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		}
 		item, e := remembered(k), onEngine[k.Project]
 		if k.ID == Main || k.Adopted != nil {
-			// Their containers may be made by other tools, and then have no labels of ours.
+			// Their containers may be made by other tools, and then lack docker loom's labels.
 			if e.Containers, err = l.Containers(ctx, k); err != nil {
 				return nil, err
 			}

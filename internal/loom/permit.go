@@ -49,7 +49,7 @@ func (l *Looms) accept(ctx context.Context, d *draft) error {
 	if err != nil {
 		return err
 	}
-	if have := d.Entry.Accepted; have != nil && have.Hash == now.Hash && slices.Equal(have.Powers, now.Powers) {
+	if have := d.Entry.Accepted; have != nil && have.Hash == now.Hash && slices.Equal(have.HostAccess, now.HostAccess) {
 		return nil
 	}
 	if err := l.tellMountsMore(ctx, d, now); err != nil {
@@ -73,15 +73,15 @@ func accepted(p *Plan) (*registry.Accepted, error) {
 		}
 		parts = append(parts, text)
 	}
-	return &registry.Accepted{Hash: trust.Digest(parts...), Powers: p.Access}, nil
+	return &registry.Accepted{Hash: trust.Digest(parts...), HostAccess: p.Access}, nil
 }
 
 // tellMountsMore tells the companions if services mount more of the work tree than before: what runs in a sandbox could
 // put a link in its place.
 func (l *Looms) tellMountsMore(ctx context.Context, d *draft, now *registry.Accepted) error {
 	have := d.Entry.Accepted
-	more := slices.ContainsFunc(now.Powers, func(access string) bool {
-		return strings.HasPrefix(access, trust.MountsTree) && (have == nil || !slices.Contains(have.Powers, access))
+	more := slices.ContainsFunc(now.HostAccess, func(access string) bool {
+		return strings.HasPrefix(access, trust.MountsTree) && (have == nil || !slices.Contains(have.HostAccess, access))
 	})
 	if !d.Entry.Sandboxed || !more {
 		return nil

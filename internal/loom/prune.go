@@ -71,8 +71,8 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 	return list, nil
 }
 
-// theirs tells whether a loom's project has what somebody else may have made. That is so for main alone: its project is
-// called as Compose calls it in every folder of that name, and its volumes have no labels of ours.
+// theirs reports whether a loom's project has what somebody else may have made. That is so for main alone: its project
+// is called as Compose calls it in every folder of that name, and its volumes lack docker loom's labels.
 func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
 	if k.ID != Main {
 		return false, nil
@@ -86,5 +86,5 @@ func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
 	return len(volumes) > 0 || slices.ContainsFunc(own, foreign), err
 }
 
-// gone tells whether a folder that was there is no more.
+// gone reports whether a folder that was there no longer exists.
 func gone(path string) bool { return host.IsGone(path) }

@@ -140,7 +140,7 @@ func TestResolveWithAnIDTakesTheWorkTreeThatBelongsToIt(t *testing.T) {
 		{"main is the main checkout from everywhere", "looms/a/sub", "main", "main of /shop in /shop, from /shop/sub"},
 		{"the registry's", "shop", "500", "500 of /shop in /looms/y, from /looms/y known"},
 		{"the registry's is gone: the folder", "shop", "501", "501 of /shop in /shop, from /shop known"},
-		{"no id", "shop", "--", `error: "--" is no id: give an issue number, a key such as ENG-324, or a branch`},
+		{"no id", "shop", "--", `error: "--" is not an id: give an issue number, a key such as ENG-324, or a branch`},
 	} {
 		assert.Check(t, w.resolved(in(w.Path(tc.dir), tc.id), Making) == tc.want, "%s: %s", tc.name, w.resolved(in(w.Path(tc.dir), tc.id), Making))
 	}
@@ -296,7 +296,7 @@ func TestALoomThatOnlyTheEngineKnowsIsFoundByItsLabels(t *testing.T) {
 	tree := w.Tree(repo, "issue-5", "five")
 	labels := map[string]string{engine.LabelLoom: "5", engine.LabelRepo: repo, engine.LabelWorkTree: tree, engine.LabelOffset: "1005", stack.LabelWorkingDir: tree}
 	w.Run(worldtest.Container{Name: "x-web-1", Project: "odd-name", Service: "web", Labels: labels})
-	w.Know() // a registry that knows nothing is no lost one
+	w.Know() // a registry that knows nothing was not lost
 
 	target, err := w.looms.Resolve(t.Context(), in(repo, "5"), Ending)
 	assert.NilError(t, err)

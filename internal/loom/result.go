@@ -28,7 +28,7 @@ type Service struct {
 	Container string `json:"container"`
 	// State is that of the container: running, exited, created, paused, restarting or dead.
 	State string `json:"state"`
-	// Health is starting, healthy or unhealthy, and empty where there is no healthcheck.
+	// Health is starting, healthy or unhealthy, and empty without a healthcheck.
 	Health string `json:"health"`
 	// ExitCode is that of a container that exited.
 	ExitCode int `json:"-"`

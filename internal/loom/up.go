@@ -99,7 +99,7 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 			return nil, nil, err
 		}
 		defer release()
-		l.attend(ctx, target)
+		l.markInUse(ctx, target)
 		if err := l.Refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}

@@ -79,7 +79,7 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 			Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Service: c.Service, Container: c.Name,
 		}
 		if k := state.ByProject(c.Project); k != nil {
-			// The containers of a main that plain docker compose made have no labels of ours.
+			// The containers of a main that plain docker compose made lack docker loom's labels.
 			u.Loom, u.Repository = k.ID, k.Repository
 		}
 		if IsRunning(c) && u.Loom != "" && scope.has(u) {

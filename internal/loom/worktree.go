@@ -104,7 +104,7 @@ func canOwnTree(t *Target, req UpRequest) error {
 	case t.ID == Main:
 		return &NoTreeError{"main is the loom of the main checkout"}
 	case req.ID == "":
-		return &NoTreeError{"give the id that it shall be for"}
+		return &NoTreeError{"give the id that it is for"}
 	case t.Git == nil:
 		return &NoTreeError{t.WorkTree + " is in no git repository"}
 	}

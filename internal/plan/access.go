@@ -21,7 +21,7 @@ var Reserved = trust.Reserved{
 	Labels: []string{engine.LabelLoom, engine.LabelRepo, survey.LabelBuild},
 }
 
-// listAccess lists what the project asks of the host, and the files that are obeyed beside it.
+// listAccess lists what the project asks of the host, and the other files that decide what up does.
 func (m *maker) listAccess() error {
 	requested := m.requested()
 	own := trust.Folders{Tree: m.WorkTree, Project: m.facts.Found.Dir, Git: m.facts.Target.CommonDir()}
@@ -55,7 +55,7 @@ func (m *maker) listAccess() error {
 	return nil
 }
 
-// DryRunFindings tell what a plan that is only shown does not do.
+// DryRunFindings returns the findings about steps that a dry run leaves out.
 func (p *Plan) DryRunFindings(f *survey.Facts) []finding.Finding {
 	if f.Dev == nil || f.Dev.Config.InitializeCommand == nil {
 		return nil
@@ -66,7 +66,7 @@ func (p *Plan) DryRunFindings(f *survey.Facts) []finding.Finding {
 	}}
 }
 
-// requested is the project with what its files ask for: without the mounts that confinement adds.
+// requested returns the project as its files ask for it, without the mounts that confinement adds.
 func (m *maker) requested() *types.Project { return withoutGuards(m.Project, m.edits) }
 
 func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {

@@ -8,7 +8,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
-// compare holds the plan against what runs.
+// compare compares the plan with what runs.
 func (m *maker) compare() error {
 	if !m.choices.Compare {
 		return nil
@@ -60,7 +60,7 @@ func (m *maker) recreateOnDemand() {
 	}
 }
 
-// MayFinish reports whether a service may end by itself: one that is restarted whatever happens may not, nor a dev
+// MayFinish reports whether a service may end by itself: with restart: always it may not, nor may a dev
 // container, which exits with 0 when it is stopped.
 func (p *Plan) MayFinish(service string) bool {
 	if service == EgressService || p.Dev != nil && service == p.Dev.Service {
@@ -70,8 +70,8 @@ func (p *Plan) MayFinish(service string) bool {
 	return restart != "always" && restart != "unless-stopped"
 }
 
-// OrphanError says that a container of a service which the files no longer have keeps a port that another service is
-// to publish.
+// OrphanError says that a port of a service is held by a container of the same loom whose service is no longer in the
+// files.
 type OrphanError struct{ Loom, Container, Service, Port string }
 
 // Error names the container and the port.
@@ -86,8 +86,8 @@ func (e *OrphanError) NextStep() string {
 	return fmt.Sprintf("docker loom up %s --remove-orphans removes it", e.Loom)
 }
 
-// Orphan looks for a container whose service was renamed or removed and whose port is wanted again: the engine would
-// only say that the port is allocated. The error is an [*OrphanError].
+// Orphan returns an [*OrphanError] if a container of a renamed or removed service holds a port that is wanted. The
+// engine would only say that the port is allocated.
 func (p *Plan) Orphan(own []engine.Container) error {
 	wanted := p.PublishedPorts()
 	for _, c := range own {
@@ -105,8 +105,8 @@ func (p *Plan) Orphan(own []engine.Container) error {
 	return nil
 }
 
-// PublishedPort is a host port that a service will have. Of a service that a sidecar publishes for, it is the service's
-// own.
+// PublishedPort is a host port that a service will have. If a sidecar publishes it, Service is still the service behind
+// it.
 type PublishedPort struct {
 	Service, Protocol, HostIP string
 	Target, Host              int

@@ -15,7 +15,8 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// Names of what a confined loom has beside the files: the sidecar's service, and the network that only it is on.
+// Names of the service and the network that a confined loom has in addition to its files: the sidecar, and the network
+// that only the sidecar is on.
 const (
 	EgressService = "loom-egress"
 	EgressOuter   = "loom-egress-out"
@@ -50,7 +51,7 @@ func (m *maker) confine() error {
 	return nil
 }
 
-// sidecar is the service through which the others leave and are reached.
+// sidecar returns the service that forwards all traffic into and out of the confined networks.
 func (m *maker) sidecar(c *registry.Confined) types.ServiceConfig {
 	project, share := m.model.Project, m.facts.Settings.Container.Share
 	cfg := egress.Config{
@@ -70,7 +71,7 @@ func (m *maker) sidecar(c *registry.Confined) types.ServiceConfig {
 	}
 	for _, other := range project.Services {
 		if other.Restart == types.RestartPolicyAlways || other.Restart == types.RestartPolicyUnlessStopped {
-			// What comes back with the engine needs its way out and its ports.
+			// Services that restart with the engine need the sidecar for their way out and their ports.
 			s.Restart = types.RestartPolicyUnlessStopped
 		}
 	}

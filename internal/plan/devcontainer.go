@@ -21,7 +21,7 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// LabelImage names the image that the files call a dev container's own, if the loom's has another name.
+// LabelImage is the label with the image name that the files give a dev container, if the loom's image has another.
 const LabelImage = "ai.iloom.image"
 
 // develop puts the dev container into the base project.
@@ -56,7 +56,7 @@ func (m *maker) develop() error {
 	return nil
 }
 
-// findMissingImages tells what the plan does without.
+// findMissingImages adds a finding for each image and feature that the plan lacks, because it is not there yet.
 func (m *maker) findMissingImages() {
 	d := m.facts.Dev
 	if d.Base.Info.ID == "" {
@@ -76,7 +76,7 @@ func (m *maker) findMissingImages() {
 	}
 }
 
-// extend brings the dev container into a project as loaded: the base, or the same with its variables moved.
+// extend adds the dev container to a loaded project: the base, or the one with moved variables.
 func (m *maker) extend(project *types.Project) error {
 	compiled, findings, err := m.facts.Dev.Compile(project)
 	if err != nil {
@@ -94,7 +94,7 @@ func (m *maker) extend(project *types.Project) error {
 	return nil
 }
 
-// devEdits bring what was compiled into the project.
+// devEdits returns the edits that add the compiled dev container to the project.
 func devEdits(service string, compiled *compile.Compiled, project *types.Project) []overrides.Edit {
 	var edits []overrides.Edit
 	all := project.AllServices()
@@ -111,8 +111,7 @@ func devEdits(service string, compiled *compile.Compiled, project *types.Project
 	return edits
 }
 
-// finishDev leaves out the services that the devcontainer.json does not want started, and completes the dev container's
-// own.
+// finishDev removes the services that the devcontainer.json does not start, and completes the dev container's service.
 func (m *maker) finishDev() error {
 	d := m.facts.Dev
 	if run := m.compiled.RunServices; len(run) > 0 {
@@ -132,14 +131,14 @@ func (m *maker) finishDev() error {
 		s.CustomLabels[LabelImage] = d.Base.NameInFiles
 	}
 	if m.compiled.UID.Needed && (d.Base.Outdated || m.choices.Build) {
-		// The step goes on top of another image now.
+		// The image below the UID step has changed, so the step must run again.
 		s.PullPolicy = types.PullPolicyBuild
 	}
 	m.Project.Services[d.Service] = s
 	return nil
 }
 
-// devLabel is what the dev container's label says.
+// devLabel returns the content of the dev container's label.
 func (m *maker) devLabel() devbox.Label {
 	return devbox.Label{
 		RemoteUser: m.compiled.RemoteUser, WorkspaceFolder: m.compiled.WorkspaceFolder,
@@ -147,7 +146,8 @@ func (m *maker) devLabel() devbox.Label {
 	}
 }
 
-// whyRecreated says why the dev container will be recreated, "" if it stays: what its files say has changed since.
+// whyRecreated returns the reason why the dev container will be recreated, "" if it stays. The reason is a change of
+// its files.
 func (m *maker) whyRecreated() string {
 	d := m.facts.Dev
 	if d == nil || d.Container == nil {
@@ -169,7 +169,7 @@ func (m *maker) whyRecreated() string {
 	return whatChanged(d, was.KeyHashes, m.devLabel().KeyHashes)
 }
 
-// whatChanged names the keys that say something else now.
+// whatChanged names the keys whose values have changed.
 func whatChanged(d *survey.DevContainer, was, now map[string]string) string {
 	keys := maps.Clone(was)
 	if keys == nil {
@@ -200,14 +200,15 @@ func whatChanged(d *survey.DevContainer, was, now map[string]string) string {
 	return strings.Join(why, " and ")
 }
 
-// IsForwarded reports whether a port is one that the devcontainer.json forwards.
+// IsForwarded reports whether the devcontainer.json forwards a port.
 func (d *DevContainer) IsForwarded(service string, target int) bool {
 	return d != nil && slices.ContainsFunc(d.Compiled.Forwards, func(f compile.Forward) bool {
 		return f.Service == service && f.Port == target
 	})
 }
 
-// MayBeSilent reports whether nobody need listen on a port yet: what listens in a dev container its user starts.
+// MayBeSilent reports whether a port may have no listener yet: in a dev container the user starts the program that
+// listens.
 func (d *DevContainer) MayBeSilent(service string, target int) bool {
 	return d != nil && (service == d.Service || d.IsForwarded(service, target))
 }

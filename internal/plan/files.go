@@ -59,7 +59,7 @@ func (m *maker) decideFiles() error {
 	return nil
 }
 
-// overrideFile decides the name of the override. If docker compose does not find it by itself, listed are the files for
+// overrideFile decides the name of the override. If docker compose does not find it by itself, listed has the files for
 // COMPOSE_FILE.
 func (m *maker) overrideFile() (name string, listed []string) {
 	found := m.facts.Found
@@ -72,7 +72,7 @@ func (m *maker) overrideFile() (name string, listed []string) {
 	}
 	name = overrides.NamedFile
 	for _, path := range append(slices.Clone(found.Paths), filepath.Join(found.Dir, filepath.FromSlash(name))) {
-		// COMPOSE_FILE counts from the folder of the .env that it stands in.
+		// Paths in COMPOSE_FILE are relative to the folder of the .env.
 		if rel, err := filepath.Rel(filepath.Dir(found.DotEnv()), path); err == nil && filepath.IsLocal(rel) {
 			path = filepath.ToSlash(rel)
 		}
@@ -81,8 +81,8 @@ func (m *maker) overrideFile() (name string, listed []string) {
 	return name, listed
 }
 
-// decideWorkspaceEnv puts the loom's variables into the .env of the workspace too, in which the reference CLI looks for
-// the project's name.
+// decideWorkspaceEnv also puts the loom's variables into the .env of the workspace: the reference CLI reads the
+// project's name there.
 func (m *maker) decideWorkspaceEnv() {
 	d := m.facts.Dev
 	if d.DotEnv == m.facts.Found.DotEnv() || d.Config.Kind != devcontainer.KindCompose {
@@ -100,8 +100,8 @@ func (m *maker) decideWorkspaceEnv() {
 
 var setsProject = regexp.MustCompile(`(?m)^\s*(?:export\s+)?COMPOSE_PROJECT_NAME\s*=`)
 
-// mustKeepEnv reports whether .env is a file that must not be touched, and tells what follows from that. needed says
-// that docker compose finds the override by the block only.
+// mustKeepEnv reports whether .env must not be written. It then adds a finding about what does not work without the
+// block. needed says that docker compose finds the override only through the block.
 func (m *maker) mustKeepEnv(needed bool) bool {
 	path := m.facts.Found.DotEnv()
 	why := ""
@@ -137,8 +137,8 @@ func (m *maker) exclude(path string) {
 	}
 }
 
-// useBlock makes the project what plain docker compose will make of it with this loom's block in .env, whatever block
-// is on the disk now: the hashes must be the same.
+// useBlock loads the project as plain docker compose will load it with this loom's block in .env. The .env on the disk
+// may still have another block, and the hashes must be the same.
 func (m *maker) useBlock() {
 	vars := map[string]string{}
 	for _, v := range m.Env {

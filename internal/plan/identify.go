@@ -10,8 +10,8 @@ import (
 	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
-// Identify decides what the registry says of the loom, but for its leases: above all the name of its Compose project,
-// under which the project is loaded. The name of main is Compose's to choose, and empty.
+// Identify decides the loom's entry in the registry, except its leases. The important part is the name of its Compose
+// project, which the project is loaded with. For main it is empty: Compose chooses the name.
 func Identify(f *survey.Facts, c Choices) (registry.Loom, error) {
 	if !f.Settings.Container.Enabled {
 		return registry.Loom{}, &DisabledError{f.Settings.Files}
@@ -24,12 +24,12 @@ func Identify(f *survey.Facts, c Choices) (registry.Loom, error) {
 	if t.Known != nil {
 		e = *t.Known.Clone()
 		if t.Known.Space != "" && t.Known.Space != f.Space {
-			// What is free on another engine's host says nothing about this one.
+			// The leases are of another engine's host, and say nothing about this one.
 			e.Ports, e.Subnets = nil, nil
 		}
 	}
 	if t.ID == identity.Main {
-		// Always the name that docker compose would choose now, or for a dev container the reference CLI.
+		// The name is chosen again each time: by docker compose, or for a dev container as the reference CLI does.
 		e.Project = ""
 		if f.Dev != nil {
 			e.Project = f.Dev.DerivedProject
@@ -96,7 +96,7 @@ func sharesName(state *registry.State, repository string) bool {
 	})
 }
 
-// derivedProject is the name of a loom's project if its .env is not ours to write: the one that the reference CLI
+// derivedProject returns the project name of a loom whose .env must not be written: the name that the reference CLI
 // derives, if nobody else has it.
 func derivedProject(f *survey.Facts, e *registry.Loom) string {
 	d := f.Dev
@@ -110,8 +110,8 @@ func derivedProject(f *survey.Facts, e *registry.Loom) string {
 	return d.DerivedProject
 }
 
-// filesOwner returns another loom that the generated files of the folder belong to, nil if they are this loom's: they
-// belong to the first loom there.
+// filesOwner returns the other loom that owns the generated files of the folder, nil if they are this loom's. The first
+// loom of a folder owns them.
 func filesOwner(f *survey.Facts, e *registry.Loom) *registry.Loom {
 	owner := f.State.FilesOwner(f.Found.Dir)
 	if f.Target.Making != nil || owner == nil || owner.ID == e.ID && owner.Repository == e.Repository {
@@ -122,7 +122,7 @@ func filesOwner(f *survey.Facts, e *registry.Loom) *registry.Loom {
 
 func ownsFiles(f *survey.Facts, e *registry.Loom) bool { return !isPlain(e) && filesOwner(f, e) == nil }
 
-// noteOwner tells that the folder's files are another loom's.
+// noteOwner adds a finding if the folder's files are another loom's.
 func (m *maker) noteOwner() {
 	if owner := filesOwner(m.facts, &m.Entry); owner != nil && !m.IsPlain() {
 		m.Notes = append(m.Notes, fmt.Sprintf(

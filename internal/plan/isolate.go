@@ -55,7 +55,7 @@ func (m *maker) isolate() error {
 	return err
 }
 
-// keepBase puts the project as the files say it into the plan.
+// keepBase stores the project, as the files say it, in the plan.
 func (m *maker) keepBase() {
 	found := m.facts.Found
 	m.Base = Base{
@@ -65,7 +65,7 @@ func (m *maker) keepBase() {
 	}
 }
 
-// edit makes the edits of a loom that is not main as docker compose up would make it, and decides its files.
+// edit makes the edits and decides the files. A plain main has neither.
 func (m *maker) edit() error {
 	named := overrides.PortVars(m.base.Project, m.Entry.Ports, func(service string, port types.ServicePortConfig) string {
 		for _, v := range m.base.Variables {
@@ -96,7 +96,8 @@ func (m *maker) edit() error {
 	return nil
 }
 
-// shift compiles the project again with the variables at their leased values, if files use them outside of ports.
+// shift compiles the project again with the leased values of the variables, if files use them in other places than
+// ports.
 func (m *maker) shift(named []overrides.Var) error {
 	vars := map[string]string{"ILOOM_LOOM": m.ID}
 	elsewhere := false
@@ -147,13 +148,14 @@ func (m *maker) input() overrides.Input {
 func CustomLabels(p *Plan) map[string]string {
 	labels := map[string]string{engine.LabelWorkTree: p.WorkTree, engine.LabelOffset: fmt.Sprint(p.Entry.Offset)}
 	if p.ID == identity.Main {
-		// On no service: main is what docker compose up would make, hashes included.
+		// main has no labels in its services: its hashes must be those of plain docker compose.
 		labels[engine.LabelLoom], labels[engine.LabelRepo] = p.ID, p.Repository
 	}
 	return labels
 }
 
-// checkServices reports a service that the user named and the files do not have. It comes before anything is leased.
+// checkServices returns an error for a service that the user named and the files do not have. It runs before anything
+// is leased.
 func (m *maker) checkServices() error {
 	for _, name := range m.choices.Services {
 		if !stack.HasService(m.base.Project, name) {
@@ -175,7 +177,7 @@ func (m *maker) enableServices() error {
 	return err
 }
 
-// findExported warns of variables in the user's shell that are stronger than the block in .env.
+// findExported warns of variables in the user's shell that override the block in .env.
 func (m *maker) findExported() {
 	for _, v := range m.Env {
 		if v.Name != "COMPOSE_PROJECT_NAME" && v.Name != "COMPOSE_FILE" {
@@ -192,8 +194,8 @@ func (m *maker) findExported() {
 	}
 }
 
-// fromMemory is an override that gives the loom as planned whatever files are on the disk; without base files it is the
-// whole project.
+// fromMemory returns an override that makes the loom as planned, whatever generated files are on the disk. Without base
+// files it is the whole project.
 func (m *maker) fromMemory() ([]byte, error) {
 	if len(m.Base.Paths) == 0 {
 		return overrides.Whole(m.Project, m.Name())
@@ -210,8 +212,7 @@ func (m *maker) fromMemory() ([]byte, error) {
 	return overrides.Render(m.Project, m.Name(), edits)
 }
 
-// environment is an edit that gives a service its whole environment: what it reads through env_file may be another
-// loom's.
+// environment is an edit that sets a service's whole environment: its env_file may be a .env with another loom's block.
 type environment struct {
 	service string
 	values  types.MappingWithEquals

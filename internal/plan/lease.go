@@ -34,29 +34,30 @@ func (e *HeldError) Error() string {
 }
 
 // NextStep says what the user does next.
-func (*HeldError) NextStep() string {
-	return "end what holds the port, or stop the loom and bring it up again: it then moves to other ports"
+func (e *HeldError) NextStep() string {
+	return "run docker loom stop and docker loom up to move the loom to other ports, or " +
+		ports.StepToFree(e.Lease, e.Holder)
 }
 
 // ErrMeanwhile says that another command chose the same project name, or took the folder or a port, while this one
 // planned.
 var ErrMeanwhile = errors.New("another loom took the project name or the folder meanwhile: run the command again")
 
-// lease gives the loom the ports and subnets that it lacks. A loom that has all it needs, and whose own containers
-// publish its ports, keeps them unasked.
+// lease gives the loom the ports and subnets that it lacks. If it lacks nothing, and its own containers publish its
+// ports, they are not checked.
 func (m *maker) lease() error {
 	m.WantedPorts = overrides.Ports(m.base.Project)
 	if m.ID != identity.Main {
 		set := m.facts.Settings.Container
 		m.WantedNetworks = overrides.Networks(m.base.Project, overrides.Input{Share: set.Share, Isolate: set.Isolate})
 		if m.Confined() != nil {
-			// The sidecar's own.
+			// The network that only the sidecar is on.
 			outer := overrides.Network{Key: EgressOuter, Pools: []overrides.Pool{{Bits: 24}}}
 			m.WantedNetworks = append(m.WantedNetworks, outer)
 		}
 	}
 	if m.IsPlain() {
-		// A port that nothing will publish need not be free.
+		// A port of a disabled service does not have to be free.
 		m.WantedPorts = slices.DeleteFunc(m.WantedPorts, func(port ports.Port) bool { return !m.isActive(port) })
 	}
 	own := m.facts.Engine.Project(m.Entry.Project)
@@ -79,7 +80,7 @@ func (m *maker) lease() error {
 	}
 	entry, err := m.allocate(m.facts.State, w)
 	if err != nil && len(m.needs.Leases) > 0 {
-		// A port that only seems to be free may be what is wrong.
+		// The missing facts may show that a port is taken.
 		return nil
 	}
 	m.Entry = entry
@@ -94,8 +95,8 @@ func (p *Plan) Confined() *registry.Confined {
 	return p.Entry.Confined
 }
 
-// Promise decides the plan's leases once more, on what the registry says now. It returns [ErrMeanwhile] if they are
-// no longer those of the plan.
+// Promise decides the leases again with the registry as it is now, before they are written. It returns [ErrMeanwhile]
+// if they are no longer those of the plan.
 func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 	e := &p.Entry
 	now := state.Find(e.Repository, e.ID)
@@ -108,7 +109,7 @@ func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 		return ErrMeanwhile
 	}
 	if now != nil && known == nil {
-		// Another process made this loom meanwhile.
+		// Another process made this loom after the plan.
 		return ErrMeanwhile
 	}
 	if now != nil {
@@ -120,8 +121,8 @@ func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 	return nil
 }
 
-// leasesTaken reports whether another loom has a port or subnet that the plan would promise. What the loom holds
-// already is its own.
+// leasesTaken reports whether another loom has a port or subnet that the plan wants. Leases that this loom holds
+// already do not count.
 func leasesTaken(p *Plan, known *registry.Loom, state *registry.State) bool {
 	e := &p.Entry
 	leased := state.Ports(e.Space, e.Repository, e.ID)
@@ -148,7 +149,7 @@ func holds(known *registry.Loom, lease ports.Lease) bool {
 	return known != nil && slices.Contains(known.Ports, lease)
 }
 
-// allocate is the decision about ports and networks.
+// allocate decides the loom's ports and subnets.
 func (m *maker) allocate(state *registry.State, w *world) (registry.Loom, error) {
 	e := m.Entry
 	wanted := e.Offset
@@ -176,7 +177,7 @@ func (m *maker) allocate(state *registry.State, w *world) (registry.Loom, error)
 	return e, err
 }
 
-// entryChanged reports whether the registry has to be written for other reasons than leases.
+// entryChanged reports whether the loom's entry in the registry changes, apart from its leases.
 func (m *maker) entryChanged() bool {
 	k, e := m.facts.Target.Known, &m.Entry
 	return k.Created.IsZero() || k.WorkTree != e.WorkTree || k.Dir != e.Dir || k.Files != e.Files ||
@@ -190,8 +191,8 @@ func (p *Plan) isActive(port ports.Port) bool {
 	return ok
 }
 
-// ActiveLeases are the leases in use: those of ports that the files still have, of services that no profile disables.
-// main has its base ports without a lease.
+// ActiveLeases returns the leases in use: of ports that the files still have, and of services that no profile disables.
+// The result for main is its base ports, which are never leased.
 func (p *Plan) ActiveLeases() []ports.Lease {
 	var leases []ports.Lease
 	for _, port := range p.WantedPorts {
@@ -209,7 +210,7 @@ func (p *Plan) ActiveLeases() []ports.Lease {
 	return leases
 }
 
-// Complete reports whether nothing is missing from what the loom holds.
+// Complete reports whether the loom holds a lease for each wanted port and network.
 func Complete(e registry.Loom, want []ports.Port, networks []overrides.Network) bool {
 	for _, port := range want {
 		if _, ok := ports.Find(e.Ports, port); !ok && e.ID != identity.Main {
@@ -224,8 +225,7 @@ func Complete(e registry.Loom, want []ports.Port, networks []overrides.Network) 
 	return true
 }
 
-// publishesAll reports whether the loom's own running containers publish every leased port, so that nobody else can
-// have it.
+// publishesAll reports whether the loom's own running containers publish every leased port. Then nobody else has it.
 func publishesAll(own []engine.Container, leases []ports.Lease) bool {
 	for _, lease := range leases {
 		if !slices.ContainsFunc(own, func(c engine.Container) bool { return publishes(c, lease) }) {
@@ -241,7 +241,7 @@ func publishes(c engine.Container, lease ports.Lease) bool {
 	})
 }
 
-// adoptPorts takes over the host ports that the loom's containers publish though the registry lost them.
+// adoptPorts adds the host ports that the loom's containers publish to its leases, after the registry was lost.
 func (m *maker) adoptPorts(own []engine.Container) {
 	if len(m.Entry.Ports) > 0 || m.IsPlain() {
 		return
@@ -259,7 +259,7 @@ func (m *maker) adoptPorts(own []engine.Container) {
 
 func (m *maker) adoptPort(port ports.Port, pub engine.Published) {
 	lease := ports.Lease{IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: 1, Host: pub.Host}
-	// A container port may be published twice, on two host ports or addresses: each is somebody's.
+	// A container port may be published twice, on two host ports or addresses. Each is a lease.
 	taken := slices.ContainsFunc(m.Entry.Ports, lease.Overlaps)
 	published := ports.Lease{IP: pub.HostIP, Protocol: pub.Protocol, Host: pub.Host}
 	if _, have := ports.Find(m.Entry.Ports, port); !have && !taken && lease.Overlaps(published) {
@@ -267,7 +267,7 @@ func (m *maker) adoptPort(port ports.Port, pub engine.Published) {
 	}
 }
 
-// adoptSubnets takes over the subnets of the loom's networks on the engine.
+// adoptSubnets adds the subnets of the loom's networks on the engine to its leases.
 func (m *maker) adoptSubnets() {
 	for _, n := range m.WantedNetworks {
 		for _, have := range m.facts.Engine.ProjectNetworks(m.Entry.Project) {
@@ -287,8 +287,8 @@ func (m *maker) adoptSubnets() {
 	}
 }
 
-// keepOrMove looks for leases that a stranger holds now. A loom of which nothing runs moves whole; one that runs
-// cannot, and the holder is named.
+// keepOrMove looks for leases that somebody else holds now. If nothing of the loom runs, all its ports move. If some of
+// it runs, it cannot move: the error names the holder.
 func (m *maker) keepOrMove(own []engine.Container, w *world) error {
 	if m.IsPlain() {
 		return nil
@@ -321,7 +321,7 @@ func (m *maker) keepOrMove(own []engine.Container, w *world) error {
 	return nil
 }
 
-// Prefixes parses subnets as the registry has them; what is none is left out.
+// Prefixes parses subnets as the registry has them; texts that are not subnets are left out.
 func Prefixes(subnets map[string][]string) map[string][]netip.Prefix {
 	out := map[string][]netip.Prefix{}
 	for key, cidrs := range subnets {

@@ -20,7 +20,7 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// Choices are the user's, and what the program itself brings.
+// Choices are what the user asks for, and what the program adds of its own.
 type Choices struct {
 	// Offset pins the offset that is added to base ports, if it is not nil.
 	Offset *int
@@ -28,19 +28,19 @@ type Choices struct {
 	Config string
 	// Build builds images even if they exist.
 	Build bool
-	// Services are named by the user: the profiles that disable them are switched on.
+	// Services are those that the user names. Profiles that disable them are switched on.
 	Services []string
 	// SidecarImage is the image of the sidecar of a confined loom, "" to keep the one it has.
 	SidecarImage string
 	// Version is the plugin's; it is put on containers.
 	Version string
-	// Compare asks to hold the plan against what runs.
+	// Compare asks to compare the plan with what runs.
 	Compare bool
 	// ForceRecreate recreates containers that are as planned; RemoveOrphans removes those of services that are gone.
 	ForceRecreate, RemoveOrphans bool
 	// Stop says how much of the plan is carried out.
 	Stop Stop
-	// FromMemory asks for an override that gives the loom as planned whatever files are on the disk.
+	// FromMemory asks for an override that makes the loom as planned, whatever generated files are on the disk.
 	FromMemory bool
 }
 
@@ -50,20 +50,20 @@ type Plan struct {
 	// RealWorkTree is the work tree's path with its links followed; CommonDir is the repository's git folder likewise, ""
 	// without git.
 	RealWorkTree, CommonDir string
-	// Notes tell how the work tree was chosen if that may surprise.
+	// Notes explain how the work tree was chosen, if the user may not expect it.
 	Notes []string
 	// Entry is what the registry holds or will hold. Leases says that it has to be written.
 	Entry  registry.Loom
 	Leases bool
 	// Project is the isolated project, ready for Compose.
 	Project *types.Project
-	// Override and Env are the loom's parts of the files: the override's text, and the block's lines. Memory is the
-	// override that needs no file, if it was asked for.
+	// Override is the text of the override file, Env are the lines of the block in .env. Memory is the override that
+	// needs no file, if it was asked for.
 	Override, Memory []byte
 	Env              []overrides.Var
-	// Edits say what is changed in the project, a line each.
+	// Edits describe the changes of the project, one line each.
 	Edits []string
-	// Files are the generated files as they will be. Without files the loom runs from memory.
+	// Files are the generated files with their new content. Without files the loom runs from memory.
 	Files    []overrides.File
 	Excluded []string
 	// Unchanged are the paths of those that are on the disk as they will be.
@@ -73,15 +73,16 @@ type Plan struct {
 	Base Base
 	// Dev is the dev container, nil if there is none.
 	Dev *DevContainer
-	// Access is what the project asks of the host; Obeyed are files of the work tree that say what is done, beside it.
+	// Access is what the project asks of the host. Obeyed are the work tree's other files that decide what up does, such
+	// as Dockerfiles.
 	Access, Obeyed []string
 	Settings       *settings.Settings
-	// Open are the ways that confinement leaves open.
+	// Open are the paths out of the loom, or to the host, that confinement leaves open.
 	Open []overrides.OpenPath
-	// WantedPorts and WantedNetworks are those that need leases.
+	// WantedPorts and WantedNetworks are the ports and networks that need leases.
 	WantedPorts    []ports.Port
 	WantedNetworks []overrides.Network
-	// Converged says that everything runs as planned already, so that Compose need not be asked.
+	// Converged says that everything runs as planned, so that Compose is not called.
 	Converged bool
 	// Recreated says why the dev container will be recreated, "" if it stays.
 	Recreated string
@@ -102,7 +103,7 @@ type Plan struct {
 // Base is the project as the files say it, the dev container included.
 type Base struct {
 	Project *types.Project
-	// Dir is the project directory, Paths are the compose files, Dockerfile is set if there is none but that.
+	// Dir is the project directory and Paths are the compose files. Dockerfile is set if the folder has only that.
 	Dir, Dockerfile string
 	Paths           []string
 	// DotEnv is the .env that docker compose reads first; EnvFiles those of --env-file; Profiles the active ones.
@@ -110,23 +111,23 @@ type Base struct {
 	EnvFiles, Profiles []string
 	// Env is the environment for interpolation.
 	Env types.Mapping
-	// Variables give published ports; Uses are the variables that the files use elsewhere.
+	// Variables are those of published ports. Uses are the variables that the files use in other places.
 	Variables []stack.Variable
 	Uses      map[string]bool
-	// Moves has, for each of Variables, whether it moves with the loom.
+	// Moves says for each of Variables if the block in .env sets it to the leased port.
 	Moves map[string]bool
 }
 
 // DevContainer is the dev container as planned.
 type DevContainer struct {
-	// Service is its service, Path its devcontainer.json. IDLabels are those by which tools find it.
+	// Service is its service, Path its devcontainer.json. Tools find its container by the IDLabels.
 	Service, Path string
 	IDLabels      map[string]string
 	Compiled      *compile.Compiled
 	// Configuration is what the reference CLI's read-configuration prints.
 	Configuration *devcontainer.Configuration
-	// NameInFiles is the tag that the files give its image, if the loom's has another; LentImage is the image that may
-	// have that tag now.
+	// NameInFiles is the tag that the files give its image, if the loom's image has another tag. LentImage is the ID of
+	// the image that may have that tag now.
 	NameInFiles, LentImage string
 }
 
@@ -149,10 +150,10 @@ func (*DisabledError) NextStep() string {
 	return "set container.enabled to true to use looms here"
 }
 
-// NeedsError says that the facts were not enough. With what it needs, Make has to be called again.
+// NeedsError says that the plan needs more facts. The caller reads them and calls Make again.
 type NeedsError struct{ survey.Needs }
 
-// Error says so.
+// Error implements error.
 func (e *NeedsError) Error() string { return "the plan needs more facts" }
 
 // NextStep says what the user does next.
@@ -163,7 +164,7 @@ func (*NeedsError) NextStep() string {
 // NoServiceError says that a loom has no service of this name.
 type NoServiceError struct{ Service, Loom string }
 
-// Error names both.
+// Error names the service and the loom.
 func (e *NoServiceError) Error() string { return "no service " + e.Service + " in loom " + e.Loom }
 
 // NextStep says what the user does next.
@@ -177,7 +178,8 @@ type maker struct {
 	facts   *survey.Facts
 	choices Choices
 	needs   survey.Needs
-	// base is the project as the files say it; model is what is isolated: a copy, or the same with its variables moved.
+	// base is the project as the files say it. model is the project that the edits change: a copy of base, or the files
+	// compiled again with moved variables.
 	base, model *stack.Model
 	edits       []overrides.Edit
 	devEdits    []overrides.Edit
@@ -223,7 +225,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 	return m.Plan, nil
 }
 
-// copyModel copies a loaded project, so that edits of the copy do not show in the facts.
+// copyModel copies a loaded project, so that edits do not change the facts.
 func copyModel(of *stack.Model) (*stack.Model, error) {
 	model := *of
 	var err error
@@ -231,7 +233,7 @@ func copyModel(of *stack.Model) (*stack.Model, error) {
 	return &model, err
 }
 
-// real follows the links of a path, by the facts.
+// real returns a path with its symbolic links followed, as the facts have them.
 func (m *maker) real(path string) string {
 	if to, known := m.facts.Host.Real[path]; known {
 		return to

@@ -2,8 +2,8 @@ package plan
 
 import "github.com/docker-loom/docker-loom/internal/stack"
 
-// Select leaves of the plan's project the named services, with what they depend on. The services' way out of a loom
-// with a sandbox is among them. Leases and files are those of the whole project.
+// Select removes all services from the plan's project but the named ones, their dependencies and, in a confined loom,
+// the sidecar. Leases and files stay those of the whole project.
 func (p *Plan) Select(names []string) error {
 	if len(names) == 0 {
 		return nil

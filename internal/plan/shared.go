@@ -33,15 +33,15 @@ func (*SharedDataError) NextStep() string {
 // boundFolder is a folder of the work tree that a service may write.
 type boundFolder struct{ service, source, target string }
 
-// holdsData reports whether the folder is mounted where databases keep their data. A data folder may well have a
-// tracked .gitignore: where it is mounted says more than git.
+// holdsData reports whether the folder is mounted where databases keep their data. Such a folder may have a tracked
+// .gitignore, so git alone cannot decide.
 func (b boundFolder) holdsData() bool {
 	return strings.HasPrefix(b.target, "/var/lib/") || strings.HasPrefix(b.target, "/data")
 }
 
-// refuseSharedData looks for folders in the work tree that services write and that are data, not source, if another
-// loom has the folder already or plain docker compose runs there. Data is what git does not track; without git, what
-// is mounted where databases keep theirs.
+// refuseSharedData returns an error if two looms in one folder would write the same data: another loom uses the
+// project's folder, or plain docker compose runs there, and a service writes a folder of the work tree that holds data.
+// Data is what git does not track; without git, what is mounted where databases keep their data.
 func (m *maker) refuseSharedData() error {
 	m.noteOwner()
 	if m.facts.Target.Making != nil {
@@ -81,7 +81,7 @@ func (m *maker) boundFolders() []boundFolder {
 	return folders
 }
 
-// tracked reports whether git tracks the path, by the facts.
+// tracked reports whether git tracks the path, as the facts have it.
 func (m *maker) tracked(path string) bool {
 	tracked, known := m.facts.Tracked[path]
 	if !known {
@@ -104,8 +104,9 @@ func (m *maker) otherInFolder() string {
 	return ""
 }
 
-// moveVariables decides which variables may be set so that the rest of the files follow, and keeps their bases: a
-// shell may hand us a value of our own later. A finding tells why another may not.
+// moveVariables decides which port variables the block in .env sets, so that other uses of them follow the port. The
+// others keep their value, and a finding says why. The bases of moved variables go into the registry: later the shell
+// may have a leased port in the variable, which must not be taken for the base.
 func (m *maker) moveVariables() error {
 	if m.IsPlain() {
 		return nil

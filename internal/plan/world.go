@@ -21,8 +21,7 @@ type world struct {
 	others, own ports.Index
 }
 
-// worldOf collects the ports of the engine's containers. It reports false if the facts do not have them yet, or not the
-// networks.
+// worldOf collects the ports of the engine's containers. It reports false if the facts lack them or the networks.
 func worldOf(f *survey.Facts, project string, needs *survey.Needs) (*world, bool) {
 	if f.Engine.Bindings == nil || f.Engine.Networks == nil {
 		needs.Bindings, needs.Networks = f.Engine.Bindings == nil, f.Engine.Networks == nil
@@ -40,8 +39,8 @@ func worldOf(f *survey.Facts, project string, needs *survey.Needs) (*world, bool
 	return w, true
 }
 
-// holder says who outside the registry holds a port of the lease: a container of another project, stopped ones too, or
-// a program of this host. What is not known about this host is noted as needed.
+// holder returns who outside the registry holds a port of the lease: a container of another project, stopped or not, or
+// a program of this host. Facts that are missing about this host are noted as needed.
 func (w *world) holder(lease ports.Lease) (string, bool) {
 	if holder, taken := w.others.Taken(lease); taken {
 		return holder, true
@@ -57,8 +56,8 @@ func (w *world) holder(lease ports.Lease) (string, bool) {
 	return fmt.Sprintf("a program of this host that listens on port %d", at), at > 0
 }
 
-// Subnets is the decision about networks: each keeps its subnets for life, since a changed one would be recreated under
-// its containers. It returns the loom's subnets by network key, nil if there are none.
+// Subnets decides the loom's subnets, by network key; nil if there are none. A network keeps its subnets for life: with
+// other subnets Compose would recreate it under its containers.
 func Subnets(f *survey.Facts, e *registry.Loom, networks []overrides.Network) (map[string][]string, error) {
 	pools := defaultPools
 	if own := f.Settings.Container.AddressPool; own != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Request is what [Allocate] decides about: the ports of one loom's project and what the loom wants and has.
@@ -38,15 +39,27 @@ func (e *TakenError) Error() string {
 }
 
 // NextStep says what the user does next.
-func (*TakenError) NextStep() string {
-	return "end what holds it, or choose other ports with --offset N"
+func (e *TakenError) NextStep() string {
+	return "choose other ports with --offset N, or " + StepToFree(e.Lease, e.Holder)
+}
+
+// StepToFree says how the user gets a port from its holder, which is "loom NAME", "container NAME" or a program. A
+// stopped loom or container keeps its ports.
+func StepToFree(l Lease, holder string) string {
+	switch kind, name, _ := strings.Cut(holder, " "); kind {
+	case "loom":
+		return "run docker loom down " + name + " --volumes, which ends that loom with its data"
+	case "container":
+		return "remove container " + name
+	}
+	return "stop the program that listens on " + l.String()
 }
 
 // Allocate gives every port of r.Ports a lease that nobody else holds, within 1024..65535 unless Plain. It changes
 // nothing of r.
 //
 // All ports of a new loom move by one offset: the wanted one (1000 for 0, so that no loom sits on the base ports),
-// else that +1000, +2000, … up to 65535, else the lowest that is free. An offset is passed over where a port is
+// then that +1000, +2000, … up to 65535, then the lowest that is free. An offset is passed over if a port is
 // taken, a range would end above 65535, or the wrap rule brings two ports of the loom together. A port that no offset
 // can place, such as base 65534 whose only shifted number is 65535, must not keep the loom from running: then those
 // that are in the way, and only they, go to the next free number upward, from the wanted offset.
@@ -55,7 +68,7 @@ func (*TakenError) NextStep() string {
 // next free one upward, wrapping at 65535. Ports with the same base (tcp and udp, several addresses) get the same
 // number; where a lease of that base is kept, they get its number if it is free.
 //
-// Errors: a port that is no host port, a negative offset, a [*TakenError] with Pinned or Plain or, wrapped, where
+// Errors: a port that is not a host port, a negative offset, a [*TakenError] with Pinned or Plain or, wrapped, where
 // nothing is free.
 func Allocate(r Request) (Result, error) {
 	if r.Plain {

@@ -39,7 +39,7 @@ type Lease struct {
 }
 
 // Overlaps reports whether l and o cannot both be listened on: same protocol, a port in common, and addresses that
-// meet. "", 0.0.0.0 and :: meet every address, and so does what is no IP address at all; others meet their equal
+// meet. "", 0.0.0.0 and :: meet every address, and so does what is not an IP address at all; others meet their equal
 // only.
 func (l Lease) Overlaps(o Lease) bool {
 	return protocol(l.Protocol) == protocol(o.Protocol) &&

@@ -11,10 +11,10 @@ import (
 )
 
 // Offset returns the number that the loom named id wants added to every base port, as iloom does: its trailing digits
-// (123, #123, ENG-324), else a hash in 1..999. Digits too long for an int are hashed. 0 is a possible answer ("0",
+// (123, #123, ENG-324), otherwise a hash in 1..999. Digits too long for an int are hashed. 0 is a possible answer ("0",
 // "v1.0"), and so is a number far above 65535. An id that is empty or only punctuation and space is an error.
 func Offset(id string) (int, error) {
-	if !strings.ContainsFunc(id, names) {
+	if !strings.ContainsFunc(id, distinguishesIDs) {
 		return 0, fmt.Errorf("id %q names nothing: give a number, a key or a branch", id)
 	}
 	digits := id[len(strings.TrimRight(id, "0123456789")):]
@@ -25,8 +25,8 @@ func Offset(id string) (int, error) {
 	return int(binary.BigEndian.Uint32(sum[:4])%999) + 1, nil
 }
 
-// names reports whether r can tell one id from another for a reader; beyond ASCII a symbol can.
-func names(r rune) bool {
+// distinguishesIDs reports whether r can tell one id from another for a reader; beyond ASCII a symbol can.
+func distinguishesIDs(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || r > unicode.MaxASCII && unicode.IsSymbol(r)
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// Activity is what was observed of the use of a loom up to a moment. It is no promise: to lose it makes a loom look
+// Activity is what was observed of the use of a loom up to a moment. Losing it does no harm: the loom then looks
 // as if it had not been used since it was started.
 type Activity struct {
 	Looked time.Time            `json:"looked"` // what happened up to here is in it
@@ -67,9 +67,9 @@ func (r *Registry) ForgetActivity(repository, id string) error {
 	return errors.Join(errs...)
 }
 
-// Attend notes that a command works on a loom, from now until leave is called or the process ends. Any number may at
-// once.
-func (r *Registry) Attend(ctx context.Context, repository, id string) (leave func(), err error) {
+// MarkInUse notes that a command works on a loom, from now until leave is called or the process ends. Any number may
+// at once.
+func (r *Registry) MarkInUse(ctx context.Context, repository, id string) (leave func(), err error) {
 	path := r.activityPath(repository, id, ".used")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("activity: %w", err)

@@ -30,9 +30,9 @@ func TestACommandIsSeenWhileItWorks(t *testing.T) {
 	r.now = func() time.Time { return now }
 	last, working := r.Attended("/shop", "123")
 	assert.Check(t, last.IsZero() && !working)
-	one, err := r.Attend(t.Context(), "/shop", "123")
+	one, err := r.MarkInUse(t.Context(), "/shop", "123")
 	assert.NilError(t, err)
-	two, err := r.Attend(t.Context(), "/shop", "123")
+	two, err := r.MarkInUse(t.Context(), "/shop", "123")
 	assert.NilError(t, err)
 	one()
 	_, working = r.Attended("/shop", "123")
@@ -41,7 +41,7 @@ func TestACommandIsSeenWhileItWorks(t *testing.T) {
 	two()
 	last, working = r.Attended("/shop", "123")
 	assert.Check(t, last.Equal(now) && !working, "%v", last)
-	// A look is no work.
+	// To look at a loom is not work on it.
 	now = now.Add(time.Hour)
 	again, _ := r.Attended("/shop", "123")
 	assert.Check(t, again.Equal(last))

@@ -41,7 +41,7 @@ func Open(dir string) *Registry { return &Registry{dir: dir, now: time.Now} }
 // Path is the file that holds the promises, whether it exists or not.
 func (r *Registry) Path() string { return filepath.Join(r.dir, "registry.json") }
 
-// Read returns the state as the last change left it, without waiting for the one under way. Where there is no file the
+// Read returns the state as the last change left it, without waiting for the one under way. If there is no file, the
 // state is empty and Fresh.
 //
 // Errors: [*DamagedError] for a file that makes no sense, which is then out of the way, so that the next call finds

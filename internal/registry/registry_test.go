@@ -252,7 +252,7 @@ func TestNoFileIsAFreshState(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrNotExist, "reading makes no folder")
 
 	update(t, dir, func(s *registry.State) { assert.Assert(t, s.Fresh) })
-	assert.Assert(t, read(t, dir).Fresh, "a change that changes nothing is none")
+	assert.Assert(t, read(t, dir).Fresh, "a change that changes nothing leaves it so")
 	update(t, dir, func(s *registry.State) { s.Fresh = false })
 	assert.Assert(t, !read(t, dir).Fresh, "rebuilt, if empty")
 
@@ -400,7 +400,7 @@ func TestWhatALaterDockerLoomWroteSurvivesAChange(t *testing.T) {
 	assert.Assert(t, is.Contains(string(got), "\"hosts\": {\n    \"a\": [\n      1,\n"))
 }
 
-// Every field of a loom, also one that is added later, can be cleared in a file that a newer docker loom wrote.
+// Every field of a loom, also a field that is added later, can be cleared in a file that a newer docker loom wrote.
 func TestAClearedFieldStaysClearedBesideUnknownOnes(t *testing.T) {
 	t.Parallel()
 	var names []string

@@ -60,8 +60,8 @@ type Loom struct {
 type Accepted struct {
 	// Hash is over all that was obeyed: the project, the devcontainer.json, the settings.
 	Hash string `json:"hash"`
-	// Powers are what the files ask of the host beyond a container of their own, one line each, sorted.
-	Powers []string `json:"powers,omitempty"`
+	// HostAccess is what the files ask of the host beyond a container of their own, one line each, sorted.
+	HostAccess []string `json:"powers,omitempty"`
 }
 
 // Hold keeps a loom from being stopped for idleness.
@@ -89,12 +89,14 @@ func Name(repository, id string) string { return filepath.Base(repository) + "/"
 // Name is how the loom is called in messages: shop/123. Two repositories of one name share it.
 func (l *Loom) Name() string { return Name(l.Repository, l.ID) }
 
-func (l *Loom) is(repository, id string) bool { return l.ID == id && same(l.Repository, repository) }
+func (l *Loom) hasName(repository, id string) bool {
+	return l.ID == id && same(l.Repository, repository)
+}
 
 // Find returns the loom, or nil. What is changed in it is changed in the state.
 func (s *State) Find(repository, id string) *Loom {
 	for _, l := range s.Looms {
-		if l.is(repository, id) {
+		if l.hasName(repository, id) {
 			return l
 		}
 	}
@@ -117,7 +119,7 @@ func (s *State) Put(l Loom) {
 // Remove ends all promises to a loom and reports whether there were any.
 func (s *State) Remove(repository, id string) bool {
 	n := len(s.Looms)
-	s.Looms = slices.DeleteFunc(s.Looms, func(l *Loom) bool { return l.is(repository, id) })
+	s.Looms = slices.DeleteFunc(s.Looms, func(l *Loom) bool { return l.hasName(repository, id) })
 	return len(s.Looms) < n
 }
 
@@ -199,7 +201,7 @@ func (s *State) Subnets(space, repository, id string) []netip.Prefix {
 func (s *State) others(space, repository, id string) []*Loom {
 	var all []*Loom
 	for _, l := range s.Looms {
-		if l.Space == space && !l.is(repository, id) {
+		if l.Space == space && !l.hasName(repository, id) {
 			all = append(all, l)
 		}
 	}

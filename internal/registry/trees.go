@@ -43,7 +43,7 @@ func (r *Registry) KeepWritten(k *Loom) error {
 	return atomicwriter.WriteFile(path, text, 0o600)
 }
 
-// ForgetWritten is called when a work tree is gone: one that is made in its place is another.
+// ForgetWritten is called when a work tree is gone: a tree that is made in its place is another.
 func (r *Registry) ForgetWritten(tree string) { _ = os.Remove(r.treeFile(tree)) }
 
 // Written returns what is remembered of a work tree, nil if no sandbox could write it.

@@ -10,11 +10,12 @@ import (
 	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
-// Agent is how a coding agent's sandbox is made: container.agent, or an entry of container.agents on top of it.
+// Agent is the configuration of a coding agent's sandbox: container.agent, or an entry of container.agents merged into
+// it.
 type Agent struct {
-	// Command is what runs where the user gives no command; nil leaves it to the default.
+	// Command runs if the user gives no command; nil is the default command.
 	Command []string
-	// Image is the sandbox's; "" leaves it to the environment, the dev container or the built-in one.
+	// Image is the sandbox's image; "" means that of the environment, of the dev container, or the built-in one.
 	Image  string
 	Egress AgentEgress
 	// ServicesEgress is restricted or open: how the loom's services reach the outside; "" is restricted.
@@ -24,17 +25,17 @@ type Agent struct {
 	Mounts      []AgentMount
 	// DockerAccess is none or socket; "" is none.
 	DockerAccess string
-	// Runtime is one of the engine's; "" is its default.
+	// Runtime is a runtime of the engine, such as runsc; "" is the engine's default.
 	Runtime string
 	// Memory is in bytes or with a unit, as in 4g; "" is the default. CPUs and PIDs are 0 for the default.
 	Memory string
 	CPUs   float64
 	PIDs   int
-	// Vault is a folder of the user's vaults.
+	// Vault names a folder in vaults/ beside the user's settings.
 	Vault string
 	// ReadOnly shows the agent the work tree without letting it write.
 	ReadOnly bool
-	// Findings name the keys that are none of these: what they were to say is not obeyed.
+	// Findings name the unknown keys. Whatever they should say is not obeyed.
 	Findings []finding.Finding
 }
 
@@ -58,7 +59,8 @@ var credentials = []string{"claude", "git", "gh", "npm"}
 
 var agentNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,29}$`)
 
-// AgentName reports whether an agent can be called so: its containers, networks and volume are named after it.
+// AgentName reports whether a name is valid for an agent. The agent's containers, networks and volume are named after
+// it.
 func AgentName(name string) bool {
 	taken := []string{"egress", "out", "home", "git"}
 	return agentNamePattern.MatchString(name) && !slices.ContainsFunc(taken, func(part string) bool {
@@ -75,7 +77,7 @@ func (d *decoder) agents(base, list *jsonc.Node) map[string]Agent {
 	d.Object(list)
 	for _, m := range sorted(list) {
 		if !AgentName(m.Name) {
-			d.Fail(m.Value.AtName(), "%s is no name for an agent (lower-case letters, digits, - and _; "+
+			d.Fail(m.Value.AtName(), "%s is not a name for an agent (lower-case letters, digits, - and _; "+
 				"the names egress, git, home and out, and ends such as -out, are taken)", jsonc.Quote(m.Name))
 		}
 		d.Object(m.Value)
@@ -84,8 +86,8 @@ func (d *decoder) agents(base, list *jsonc.Node) map[string]Agent {
 	return agents
 }
 
-// The keys of an agent, its egress and each of its mounts. All are docker loom's own, unlike those elsewhere in the
-// files.
+// The keys of an agent, its egress and each of its mounts. Docker loom knows all keys there; elsewhere in the files
+// unknown keys are iloom's.
 var (
 	agentKeys = []string{
 		"command", "image", "egress", "servicesEgress", "credentials", "mounts", "dockerAccess", "runtime", "memory", "cpus",
@@ -113,7 +115,7 @@ func unknownKeys(n *jsonc.Node, keys []string) []finding.Finding {
 	return list
 }
 
-// nearest is the one of the words that name is a slip of, "" if it is like none of them.
+// nearest returns the word that name is probably a misspelling of, "" if no word is similar.
 func nearest(name string, words []string) string {
 	best, least := "", 3
 	for _, word := range words {
@@ -124,7 +126,7 @@ func nearest(name string, words []string) string {
 	return best
 }
 
-// distance is how many letters are to be put in, taken out or changed to make b of a.
+// distance returns the number of letters to insert, delete or change that turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -166,7 +168,8 @@ func (d *decoder) agent(n *jsonc.Node) Agent {
 	d.boolean(n.Lookup("readOnly"), &a.ReadOnly)
 	for i, name := range a.Credentials {
 		if !slices.Contains(credentials, name) {
-			d.Fail(n.Lookup("credentials").Elements[i], "%s is none of %s", jsonc.Quote(name), strings.Join(credentials, ", "))
+			d.Fail(n.Lookup("credentials").Elements[i], "must be one of %s, not %s",
+				strings.Join(credentials, ", "), jsonc.Quote(name))
 		}
 	}
 	a.Findings = slices.Concat(unknownKeys(n, agentKeys), unknownKeys(egress, egressKeys))
@@ -213,7 +216,7 @@ func (d *decoder) memory(n *jsonc.Node) string {
 	}
 	f, err := strconv.ParseFloat(n.Text, 64)
 	if err != nil || f < 1 || f != float64(int64(f)) {
-		d.Fail(n, "%s is no number of bytes", n.Show())
+		d.Fail(n, "%s is not a number of bytes", n.Show())
 	}
 	return strconv.FormatInt(int64(f), 10)
 }
@@ -224,7 +227,7 @@ func (d *decoder) cpus(n *jsonc.Node) float64 {
 	}
 	f, err := strconv.ParseFloat(n.Text, 64)
 	if n.Kind != '0' || err != nil || f <= 0 {
-		d.Fail(n, "%s is no number of CPUs", n.Show())
+		d.Fail(n, "%s is not a number of CPUs", n.Show())
 	}
 	return f
 }
@@ -235,7 +238,7 @@ func (d *decoder) count(n *jsonc.Node) int {
 	}
 	f, err := strconv.ParseFloat(n.Text, 64)
 	if n.Kind != '0' || err != nil || f < 1 || f > 1<<22 || f != float64(int(f)) {
-		d.Fail(n, "%s is no whole number above 0", n.Show())
+		d.Fail(n, "%s is not a whole number above 0", n.Show())
 	}
 	return int(f)
 }
@@ -244,7 +247,7 @@ func (d *decoder) mounts(n *jsonc.Node) []AgentMount {
 	var mounts []AgentMount
 	for _, e := range d.Array(n, "mounts") {
 		if e.Kind != '{' {
-			d.Fail(e, "%s is no object with source and target", e.Show())
+			d.Fail(e, "%s is not an object with source and target", e.Show())
 		}
 		m := AgentMount{ReadOnly: true}
 		d.filled(e.Lookup("source"), &m.Source)
@@ -258,7 +261,7 @@ func (d *decoder) mounts(n *jsonc.Node) []AgentMount {
 	return mounts
 }
 
-// Agent returns what the settings say of the agent of this name. One that they do not name is as container.agent says.
+// Agent returns the settings of the agent of this name. An agent that they do not name has those of container.agent.
 func (s *Settings) Agent(name string) Agent {
 	if a, ok := s.Container.Agents[name]; ok {
 		return a
@@ -266,8 +269,8 @@ func (s *Settings) Agent(name string) Agent {
 	return s.Container.Agent
 }
 
-// Wrong is the error for a value that is found wrong later, by those who know what it means: it names the place. keys
-// lead to it, by name or index; where one is missing the way ends.
+// Wrong returns the error for a value whose meaning is checked later, by its user. The error names the value's place in
+// the files. keys are the path to the value, names and indexes; the place is the last of them that exists.
 func Wrong(src Sources, cause error, keys ...any) error {
 	top, _, err := src.merged()
 	if err != nil {

@@ -9,8 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/jsonc"
 )
 
-// decoder reads values into the fields that they are for. A key that no file has leaves its field as it is; null is a
-// wrong value.
+// decoder stores values in their fields. A key that no file has leaves its field unchanged; null is a wrong value.
 type decoder struct{ jsonc.Decoder }
 
 // decodeSettings turns the merged tree, which may be nil, into settings.
@@ -33,7 +32,7 @@ func decodeSettings(top *jsonc.Node) (*Settings, error) {
 	}
 	d.text(top.Lookup("mainBranch"), &s.MainBranch)
 	if s.MainBranch == "" {
-		d.Fail(top.Lookup("mainBranch"), `"" is no branch`)
+		d.Fail(top.Lookup("mainBranch"), `"" is not a branch`)
 	}
 	d.texts(top.Lookup("protectedBranches"), &s.ProtectedBranches)
 	d.texts(top.Lookup("copyGitIgnoredPatterns"), &s.CopyGitIgnoredPatterns)
@@ -101,7 +100,7 @@ func (d *decoder) oneOf(n *jsonc.Node, to *string, values ...string) {
 		return
 	}
 	if *to = d.Text(n); !slices.Contains(values, *to) {
-		d.Fail(n, "%s is none of %s", n.Show(), strings.Join(values, ", "))
+		d.Fail(n, "must be one of %s, not %s", strings.Join(values, ", "), n.Show())
 	}
 }
 
@@ -114,13 +113,13 @@ func (d *decoder) worktree(n *jsonc.Node) string {
 	case n.Kind == '"' && n.Text == "auto":
 		return "auto"
 	}
-	d.Fail(n, `%s is none of true, false and "auto"`, n.Show())
+	d.Fail(n, `must be true, false or "auto", not %s`, n.Show())
 	return ""
 }
 
 func (d *decoder) port(n *jsonc.Node) int {
 	if n.Kind != '0' {
-		d.Fail(n, "%s is no number", n.Show())
+		d.Fail(n, "%s is not a number", n.Show())
 	}
 	return d.Number(n, 1, 65535, "port")
 }
@@ -135,7 +134,7 @@ func (d *decoder) ports(n *jsonc.Node) map[string]int {
 	d.Object(n)
 	for _, m := range sorted(n) {
 		if !portName.MatchString(m.Name) {
-			d.Fail(m.Value.AtName(), "%s is no name for a port (letters, digits and _, no digit first)", jsonc.Quote(m.Name))
+			d.Fail(m.Value.AtName(), "%s is not a name for a port (letters, digits and _, no digit first)", jsonc.Quote(m.Name))
 		}
 		ports[m.Name] = d.port(m.Value)
 	}
@@ -168,7 +167,7 @@ func (d *decoder) networks(n *jsonc.Node) []string {
 		p, err := netip.ParsePrefix(d.Text(e))
 		switch {
 		case err != nil || !p.Addr().Is4():
-			d.Fail(e, "%s is no IPv4 network (as in 10.200.0.0/16)", e.Show())
+			d.Fail(e, "%s is not an IPv4 network (as in 10.200.0.0/16)", e.Show())
 		case p.Bits() > 24:
 			d.Fail(e, "%s is smaller than a /24", e.Show())
 		}

@@ -14,9 +14,9 @@ var (
 	oddInSlug  = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
 )
 
-// NotedIDs are the ids of the issues and pull requests (pr/45) that iloom has noted for a work tree: in looms/ beside
-// the user's settings file, in one file a work tree, whose name is its path with ___ for separators. It is only read.
-// A file that is not there, or makes no sense, says nothing.
+// NotedIDs returns the ids of the issues and pull requests (pr/45) that iloom has noted for a work tree. iloom has a
+// file for each work tree in looms/ beside the user's settings file. The file's name is the tree's path with ___ for
+// separators. A missing or malformed file has no ids.
 func NotedIDs(user, workTree string) []string {
 	slug := separators.ReplaceAllString(strings.TrimRight(workTree, `/\`), "___")
 	name := oddInSlug.ReplaceAllString(slug, "-") + ".json"
@@ -29,7 +29,7 @@ func NotedIDs(user, workTree string) []string {
 		Issues       []any  `json:"issue_numbers"`
 		PullRequests []any  `json:"pr_numbers"`
 	}
-	// Two paths may come to one name.
+	// Two paths may give the same file name. If the file names a work tree, it must be this one.
 	if err := json.Unmarshal(b, &noted); err != nil {
 		return nil
 	}

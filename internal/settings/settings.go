@@ -52,7 +52,7 @@ type Settings struct {
 
 // Container is the part that is about looms.
 type Container struct {
-	// Enabled is false where the project wants no looms; true by default.
+	// Enabled is false if the project does not want looms; true by default.
 	Enabled bool
 	// ConfigPath is the path of the devcontainer.json to use, as written; "" means to look for one.
 	ConfigPath string
@@ -62,17 +62,18 @@ type Container struct {
 	KeepAlive bool
 	// ProjectName is the template of the Compose project name; "" means the usual name.
 	ProjectName string
-	// AddressPool are the IPv4 networks that looms get their /24s from, each at least a /24 itself and in the usual
-	// form, as in 10.200.0.0/16. It is nil when none are set.
+	// AddressPool are the IPv4 networks that looms get their /24s from, such as 10.200.0.0/16. Each is at least a /24. It
+	// is nil if none are set.
 	AddressPool []string
-	// Share and Isolate name what looms have in common or for themselves against the plan's own judgement.
+	// Share and Isolate name volumes and networks that all looms share, or that each loom has for itself. They override
+	// what the plan would decide.
 	Share, Isolate []string
 	// RewriteLocalhost says that localhost URLs follow the moved ports.
 	RewriteLocalhost bool
-	// Worktree reports whether up makes a work tree: "" no, "true" yes, "auto" when another loom works in the folder.
+	// Worktree says if up makes a work tree: "" no, "true" yes, "auto" if another loom works in the folder.
 	Worktree string
-	// Agent is the sandbox that coding agents run in, Agents those that have a name of their own, with what they leave
-	// open as Agent says. Whoever obeys them reads them from where no sandbox can write.
+	// Agent is the sandbox that coding agents run in. Agents are the named ones; keys that they leave out are those of
+	// Agent. Read them only from files that no sandbox can write.
 	Agent  Agent
 	Agents map[string]Agent
 }
@@ -112,7 +113,7 @@ func (*Error) NextStep() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// asError makes an error of jsonc an *Error: each kind of file has a next step of its own.
+// asError turns an error of jsonc into an *Error, which has a next step for settings files.
 func asError(err error) error {
 	if e, ok := errors.AsType[*jsonc.Error](err); ok {
 		return (*Error)(e)
@@ -122,8 +123,8 @@ func asError(err error) error {
 
 // Read returns the settings of the files in src. The work tree's .iloom/settings.local.json is stronger than its
 // .iloom/settings.json, and that is stronger than the user's file: objects are merged key by key, anything else is
-// replaced. A file that is not there says nothing. Only what comes out on top is checked. Errors are of type *Error and
-// name the file that the value came from.
+// replaced. A missing file is empty. Only the merged values are checked. Errors are of type *Error and name the file
+// that the value came from.
 func Read(src Sources) (*Settings, error) {
 	top, files, err := src.merged()
 	if err != nil {

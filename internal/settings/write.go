@@ -37,7 +37,7 @@ func Write(path string, data []byte) error {
 	return nil
 }
 
-// dangling refuses a symbolic link without a target: we do not make the target.
+// dangling returns an error for a symbolic link whose target is missing: Write does not make the target.
 func dangling(path string) (string, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return "", &Error{File: path, Err: errors.New("a symbolic link that leads nowhere")}

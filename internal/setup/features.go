@@ -38,7 +38,7 @@ type FeaturesRequest struct {
 	loom.Where
 	// Config is the devcontainer.json that the user named, "" to look for one.
 	Config string
-	// Lock resolves the features anew and writes the lockfile; DryRun tells what it would write.
+	// Lock resolves the features again and writes the lockfile; DryRun tells what it would write.
 	Lock, DryRun bool
 }
 

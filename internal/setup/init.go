@@ -50,7 +50,7 @@ type Base struct {
 	Base int `json:"base"`
 	// State is one of the states below.
 	State State `json:"state"`
-	// Where is the place that uses a variable which is no published port.
+	// Where is the place that uses a variable which is not a published port.
 	Where string `json:"where,omitempty"`
 }
 
@@ -58,7 +58,7 @@ type Base struct {
 type State string
 
 const (
-	// New is a variable of ours without a base in the settings.
+	// New is an ILOOM_PORT_ variable without a base in the settings.
 	New State = "new"
 	// Set is one that the settings have a base for.
 	Set State = "set"
@@ -259,7 +259,7 @@ func (s *Setup) unused(set *settings.Settings, used ...string) {
 // Choose replaces the proposed base of a port, or the base in the settings.
 func (s *Setup) Choose(name string, base int) error {
 	if base < 1 || base > 65535 {
-		return fmt.Errorf("%s: %d is no port (1–65535)", name, base)
+		return fmt.Errorf("%s: %d is not a port (1–65535)", name, base)
 	}
 	for i, b := range s.Ports {
 		if b.Name() != name || !strings.HasPrefix(b.Variable, stack.PortPrefix) || b.State == Unused {

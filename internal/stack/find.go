@@ -89,7 +89,7 @@ func (noProjectError) NextStep() string {
 
 // Find looks for a project as docker compose does (--file, then COMPOSE_FILE, then the default names from
 // Source.Dir upwards), leaving out what is Ours, and for a Dockerfile in Source.Dir or Source.Top where there
-// is no compose file.
+// is not a compose file.
 func Find(src Source, ours Ours) (*Found, error) {
 	f := &Found{Env: types.Mapping{}, Dir: src.Dir}
 	if err := f.takeEnviron(src.Environ, ours); err != nil {

@@ -78,7 +78,7 @@ func (s *Stack) Build(ctx context.Context, p *types.Project, o BuildOptions) ([]
 	if o.SSH != "" {
 		id, path, found := strings.Cut(o.SSH, "=")
 		if !found && id != "default" {
-			return nil, fmt.Errorf("--ssh %s: it is default, or ID=PATH", o.SSH)
+			return nil, fmt.Errorf("--ssh must be default or ID=PATH, not %q", o.SSH)
 		}
 		options.SSHs = []types.SSHKey{{ID: id, Path: path}}
 	}

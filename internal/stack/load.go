@@ -38,7 +38,7 @@ type Model struct {
 	dotEnv       []byte
 }
 
-// MissingBaseError says that a port variable of ours has neither a base in the settings nor a default in the file.
+// MissingBaseError says that an ILOOM_PORT_ variable has neither a base in the settings nor a default in the file.
 type MissingBaseError struct {
 	// Name is the variable, Where the place in the model that uses it, such as services.web.ports.
 	Name, Where string

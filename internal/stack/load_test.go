@@ -36,12 +36,12 @@ func TestVariablesOfPublishedPorts(t *testing.T) {
 		{`"${IP:-127.0.0.1}:${P:-3000}:80"`, "", "P=3000"},
 		{`"[::1]:${P:-3000}:80"`, "", "P=3000"},
 		{`"${P:-3000}:${T:-80}"`, "", "P=3000"},
-		// The first of a chain that has a value gives it; else the outermost can be set.
+		// The first of a chain that has a value gives it; otherwise the outermost can be set.
 		{`"${A:-${B:-80}}:80"`, "", "A=80"},
 		{`"${A:-${B:-80}}:80"`, "B=81", "B=81"},
 		{`"${A:-${B:-80}}:80"`, "A=82\nB=81", "A=82"},
 		{`"${A:-${B}}:80"`, "B=81", "B=81"},
-		// What is no single port is left to the override.
+		// What is not a single port is left to the override.
 		{`"${WHOLE:-8500:85}"`, "", ""},
 		{`"${WHOLE:-8500:85}"`, "WHOLE=8501:85", ""},
 		{`"${R:-3000-3001}:80-81"`, "", ""},

@@ -84,7 +84,7 @@ type CreateOptions struct {
 	RemoveOrphans bool
 	// ForceRecreate recreates every container.
 	ForceRecreate bool
-	// RenewVolumes makes the anonymous volumes of recreated containers anew.
+	// RenewVolumes recreates the anonymous volumes of recreated containers.
 	RenewVolumes bool
 	// Timeout bounds the stopping of containers; zero is each service's own.
 	Timeout time.Duration
@@ -173,9 +173,10 @@ func (s *Stack) change(
 	return withStdoutOnStderr(func() error { return converge(o) })
 }
 
-// Beside makes a project ready for Compose's API that was compiled, not loaded. The services of others have containers
-// in the same Compose project, which are not its orphans. custom labels go on every container without being hashed.
-func Beside(p *types.Project, others []string, custom map[string]string) {
+// Complete gives a project that was compiled, not loaded, what Compose's API needs. The services of others have
+// containers in the same Compose project, which must not be removed as its orphans. Every container gets the custom
+// labels, which Compose does not hash.
+func Complete(p *types.Project, others []string, custom map[string]string) {
 	if p.Environment == nil {
 		p.Environment = types.Mapping{}
 	}

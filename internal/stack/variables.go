@@ -190,8 +190,8 @@ var (
 )
 
 // portVariable returns the variable to set for a published part that is one variable and nothing else, with whatever
-// default: the first of a chain ${A:-${B:-80}} that has a value, otherwise the outermost. A default that is no single
-// port (a range, or a whole mapping) is left to the literal in the override.
+// default: the first of a chain ${A:-${B:-80}} that has a value, otherwise the outermost. A default that is not a
+// single port (a range, or a whole mapping) is left to the literal in the override.
 func portVariable(expr string, lookup template.Mapping) (string, bool) {
 	first := ""
 	for {

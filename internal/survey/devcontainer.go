@@ -40,7 +40,7 @@ type DevContainer struct {
 	Git           compile.Git
 	// Service is its service in the project.
 	Service string
-	// DerivedProject is the project's name as the reference CLI derives it, for one that is Compose's.
+	// DerivedProject is the project's name as the reference CLI derives it, for a dev container of a Compose project.
 	DerivedProject string
 	// BaseProject is the project's name without a loom.
 	BaseProject string
@@ -82,14 +82,14 @@ type DevImage struct {
 	Outdated  bool
 	// NameInFiles is the tag that the files give an image which is built, "" if the loom's has that name too.
 	NameInFiles string
-	// BuiltRef is the tag that a build of the image gives it, if a step of the plan goes on top; else empty.
+	// BuiltRef is the tag that a build of the image gives it, if a step of the plan goes on top; otherwise empty.
 	BuiltRef string
 	// Provided says that the image was pulled or built by this command.
 	Provided bool
 }
 
-// findDev reads the devcontainer.json of a folder: the one that was chosen, else the one that the settings name, else
-// the one that is found. It returns nil if there is none.
+// findDev reads the devcontainer.json of a folder: the one that was chosen, or that the settings name, or that is
+// found, in this order. It returns nil if there is none.
 func (s *Surveyor) findDev(t *Target, set *settings.Settings, chosen string) (*DevContainer, error) {
 	if !host.IsDir(t.Source.Dir) {
 		return nil, nil
@@ -153,8 +153,8 @@ func gitOf(repo *worktree.Repository, workspace string) (compile.Git, error) {
 	return g, err
 }
 
-// findProject finds the Compose project of the folder: the one that the devcontainer.json names, else the one that is
-// there, which an image or Dockerfile dev container joins; without one the dev container is a project alone.
+// findProject finds the Compose project of the folder: the one that the devcontainer.json names, otherwise the one that
+// is there, which an image or Dockerfile dev container joins; without one the dev container is a project alone.
 func (s *Surveyor) findProject(src stack.Source, d *DevContainer, ours stack.Ours) (*stack.Found, error) {
 	if d == nil {
 		return stack.Find(src, ours)

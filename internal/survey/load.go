@@ -117,7 +117,7 @@ func (*NoPortError) NextStep() string {
 		"docker loom init --port WEB=3000, which writes it into .iloom/settings.json"
 }
 
-// dockerfilePorts decides the port of a project that is only a Dockerfile: from the settings, else from EXPOSE.
+// dockerfilePorts decides the port of a project that is only a Dockerfile: from the settings, otherwise from EXPOSE.
 func dockerfilePorts(f *Facts) (base, target int, err error) {
 	if target, err = stack.Exposed(f.Found.Dockerfile); err != nil {
 		return 0, 0, err

@@ -91,7 +91,7 @@ type Engine struct {
 	Containers []engine.Container
 	// Networks are all of the engine's, nil until they are needed.
 	Networks []engine.Network
-	// Images are the IDs of images by reference, as far as they were asked for; "" for one that is not there.
+	// Images are the IDs of images by reference, as far as they were asked for; "" for an image that is not there.
 	Images map[string]string
 	// Bindings are the host ports of all containers, nil until they are needed.
 	Bindings []engine.Binding

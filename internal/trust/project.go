@@ -13,7 +13,7 @@ import (
 )
 
 // Folders are those whose content is the loom's own: its work tree, the project's folder if that is another, and the
-// repository's git folder. An empty path is no folder.
+// repository's git folder. An empty path is not a folder.
 type Folders struct{ Tree, Project, Git string }
 
 func (f Folders) contain(path string) bool {

@@ -17,7 +17,7 @@ func TestAWorkTreeThatASandboxWroteStaysDistrusted(t *testing.T) {
 	tree := filepath.Join(dir, "tree")
 	of := func(id string) *registry.Loom { return &registry.Loom{ID: id, Repository: dir, WorkTree: tree} }
 	was := of("1")
-	was.Sandboxed, was.Accepted = true, &registry.Accepted{Powers: []string{"a"}}
+	was.Sandboxed, was.Accepted = true, &registry.Accepted{HostAccess: []string{"a"}}
 
 	beside := of("2")
 	beside.Inherit(&registry.State{}, r.Written(tree))

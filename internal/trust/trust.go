@@ -75,11 +75,11 @@ func NotAccepted(entry *registry.Loom, looms []*registry.Loom, access []string, 
 	}
 	var accepted []string
 	if entry.Accepted != nil {
-		accepted = entry.Accepted.Powers
+		accepted = entry.Accepted.HostAccess
 	} else {
 		for _, k := range looms {
 			if k.Repository == entry.Repository && !WrittenByOthers(k) && k.Accepted != nil {
-				accepted = append(accepted, k.Accepted.Powers...)
+				accepted = append(accepted, k.Accepted.HostAccess...)
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func TestHostAccessIsWhatLeavesTheLoom(t *testing.T) {
 
 func TestALoomThatOthersWriteMayNotAskForMore(t *testing.T) {
 	t.Parallel()
-	accepted := &registry.Accepted{Powers: []string{"a"}}
+	accepted := &registry.Accepted{HostAccess: []string{"a"}}
 	ours := &registry.Loom{ID: "7", Repository: "/r", Accepted: accepted}
 	tests := map[string]struct {
 		entry registry.Loom
@@ -80,7 +80,7 @@ func TestALoomThatOthersWriteMayNotAskForMore(t *testing.T) {
 		"a pull request, never seen":               {registry.Loom{ID: "pr/5", Repository: "/r"}, nil, []string{"a", "b"}},
 		"a pull request beside a trusted loom":     {registry.Loom{ID: "pr/5", Repository: "/r"}, []*registry.Loom{ours}, []string{"b"}},
 		"beside a loom of another repository":      {registry.Loom{ID: "pr/5", Repository: "/q"}, []*registry.Loom{ours}, []string{"a", "b"}},
-		"a pull request that was accepted":         {registry.Loom{ID: "pr/5", Repository: "/r", Accepted: &registry.Accepted{Powers: []string{"a", "b"}}}, nil, nil},
+		"a pull request that was accepted":         {registry.Loom{ID: "pr/5", Repository: "/r", Accepted: &registry.Accepted{HostAccess: []string{"a", "b"}}}, nil, nil},
 		"a work tree that a sandbox may write":     {registry.Loom{ID: "5", Repository: "/r", Sandboxed: true, Accepted: accepted}, nil, []string{"b"}},
 		"its own acceptance counts, not another's": {registry.Loom{ID: "5", Repository: "/r", Untrusted: true, Accepted: &registry.Accepted{}}, []*registry.Loom{ours}, []string{"a", "b"}},
 		"another untrusted loom vouches for none":  {registry.Loom{ID: "pr/5", Repository: "/r"}, []*registry.Loom{{ID: "pr/6", Repository: "/r", Accepted: accepted}}, []string{"a", "b"}},

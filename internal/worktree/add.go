@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Add makes the work tree, its branch too where that is new. It is then locked until Finish, so that the caller can put
-// in what else it needs: a crash before that leaves what Resume continues or clears away. Nothing is left of an Add
-// that fails.
+// Add makes the work tree, and its branch if that is new. The work tree stays locked until Finish, so that the caller
+// can add files to it. After a crash in between, Resume continues with the tree or removes it. If Add fails, it leaves
+// nothing behind.
 //
-// No hook of the repository runs. Filters do, as configured: files of Git LFS have their content. Submodules are empty.
-// Where other git processes hold locks that it needs, Add tries again for a while.
+// Hooks of the repository do not run. Its filters do: files of Git LFS have their content. Submodules are empty. If
+// another git process holds a lock, Add tries again for a while.
 func (r *Repository) Add(ctx context.Context, a *Addition) (err error) {
 	if err := Verify(r); err != nil {
 		return err
@@ -25,7 +25,7 @@ func (r *Repository) Add(ctx context.Context, a *Addition) (err error) {
 		}
 	}
 	if a.within != "" {
-		// First the name, then the folder: git never sees it in between.
+		// The name is excluded before the folder exists, so that git never lists it as untracked.
 		if err := r.Exclude(ctx, ownerOf(a.Path), []string{Pattern(mustRel(a.within, a.Path))}); err != nil {
 			return err
 		}
@@ -53,13 +53,13 @@ func (r *Repository) Add(ctx context.Context, a *Addition) (err error) {
 	if err = os.WriteFile(filepath.Join(at.GitDir, marker), []byte(a.ID+"\n"), 0o644); err != nil {
 		return err
 	}
-	// Unlike reset, it leaves all refs alone.
+	// git reset would write refs; read-tree does not.
 	_, err = at.patient(ctx, "read-tree", "--reset", "-u", "--no-recurse-submodules", "HEAD")
 	return err
 }
 
-// removeStub removes the folder that a git which was killed at once has made for a work tree: one with nothing in it,
-// or with files that have nothing in them.
+// removeStub removes the folder in .git/worktrees that a killed git process left if it is empty, or if all files in it
+// are empty.
 func removeStub(admin string) error {
 	entries, err := os.ReadDir(admin)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -70,13 +70,13 @@ func removeStub(admin string) error {
 	}
 	for _, e := range entries {
 		if info, err := e.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
-			return nil //nolint:nilerr // no stub then, and git's to judge
+			return nil //nolint:nilerr // not a stub: git decides about it
 		}
 	}
 	return os.RemoveAll(admin)
 }
 
-// makeBranch makes the branch if it is new, in steps that can each be tried again.
+// makeBranch makes the branch if it is new. Each of its steps can be tried again.
 func (r *Repository) makeBranch(ctx context.Context, a *Addition) (made bool, err error) {
 	start := a.Start
 	if a.New && a.fetch != nil {
@@ -87,7 +87,7 @@ func (r *Repository) makeBranch(ctx context.Context, a *Addition) (made bool, er
 		if _, err := r.patient(ctx, append(args, a.fetch...)...); err != nil {
 			return false, err
 		}
-		// It may have moved since it was planned.
+		// The pull request may have got commits since the plan: the branch starts at what was fetched.
 		_, start, _ = strings.Cut(a.fetch[1], ":")
 	}
 	if a.New {
@@ -103,7 +103,7 @@ func (r *Repository) makeBranch(ctx context.Context, a *Addition) (made bool, er
 	return a.New, nil
 }
 
-// undo takes back what an Add that failed has done. What cannot be taken back now, Resume finds.
+// undo removes what a failed Add made. Whatever it cannot remove now, Resume finds later.
 func (r *Repository) undo(ctx context.Context, a *Addition, branch bool) {
 	_ = r.clear(a.ID)
 	if branch {
@@ -114,16 +114,16 @@ func (r *Repository) undo(ctx context.Context, a *Addition, branch bool) {
 	}
 }
 
-// Finish says that the work tree at path is complete.
+// Finish marks the work tree at path as complete: it unlocks it.
 func (r *Repository) Finish(ctx context.Context, path string) error {
 	_, err := r.patient(ctx, "worktree", "unlock", path)
 	return err
 }
 
-// ownerOf is how a work tree inside another one is called in info/exclude.
+// ownerOf returns the owner of the info/exclude block that hides a work tree inside another one.
 func ownerOf(path string) string { return "work tree " + filepath.Base(path) }
 
-// mustRel is the way from a folder to a path inside it.
+// mustRel returns the relative path from a folder to a path inside it.
 func mustRel(dir, path string) string {
 	rel, err := filepath.Rel(dir, path)
 	if err != nil {

@@ -186,7 +186,7 @@ func TestAddFetchesAPullRequest(t *testing.T) {
 			id, _ := IDFromFolder(filepath.Base(path))
 			assert.Equal(t, id, "pr/45")
 			assert.Assert(t, gone(filepath.Join(r.CommonDir, "FETCH_HEAD")))
-			// What the remote has is no work to be lost.
+			// What the remote has is not work that could be lost.
 			risks, err := find(t, path).Risks(t.Context(), Keep{MainBranch: "main"})
 			assert.NilError(t, err)
 			assert.Equal(t, len(risks), 0, "%v", risks)
@@ -215,12 +215,12 @@ func TestAddRefusesWhatIsInTheWay(t *testing.T) {
 	assert.NilError(t, os.RemoveAll(filepath.Join(looms, "away")))
 	for _, tc := range []struct{ branch, from, want string }{
 		{"main", "", "branch main is checked out in " + r.Main},
-		{"feat/full", "", filepath.Join(looms, "feat-full") + " is there already, and is no work tree for it"},
-		{"feat/tree", "", filepath.Join(looms, "feat-tree") + " is there already, and is no work tree for it"},
+		{"feat/full", "", filepath.Join(looms, "feat-full") + " is there already, and is not a work tree for it"},
+		{"feat/tree", "", filepath.Join(looms, "feat-tree") + " is there already, and is not a work tree for it"},
 		{"other", "main", "branch other is there already, and is not at main"},
-		{"x", "nothing", "nothing is no commit, branch or tag of " + r.Main},
-		{"a..b", "", `"a..b" is no name for a branch`},
-		{"-x", "", `"-x" is no name for a branch`},
+		{"x", "nothing", "nothing is not a commit, branch or tag of " + r.Main},
+		{"a..b", "", `"a..b" is not a valid branch name`},
+		{"-x", "", `"-x" is not a valid branch name`},
 		{"away", "", "the work tree " + filepath.Join(looms, "away") + " is away and locked (on a disk): git worktree unlock " + filepath.Join(looms, "away") + " ends that"},
 	} {
 		_, err := r.PlanAdd(t.Context(), Wish{ID: "1", Branch: tc.branch, From: tc.from, MainBranch: "main"})

@@ -11,33 +11,33 @@ import (
 	"strings"
 )
 
-// Wish is what a new work tree will be.
+// Wish is what the user wants of a work tree.
 type Wish struct {
-	// ID is whom it is for.
+	// ID is the loom's id.
 	ID string
-	// Branch is to be checked out there. "" leaves it to PlanAdd: the one local branch that Belongs, else Default.
+	// Branch is to be checked out there. "" leaves it to PlanAdd: the one local branch that Belongs, otherwise Default.
 	Branch  string
 	Default string
-	// Belongs reports whether a branch is the ID's by its name.
+	// Belongs reports whether a branch has the ID in its name.
 	Belongs func(branch string) bool
-	// From is where a new branch begins; "" means MainBranch, else what the main work tree has checked out.
+	// From is where a new branch begins; "" means MainBranch, otherwise what the main work tree has checked out.
 	From       string
 	MainBranch string
 	// PullRequest is the number of a pull request whose head a new branch gets, 0 for none.
 	PullRequest int
-	// Path is its folder; "" leaves it to Prefix, as Folder says.
+	// Path is the tree's folder. If it is "", Folder makes one from Prefix and the branch.
 	Path   string
 	Prefix *string
 }
 
-// Addition is a work tree that Add makes, or one that is there and has the wanted branch.
+// Addition is a work tree that Add makes, or a work tree that is there and has the wanted branch.
 type Addition struct {
 	ID   string
 	Path string
-	// There says that nothing needs to be made.
+	// There says that the work tree exists already.
 	There bool
-	// Branch is what is checked out there. New says that it has to be made, at the commit Start, which From names, or
-	// from the pull request.
+	// Branch is checked out in the work tree. New says that the branch has to be made: at the commit Start, which the
+	// user named as From, or from the pull request.
 	Branch      string
 	New         bool
 	Start, From string
@@ -45,14 +45,14 @@ type Addition struct {
 	Upstream string
 
 	fetch  []string // remote and refspec of the pull request
-	stale  []string // paths of work trees that are gone, and keep the path or the branch
+	stale  []string // work trees whose folders are gone, and that still take the path or the branch
 	within string   // the work tree that Path is inside of, "" for none
 }
 
-// BranchTakenError says that a branch is checked out where it cannot be used.
+// BranchTakenError says that another work tree has the branch checked out.
 type BranchTakenError struct{ Branch, Path string }
 
-// Error names both.
+// Error names the branch and the work tree.
 func (e *BranchTakenError) Error() string {
 	return fmt.Sprintf("branch %s is checked out in %s", e.Branch, e.Path)
 }
@@ -67,7 +67,7 @@ type FolderTakenError struct{ Path string }
 
 // Error names the folder.
 func (e *FolderTakenError) Error() string {
-	return e.Path + " is there already, and is no work tree for it"
+	return e.Path + " is there already, and is not a work tree for it"
 }
 
 // NextStep says what the user does next.
@@ -75,7 +75,7 @@ func (*FolderTakenError) NextStep() string {
 	return "choose another folder with --path DIR"
 }
 
-// BranchThereError says that a branch which was to begin at From is there, and is elsewhere.
+// BranchThereError says that the branch exists and is not at From, where the user wants it to begin.
 type BranchThereError struct{ Branch, From string }
 
 // Error names the branch and where it should have begun.
@@ -88,10 +88,11 @@ func (*BranchThereError) NextStep() string {
 	return "leave --from out to use it as it is, or choose another branch with --branch NAME"
 }
 
-// Folder is where a new work tree of the branch goes: shop-looms/feat-x beside the repository shop. A prefix takes the
-// place of "shop-looms/" as iloom has it: it counts from the folder that the repository is in; where it does not end
-// in a separator, "-" is put between; "" is none. An absolute prefix stands for itself. Of a bare repository the
-// suffix .git is left out, and .bare or .git in a folder of the project's name count as that folder.
+// Folder returns the path of a new work tree of the branch: shop-looms/feat-x beside the repository shop.
+//
+// prefix replaces "shop-looms/" by iloom's rules. It is relative to the folder that the repository is in, unless it is
+// absolute. If it does not end in a separator, "-" follows it; an empty prefix adds nothing. A bare repository's name
+// is taken without .git; if it is called .bare or .git, the name is that of its folder.
 func (r *Repository) Folder(prefix *string, branch string) string {
 	at := r.Main
 	if base := filepath.Base(at); r.Bare && strings.HasPrefix(base, ".") {
@@ -119,8 +120,8 @@ func (r *Repository) Folder(prefix *string, branch string) string {
 	return filepath.Clean(filepath.Dir(at) + string(filepath.Separator) + p + name)
 }
 
-// PlanAdd decides which branch and folder the wish comes to, and changes nothing. A branch that is in a linked work
-// tree already gives that one. Errors: *BranchTakenError, *FolderTakenError, *BranchThereError, or git's.
+// PlanAdd decides the branch and the folder, and changes nothing. If a linked work tree has the branch already, the
+// result is that tree. Errors: *BranchTakenError, *FolderTakenError, *BranchThereError, or git's.
 func (r *Repository) PlanAdd(ctx context.Context, w Wish) (*Addition, error) {
 	refs, err := r.refs(ctx)
 	if err != nil {
@@ -134,7 +135,7 @@ func (r *Repository) PlanAdd(ctx context.Context, w Wish) (*Addition, error) {
 		}
 	}
 	if _, err := git(ctx, r.dir(), "check-ref-format", "--branch", a.Branch); err != nil {
-		return nil, fmt.Errorf("%q is no name for a branch", a.Branch)
+		return nil, fmt.Errorf("%q is not a valid branch name", a.Branch)
 	}
 	if err := r.start(ctx, w, refs, a); err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func (r *Repository) PlanAdd(ctx context.Context, w Wish) (*Addition, error) {
 	if a.Path = w.Path; a.Path == "" {
 		name := a.Branch
 		if w.PullRequest > 0 {
-			// What is there for no branch's name, as pr/45, is told by the suffix.
+			// A work tree whose folder is not named after its branch (pr/45) is recognised by its suffix.
 			if name == w.Default {
 				name = strings.TrimSuffix(filepath.Base(r.Main), ".git")
 			}
@@ -213,7 +214,7 @@ func (r *Repository) start(ctx context.Context, w Wish, refs refs, a *Addition) 
 	}
 	at, here := refs["refs/heads/"+a.Branch]
 	if a.New = !here; here && w.From != "" {
-		// The same command once more, after one that was interrupted, finds what that one made.
+		// The branch may be from the same command, which was interrupted: then it is at the commit that From names.
 		want, err := r.commit(ctx, w.From, remote)
 		if err != nil {
 			return err
@@ -237,7 +238,7 @@ func (r *Repository) start(ctx context.Context, w Wish, refs refs, a *Addition) 
 	return nil
 }
 
-// begin finds the commit at which a branch of nobody's begins.
+// begin finds the commit at which a branch begins that exists neither here nor at the remote.
 func (r *Repository) begin(ctx context.Context, w Wish, refs refs, remote string, a *Addition) error {
 	var err error
 	switch main := w.MainBranch; {
@@ -259,7 +260,7 @@ func (r *Repository) begin(ctx context.Context, w Wish, refs refs, remote string
 	return err
 }
 
-// commit is what the user's name for one means; a branch that only the remote has is meant too.
+// commit returns the commit that the user's name means. The name may also be a branch that only the remote has.
 func (r *Repository) commit(ctx context.Context, name, remote string) (string, error) {
 	id, err := r.commitIn(ctx, r.dir(), name)
 	if err != nil && remote != "" {
@@ -268,7 +269,7 @@ func (r *Repository) commit(ctx context.Context, name, remote string) (string, e
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s is no commit, branch or tag of %s", name, r.Main)
+		return "", fmt.Errorf("%s is not a commit, branch or tag of %s", name, r.Main)
 	}
 	return id, nil
 }
@@ -292,7 +293,7 @@ func (r *Repository) pullRequest(ctx context.Context, remote string, number int,
 		id, ref, _ := strings.Cut(strings.TrimSpace(line), "\t")
 		if slices.Contains(refs, ref) {
 			a.Start, a.From = id, ref+" of "+remote
-			// Kept as one of the remote's, too: what is there is not lost with the branch.
+			// The head is kept as a remote-tracking ref too, so that its commits count as pushed when the branch is removed.
 			a.fetch = []string{remote, fmt.Sprintf("+%s:refs/remotes/%s/pr/%d", ref, remote, number)}
 			return nil
 		}
@@ -300,7 +301,7 @@ func (r *Repository) pullRequest(ctx context.Context, remote string, number int,
 	return fmt.Errorf("remote %s has no pull request %d (no %s)", remote, number, refs[0])
 }
 
-// remote is where branches are looked for that are not here: that of the main branch, else origin, else the only one.
+// remote returns the remote to look for a branch that is not local: the main branch's, or origin, or the only one.
 func (r *Repository) remote(ctx context.Context, mainBranch string) (string, error) {
 	out, err := git(ctx, r.dir(), "remote")
 	if err != nil {

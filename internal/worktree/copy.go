@@ -20,9 +20,9 @@ var envFile = regexp.MustCompile(`^\.env(\.[A-Za-z0-9_-]+)?(\.local)?$`)
 // localSettings are iloom's settings of one work tree, which git does not track.
 const localSettings = ".iloom/settings.local.json"
 
-// Untracked lists what a new work tree gets a copy of, as paths below this work tree: the env files in dirs that git
-// does not track, iloom's local settings, and the ignored files that match patterns. A pattern is a glob in which
-// only ** crosses folders, as in data/**/*.sqlite.
+// Untracked lists the files that a new work tree gets a copy of, as paths below this work tree: the untracked env files
+// in dirs, iloom's local settings, and the ignored files that match patterns. In a pattern only ** crosses folders, as
+// in data/**/*.sqlite.
 func (r *Repository) Untracked(ctx context.Context, dirs, patterns []string) ([]string, error) {
 	if r.WorkTree == "" {
 		return nil, nil
@@ -58,7 +58,7 @@ func (r *Repository) Untracked(ctx context.Context, dirs, patterns []string) ([]
 			return nil, fmt.Errorf("settings: copyGitIgnoredPatterns: %w", err)
 		}
 		for name := range strings.SplitSeq(string(out), "\x00") {
-			// A repository of its own, such as a work tree inside this one, is listed as a folder.
+			// git lists another repository, such as a work tree inside this one, as a folder.
 			if name != "" && !strings.HasSuffix(name, "/") {
 				found = append(found, filepath.FromSlash(name))
 			}
@@ -71,13 +71,13 @@ func (r *Repository) Untracked(ctx context.Context, dirs, patterns []string) ([]
 // editable is the size in bytes up to which a file is shown to Copy's edit.
 const editable = 1 << 20
 
-// half is what the name of a file ends with that is not yet copied whole.
+// half is the suffix of a file's name while it is being copied.
 const half = ".docker-loom-copy"
 
-// Copy copies files to the same place below another folder and returns those it copied. It never overwrites: what is
-// there stays, and a file is there only once it is whole. Folders are made; a link is copied as a link, one that leads
-// out of the folder with its whole path. Nothing is written through a link that leads out of the other folder. edit
-// sees each small file and returns what the copy will have, or nil for no copy.
+// Copy copies files to the same paths below another folder and returns those it copied. It never overwrites a file, and
+// a copy appears under its name only when it is complete. Missing folders are made. A symbolic link is copied as a
+// link; if its target is outside of the folder, the copy has the absolute path. Copy never writes through a link that
+// leads out of the other folder. edit gets each small file and returns the content of the copy, nil for no copy.
 func Copy(from, to string, files []string, edit func(rel string, content []byte) []byte) ([]string, error) {
 	root, err := os.OpenRoot(to)
 	if err != nil {
@@ -87,7 +87,7 @@ func Copy(from, to string, files []string, edit func(rel string, content []byte)
 	var copied []string
 	for _, rel := range files {
 		if _, err := root.Lstat(rel); err == nil {
-			_ = root.Remove(rel + half) // of a process that was killed
+			_ = root.Remove(rel + half) // left by a process that was killed
 			continue
 		}
 		did, err := copyFile(from, root, rel, edit)
@@ -141,17 +141,17 @@ func copyFile(from string, root *os.Root, rel string, edit func(string, []byte) 
 		_ = root.Remove(rel + half)
 		return false, err
 	}
-	// A link, unlike a renaming, fails where somebody has made the file meanwhile.
+	// Unlike a rename, a link fails if somebody has made the file meanwhile.
 	err = root.Link(rel+half, rel)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		// A file system without links.
+		// The file system has no hard links.
 		return true, root.Rename(rel+half, rel)
 	}
 	return err == nil, root.Remove(rel + half)
 }
 
 func writeWhole(root *os.Root, rel string, content io.Reader, perm fs.FileMode) error {
-	// What is there of this name is of a process that was killed.
+	// A file of this name was left by a process that was killed.
 	_ = root.Remove(rel)
 	out, err := root.OpenFile(rel, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// Marker lines of the blocks in info/exclude. A line of ours that is followed by anything else is the user's.
+// Marker lines of the blocks in info/exclude. A marker with anything behind it on its line is the user's.
 const (
 	blockBegin = "# docker loom "
 	blockEnd   = "# end of docker loom "
-	// newFile is the last line of a file that was not there before us, so that we may remove it again.
+	// newFile is the last line of a file that Exclude made. Such a file is removed with its last block.
 	newFile = "# file made by docker loom\n"
 )
 
@@ -29,13 +29,15 @@ const bom = "\ufeff"
 // lockRetry is the time between two attempts to get the lock of info/exclude, which is held for about a millisecond.
 const lockRetry = 5 * time.Millisecond
 
-// Exclude makes git ignore what patterns say, in all work trees of the repository: they become the lines of owner's
-// block in the common dir's info/exclude, in place of those that owner had; no pattern at all is Unexclude. The syntax
-// is gitignore's; Pattern makes one of a path. The block stands before the user's lines, so that these keep their
-// bytes, a missing final line end included, and win where they say otherwise. Nothing is written when nothing changes.
+// Exclude makes git ignore files that match the patterns, in all work trees of the repository. The patterns replace the
+// lines of owner's block in the common dir's info/exclude; without patterns the block is removed. The syntax is
+// gitignore's, and Pattern makes a pattern of a path.
 //
-// Any number of processes may do this at once. The error tells of an owner or a pattern that is no single line, of a
-// block without its end (nothing is written then: what follows may be the user's), or of the file.
+// The block comes before the user's lines: git lets the last match win, so the user's lines do. Their bytes stay, also
+// a missing final line end. If nothing changes, nothing is written.
+//
+// Any number of processes may call Exclude at once. It refuses an owner or a pattern that is not a single line. It also
+// refuses a block without an end line, because the lines behind it may be the user's.
 func (r *Repository) Exclude(ctx context.Context, owner string, patterns []string) error {
 	if err := oneLine(owner); err != nil {
 		return fmt.Errorf("exclude: owner %w", err)
@@ -75,8 +77,8 @@ func (r *Repository) Exclude(ctx context.Context, owner string, patterns []strin
 	})
 }
 
-// Unexclude removes owner's block from info/exclude and leaves the other bytes as they are. It is no error when there
-// is none. A file that Exclude made goes with its last block.
+// Unexclude removes owner's block from info/exclude and leaves the other bytes as they are. A missing block is not an
+// error. A file that Exclude made goes with its last block.
 func (r *Repository) Unexclude(ctx context.Context, owner string) error {
 	if err := oneLine(owner); err != nil {
 		return fmt.Errorf("exclude: owner %w", err)
@@ -101,8 +103,9 @@ func oneLine(s string) error {
 	return nil
 }
 
-// Pattern returns the gitignore pattern for exactly the path rel, which is relative to the top of the work tree: a
-// file, or a folder with all that is in it. A path with a line end cannot be said as a pattern; Exclude refuses it.
+// Pattern returns the gitignore pattern that matches the path rel and nothing else: a file, or a folder with its
+// content. rel is relative to the top of the work tree. gitignore has no pattern for a path with a line end; Exclude
+// refuses it.
 func Pattern(rel string) string {
 	s := filepath.ToSlash(filepath.Clean(rel))
 	var b strings.Builder
@@ -151,11 +154,11 @@ func cutBlocks(b []byte, owner string) (cut []byte, blocks []string, err error) 
 	return cut, blocks, nil
 }
 
-// editExclude replaces info/exclude by what edit makes of it; nil removes it. edit may be called twice.
+// editExclude replaces info/exclude by the result of edit; nil removes the file. edit may be called twice.
 //
-// A lock rather than compare and retry: between the comparison and the rename another process's line would still get
-// lost. The lock is one of the system's, which ends with its process, rather than git's exclude.lock, which stays
-// after a crash and would block every later loom.
+// It takes a lock: if it only compared and retried, a line that another process writes between the comparison and the
+// rename would be lost. It is a lock of the system, which ends with its process. git's exclude.lock would stay after a
+// crash and block every later loom.
 func (r *Repository) editExclude(ctx context.Context, edit func(b []byte, exists bool) ([]byte, error)) error {
 	name := filepath.Join(r.CommonDir, "info", "exclude")
 	read := func() (old, new []byte, err error) {
@@ -171,7 +174,8 @@ func (r *Repository) editExclude(ctx context.Context, edit func(b []byte, exists
 		return old, new, nil
 	}
 
-	// A warm up changes nothing and takes no lock: the file is only ever replaced as a whole.
+	// An up of a loom that is up changes nothing here and takes no lock. Reading without one is safe: the file is only
+	// replaced as a whole.
 	old, changed, err := read()
 	if err != nil || bytes.Equal(old, changed) {
 		return err
@@ -193,7 +197,7 @@ func (r *Repository) editExclude(ctx context.Context, edit func(b []byte, exists
 	}
 	perm := os.FileMode(0o644)
 	if info, err := os.Lstat(name); err == nil {
-		// A link may lead anywhere, also where a sandboxed agent wants us to write.
+		// A symbolic link could make us write where a sandboxed agent wants us to.
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%s: %w: it is %s", name, errors.ErrUnsupported, info.Mode().Type())
 		}
@@ -202,19 +206,19 @@ func (r *Repository) editExclude(ctx context.Context, edit func(b []byte, exists
 	return atomicwriter.WriteFile(name, changed, perm)
 }
 
-// lock takes the lock file name, which it makes, and returns what releases and removes it.
+// lock makes and locks the file name. unlock removes the file and releases the lock.
 func lock(ctx context.Context, name string) (unlock func(), err error) {
 	for {
 		l := flock.New(name, flock.SetPermissions(0o666))
 		if _, err := l.TryLockContext(ctx, lockRetry); err != nil {
 			return nil, fmt.Errorf("lock: %w", err)
 		}
-		// The one who held it before may have removed the file that we waited for; then the lock is worth nothing.
+		// The previous holder removes the file. If we waited for that file, our lock is on a file that nobody else sees.
 		ours, err := l.Stat()
 		if err == nil {
 			if now, err := os.Stat(name); err == nil && os.SameFile(ours, now) {
 				return func() {
-					// Windows removes no open file; afterwards it may be another's, and stays then.
+					// Windows removes only closed files. The second attempt fails if another process has opened it.
 					removed := os.Remove(name) == nil
 					_ = l.Close()
 					if !removed {

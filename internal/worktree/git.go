@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// hidden are the variables that would point git at another repository, index or set of pathspec rules than the folder
-// says. A git hook, for one, runs with GIT_DIR set. GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS are deliberately not
-// among them, though git counts them with the local ones: containers and CI put safe.directory there, and without it
-// git refuses a repository of another owner. GIT_CEILING_DIRECTORIES is the user's word too. PWD goes because git
-// would spell paths as it says.
+// hidden are the variables that would make git use another repository, index or pathspec rules than those of the
+// folder. A git hook, for example, runs with GIT_DIR set.
+//
+// GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS stay, though git counts them among its local variables: containers and CI
+// set safe.directory there, and without it git refuses a repository of another owner. GIT_CEILING_DIRECTORIES is the
+// user's choice and stays too. PWD is hidden because git would spell paths by it.
 var hidden = map[string]bool{
 	"GIT_ALTERNATE_OBJECT_DIRECTORIES": true,
 	"GIT_COMMON_DIR":                   true,
@@ -44,7 +45,7 @@ var hidden = map[string]bool{
 	"PWD":                 true,
 }
 
-// gitError is a git command that ran and said no.
+// gitError says that a git command ran and failed.
 type gitError struct {
 	command string // its name, as in "rev-parse"
 	dir     string
@@ -61,19 +62,19 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
-// locking are the commands that take, for a moment, a lock which keeps everybody from a whole file of the repository.
-// git never takes away such a lock that a killed process has left, and nobody else can tell that it has none. So a
-// signal to our process group does not reach these: they end what they have begun, whatever happens to us. They never
-// ask the terminal for anything, which they could not from there.
+// locking are the commands that briefly lock a whole file of the repository. If such a command is killed, its lock
+// stays for ever: git never removes it, and nobody can tell that its process is dead. So these commands run in a
+// process group of their own, where a Ctrl-C does not reach them, and finish. They never read the terminal, which that
+// group could not.
 var locking = map[string]bool{"branch": true, "config": true, "update-ref": true}
 
-// lastWords is how long one of these has to remove its locks after it was told to end.
+// lastWords is the time that a git command has to remove its locks after it was told to end.
 const lastWords = 5 * time.Second
 
-// git runs one git command in dir and returns its standard output, which is also given with an error. It is the only
-// place where this package starts a process. The repository's own configuration can make git run programs; those that
-// run by themselves (hooks, the fsmonitor) are off. Messages are in English, no lock is taken that git can do without,
-// and git never asks for a password.
+// git runs one git command in dir and returns its standard output, also together with an error. It is the only place
+// where this package starts a process. A repository's configuration can make git run programs; those that run without
+// being asked for (hooks, the fsmonitor) are switched off. Messages are in English, optional locks are not taken, and
+// git never asks for a password.
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	all := append([]string{
 		"-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull,
@@ -85,7 +86,8 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 		apart(cmd)
 		cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd) }, lastWords
 	} else {
-		// What writes a work tree must not go on beside the command that finishes or clears what this one has begun.
+		// A command that writes a work tree must end with this process: the next docker loom command finishes or removes
+		// the same tree.
 		defer attach(cmd)()
 	}
 	cmd.Dir = dir
@@ -108,7 +110,7 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	return stdout.Bytes(), &gitError{command: name(args), dir: dir, stderr: text, err: err}
 }
 
-// name returns the first argument that is no option: git's own options come before the command.
+// name returns the first argument that is not an option: git's own options come before the command.
 func name(args []string) string {
 	for _, a := range args {
 		if !strings.HasPrefix(a, "-") {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// issues are iloom's patterns that name an issue, in its order. Stricter than there, the word must be one of its own,
-// so that tissue-7 is no issue, and what follows must be an id: a number, a project key, or letters and digits.
+// issues are iloom's patterns for issues, in iloom's order. They are stricter than iloom's: "issue" must be a whole
+// word (tissue-7 does not match), and an id must follow: a number, a project key, or letters and digits.
 var issues = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)(?:^|[^a-z0-9])issue-([a-z0-9]+|[a-z]{2,}-\d+)__`),
 	regexp.MustCompile(`(?i)(?:^|[^a-z0-9])issue-(\d+)(?:-|$)`),
@@ -32,10 +32,10 @@ func IDFromBranch(branch string) (id string, ok bool) {
 	return "", false
 }
 
-// IDFromFolder returns the id that a work tree's folder carries by iloom's conventions: pr/45 for feat-login_pr_45,
-// else the issue that the name tells of as in a branch, since the folder is named after its branch and keeps the name
-// when another one, or none, is checked out. A leading number says nothing here: a folder may well be called
-// 2024-site. base is the last part of the path.
+// IDFromFolder returns the id in the name of a work tree's folder, by iloom's conventions: pr/45 for feat-login_pr_45,
+// otherwise the issue that a branch of that name would have. The folder is named after its branch, and keeps the name
+// when another branch is checked out. A leading number does not count: a folder may be called 2024-site. base is the
+// last part of the path.
 func IDFromFolder(base string) (id string, ok bool) {
 	if m := pullRequest.FindStringSubmatch(base); m != nil {
 		return "pr/" + m[1], true

@@ -11,8 +11,8 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// patience bounds how long a git command that changes the repository is tried again while another process holds a
-// lock of git's. Git itself waits for some of its locks, and gives up at once at others.
+// patience limits how long a git command is tried again while another process holds a lock of the repository. git waits
+// for some locks itself, and gives up at once at others.
 func patience() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMultiplier(2),
@@ -23,14 +23,14 @@ func patience() *backoff.ExponentialBackOff {
 // abandoned is the age of a branch's lock at which its process is dead: git holds one for milliseconds.
 const abandoned = 3 * time.Second
 
-// patient runs a git command that changes the repository, again while another git process is in its way. The command
-// must be harmless when it runs again after it failed.
+// patient runs a git command that changes the repository, and tries again while another git process holds a lock. It
+// must be harmless to run the command again after it failed.
 func (r *Repository) patient(ctx context.Context, args ...string) ([]byte, error) {
 	return r.patientWith(ctx, "", args...)
 }
 
-// patientWith is patient, and removes the lock of a branch that a killed git process has left. The caller must keep
-// others from working on the branch.
+// patientWith is like patient, but also removes a lock of the branch that a killed git process left. The caller must
+// keep other processes from working on the branch.
 func (r *Repository) patientWith(ctx context.Context, branch string, args ...string) ([]byte, error) {
 	out, err := backoff.RetryWithData(func() ([]byte, error) {
 		out, err := git(ctx, r.dir(), args...)
@@ -62,7 +62,7 @@ func inTheWay(err error) bool {
 		strings.Contains(text, "could not lock config file") ||
 		strings.Contains(text, "unable to lock") ||
 		strings.Contains(text, "failed to read") && strings.Contains(text, "worktrees/") ||
-		// Another one has just gone, perhaps the last one and the folder of all with it.
+		// Another work tree was just removed, perhaps the last one, and the folder worktrees with it.
 		strings.Contains(text, "No such file") &&
 			(strings.Contains(text, "could not create") || strings.Contains(text, "worktrees/"))
 }

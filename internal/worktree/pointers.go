@@ -17,7 +17,7 @@ type Pointers struct {
 	dotGit, common              string // their contents; "" for a folder or none
 }
 
-// Points reads them without git; nil where the folder is no work tree's top level.
+// Points reads the pointers without git. It returns nil if the folder is not the top level of a work tree.
 func Points(workTree string) (*Pointers, error) {
 	p := &Pointers{workTree: workTree, gitDir: filepath.Join(workTree, ".git")}
 	info, err := os.Lstat(p.gitDir)
@@ -51,7 +51,7 @@ func Points(workTree string) (*Pointers, error) {
 	return p, err
 }
 
-// String names what they lead to; it is another one where they lead elsewhere.
+// String names the folders that the pointers lead to. Two pointers that lead elsewhere have different strings.
 func (p *Pointers) String() string {
 	if p == nil {
 		return ""
@@ -65,7 +65,7 @@ func (p *Pointers) GitDir() string { return p.gitDir }
 // CommonDir is GitDir for a main checkout.
 func (p *Pointers) CommonDir() string { return filepath.Clean(p.commonDir) }
 
-// Verify reports whether they are still the same.
+// Verify returns an error if the files have changed since.
 func (p *Pointers) Verify() error {
 	now, err := Points(p.workTree)
 	switch {
@@ -94,7 +94,7 @@ func (p *Pointers) Head() string {
 	return name
 }
 
-// Refs are all refs of the repository with what they are at.
+// Refs returns all refs of the repository with their objects.
 func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
 	out, err := git(ctx, p.commonDir, "for-each-ref", "--format=%(refname) %(objectname)")
 	if err != nil {
@@ -111,7 +111,7 @@ func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
 
 // User is the name and address that git would commit with in a folder, "" if none is set.
 func User(ctx context.Context, dir string) (name, email string) {
-	// git config ends with 1 where there is no value.
+	// git config ends with 1 if there is no value.
 	n, _ := git(ctx, dir, "config", "--get", "user.name")
 	e, _ := git(ctx, dir, "config", "--get", "user.email")
 	return strings.TrimSpace(string(n)), strings.TrimSpace(string(e))

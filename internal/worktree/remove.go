@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// removed is what the folder of a work tree that is being removed is called meanwhile: beside where it was.
+// removed returns the path that a work tree's folder is renamed to while it is removed. It is in the same folder.
 func removed(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".docker-loom-removed")
 }
 
-// Remove removes a linked work tree, whatever is in it, also if it is locked: Risks tells beforehand what is lost.
-// The folder is first renamed, so that it is there whole or not at all; a Remove that was interrupted is finished by
-// another one. The folder shop-looms goes when it is empty. r may be seen from any other work tree.
+// Remove removes a linked work tree with everything in it, even if it is locked. Risks lists beforehand what is lost.
+// The folder is renamed first, so that it never exists in part; if Remove is interrupted, the next call finishes it.
+// The folder shop-looms is removed too if it is empty. r may be any other work tree of the repository.
 func (r *Repository) Remove(ctx context.Context, path string) error {
 	return r.removeTree(ctx, path, false)
 }
 
-// RemoveWithBranch is Remove, and deletes the branch that is checked out there.
+// RemoveWithBranch calls Remove and deletes the branch that is checked out in the work tree.
 func (r *Repository) RemoveWithBranch(ctx context.Context, path string) error {
 	return r.removeTree(ctx, path, true)
 }
@@ -41,7 +41,7 @@ func (r *Repository) removeTree(ctx context.Context, path string, branch bool) e
 			return fmt.Errorf("%s is the main work tree", path)
 		}
 		if !gone(path) {
-			// What is left of another one of that name.
+			// An interrupted Remove of an earlier work tree may have left this folder.
 			if err := os.RemoveAll(aside); err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ func (r *Repository) removeTree(ctx context.Context, path string, branch bool) e
 				return err
 			}
 		}
-		// As long as git knows the work tree, it also knows the branch.
+		// The branch goes first: once git has forgotten the work tree, a retry could not tell which branch it was.
 		if branch && t.Branch != "" {
 			if err := r.deleteBranch(ctx, t.Branch); err != nil {
 				return err
@@ -70,7 +70,7 @@ func (r *Repository) removeTree(ctx context.Context, path string, branch bool) e
 		return fmt.Errorf("%w (git no longer knows the work tree; what is left of it is in %s)", err, aside)
 	}
 	if dir := filepath.Dir(path); dir == filepath.Dir(r.Folder(nil, "x")) {
-		// Fails, and should fail, where anything else is in it.
+		// Remove fails if the folder is not empty, as it should.
 		_ = os.Remove(dir)
 	}
 	return r.Unexclude(ctx, ownerOf(path))
@@ -79,11 +79,11 @@ func (r *Repository) removeTree(ctx context.Context, path string, branch bool) e
 // Leftover reports whether a Remove of the path was interrupted.
 func Leftover(path string) bool { return !gone(removed(path)) }
 
-// forgotten begins what the folder in .git of a work tree that git forgets is called meanwhile.
+// forgotten starts the name that a work tree's folder in .git has while it is removed.
 const forgotten = "docker-loom-forgotten-"
 
-// forget makes git forget a work tree whose folder is gone. git worktree remove deletes file by file: killed in the
-// middle it leaves what git, or we, no longer know for what it was. A rename leaves all or nothing.
+// forget makes git forget a work tree whose folder is gone. It renames the tree's folder in .git, then deletes it. git
+// worktree remove deletes file by file: if it is killed, neither git nor docker loom recognises the rest.
 func (r *Repository) forget(admin string) error {
 	away := filepath.Join(r.CommonDir, forgotten+filepath.Base(admin))
 	if err := os.RemoveAll(away); err != nil {
@@ -92,12 +92,12 @@ func (r *Repository) forget(admin string) error {
 	if err := os.Rename(admin, away); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// As git does. It fails where there are others.
+	// git removes the folder .git/worktrees with its last entry too. If there are others, this fails.
 	_ = os.Remove(filepath.Dir(admin))
 	return os.RemoveAll(away)
 }
 
-// sweep ends what any forget was interrupted in.
+// sweep deletes the folders that an interrupted forget left.
 func (r *Repository) sweep() error {
 	entries, err := os.ReadDir(r.CommonDir)
 	if err != nil {
@@ -113,7 +113,8 @@ func (r *Repository) sweep() error {
 	return nil
 }
 
-// deleteBranch removes a branch that is checked out in the work tree that goes: git branch would refuse that.
+// deleteBranch removes the branch of the work tree that is being removed. git branch refuses a branch that is checked
+// out.
 func (r *Repository) deleteBranch(ctx context.Context, branch string) error {
 	if _, err := r.patientWith(ctx, branch, "update-ref", "-d", "refs/heads/"+branch); err != nil {
 		return err

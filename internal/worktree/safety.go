@@ -14,19 +14,20 @@ import (
 	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
-// Keep says what must not be lost with a work tree.
+// Keep says what counts as a loss when a work tree is removed.
 type Keep struct {
-	// MainBranch is the branch that work goes into.
+	// MainBranch is the branch that work is merged into.
 	MainBranch string
-	// Protected are branches that are never finished.
+	// Protected are branches that must not be removed, such as develop.
 	Protected []string
-	// Copied reports whether a file that git does not track, as a path below the work tree, is a copy of one elsewhere.
+	// Copied reports whether an untracked file is only a copy, so that its loss does not matter. rel is its path below
+	// the work tree.
 	Copied func(rel string) bool
 }
 
-// Risks tells what would be lost with the work tree that r is seen from, and with its branch: uncommitted changes,
-// files that git does not track, commits that nobody else has, a rebase that is not finished. Empty means that
-// nothing would be. It changes nothing, and runs nothing that the work tree could have brought along.
+// Risks lists what removing the work tree and its branch would lose: uncommitted changes, untracked files, commits that
+// exist nowhere else, an unfinished rebase. r must be the work tree itself. An empty list means that nothing would be
+// lost. Risks changes nothing and runs no program that the work tree could have configured.
 func (r *Repository) Risks(ctx context.Context, keep Keep) ([]string, error) {
 	if err := Verify(r); err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (r *Repository) Risks(ctx context.Context, keep Keep) ([]string, error) {
 	return risks, nil
 }
 
-// underway tells what git is in the middle of.
+// underway lists the operations that git has not finished, such as a rebase.
 func (r *Repository) underway() []string {
 	var risks []string
 	for name, what := range map[string]string{
@@ -76,11 +77,11 @@ func (r *Repository) underway() []string {
 	return slices.Compact(risks)
 }
 
-// shown is how many files a risk names.
+// shown is the largest number of files that a risk names.
 const shown = 3
 
-// uncommitted tells what git status does. Submodules are looked at by their commit alone: for more git would run itself
-// in them, under whatever configuration they have now.
+// uncommitted lists the changed and untracked files of git status. For submodules it compares the commits only: to see
+// more, git would run inside them and obey their configuration.
 func (r *Repository) uncommitted(ctx context.Context, keep Keep) ([]string, error) {
 	out, err := git(ctx, r.WorkTree, "status", "--porcelain", "-z",
 		"--untracked-files=all", "--ignore-submodules=dirty", "--no-renames")
@@ -123,7 +124,7 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// unpushed tells of commits that only this work tree's HEAD or branch has.
+// unpushed lists commits that only this work tree's HEAD or branch has.
 func (r *Repository) unpushed(ctx context.Context, keep Keep) ([]string, error) {
 	if r.Branch == "" {
 		n, err := r.countCommits(ctx, r.WorkTree, "HEAD", "--not", "--branches", "--remotes", "--tags")
@@ -135,8 +136,8 @@ func (r *Repository) unpushed(ctx context.Context, keep Keep) ([]string, error) 
 	return r.Unmerged(ctx, r.Branch, keep.MainBranch)
 }
 
-// Unmerged tells of the commits of a branch that no remote has and that are not in the main branch, neither themselves
-// nor, as after a squash merge, with all their changes. Empty means that there are none.
+// Unmerged lists the commits of a branch that neither a remote nor the main branch has. After a squash merge the main
+// branch has their changes, not the commits; they are not listed then.
 func (r *Repository) Unmerged(ctx context.Context, branch, mainBranch string) ([]string, error) {
 	refs, err := r.refs(ctx)
 	if err != nil {
@@ -193,8 +194,8 @@ func (r *Repository) contained(ctx context.Context, refs refs, branch, mainBranc
 	return false, nil
 }
 
-// Merged reports whether the branch had work of its own, and all of it is in the main branch. One that has just been
-// made had none yet: it is not merged.
+// Merged reports whether the branch had commits of its own and the main branch has all of them. A new branch without
+// commits is not merged.
 func (r *Repository) Merged(ctx context.Context, branch, mainBranch string) (bool, error) {
 	refs, err := r.refs(ctx)
 	if err != nil || !refs.has(branch) || branch == mainBranch {
@@ -213,8 +214,8 @@ func (r *Repository) Merged(ctx context.Context, branch, mainBranch string) (boo
 	return r.contained(ctx, refs, branch, mainBranch)
 }
 
-// worked reports whether a branch that has no commit of its own any more once had one: it moved since it was made, or
-// the remote branch that it follows was removed.
+// worked reports whether a branch whose commits are all in the main branch ever had one of its own. Its reflog has a
+// commit then, or its upstream branch was removed.
 func (r *Repository) worked(ctx context.Context, branch string) (bool, error) {
 	out, err := git(ctx, r.dir(), "for-each-ref", "--format=%(upstream:track)", "refs/heads/"+branch)
 	if err != nil {
@@ -243,8 +244,7 @@ func (r *Repository) countCommits(ctx context.Context, dir string, args ...strin
 	return strconv.Atoi(strings.TrimSpace(string(out)))
 }
 
-// inSubmodules tells what would be lost with the submodules of the work tree, which are repositories of their own and
-// end with it.
+// inSubmodules lists what would be lost in the submodules. They are repositories of their own, inside the work tree.
 func (r *Repository) inSubmodules(ctx context.Context, _ Keep) ([]string, error) {
 	out, err := git(ctx, r.WorkTree, "ls-files", "-z", "--stage")
 	if err != nil {
@@ -270,10 +270,11 @@ func (r *Repository) inSubmodules(ctx context.Context, _ Keep) ([]string, error)
 }
 
 func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, error) {
-	// git keeps its folder with that of the work tree. Another one could have any configuration, and run programs.
+	// git keeps a submodule's git folder below the work tree's own. A .git that leads elsewhere may have any
+	// configuration, which can run programs.
 	at, err := gitfile.Read(filepath.Join(dir, ".git"))
 	if err != nil {
-		return []string{"it is no submodule that git has made, and was not looked at"}, nil //nolint:nilerr // told as a risk
+		return []string{"it is not a submodule that git made, and was not looked at"}, nil //nolint:nilerr // told as a risk
 	}
 	rel, err := filepath.Rel(filepath.Join(r.GitDir, "modules"), resolve(at))
 	if err != nil || !filepath.IsLocal(rel) {
@@ -312,8 +313,8 @@ func sameFile(a, b string) bool {
 	return err == nil && bytes.Equal(x, y)
 }
 
-// IsCopy reports whether what is at a path below both folders is the same file or link, or the half of a copy that a
-// killed process has left.
+// IsCopy reports whether dir and other have the same file or link at the path rel. An unfinished copy that a killed
+// process left in dir counts too.
 func IsCopy(dir, other, rel string) bool {
 	if whole, found := strings.CutSuffix(rel, half); found {
 		_, err := os.Lstat(filepath.Join(other, whole))

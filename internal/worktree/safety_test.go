@@ -181,7 +181,7 @@ func TestRisksRunNothingOfTheWorkTrees(t *testing.T) {
 	mustGit(t, sub, "config", "filter.evil.clean", "touch '"+ran+"'; cat")
 	write(t, filepath.Join(sub, ".git", "info", "attributes"), "* filter=evil\n")
 	write(t, filepath.Join(sub, "page"), "changed\n")
-	assert.DeepEqual(t, risksOf(t, path, keepMain), []string{"submodule lib: it is no submodule that git has made, and was not looked at"})
+	assert.DeepEqual(t, risksOf(t, path, keepMain), []string{"submodule lib: it is not a submodule that git made, and was not looked at"})
 	assert.Assert(t, gone(ran))
 	// And with a file that leads to it.
 	assert.NilError(t, os.Rename(filepath.Join(sub, ".git"), filepath.Join(path, "evil")))

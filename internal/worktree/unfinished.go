@@ -11,26 +11,26 @@ import (
 	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
-// makes begins the reason that a work tree is locked with from its first moment until Finish, so that one that is not
-// complete is known for it after a crash.
+// makes starts the lock reason of a work tree that is still being made, from its first moment until Finish. After a
+// crash it marks the tree as incomplete.
 const makes = "docker loom makes it for "
 
 func reason(id, path string) string { return makes + id + " at " + path }
 
-// underReason reads a reason: whom the work tree is made for, and where.
+// underReason reads a lock reason: the id that the work tree is made for, and its path.
 func underReason(s string) (id, path string, ok bool) {
 	s, ok = strings.CutPrefix(strings.TrimRight(s, "\r\n"), makes)
 	id, path, at := strings.Cut(s, " at ")
 	return id, path, ok && at
 }
 
-// marker is the file in a work tree's git folder that says whom Add made it for. It ends with the work tree, and one
-// who can write only the work tree cannot write it.
+// marker is the file in a work tree's git folder with the id that Add made the tree for. git removes it with the work
+// tree. A process that can only write the work tree cannot write it.
 const marker = "docker-loom"
 
-// Resume returns the path of a work tree that Add has made for the id and that was never finished, "" if there is
-// none. One in which git had not yet written all files is cleared away. The caller must keep other processes from
-// adding one for the same id meanwhile.
+// Resume returns the path of the unfinished work tree that Add made for the id, "" if there is none. If git had not
+// written all its files, Resume removes the tree. The caller must keep other processes from adding a work tree for the
+// same id meanwhile.
 func (r *Repository) Resume(ctx context.Context, id string) (path string, err error) {
 	for _, u := range r.unfinished(id) {
 		if _, err := os.Stat(filepath.Join(u.admin, "index")); err == nil && !gone(u.path) {
@@ -46,8 +46,8 @@ func (r *Repository) Resume(ctx context.Context, id string) (path string, err er
 // Interrupted reports whether an Add for the id is under way, or was interrupted.
 func (r *Repository) Interrupted(id string) bool { return len(r.unfinished(id)) > 0 }
 
-// mend writes into git's folders of work trees that Add began what git was killed before it wrote, so that git reads
-// the others again: it reads none while one of these files is empty. What is written is what git would have.
+// mend repairs the git folders of work trees whose Add was killed. If git was killed before it filled commondir, the
+// file is empty, and git then lists no work tree of the repository. mend writes what git would have written.
 func (r *Repository) mend() error {
 	for _, admin := range r.admins() {
 		locked, err := os.ReadFile(filepath.Join(admin, "locked"))
@@ -64,8 +64,7 @@ func (r *Repository) mend() error {
 	return nil
 }
 
-// clear removes what an Add for the id has left that was interrupted before its files were complete: nobody can have
-// worked there.
+// clear removes the work trees of interrupted Adds for the id. Their files were never complete, so nobody worked there.
 func (r *Repository) clear(id string) error {
 	for _, u := range r.unfinished(id) {
 		if u.noted {
@@ -73,7 +72,7 @@ func (r *Repository) clear(id string) error {
 				return err
 			}
 		} else {
-			// Killed before git had noted the path: git itself knows nothing of it, and has put nothing there.
+			// git was killed before it noted the path, so it has not put any file there.
 			_ = os.Remove(u.path)
 		}
 		if err := r.forget(u.admin); err != nil {
@@ -83,7 +82,7 @@ func (r *Repository) clear(id string) error {
 	return nil
 }
 
-// partial is a work tree that is not finished: its folder in .git, its path, and whether git has noted that.
+// partial is an unfinished work tree. admin is its folder in .git; noted says that git has written its path there.
 type partial struct {
 	admin, path string
 	noted       bool
@@ -106,7 +105,7 @@ func (r *Repository) unfinished(id string) []partial {
 	return all
 }
 
-// admins are the folders that git keeps of linked work trees.
+// admins returns the folders in .git/worktrees, one for each linked work tree.
 func (r *Repository) admins() []string {
 	dir := filepath.Join(r.CommonDir, "worktrees")
 	entries, _ := os.ReadDir(dir)
@@ -119,7 +118,7 @@ func (r *Repository) admins() []string {
 	return all
 }
 
-// pathOf is the path of the work tree whose folder in .git this is, "" if it is not noted.
+// pathOf returns the path of the work tree that belongs to a folder in .git, "" if git has not written it there.
 func pathOf(admin string) string {
 	to, err := gitfile.Read(filepath.Join(admin, "gitdir"))
 	if err != nil {
@@ -128,7 +127,7 @@ func pathOf(admin string) string {
 	return resolve(filepath.Dir(to))
 }
 
-// made tells by path whom work trees were made for.
+// made returns the ids that Add made work trees for, by the trees' paths.
 func (r *Repository) made() (map[string]string, error) {
 	all := map[string]string{}
 	for _, admin := range r.admins() {
@@ -146,7 +145,7 @@ func (r *Repository) made() (map[string]string, error) {
 	return all, nil
 }
 
-// MadeFor is the id that Add made this work tree for, "" if somebody else made it.
+// MadeFor returns the id that Add made this work tree for, "" if somebody else made it.
 func (r *Repository) MadeFor() (string, error) {
 	b, err := os.ReadFile(filepath.Join(r.GitDir, marker))
 	if errors.Is(err, fs.ErrNotExist) {

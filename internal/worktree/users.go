@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Process is one that has a folder open.
+// Process is a process that has a folder open.
 type Process struct {
 	PID  int
 	Name string
@@ -18,9 +18,9 @@ type Process struct {
 // String is the name with the number: bash (1234).
 func (p Process) String() string { return fmt.Sprintf("%s (%d)", p.Name, p.PID) }
 
-// Users are the processes that work in a folder or have a file of it open, as far as this user may see them, without
-// this process and those that it was started by, and without what containers run by themselves. Only Linux tells;
-// elsewhere there are none.
+// Users returns the processes that work in a folder or have a file in it open, as far as this user may see them. It
+// leaves out this process, the docker command that started it, and the processes that containers run by themselves. It
+// works on Linux only; on other systems the result is empty.
 func Users(dir string) []Process {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -43,8 +43,8 @@ func Users(dir string) []Process {
 	return users
 }
 
-// contained reports whether a process is the first of a container or was started by it. One that somebody has put
-// into a container with exec comes from outside, and counts.
+// contained reports whether a process is the first of a container or was started by that. A process that docker exec
+// started comes from outside: it is somebody's work.
 func contained(pid int) bool {
 	for pid > 0 {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -52,7 +52,7 @@ func contained(pid int) bool {
 			return false
 		}
 		parent := 0
-		var pids []string // of the process, in our namespace and in those below it
+		var pids []string // the process's ids in our pid namespace and in those below it
 		for line := range strings.SplitSeq(string(status), "\n") {
 			if name, value, _ := strings.Cut(line, ":"); name == "PPid" {
 				parent, _ = strconv.Atoi(strings.TrimSpace(value))
@@ -74,7 +74,7 @@ func contained(pid int) bool {
 func opens(proc, dir string) bool {
 	links := []string{filepath.Join(proc, "cwd")}
 	fds := filepath.Join(proc, "fd")
-	entries, _ := os.ReadDir(fds) // another user's is not to be seen
+	entries, _ := os.ReadDir(fds) // fails for another user's process
 	for _, fd := range entries {
 		links = append(links, filepath.Join(fds, fd.Name()))
 	}
@@ -88,8 +88,8 @@ func opens(proc, dir string) bool {
 	})
 }
 
-// ancestors are this process and the docker command that started it. The shell before them is told of: it stays in a
-// folder that is gone.
+// ancestors returns this process and the docker command that started it. The shell that started docker is not among
+// them: it stays behind in a removed folder, and the user should know.
 func ancestors() map[int]bool {
 	pids := map[int]bool{os.Getpid(): true}
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", os.Getppid()))

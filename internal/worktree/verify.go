@@ -10,11 +10,12 @@ import (
 	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
-// Verify checks, without git, that the files by which git found r still lead where r says: .git of the work tree to
-// GitDir, and for a linked work tree GitDir to CommonDir and back to the work tree. One who can write the work tree
-// could otherwise make git obey another repository's configuration, which can run programs. It does not know where
-// they led earlier: the caller compares r with what was recorded. A linked work tree whose common dir is inside
-// itself is refused, since git makes none like that. The error names the file.
+// Verify checks, without git, that the files by which git finds a repository still lead where r says: .git of the work
+// tree to GitDir, and for a linked work tree GitDir to CommonDir and back to the work tree. Otherwise a process that
+// can write the work tree could make git obey another repository's configuration, which can run programs.
+//
+// Verify does not know where these files led earlier: the caller compares r with what was recorded. It refuses a linked
+// work tree whose common dir is inside itself, because git makes none like that. The error names the file.
 func Verify(r *Repository) error {
 	if r.WorkTree == "" {
 		return nil
@@ -22,7 +23,7 @@ func Verify(r *Repository) error {
 	dotGit := filepath.Join(r.WorkTree, ".git")
 	info, err := os.Lstat(dotGit)
 	if errors.Is(err, os.ErrNotExist) && !r.Linked() {
-		// core.worktree can lend a work tree to a git folder, and then nothing there names the repository.
+		// core.worktree can give a git folder a work tree elsewhere, which then has no .git.
 		return nil
 	}
 	if err != nil {
@@ -42,18 +43,18 @@ func Verify(r *Repository) error {
 		return verifyMain(r)
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: is no file, and %s is a linked work tree", dotGit, r.WorkTree)
+		return fmt.Errorf("%s is not a file, but %s is a linked work tree", dotGit, r.WorkTree)
 	}
 	return verifyLinked(r)
 }
 
-// verifyMain checks that a main checkout has no commondir. A sandbox in one has a commondir that leads to the folder
-// itself, so that no other can be made (package sandbox).
+// verifyMain checks that a main checkout has no commondir, or one that names the git folder itself: package gitview
+// makes that for a sandbox, so that the agent cannot make another.
 func verifyMain(r *Repository) error {
 	common := filepath.Join(r.GitDir, "commondir")
 	b, err := os.ReadFile(common)
 	if err == nil && strings.TrimRight(string(b), "\r\n") != "." {
-		return fmt.Errorf("%s: there is one, and %s is no linked work tree", common, r.WorkTree)
+		return fmt.Errorf("%s exists, but %s is not a linked work tree", common, r.WorkTree)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -88,7 +89,7 @@ func verifyLinked(r *Repository) error {
 	return nil
 }
 
-// same compares where the file name leads with where it should; both folders must exist.
+// same returns an error unless to, which the file name leads to, is the folder want. Both must exist.
 func same(name, to, want string) error {
 	a, err := os.Stat(to)
 	if err != nil {

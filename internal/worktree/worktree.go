@@ -1,6 +1,6 @@
-// Package worktree knows the facts of git work trees: which repository a folder belongs to, where its main work tree
-// is, which files git tracks, and which names git must ignore. It asks the git binary (2.39 or later) and reads what
-// git documents of its files.
+// Package worktree finds, adds and removes git work trees: which repository a folder belongs to, where its main work
+// tree is, which files git tracks, and which names git must ignore. It runs the git binary (2.39 or later) and reads
+// those of git's files that git documents.
 //
 // All paths are absolute and clean, in the system's spelling, with symbolic links resolved as git does it. Two ways
 // to spell one folder thus give the same Main, WorkTree, GitDir and CommonDir. Paths given to this package may be
@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// Repository is what git says of one folder: the repository, and the work tree the folder is in.
+// Repository is a repository as git sees it from one folder, with the work tree that the folder is in.
 type Repository struct {
 	// Main is the path of the main work tree, the same from each work tree of the repository. Of a bare repository it
 	// is the common dir. It is the common dir too when seen from a linked work tree of a repository made with
@@ -33,15 +33,15 @@ type Repository struct {
 	// Branch is the branch that is checked out, as in "feat/x", also before its first commit. It is "" when HEAD is
 	// detached, as it is in the middle of a rebase.
 	Branch string
-	// Bare says that the repository has no main work tree. Its linked work trees say so too.
+	// Bare says that the repository has no main work tree. It is also set when seen from a linked work tree.
 	Bare bool
 }
 
 // Linked reports whether the folder is in a linked work tree, one made by git worktree add.
 func (r *Repository) Linked() bool { return r.GitDir != r.CommonDir }
 
-// separator keeps git's answers apart: git rev-parse repeats an option that it does not know, in a line of its own. A
-// path may well contain a line end, but not this line.
+// separator keeps git's answers apart, because a path may contain a line end. git rev-parse prints an unknown option as
+// a line of its own; no path contains this line.
 const separator = "--docker-loom-next-answer"
 
 // answers splits what git rev-parse said. The last answer is "" when git could not give it.
@@ -51,18 +51,18 @@ func answers(out []byte) []string {
 	return a
 }
 
-// Find returns the repository that dir is in, or nil without an error if there is none. Without a git binary there
-// is no repository either, unless dir or a folder above has a .git. Errors are those of git, with its own words: a
-// repository of another owner, a work tree whose repository is gone. Submodules are repositories of their own.
+// Find returns the repository that dir is in, or nil without an error if there is none. Without a git binary the result
+// is nil too, unless dir or a folder above has a .git. Errors have git's own words: a repository of another owner, a
+// work tree whose repository is gone. Submodules are repositories of their own.
 //
-// It runs one git process; a second one only for a linked work tree, or inside a git folder, where the repository is
-// bare or has core.worktree set, and for a branch of a repository with reftables.
+// Find runs one git process. It runs a second one if dir is in a linked work tree or a git folder and the repository is
+// bare or has core.worktree set, and for the branch of a repository with reftables.
 func Find(ctx context.Context, dir string) (*Repository, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	// --show-toplevel comes last: where there is no work tree it ends the process, after the others have answered.
+	// --show-toplevel comes last: without a work tree it ends the process, after the others have answered.
 	out, err := git(ctx, dir, "rev-parse", "--path-format=absolute",
 		"--git-dir", separator, "--git-common-dir", separator, "--is-bare-repository", separator, "--show-toplevel")
 	var failed *gitError
@@ -73,7 +73,7 @@ func Find(ctx context.Context, dir string) (*Repository, error) {
 		}
 		return nil, nil
 	case errors.As(err, &failed):
-		// "not a git repository: /path" in contrast means a .git file that points nowhere, which must not pass for none.
+		// "not a git repository: /path" is different: a .git file leads nowhere, and that must be an error.
 		if strings.HasPrefix(failed.stderr, "fatal: not a git repository (or any") {
 			return nil, nil
 		}
@@ -121,7 +121,7 @@ func dotGit(dir string) (at string, ok bool) {
 	}
 }
 
-// findMain sets Main, and Bare where git answered for the linked work tree only.
+// findMain sets Main. From a linked work tree it also sets Bare: git's answer was about that tree only.
 func (r *Repository) findMain(ctx context.Context) error {
 	if !r.Linked() && (r.Bare || r.WorkTree != "") {
 		r.Main = r.WorkTree
@@ -135,8 +135,8 @@ func (r *Repository) findMain(ctx context.Context) error {
 		return err
 	}
 	if !plain {
-		// The git dir is named, not discovered, since safe.bareRepository may forbid to discover a bare one. A work
-		// tree that is not configured then is the current folder.
+		// The git dir is named, because safe.bareRepository may forbid git to discover a bare repository. If no work tree
+		// is configured, git then answers with the current folder.
 		out, err := git(ctx, r.CommonDir, "--git-dir=.", "rev-parse", "--is-bare-repository", separator, "--show-toplevel")
 		a := answers(out)
 		if len(a) != 2 {
@@ -164,9 +164,9 @@ func (r *Repository) findMain(ctx context.Context) error {
 	return nil
 }
 
-// plainConfig reports whether the repository surely is neither bare nor has core.worktree set, so that no second git
-// process need be asked. It may say no of a plain repository, never yes of another: a key that git obeys is spelt out
-// in one of these two files (git follows no include for these keys).
+// plainConfig reports whether the repository is certainly neither bare nor has core.worktree set, so that no second git
+// process is needed. It may be wrong in one direction only: false for a plain repository. It reads two files; git obeys
+// these keys from nowhere else, since it follows no include for them.
 func plainConfig(common string) (bool, error) {
 	for _, name := range []string{"config", "config.worktree"} {
 		b, err := os.ReadFile(filepath.Join(common, name))
@@ -208,7 +208,7 @@ func (r *Repository) head(ctx context.Context) (string, error) {
 	case !symbolic && info.Mode().IsRegular():
 		return "", nil
 	}
-	// With reftables HEAD is only a dummy, and long ago it was a symbolic link: git knows.
+	// With reftables HEAD is a dummy, and in very old repositories it is a symbolic link: only git can read both.
 	out, err := git(ctx, r.GitDir, "--git-dir=.", "symbolic-ref", "-q", "HEAD")
 	var failed *gitError
 	if errors.As(err, &failed) && failed.stderr == "" {
@@ -236,8 +236,8 @@ type Tree struct {
 	Reason string
 	// Prunable says that its folder is gone, and that git worktree prune would forget it.
 	Prunable bool
-	// For is the id that Add made it for, "" for a work tree that somebody else made. Unfinished says that Add, or what
-	// its caller does until Finish, is under way or was interrupted.
+	// For is the id that Add made it for, "" if somebody else made it. Unfinished says that Finish was not called yet:
+	// the tree is still being made, or that was interrupted.
 	For        string
 	Unfinished bool
 }
@@ -306,7 +306,7 @@ func (r *Repository) dir() string {
 	return r.GitDir
 }
 
-// resolve returns p without symbolic links as far as it exists; what does not exist has none.
+// resolve returns p with its symbolic links followed. The part of p that does not exist stays as it is.
 func resolve(p string) string {
 	p = filepath.Clean(p)
 	if real, err := filepath.EvalSymlinks(p); err == nil {
@@ -319,10 +319,10 @@ func resolve(p string) string {
 	return filepath.Join(resolve(up), filepath.Base(p))
 }
 
-// Tracked reports for each of paths whether git tracks it: a file that is in the index, or a folder with such a file
-// in it. The keys of the answer are the paths as given; they must be absolute. Symbolic links above the last part are
-// followed, the last part is not: a link is tracked or not by itself. A path outside the work tree is not tracked, nor
-// is one inside a submodule, which is a repository of its own. It runs one git process.
+// Tracked reports for each path whether git tracks it: a file in the index, or a folder with such a file in it. Paths
+// must be absolute, and the keys of the result are the paths as given. Symbolic links in a path are followed, except in
+// its last part: a link is itself tracked or not. Paths outside the work tree or inside a submodule are not tracked.
+// Tracked runs one git process.
 func (r *Repository) Tracked(ctx context.Context, paths ...string) (map[string]bool, error) {
 	tracked := make(map[string]bool, len(paths))
 	given := make(map[string][]string) // by path relative to the work tree, in git's spelling

@@ -31,7 +31,7 @@ func newAgentCommand(env *command.Environment) *cobra.Command {
 
 // dashComesFirst reports whether the arguments are those of agent -- COMMAND. Cobra would take a word of COMMAND for
 // the
-// name of a command of ours, as in agent -- npm stop.
+// name of a docker loom command, as in agent -- npm stop.
 func dashComesFirst(args []string, own []*cobra.Command) bool {
 	at, dash := slices.Index(args, "agent"), slices.Index(args, "--")
 	if at < 0 || dash < at {

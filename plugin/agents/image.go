@@ -44,9 +44,9 @@ func newImageBuildCommand(env *command.Environment) *cobra.Command {
 		Long: `Build an image that agents run in, under a name: first the Debian packages, then the npm packages, then the
 shell lines, each as root. It begins with the built-in image unless --base-image names another, which may be one of
 yours, and which is pulled where it is not there. An image of that name is replaced; sandboxes that run keep the old
-one until they are made anew.
+one until they are recreated.
 
-docker loom image build base --no-cache builds the built-in image anew, with the packages as they are now.`,
+docker loom image build base --no-cache builds the built-in image again, with the packages as they are now.`,
 		Example: `  docker loom image build web --apt build-essential,ffmpeg --npm pnpm
   docker loom image build tests --base-image web --run 'pnpm dlx playwright install --with-deps chromium'
   docker loom image build base --no-cache`,

@@ -33,7 +33,7 @@ func secrets(named, files []string) (map[string]string, error) {
 	for _, text := range named {
 		name, from, ok := strings.Cut(text, "=")
 		if !staging.IsVariableName(name) {
-			return nil, fmt.Errorf("--secret %s: %q is no name of a variable", name, name)
+			return nil, fmt.Errorf("--secret %s: %q is not the name of a variable", name, name)
 		}
 		if !ok {
 			value, set := os.LookupEnv(name)
@@ -46,7 +46,7 @@ func secrets(named, files []string) (map[string]string, error) {
 		path, isFile := strings.CutPrefix(from, "@")
 		if !isFile {
 			// Arguments are seen by all users of the machine.
-			return nil, fmt.Errorf("--secret %s: a value on the command line is no secret; it is NAME, or NAME=@FILE", name)
+			return nil, fmt.Errorf("--secret %s: a value on the command line is not a secret; give NAME or NAME=@FILE", name)
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {

@@ -63,7 +63,7 @@ func Browse(ctx context.Context, env *Environment, url string) error {
 	return nil
 }
 
-// OpenPorts opens a browser on the ports that the devcontainer.json wants opened. That there is no browser is no
+// OpenPorts opens a browser on the ports that the devcontainer.json wants opened. A missing browser is not a
 // failure.
 func OpenPorts(ctx context.Context, env *Environment, ports []loom.Port) {
 	for _, p := range ports {

@@ -180,7 +180,7 @@ func (env *Environment) Where(args []string) (loom.Where, error) {
 		ProjectDirectory: env.ProjectDirectory, Environ: os.Environ(),
 	}}
 	if len(args) > 0 {
-		// What is no id is wrong usage, with an engine or without.
+		// An argument that is not an id is wrong usage, with an engine or without.
 		if _, err := loom.ParseID(args[0]); err != nil {
 			return w, err
 		}

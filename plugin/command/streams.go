@@ -83,7 +83,7 @@ func PassSignals(ctx context.Context) (context.Context, <-chan os.Signal, func()
 	}
 }
 
-// Ended is how a command of ours ends whose work was a command in a container.
+// Ended returns how a docker loom command ends whose work was a command in a container.
 func (env *Environment) Ended(code int, err error) error {
 	var lost *engine.OutputError
 	switch {

@@ -75,7 +75,7 @@ func NoSuchCommand(cmd *cobra.Command, args []string) error {
 	if list := cmd.SuggestionsFor(args[0]); len(list) > 0 {
 		meant = "; did you mean " + strings.Join(list, " or ") + "?"
 	}
-	return Usagef(cmd, "%q is no docker loom command%s", args[0], meant)
+	return Usagef(cmd, "%q is not a docker loom command%s", args[0], meant)
 }
 
 // IDArgs returns the arguments that name a loom by its id; none for "".

@@ -193,8 +193,8 @@ func childEnv(env []string) []string {
 }
 
 // runChild runs a program until it ends, and returns its exit code. With a terminal the kernel gives both processes its
-// signals; else the program gets each signal of ours once. Where ctx ends and no signal came with it, as when only the
-// docker command was told to end, it gets the one that asks it to end.
+// signals; without one each signal that this process gets is passed on once. If ctx ends without a signal, as when only
+// the docker command was told to end, the program gets the signal that asks it to end.
 func runChild(ctx context.Context, child *exec.Cmd, terminal bool) (int, error) {
 	signals := make(chan os.Signal, 8)
 	stop := notifyChild(signals)

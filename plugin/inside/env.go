@@ -21,8 +21,8 @@ func newEnvCommand(env *command.Environment) *cobra.Command {
 		Short: "Print a loom's variables for programs on the host",
 		Long: `Print a loom's variables for programs on the host: COMPOSE_PROJECT_NAME, ILOOM_LOOM, an ILOOM_PORT_<NAME> for
 each host port with its ILOOM_BASE_<NAME>, the project's own port variables, and PORT where the project has one web
-port (one port that speaks HTTP, else that of a service called web, else the one with the base
-capabilities.web.basePort of the settings). PORT is left out where the compose files use a variable of that name
+port (the only one that speaks HTTP, or that of a service called web, or the one with the base
+capabilities.web.basePort of the settings). PORT is left out if the compose files use a variable of that name
 themselves.
 
 A shell that has evaluated them can go on using docker loom, for this loom and for others: their ports are never taken

@@ -43,14 +43,15 @@ func newExecCommand(env *command.Environment) *cobra.Command {
 		Use:   "exec [OPTIONS] [ID] [SERVICE] [--] COMMAND [ARG...]",
 		Short: "Run a command in a container of a loom",
 		Long: `Run a command in a container of a loom: in its dev container, as the user, in the folder and with the
-environment that devcontainer.json says; without one in the service that is named, else in the only one, else in the
-only one that serves HTTP. The command has a terminal where docker loom has one, and reads standard input only with -i.
+environment that devcontainer.json says. Without a dev container it runs in the service that is named, or in the only
+service, or in the only one that serves HTTP. The command has a terminal if docker loom has one, and reads standard
+input only with -i.
 
-The first argument is a loom if there is a loom of that name, else a service of this folder's loom; without one before
--- it is this folder's loom. A command behind an ID or a SERVICE needs no --.
+The first argument is a loom if there is a loom of that name, otherwise a service of this folder's loom. Without an
+argument before -- it is this folder's loom. A command behind an ID or a SERVICE needs no --.
 
-The exit code is the command's; 125 where docker loom could not run it, 126 where it is no program, 127 where it was
-not found. The command inside ends too on Ctrl-C, or when nobody reads its output any more, as before | head.`,
+The exit code is the command's; 125 if docker loom could not run it, 126 if it is not a program, 127 if it was not
+found. The command inside also ends on Ctrl-C, or when nobody reads its output any more, as before | head.`,
 		Example: `  docker loom exec 123 -- npm test
   docker loom exec 123 db -- psql -U postgres
   docker loom exec -- ls -l

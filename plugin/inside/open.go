@@ -24,11 +24,11 @@ func newOpenCommand(env *command.Environment) *cobra.Command {
 		Use:   "open [OPTIONS] [ID] [SERVICE|PORT]",
 		Short: "Open a loom's web port in the browser",
 		Long: `Open a loom's web port in the browser, once somebody answers there, and print its URL. PORT is the container's
-port or the host's. Without SERVICE or PORT it is the project's one web port: the only one that speaks HTTP, else the
-one with the base capabilities.web.basePort of the settings, else that of a service called web.
+port or the host's. Without SERVICE or PORT it is the project's one web port: the only one that speaks HTTP, or the one
+with the base capabilities.web.basePort of the settings, or that of a service called web.
 
-A first argument that is no loom's id is a service or port of this folder's loom. The browser is $BROWSER where that is
-set, else the desktop's own.`,
+A first argument that is not a loom's id is a service or port of this folder's loom. The browser is $BROWSER if that is
+set, otherwise the desktop's own.`,
 		Example: "  docker loom open 123\n  docker loom open 123 mail\n  docker loom open --print",
 		Args:    command.MaxArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

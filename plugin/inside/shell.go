@@ -8,9 +8,8 @@ import (
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
-// loginShell becomes the shell of the user in the container: $SHELL, else that of the passwd file, else bash, else sh.
-// A
-// user who may not log in has one that is no shell.
+// loginShell becomes the user's shell in the container: $SHELL, or that of the passwd file, or bash, or sh. The passwd
+// file of a user who may not log in names a program that is not a shell.
 const loginShell = `s=$SHELL
 [ -n "$s" ] || s=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f7)
 [ -n "$s" ] || s=$(grep "^[^:]*:[^:]*:$(id -u):" /etc/passwd 2>/dev/null | cut -d: -f7)
@@ -24,8 +23,8 @@ func newShellCommand(env *command.Environment) *cobra.Command {
 		Use:   "shell [OPTIONS] [ID] [SERVICE]",
 		Short: "Open a shell in a container of a loom",
 		Long: `Open a shell in a container of a loom: in its dev container, as the user, in the folder and with the
-environment that devcontainer.json says; without one in the service that is named, else in the only one, else in the
-only one that serves HTTP. Where standard input is no terminal the shell reads its commands from it.`,
+environment that devcontainer.json says. Without a dev container it opens in the service that is named, or in the only
+service, or in the only one that serves HTTP. If standard input is not a terminal, the shell reads commands from it.`,
 		Example: "  docker loom shell 123\n  docker loom shell 123 db",
 		Args:    command.MaxArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -28,7 +28,7 @@ func newStatsCommand(env *command.Environment) *cobra.Command {
 loom, or of some of its services. On a terminal the table is renewed every second until Ctrl-C; elsewhere, with
 --no-stream and with --format json it is shown once.
 
-The first argument is a loom if there is a loom of that name, else a service of this folder's loom.`,
+The first argument is a loom if there is a loom of that name, otherwise a service of this folder's loom.`,
 		Example: `  docker loom stats
   docker loom stats 123 --no-stream
   docker loom stats --all-repositories --format 'table {{.Name}}\t{{.Service}}\t{{.CPUPerc}}'`,

@@ -26,7 +26,7 @@ func hookOptions(env *command.Environment, req *loom.UpRequest, o upOptions) err
 	}
 	if err := json.Unmarshal(data, &req.HookSecrets); err != nil {
 		// Nothing of the file: it may be the secret.
-		return fmt.Errorf("--secrets-file %s: it is no JSON object of strings", o.secretsFile)
+		return fmt.Errorf("--secrets-file %s must be a JSON object of strings", o.secretsFile)
 	}
 	return nil
 }

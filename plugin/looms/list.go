@@ -105,7 +105,7 @@ func listTable(list []loom.Listed, o fitOptions) string {
 	return fitTable(rows, list, o)
 }
 
-// wantsActivity tells whether a format shows who uses the looms, which takes a look at every container.
+// wantsActivity reports whether a format shows who uses the looms, which takes a look at every container.
 func wantsActivity(format string) bool {
 	return format == formatter.JSONFormatKey || strings.Contains(format, "Activ") || strings.Contains(format, "json .")
 }

@@ -160,7 +160,7 @@ func runUp(
 	return nil
 }
 
-// waitTimeout is the flag's value, else that of iloom's variable, else three minutes.
+// waitTimeout is the flag's value, or that of iloom's variable, or three minutes.
 func waitTimeout(flag time.Duration) (time.Duration, error) {
 	if flag > 0 {
 		return flag, nil
@@ -168,7 +168,7 @@ func waitTimeout(flag time.Duration) (time.Duration, error) {
 	if v := os.Getenv("ILOOM_DEV_SERVER_TIMEOUT"); v != "" {
 		ms, err := strconv.Atoi(v)
 		if err != nil || ms <= 0 {
-			return 0, fmt.Errorf("ILOOM_DEV_SERVER_TIMEOUT=%s is no number of milliseconds", v)
+			return 0, fmt.Errorf("ILOOM_DEV_SERVER_TIMEOUT=%s is not a number of milliseconds", v)
 		}
 		return time.Duration(ms) * time.Millisecond, nil
 	}

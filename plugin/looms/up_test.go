@@ -16,7 +16,7 @@ func TestWaitTimeoutIsTheFlagsElseThatOfIloom(t *testing.T) {
 		t.Setenv("ILOOM_DEV_SERVER_TIMEOUT", tc.env)
 		got, err := waitTimeout(duration(t, tc.flag))
 		if tc.want == "error" {
-			assert.Error(t, err, "ILOOM_DEV_SERVER_TIMEOUT="+tc.env+" is no number of milliseconds")
+			assert.Error(t, err, "ILOOM_DEV_SERVER_TIMEOUT="+tc.env+" is not a number of milliseconds")
 			continue
 		}
 		assert.NilError(t, err)

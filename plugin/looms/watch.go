@@ -30,7 +30,7 @@ func runWatch(ctx context.Context, env *command.Environment, format string) erro
 	if err != nil {
 		return err
 	}
-	// To look at looms is no use of them.
+	// To look at looms does not count as use of them.
 	l.Unnoticed = true
 	if env.Docker.Out().IsTerminal() && (format == "" || format == formatter.TableFormatKey) {
 		return watchScreen(ctx, env, l)

@@ -35,7 +35,7 @@ each ILOOM_PORT_ variable, and write what is new into .iloom/settings.json of th
 else in that file stay as they are. A loom's host port is its base port plus the loom's offset. Ports that are plain
 numbers, or variables of the project's own, need no settings: looms move them all the same.
 
-Without a terminal, or with --yes, the defaults are taken: what the compose file says, else the container's port.`,
+Without a terminal, or with --yes, the defaults are taken: what the compose file says, otherwise the container's port.`,
 		Example: "  docker loom init\n  docker loom init --print\n  docker loom init --yes --port WEB=4000",
 		Args:    command.MaxArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -205,7 +205,7 @@ func askBases(ctx context.Context, r io.Reader, w io.Writer, s *setup.Setup, ans
 			port := b.Base
 			if answer != "" {
 				if port, err = strconv.Atoi(answer); err != nil {
-					fmt.Fprintf(w, "  %q is no port (1–65535)\n", answer)
+					fmt.Fprintf(w, "  %q is not a port (1–65535)\n", answer)
 					continue
 				}
 			}
@@ -234,7 +234,7 @@ func readLines(r io.Reader) <-chan string {
 	return lines
 }
 
-// next is the next line. An input that ends is no answer, and nothing may be written on it.
+// next is the next line. The end of the input is not an answer: nothing may be written because of it.
 func next(ctx context.Context, lines <-chan string) (string, error) {
 	select {
 	case line, ok := <-lines:

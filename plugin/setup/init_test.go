@@ -27,8 +27,8 @@ func TestInitAsksUntilTheAnswerIsAPort(t *testing.T) {
 	err := askBases(t.Context(), strings.NewReader("x\n99999\n 5555 \n\n"), &said, s, map[string]bool{"MAIL": true})
 	assert.NilError(t, err)
 	assert.Equal(t, said.String(), `Base ports (Enter takes the one in brackets, Ctrl-C ends without writing):
-  DB (db, container port 5432) [5432]:   "x" is no port (1–65535)
-  DB (db, container port 5432) [5432]:   DB: 99999 is no port (1–65535)
+  DB (db, container port 5432) [5432]:   "x" is not a port (1–65535)
+  DB (db, container port 5432) [5432]:   DB: 99999 is not a port (1–65535)
   DB (db, container port 5432) [5432]:   WEB (used in services.web.environment) [3000]: 
 `)
 	content, changed, err := s.Content()

@@ -3,7 +3,7 @@
 set -eu
 
 if [ ! -e "$PGDATA" ]; then
-  # Made beside it and renamed at the end: a first start that is interrupted begins anew the next time.
+  # Made beside it and renamed at the end: a first start that is interrupted begins again the next time.
   new=$PGDATA.new
   rm -rf "$new"
   printf '%s\n' "$POSTGRES_PASSWORD" >/tmp/password

@@ -26,7 +26,7 @@ type node struct {
 	device   uint64
 }
 
-// run returns the number of files and folders that were changed. A path that does not exist is none.
+// run returns the number of files and folders that were changed. A path that does not exist counts as 0.
 func (w walk) run(path string) (int, error) {
 	// The parents of the path are the caller's choice, so they may be links.
 	parent, err := filepath.EvalSymlinks(filepath.Dir(path))

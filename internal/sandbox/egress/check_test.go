@@ -99,7 +99,7 @@ func TestACheckThatCannotRunIsNotGood(t *testing.T) {
 	}
 }
 
-// This machine is no sandbox: what listens on it is found.
+// This machine is not a sandbox: the check finds what listens on it.
 func TestACheckOutsideOfASandboxFindsSurprises(t *testing.T) {
 	n, err := readNamespace()
 	if err != nil {

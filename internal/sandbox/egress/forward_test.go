@@ -151,7 +151,7 @@ func TestChownGivesAllBelowAndFollowsNoLink(t *testing.T) {
 	assert.NilError(t, os.WriteFile(filepath.Join(home, "a", "file"), nil, 0o600))
 	assert.NilError(t, os.Symlink(outside, filepath.Join(home, "link")))
 	assert.NilError(t, os.Symlink(dir, filepath.Join(home, "up")))
-	is := func(path string, uid int) bool {
+	isOwnedBy := func(path string, uid int) bool {
 		info, err := os.Lstat(path)
 		assert.NilError(t, err)
 		u, g := owner(info)
@@ -159,23 +159,23 @@ func TestChownGivesAllBelowAndFollowsNoLink(t *testing.T) {
 	}
 	assert.NilError(t, chown("61000:61000", []string{home}))
 	for _, p := range []string{home, filepath.Join(home, "a"), filepath.Join(home, "a", "file"), filepath.Join(home, "link"), filepath.Join(home, "up")} {
-		assert.Assert(t, is(p, 61000), p)
+		assert.Assert(t, isOwnedBy(p, 61000), p)
 	}
-	assert.Assert(t, is(outside, 0))
-	assert.Assert(t, is(dir, 0))
+	assert.Assert(t, isOwnedBy(outside, 0))
+	assert.Assert(t, isOwnedBy(dir, 0))
 	folders := []string{filepath.Join(home, "b"), filepath.Join(home, "b", "c")}
 	assert.NilError(t, prepareHome("61000:61000", home, folders))
 	for _, p := range folders {
-		assert.Assert(t, is(p, 61000), p)
+		assert.Assert(t, isOwnedBy(p, 61000), p)
 	}
 	assert.ErrorContains(t, prepareHome("61000:61000", home, []string{filepath.Join(home, "up", "x")}), "escapes")
 	assert.ErrorContains(t, prepareHome("61000:61000", home, []string{outside}), "is not below")
 	assert.NilError(t, os.Lchown(filepath.Join(home, "b"), 4711, 4711))
 	assert.NilError(t, give("61000", "0:0", []string{home}))
 	for _, p := range []string{home, filepath.Join(home, "link"), filepath.Join(home, "b", "c")} {
-		assert.Assert(t, is(p, 0), p)
+		assert.Assert(t, isOwnedBy(p, 0), p)
 	}
-	assert.Assert(t, is(filepath.Join(home, "b"), 4711), "what is another's stays")
+	assert.Assert(t, isOwnedBy(filepath.Join(home, "b"), 4711), "what is another's stays")
 	assert.ErrorContains(t, give("agent", "0:0", []string{home}), "not a UID")
 	assert.ErrorContains(t, chown("agent", []string{home}), "UID:GID")
 	assert.ErrorContains(t, chown("1:1", []string{home + "x"}), "no such file")

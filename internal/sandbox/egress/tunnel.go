@@ -102,7 +102,7 @@ func startsWithMethod(br *bufio.Reader) bool {
 	return false
 }
 
-// recordHandshake is the first byte of a TLS connection; accessDenied is a fatal alert.
+// tlsHandshake is the first byte of a TLS connection; accessDenied is a fatal alert.
 const tlsHandshake = 22
 
 var accessDenied = []byte{21, 3, 1, 0, 2, 2, 49}
