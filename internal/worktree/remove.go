@@ -19,15 +19,22 @@ func removed(path string) string {
 // The folder is first renamed, so that it is there whole or not at all; a Remove that was interrupted is finished by
 // another one. The folder shop-looms goes when it is empty. r may be seen from any other work tree.
 func (r *Repository) Remove(ctx context.Context, path string) error {
-	return r.removeTree(ctx, path, false)
+	return removal{r, false}.run(ctx, path)
 }
 
 // RemoveWithBranch is Remove, and deletes the branch that is checked out there.
 func (r *Repository) RemoveWithBranch(ctx context.Context, path string) error {
-	return r.removeTree(ctx, path, true)
+	return removal{r, true}.run(ctx, path)
 }
 
-func (r *Repository) removeTree(ctx context.Context, path string, branch bool) error {
+// removal removes a work tree, and its branch too if withBranch is set.
+type removal struct {
+	*Repository
+	withBranch bool
+}
+
+func (r removal) run(ctx context.Context, path string) error {
+	folders := adminFolders{r.CommonDir}
 	trees, err := r.Trees(ctx)
 	if err != nil {
 		return err
@@ -50,20 +57,20 @@ func (r *Repository) removeTree(ctx context.Context, path string, branch bool) e
 			}
 		}
 		// As long as git knows the work tree, it also knows the branch.
-		if branch && t.Branch != "" {
+		if r.withBranch && t.Branch != "" {
 			if err := r.deleteBranch(ctx, t.Branch); err != nil {
 				return err
 			}
 		}
-		for _, admin := range r.admins() {
+		for _, admin := range folders.list() {
 			if pathOf(admin) == path {
-				if err := r.forget(admin); err != nil {
+				if err := folders.forget(admin); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	if err := r.sweep(); err != nil {
+	if err := folders.sweep(); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(aside); err != nil {
@@ -84,8 +91,8 @@ const forgotten = "docker-loom-forgotten-"
 
 // forget makes git forget a work tree whose folder is gone. git worktree remove deletes file by file: killed in the
 // middle it leaves what git, or we, no longer know for what it was. A rename leaves all or nothing.
-func (r *Repository) forget(admin string) error {
-	away := filepath.Join(r.CommonDir, forgotten+filepath.Base(admin))
+func (f adminFolders) forget(admin string) error {
+	away := filepath.Join(f.commonDir, forgotten+filepath.Base(admin))
 	if err := os.RemoveAll(away); err != nil {
 		return err
 	}
@@ -98,14 +105,14 @@ func (r *Repository) forget(admin string) error {
 }
 
 // sweep ends what any forget was interrupted in.
-func (r *Repository) sweep() error {
-	entries, err := os.ReadDir(r.CommonDir)
+func (f adminFolders) sweep() error {
+	entries, err := os.ReadDir(f.commonDir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), forgotten) {
-			if err := os.RemoveAll(filepath.Join(r.CommonDir, e.Name())); err != nil {
+			if err := os.RemoveAll(filepath.Join(f.commonDir, e.Name())); err != nil {
 				return err
 			}
 		}
@@ -114,7 +121,7 @@ func (r *Repository) sweep() error {
 }
 
 // deleteBranch removes a branch that is checked out in the work tree that goes: git branch would refuse that.
-func (r *Repository) deleteBranch(ctx context.Context, branch string) error {
+func (r removal) deleteBranch(ctx context.Context, branch string) error {
 	if _, err := r.patientWith(ctx, branch, "update-ref", "-d", "refs/heads/"+branch); err != nil {
 		return err
 	}
