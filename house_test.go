@@ -64,7 +64,7 @@ func programFiles(t *testing.T) []file {
 			return nil
 		}
 		set := token.NewFileSet()
-		parsed, err := parser.ParseFile(set, at, nil, parser.SkipObjectResolution)
+		parsed, err := parser.ParseFile(set, at, nil, parser.SkipObjectResolution|parser.ParseComments)
 		files = append(files, file{filepath.ToSlash(at), parsed, set})
 		return err
 	}))
@@ -195,8 +195,43 @@ func typeName(e ast.Expr) string {
 		return typeName(e.X)
 	case *ast.IndexExpr:
 		return typeName(e.X)
+	case *ast.IndexListExpr:
+		return typeName(e.X)
 	case *ast.Ident:
 		return e.Name
 	}
 	return ""
+}
+
+// TestAPackageHasOneIdea: a limit that is hit is a sign that something wants to be its own thing.
+func TestAPackageHasOneIdea(t *testing.T) {
+	t.Parallel()
+	const most = 3000
+	lines := map[string]int{}
+	for _, f := range programFiles(t) {
+		if !ast.IsGenerated(f.File) {
+			lines[path.Dir(f.path)] += f.FileSet.File(f.FileStart).LineCount()
+		}
+	}
+	for dir, n := range lines {
+		assert.Check(t, n <= most, "%s has %d lines, more than %d", dir, n, most)
+	}
+}
+
+// TestATypeHasOneIdea counts the methods that are declared on a type, with pointer and value receivers.
+func TestATypeHasOneIdea(t *testing.T) {
+	t.Parallel()
+	const most = 40
+	type key struct{ dir, receiver string }
+	methods := map[key]int{}
+	for _, f := range programFiles(t) {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil {
+				methods[key{path.Dir(f.path), typeName(fn.Recv.List[0].Type)}]++
+			}
+		}
+	}
+	for k, n := range methods {
+		assert.Check(t, n <= most, "%s: %s has %d methods, more than %d", k.dir, k.receiver, n, most)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/agent/reach"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
@@ -22,7 +23,7 @@ func (a *Agents) Access(ctx context.Context, req *Request) (*sandbox.AccessList,
 	if err != nil {
 		return nil, err
 	}
-	a.tellFindings(w.findings)
+	a.tellFindings(w.Findings)
 	if host.IsGone(t.Known.WorkTree) {
 		return nil, &GoneError{Loom: t.ID, WorkTree: t.Known.WorkTree}
 	}
@@ -38,11 +39,11 @@ func (a *Agents) Access(ctx context.Context, req *Request) (*sandbox.AccessList,
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{target: t, plan: plan, wanted: w, lookOnly: true}
-	if err := a.specify(ctx, d); err != nil {
+	d := &draft{backend: a.backend, target: t, plan: plan, wanted: w, lookOnly: true}
+	if err := d.specify(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.stageForLook(ctx, d); err != nil {
+	if err := d.stageForLook(ctx); err != nil {
 		return nil, err
 	}
 	env, err := a.commandVariables(w, req)
@@ -54,6 +55,6 @@ func (a *Agents) Access(ctx context.Context, req *Request) (*sandbox.AccessList,
 		name, _, _ := strings.Cut(kv, "=")
 		variables = append(variables, name)
 	}
-	access, err := sandbox.Access(d.spec, serviceAccess(plan), variables)
+	access, err := sandbox.Access(d.spec, reach.ByServices(plan), variables)
 	return &access, err
 }

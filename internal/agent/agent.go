@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/docker-loom/docker-loom/internal/agent/record"
+	"github.com/docker-loom/docker-loom/internal/agent/wanted"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
-	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/staging"
@@ -22,14 +22,11 @@ import (
 // DefaultName is the name of the agent that is meant if none is named.
 const DefaultName = sandbox.DefaultAgent
 
-// Agents runs commands in the sandboxes of looms. It must be one of the looms' companions.
-type Agents struct {
-	looms  *loom.Looms
-	engine *engine.Engine
-}
+// Agents runs commands in the sandboxes of looms. One of the looms' companions must be a [Companion].
+type Agents struct{ backend }
 
 // New returns the agents of the looms.
-func New(l *loom.Looms) *Agents { return &Agents{looms: l, engine: l.Engine} }
+func New(l *loom.Looms) *Agents { return &Agents{backend{looms: l, engine: l.Engine}} }
 
 // Request asks for a command in a loom's sandbox.
 type Request struct {
@@ -55,9 +52,10 @@ type Request struct {
 
 // readySandbox is a loom's sandbox that runs and was checked as it runs.
 type readySandbox struct {
+	backend
 	target      *loom.Target
 	containerID string
-	state       sandboxState
+	state       record.Sandbox
 	// services are reached without the proxy.
 	services []string
 	// refs are the repository's before the command, nil if they are not known yet.
@@ -71,15 +69,15 @@ func (a *Agents) Run(ctx context.Context, req *Request) (int, error) {
 	if err != nil {
 		return 0, &loom.NotRunError{Err: err}
 	}
-	if err := a.completeProcess(s, w, req); err != nil {
+	if err := s.completeProcess(w, req); err != nil {
 		return 0, &loom.NotRunError{Err: err}
 	}
-	a.tellAccess(s, req)
+	s.tellAccess(req)
 	git, err := worktree.Points(s.state.WorkTree)
 	if err != nil {
 		return 0, &loom.NotRunError{Err: err}
 	}
-	tellMovedRefs := a.watchRefs(ctx, git, s.refs)
+	tellMovedRefs := s.watchRefs(ctx, git)
 	if req.Begin != nil {
 		ctx = req.Begin(ctx)
 	}
@@ -88,7 +86,7 @@ func (a *Agents) Run(ctx context.Context, req *Request) (int, error) {
 		p.Env = append(p.Env, "TERM="+term)
 	}
 	a.debugf("container %.12s: %q as %q in %q", s.containerID, p.Cmd, p.User, p.Dir)
-	stopWatching := a.stopIfGuardedFilesChange(ctx, s)
+	stopWatching := s.stopIfGuardedFilesChange(ctx)
 	if p.Detach {
 		p.Cmd = keepOutput(p.Cmd)
 	}
@@ -97,7 +95,7 @@ func (a *Agents) Run(ctx context.Context, req *Request) (int, error) {
 	detached := errors.Is(err, engine.ErrDetached)
 	if !p.Detach && !detached {
 		tellMovedRefs(context.WithoutCancel(ctx))
-		a.tellAltered(s.target)
+		s.tellAltered()
 	}
 	if err != nil && !detached {
 		err = &loom.NotRunError{Err: err}
@@ -106,7 +104,7 @@ func (a *Agents) Run(ctx context.Context, req *Request) (int, error) {
 }
 
 // readySandboxFor finds the sandbox that is asked for, or makes it ready.
-func (a *Agents) readySandboxFor(ctx context.Context, req *Request) (*readySandbox, *wanted, error) {
+func (a *Agents) readySandboxFor(ctx context.Context, req *Request) (*readySandbox, *wanted.Sandbox, error) {
 	if err := a.checkEngine(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +119,7 @@ func (a *Agents) readySandboxFor(ctx context.Context, req *Request) (*readySandb
 	if err != nil {
 		return nil, nil, err
 	}
-	a.tellFindings(w.findings)
+	a.tellFindings(w.Findings)
 	s, err := a.findReady(ctx, t, w, req.AsItIs)
 	if s == nil && err == nil {
 		s, err = a.ensure(ctx, w, req)
@@ -129,23 +127,12 @@ func (a *Agents) readySandboxFor(ctx context.Context, req *Request) (*readySandb
 	return s, w, err
 }
 
-// checkEngine returns an error if the engine does not answer or is on another machine.
-func (a *Agents) checkEngine(ctx context.Context) error {
-	if err := a.engine.Check(ctx); err != nil {
-		return err
-	}
-	if !a.engine.Local() {
-		return &RemoteSandboxError{a.engine.Host()}
-	}
-	return nil
-}
-
 // completeProcess says who runs the command, where, and with which variables. What a single command is given is in no
 // container's configuration.
-func (a *Agents) completeProcess(s *readySandbox, w *wanted, req *Request) error {
+func (s *readySandbox) completeProcess(w *wanted.Sandbox, req *Request) error {
 	p := &req.Process
 	if len(p.Cmd) == 0 {
-		p.Cmd = w.policy.Command
+		p.Cmd = w.Policy.Command
 	}
 	p.User = s.state.User
 	if p.Dir == "" {
@@ -155,7 +142,7 @@ func (a *Agents) completeProcess(s *readySandbox, w *wanted, req *Request) error
 			p.Dir = here
 		}
 	}
-	variables, err := a.commandVariables(w, req)
+	variables, err := s.commandVariables(w, req)
 	if err != nil {
 		return err
 	}
@@ -165,10 +152,10 @@ func (a *Agents) completeProcess(s *readySandbox, w *wanted, req *Request) error
 
 // commandVariables are the variables that a single command is given, NAME=value: the vault's, secrets, and those of the
 // user's flags.
-func (a *Agents) commandVariables(w *wanted, req *Request) ([]string, error) {
+func (b backend) commandVariables(w *wanted.Sandbox, req *Request) ([]string, error) {
 	var env []string
-	if w.policy.Vault != "" {
-		variables, err := staging.VaultVariables(a.vaults(), w.policy.Vault)
+	if w.Policy.Vault != "" {
+		variables, err := staging.VaultVariables(b.vaults(), w.Policy.Vault)
 		if err != nil {
 			return nil, err
 		}
@@ -187,75 +174,14 @@ func assignments(variables map[string]string) []string {
 }
 
 // tellAccess tells the warnings that are repeated before each command, and what the agent can reach.
-func (a *Agents) tellAccess(s *readySandbox, req *Request) {
+func (s *readySandbox) tellAccess(req *Request) {
 	for _, line := range s.state.Warnings {
-		a.sayf("%s", line)
+		s.sayf("%s", line)
 	}
 	if req.Quiet {
 		return
 	}
 	for _, line := range s.state.Access {
-		a.sayf("%s", line)
+		s.sayf("%s", line)
 	}
-}
-
-// tellFindings tells what is more than information.
-func (a *Agents) tellFindings(list []finding.Finding) {
-	for _, f := range list {
-		if f.Level != finding.Info {
-			a.sayf("%s", f.String())
-		}
-	}
-}
-
-func (a *Agents) sayf(format string, args ...any)   { a.looms.Teller.Sayf(format, args...) }
-func (a *Agents) debugf(format string, args ...any) { a.looms.Teller.Debugf(format, args...) }
-func (a *Agents) getenv(name string) string         { return a.looms.Process.Getenv(name) }
-func (a *Agents) images() *image.Store              { return a.looms.Images() }
-
-// agentContainers are an agent's two containers, nil if one is missing.
-type agentContainers struct{ sandbox, sidecar *engine.Container }
-
-// containersOf finds an agent's containers among those of a loom.
-func containersOf(own []engine.Container, agent string) agentContainers {
-	var c agentContainers
-	for i, o := range own {
-		switch {
-		case o.OneOff || !sandbox.IsSandbox(o.Labels):
-		case o.Service == sandbox.ServiceName(agent):
-			c.sandbox = &own[i]
-		case o.Service == sandbox.EgressName(agent):
-			c.sidecar = &own[i]
-		}
-	}
-	return c
-}
-
-// isSandbox reports whether a container is an agent's sandbox, not a sidecar.
-func isSandbox(c engine.Container) bool {
-	name := c.Labels[sandbox.LabelAgent]
-	return name != "" && !c.OneOff && c.Service == sandbox.ServiceName(name)
-}
-
-// areRunning reports whether both containers run.
-func (c agentContainers) areRunning() bool {
-	return c.sandbox != nil && c.sidecar != nil && c.sandbox.State == "running" && c.sidecar.State == "running"
-}
-
-// servicesOf are the services that a sandbox reaches by name.
-func servicesOf(own []engine.Container) []string {
-	var names []string
-	for _, c := range own {
-		if !c.OneOff && isService(c) {
-			names = append(names, c.Service)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// isService reports whether a container is one of the loom's services: no sandbox, and not the sidecar that services
-// leave through.
-func isService(c engine.Container) bool {
-	return !sandbox.IsSandbox(c.Labels) && c.Service != sandbox.ServicesEgress
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/docker-loom/docker-loom/internal/agent/wanted"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
@@ -104,29 +105,29 @@ func (a *Agents) save(t *loom.Target, req AllowRequest, allowed *Allowed) (err e
 	if err != nil {
 		return err
 	}
-	if err := checkKnown(set, allowed.Agent); err != nil {
+	if err := wanted.CheckKnown(set, allowed.Agent); err != nil {
 		return err
 	}
 	allowed.Settings = a.looms.UserSettings
-	allowed.Written, err = a.saveHosts(req.Agent, req.Hosts)
+	allowed.Written, err = saveHosts(a.looms.UserSettings, req.Agent, req.Hosts)
 	return err
 }
 
 // saveHosts adds hosts to the user's own settings, to the agent's if it has its own there, otherwise to those of all
 // agents.
-func (a *Agents) saveHosts(agent string, hosts []string) (changed bool, err error) {
-	text, err := settings.File(a.looms.UserSettings)
+func saveHosts(path, agent string, hosts []string) (changed bool, err error) {
+	text, err := settings.File(path)
 	if err != nil {
 		return false, err
 	}
-	now, err := settings.Read(settings.Sources{User: a.looms.UserSettings})
+	now, err := settings.Read(settings.Sources{User: path})
 	if err != nil {
 		return false, err
 	}
-	path := []string{"container", "agent", "egress", "allow"}
+	key := []string{"container", "agent", "egress", "allow"}
 	list := slices.Clone(now.Container.Agent.Egress.Allow)
 	if own, ok := now.Container.Agents[agent]; ok {
-		path, list = []string{"container", "agents", agent, "egress", "allow"}, slices.Clone(own.Egress.Allow)
+		key, list = []string{"container", "agents", agent, "egress", "allow"}, slices.Clone(own.Egress.Allow)
 	}
 	before := len(list)
 	for _, host := range hosts {
@@ -137,9 +138,9 @@ func (a *Agents) saveHosts(agent string, hosts []string) (changed bool, err erro
 	if len(list) == before {
 		return false, nil
 	}
-	edited, err := settings.Edit(a.looms.UserSettings, text, settings.Change{Path: path, Value: list})
+	edited, err := settings.Edit(path, text, settings.Change{Path: key, Value: list})
 	if err != nil {
 		return false, err
 	}
-	return true, settings.Write(a.looms.UserSettings, edited)
+	return true, settings.Write(path, edited)
 }

@@ -22,7 +22,7 @@ import (
 
 // copyFromHost writes the copies of the host's files that the sandbox gets, and gives the agent rights to the work
 // tree if it has a user of its own.
-func (a *Agents) copyFromHost(ctx context.Context, d *draft) error {
+func (d *draft) copyFromHost(ctx context.Context) error {
 	var err error
 	if d.spec.Git != nil {
 		err = gitview.Prepare(d.spec.WorkTree, d.spec.Git)
@@ -32,25 +32,25 @@ func (a *Agents) copyFromHost(ctx context.Context, d *draft) error {
 	if err != nil {
 		return err
 	}
-	if err := a.grantWorkTree(d); err != nil {
+	if err := d.grantWorkTree(); err != nil {
 		return err
 	}
-	if err := a.stageCopies(ctx, d, d.spec.State); err != nil {
+	if err := d.stageCopies(ctx, d.spec.State); err != nil {
 		return err
 	}
 	if d.spec.Vault != "" {
-		d.sources = append(d.sources, filepath.Join(a.vaults(), d.spec.Vault))
+		d.sources = append(d.sources, filepath.Join(d.vaults(), d.spec.Vault))
 	}
 	for _, preset := range d.spec.Credentials {
 		for _, path := range credentialFiles[preset] {
-			d.sources = append(d.sources, filepath.Join(a.looms.Process.Home, path))
+			d.sources = append(d.sources, filepath.Join(d.looms.Process.Home, path))
 		}
 	}
 	return nil
 }
 
 // stageForLook writes the copies for a look into a folder that is removed again. The spec says where they would be.
-func (a *Agents) stageForLook(ctx context.Context, d *draft) error {
+func (d *draft) stageForLook(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "docker-loom-access-")
 	if err != nil {
 		return err
@@ -60,9 +60,9 @@ func (a *Agents) stageForLook(ctx context.Context, d *draft) error {
 		// The image is not built yet, and has nothing to say on files.
 		d.spec.ImageID = d.spec.EgressImage
 	}
-	me := a.looms.Process
+	me := d.looms.Process
 	d.user = agentUser{d.spec.UID, d.spec.GID, me.UID, me.GID}
-	if err := a.stageCopies(ctx, d, dir); err != nil {
+	if err := d.stageCopies(ctx, dir); err != nil {
 		return err
 	}
 	for i, f := range d.spec.Files {
@@ -77,18 +77,18 @@ func (a *Agents) stageForLook(ctx context.Context, d *draft) error {
 var errNoHome = errors.New("the user's home folder is not known")
 
 // stageCopies checks the mounts and writes the copies into a folder.
-func (a *Agents) stageCopies(ctx context.Context, d *draft, dir string) error {
-	spec, me := &d.spec, a.looms.Process
+func (d *draft) stageCopies(ctx context.Context, dir string) error {
+	spec, me := &d.spec, d.looms.Process
 	if me.Home == "" {
 		return errNoHome
 	}
-	if err := a.checkMounts(d); err != nil {
+	if err := d.checkMounts(); err != nil {
 		return err
 	}
 	var files image.UserFiles
 	if spec.ImageID != spec.EgressImage {
 		var err error
-		if files, err = a.images().UserFiles(ctx, spec.ImageID); err != nil {
+		if files, err = d.images().UserFiles(ctx, spec.ImageID); err != nil {
 			return err
 		}
 	}
@@ -99,7 +99,7 @@ func (a *Agents) stageCopies(ctx context.Context, d *draft, dir string) error {
 		owner.hostUID, owner.hostGID = me.UID, me.GID
 	}
 	staged, err := staging.Write(staging.Request{
-		State: dir, Home: me.Home, Vaults: a.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
+		State: dir, Home: me.Home, Vaults: d.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
 		UID: owner.hostUID, GID: owner.hostGID, InnerUID: spec.UID, InnerGID: spec.GID,
 		Passwd: files.Passwd, Group: files.Group, GitConfig: files.GitConfig,
 		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
@@ -117,20 +117,20 @@ func (a *Agents) stageCopies(ctx context.Context, d *draft, dir string) error {
 			return err
 		}
 	}
-	a.tellFindings(staged.Findings)
+	d.tellFindings(staged.Findings)
 	return nil
 }
 
 // checkMounts checks the mounts of the settings.
-func (a *Agents) checkMounts(d *draft) error {
-	home := a.looms.Process.Home
-	mounts := make([]sandbox.Mount, 0, len(d.wanted.mounts))
-	for _, m := range d.wanted.mounts {
+func (d *draft) checkMounts() error {
+	home := d.looms.Process.Home
+	mounts := make([]sandbox.Mount, 0, len(d.wanted.Mounts))
+	for _, m := range d.wanted.Mounts {
 		target := cmp.Or(m.Target, expandHome(m.Source, home))
 		mounts = append(mounts, sandbox.Mount{Source: m.Source, Target: target, ReadOnly: m.ReadOnly})
 	}
-	closed := []string{config.Dir(), filepath.Dir(a.looms.UserSettings)}
-	if socket := a.engine.SocketPath(); socket != "" {
+	closed := []string{config.Dir(), filepath.Dir(d.looms.UserSettings)}
+	if socket := d.engine.SocketPath(); socket != "" {
 		closed = append(closed, socket)
 	}
 	machine := sandbox.Host{Home: home, WorkTree: d.spec.WorkTree, Closed: closed}
@@ -139,7 +139,7 @@ func (a *Agents) checkMounts(d *draft) error {
 		return fmt.Errorf("container.agent.mounts: %w", err)
 	}
 	d.spec.Mounts = mounted
-	a.tellFindings(findings)
+	d.tellFindings(findings)
 	return nil
 }
 
@@ -159,13 +159,13 @@ func expandHome(path, home string) string {
 }
 
 // grantWorkTree gives a user that does not own the work tree the rights to it that a sandbox needs.
-func (a *Agents) grantWorkTree(d *draft) error {
+func (d *draft) grantWorkTree() error {
 	info, err := os.Stat(d.spec.WorkTree)
 	if err != nil || !acl.NeedsGrant(info, d.user.hostUID) {
 		return err
 	}
 	n, err := acl.Grant(d.spec.Rights(), d.user.hostUID)
-	a.debugf("rights for user %d: %d files and folders changed", d.user.hostUID, n)
+	d.debugf("rights for user %d: %d files and folders changed", d.user.hostUID, n)
 	return err
 }
 

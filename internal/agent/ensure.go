@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docker-loom/docker-loom/internal/agent/wanted"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
@@ -16,7 +17,7 @@ import (
 
 // ensure brings the loom up with its services confined as the agent wants it, and the sandbox to its wanted state;
 // then the sandbox is checked. It holds the loom's lock: two commands at once would make the sandbox twice.
-func (a *Agents) ensure(ctx context.Context, w *wanted, req *Request) (*readySandbox, error) {
+func (a *Agents) ensure(ctx context.Context, w *wanted.Sandbox, req *Request) (*readySandbox, error) {
 	t, err := a.looms.Resolve(ctx, req.Where, loom.Reading)
 	if err != nil {
 		return nil, err
@@ -44,17 +45,17 @@ func (a *Agents) ensure(ctx context.Context, w *wanted, req *Request) (*readySan
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{target: t, plan: plan, wanted: w}
-	if err := a.specify(ctx, d); err != nil {
+	d := &draft{backend: a.backend, target: t, plan: plan, wanted: w}
+	if err := d.specify(ctx); err != nil {
 		return nil, err
 	}
 	a.tellFindings(d.findings)
-	return a.converge(ctx, d)
+	return d.converge(ctx)
 }
 
 // upServices is up of the loom, with its services confined as the agent wants it.
-func (a *Agents) upServices(ctx context.Context, t *loom.Target, w *wanted, req *Request) (*loom.Plan, error) {
-	if err := a.checkRuntime(ctx, w.policy.Runtime); err != nil {
+func (a *Agents) upServices(ctx context.Context, t *loom.Target, w *wanted.Sandbox, req *Request) (*loom.Plan, error) {
+	if err := a.checkRuntime(ctx, w.Policy.Runtime); err != nil {
 		return nil, err
 	}
 	if _, err := a.images().EnsureEgress(ctx); err != nil {
@@ -64,9 +65,9 @@ func (a *Agents) upServices(ctx context.Context, t *loom.Target, w *wanted, req 
 	if err != nil {
 		return nil, err
 	}
-	if a.images().IsSet(w.images) {
+	if a.images().IsSet(w.Images) {
 		// A mistyped name shows before the services are recreated.
-		if _, _, err := a.images().ForAgent(ctx, w.images, devImage(own)); err != nil {
+		if _, _, err := a.images().ForAgent(ctx, w.Images, devImage(own)); err != nil {
 			return nil, err
 		}
 	}
@@ -129,17 +130,17 @@ func (a *Agents) otherSidecars(ctx context.Context, own []engine.Container, agen
 
 // confinementOf is how the loom's services may leave while the agent is there.
 func (a *Agents) confinementOf(
-	ctx context.Context, t *loom.Target, w *wanted, own []engine.Container,
+	ctx context.Context, t *loom.Target, w *wanted.Sandbox, own []engine.Container,
 ) (*registry.Confined, error) {
 	sidecarImage, err := a.images().EgressRef()
 	if err != nil {
 		return nil, err
 	}
-	others, err := a.otherSidecars(ctx, own, w.policy.Agent)
+	others, err := a.otherSidecars(ctx, own, w.Policy.Agent)
 	if err != nil {
 		return nil, err
 	}
-	return w.confinementBeside(others, sidecarImage, t.Known.Confined), nil
+	return w.ConfinementBeside(others, sidecarImage, t.Known.Confined), nil
 }
 
 // devImage names the image of the loom's dev container, "" without one.

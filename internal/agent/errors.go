@@ -2,9 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"strings"
-
-	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 )
 
 // RemoteSandboxError says that the engine is on another machine, where the work tree is not.
@@ -63,22 +60,6 @@ func (*RuntimeError) NextStep() string {
 	return "install it for the engine, or choose another with container.agent.runtime"
 }
 
-// UnknownAgentError says that the settings have no agent of this name.
-type UnknownAgentError struct {
-	Name  string
-	There []string
-}
-
-// Error lists the agents that the settings have.
-func (e *UnknownAgentError) Error() string {
-	return fmt.Sprintf("no agent %s in the settings; there are: %s", e.Name, strings.Join(e.There, ", "))
-}
-
-// NextStep says what the user does next.
-func (*UnknownAgentError) NextStep() string {
-	return "container.agents in your settings, or in those of the main work tree, names agents"
-}
-
 // NoSandboxError says that a loom has no sandbox for the agent, or none that runs.
 type NoSandboxError struct {
 	Loom, Agent string
@@ -100,31 +81,6 @@ func (e *NoSandboxError) NextStep() string {
 		return "docker loom agent run " + e.Loom + " --agent " + e.Agent + " starts it"
 	}
 	return "docker loom agent run " + e.Loom + " starts it"
-}
-
-// LeakError says that a sandbox reached what it must not. It was stopped, and no command has run in it.
-type LeakError struct {
-	Loom, Agent string
-	Surprises   []egress.Surprise
-}
-
-// Error lists what was reached.
-func (e *LeakError) Error() string {
-	lines := make([]string, 0, len(e.Surprises))
-	const most = 20
-	for i, s := range e.Surprises {
-		if i == most {
-			lines = append(lines, fmt.Sprintf("and %d more", len(e.Surprises)-most))
-			break
-		}
-		lines = append(lines, s.String())
-	}
-	return fmt.Sprintf("the sandbox of loom %s is not closed, and was stopped:\n  %s", e.Loom, strings.Join(lines, "\n  "))
-}
-
-// NextStep says what the user does next.
-func (e *LeakError) NextStep() string {
-	return "docker loom doctor says what this engine can do; docker loom agent run " + e.Loom + " tries again"
 }
 
 // IDsError says that the engine gives containers other ids than the machine's, and that it cannot be told which.

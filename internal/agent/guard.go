@@ -17,7 +17,7 @@ const guardInterval = 500 * time.Millisecond
 
 // stopIfGuardedFilesChange stops the sandbox if a guarded file is replaced while a command runs in it, until end is
 // called.
-func (a *Agents) stopIfGuardedFilesChange(ctx context.Context, s *readySandbox) (end func()) {
+func (s *readySandbox) stopIfGuardedFilesChange(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -29,13 +29,13 @@ func (a *Agents) stopIfGuardedFilesChange(ctx context.Context, s *readySandbox) 
 				return
 			case <-tick.C:
 			}
-			if !s.state.guardedFilesChanged() {
+			if !s.state.GuardedFilesChanged() {
 				continue
 			}
-			err := a.engine.Stop(ctx, s.containerID, time.Second)
-			a.sayf("%s", "warning: the sandbox was stopped: "+guardedFileReplaced)
+			err := s.engine.Stop(ctx, s.containerID, time.Second)
+			s.sayf("%s", "warning: the sandbox was stopped: "+guardedFileReplaced)
 			if err != nil && ctx.Err() == nil {
-				a.sayf("warning: it could not be: %v", tell.FirstLine(err))
+				s.sayf("warning: it could not be: %v", tell.FirstLine(err))
 			}
 			return
 		}
@@ -52,18 +52,19 @@ const guardedFileReplaced = "one of git's files that it guards was replaced on t
 	"look at .git/config before running git there"
 
 // tellAltered warns of what the agent wrote that git on this host would obey.
-func (a *Agents) tellAltered(t *loom.Target) {
+func (s *readySandbox) tellAltered() {
+	t := s.target
 	git, err := gitOf(t)
 	if err != nil {
-		a.sayf("warning: %v", tell.FirstLine(err))
+		s.sayf("warning: %v", tell.FirstLine(err))
 		return
 	}
 	found, err := gitview.FindAltered(host.RealPath(t.Known.WorkTree), git)
 	if err != nil {
-		a.sayf("warning: %v", tell.FirstLine(err))
+		s.sayf("warning: %v", tell.FirstLine(err))
 	}
 	for _, f := range found {
-		a.sayf("%s", f)
+		s.sayf("%s", f)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/docker-loom/docker-loom/internal/agent/wanted"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
@@ -167,7 +168,7 @@ func (a *Agents) Names(ctx context.Context, src stack.Source) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	return namesIn(set), nil
+	return wanted.Names(set), nil
 }
 
 // VaultNames are the user's vaults.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/docker-loom/docker-loom/internal/agent/check"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
@@ -58,7 +59,7 @@ func (a *Agents) DeniedHosts(ctx context.Context, where loom.Where, agent string
 			host = net.JoinHostPort(host, strconv.Itoa(d.Port))
 		}
 		// Its own check asks for what nobody should reach.
-		if d.Host != unlistedName && net.ParseIP(d.Host) == nil {
+		if d.Host != check.UnlistedName && net.ParseIP(d.Host) == nil {
 			hosts = append(slices.DeleteFunc(hosts, func(h string) bool { return h == host }), host)
 		}
 		return nil

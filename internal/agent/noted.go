@@ -8,12 +8,12 @@ import (
 )
 
 // markSandboxed notes, before a sandbox starts, that from now on somebody else may have written the loom's work tree.
-func (a *Agents) markSandboxed(ctx context.Context, t *loom.Target) error {
-	if err := a.looms.Registry.KeepWritten(t.Known); err != nil || t.Known.Sandboxed {
+func (b backend) markSandboxed(ctx context.Context, t *loom.Target) error {
+	if err := b.looms.Registry.KeepWritten(t.Known); err != nil || t.Known.Sandboxed {
 		return err
 	}
 	t.Known.Sandboxed = true
-	return a.looms.Registry.Update(ctx, func(state *registry.State) error {
+	return b.looms.Registry.Update(ctx, func(state *registry.State) error {
 		k := state.Find(t.Repository, t.ID)
 		if k == nil {
 			return &loom.UnknownError{Name: t.Name()}
@@ -25,11 +25,11 @@ func (a *Agents) markSandboxed(ctx context.Context, t *loom.Target) error {
 
 // setConfined notes how the loom's services are confined from now on; nil lifts it. The next up, from these files or
 // from memory, brings it about.
-func (a *Agents) setConfined(ctx context.Context, t *loom.Target, c *registry.Confined) error {
+func (b backend) setConfined(ctx context.Context, t *loom.Target, c *registry.Confined) error {
 	if t.Known != nil {
 		t.Known.Confined = c
 	}
-	return a.looms.Registry.Update(ctx, func(state *registry.State) error {
+	return b.looms.Registry.Update(ctx, func(state *registry.State) error {
 		if k := state.Find(t.Repository, t.ID); k != nil {
 			k.Confined = c
 		}

@@ -3,11 +3,15 @@ package agent
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/docker-loom/docker-loom/internal/agent/record"
+	"github.com/docker-loom/docker-loom/internal/agent/wanted"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -26,9 +30,9 @@ type observed struct {
 
 // findReady returns the sandbox if it runs, was checked as it runs, and is as wanted, as far as a cheap look can tell.
 // Otherwise it returns nil. asItIs accepts a sandbox that is not as wanted.
-func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted, asItIs bool) (*readySandbox, error) {
-	project, name := t.Known.Project, w.policy.Agent
-	state, ok := a.readState(project, name)
+func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted.Sandbox, asItIs bool) (*readySandbox, error) {
+	project, name := t.Known.Project, w.Policy.Agent
+	state, ok := a.records().Read(project, name)
 	if !ok {
 		return nil, nil
 	}
@@ -50,10 +54,10 @@ func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted, asItI
 	if err != nil {
 		return nil, err
 	}
-	why := state.whyNotReady(seen)
+	why := seen.whyNotReady(state)
 	if why == "" && !asItIs {
 		digest, err := a.digestOf(t, w, own, state)
-		if why = state.whyNotWanted(seen, digest); err != nil {
+		if why = seen.whyNotWanted(state, digest); err != nil {
 			why = err.Error()
 		}
 	}
@@ -64,11 +68,41 @@ func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted, asItI
 	if err := a.joinServices(ctx, own, seen.network); err != nil {
 		return nil, err
 	}
-	return &readySandbox{target: t, containerID: seen.sandbox.ID, state: state, services: servicesOf(own), refs: refs}, nil
+	return &readySandbox{
+		backend: a.backend, target: t, containerID: seen.sandbox.ID, state: state, services: servicesOf(own), refs: refs,
+	}, nil
+}
+
+// digestOf is the digest of what is wanted of a loom's sandbox now.
+func (b backend) digestOf(
+	t *loom.Target, w *wanted.Sandbox, own []engine.Container, state record.Sandbox,
+) (string, error) {
+	k := t.Known
+	in := record.Inputs{
+		Policy: w.Policy, Images: w.Images, Services: w.Services, Mounts: w.Mounts, Version: b.looms.Version,
+		Project: k.Project, WorkTree: k.WorkTree, Confined: k.Confined, GitPointers: state.GitPointers,
+		SourcesDigest: record.SourcesDigest(state.Sources),
+	}
+	var err error
+	if in.SidecarImage, err = b.images().EgressRef(); err != nil {
+		return "", err
+	}
+	root, err := os.Stat(k.WorkTree)
+	if err != nil {
+		return "", err
+	}
+	in.UID, in.GID = host.OwnerOf(root)
+	if k.Accepted != nil {
+		in.HostAccess = k.Accepted.HostAccess
+	}
+	if dev := loom.DevContainerOf(own); dev != nil {
+		in.DevImageID = dev.ImageID
+	}
+	return in.Digest()
 }
 
 // imageOf names the image to look at, "" for none.
-func imageOf(state sandboxState, asItIs bool) string {
+func imageOf(state record.Sandbox, asItIs bool) string {
 	if asItIs {
 		return ""
 	}
@@ -104,20 +138,20 @@ func (a *Agents) observe(
 }
 
 // whyNotReady returns why the sandbox must be checked again before a command runs in it, "" if it need not be.
-func (s sandboxState) whyNotReady(seen observed) string {
+func (seen observed) whyNotReady(s record.Sandbox) string {
 	switch {
 	case seen.starts != [2]string{s.SandboxStart, s.EgressStart}:
 		return "it was started again since its last check"
 	case !slices.Equal(seen.sandbox.Networks, []string{seen.network}):
 		return fmt.Sprintf("it is on the networks %v", seen.sandbox.Networks)
-	case s.guardedFilesChanged():
+	case s.GuardedFilesChanged():
 		return "a guarded file was replaced since it was started"
 	}
 	return ""
 }
 
 // whyNotWanted returns why the sandbox may have been made for something else than what is wanted, "" if it was not.
-func (s sandboxState) whyNotWanted(seen observed, digest string) string {
+func (seen observed) whyNotWanted(s record.Sandbox, digest string) string {
 	switch {
 	case seen.imageID != s.ImageID:
 		return "its image was replaced"

@@ -7,17 +7,16 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/agent/record"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
-	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 )
 
 func TestASandboxIsReadyOnlyAsItWasChecked(t *testing.T) {
 	t.Parallel()
 	guarded := filepath.Join(t.TempDir(), "config")
 	assert.NilError(t, os.WriteFile(guarded, nil, 0o600))
-	state := sandboxState{
+	state := record.Sandbox{
 		SandboxStart: "1", EgressStart: "2", ImageID: "image", WantedDigest: "digest",
 		GuardedFiles: []string{guarded}, GuardedStamp: sandbox.Fingerprint([]string{guarded}),
 	}
@@ -25,8 +24,8 @@ func TestASandboxIsReadyOnlyAsItWasChecked(t *testing.T) {
 		c := agentContainers{sandbox: &engine.Container{Networks: []string{"own"}}, sidecar: &engine.Container{}}
 		return observed{agentContainers: c, starts: [2]string{"1", "2"}, network: "own", imageID: "image"}
 	}
-	assert.Equal(t, state.whyNotReady(ready()), "")
-	assert.Equal(t, state.whyNotWanted(ready(), "digest"), "")
+	assert.Equal(t, ready().whyNotReady(state), "")
+	assert.Equal(t, ready().whyNotWanted(state, "digest"), "")
 	for name, tc := range map[string]struct {
 		change func(*observed)
 		want   string
@@ -38,65 +37,15 @@ func TestASandboxIsReadyOnlyAsItWasChecked(t *testing.T) {
 	} {
 		o := ready()
 		tc.change(&o)
-		assert.Equal(t, state.whyNotReady(o), tc.want, name)
+		assert.Equal(t, o.whyNotReady(state), tc.want, name)
 	}
 	o := ready()
 	o.imageID = "other"
-	assert.Equal(t, state.whyNotWanted(o, "digest"), "its image was replaced")
-	assert.Equal(t, state.whyNotWanted(ready(), "other"), "something else is wanted of it")
+	assert.Equal(t, o.whyNotWanted(state, "digest"), "its image was replaced")
+	assert.Equal(t, ready().whyNotWanted(state, "other"), "something else is wanted of it")
 
 	assert.NilError(t, os.Remove(guarded))
-	assert.Equal(t, state.whyNotReady(ready()), "a guarded file was replaced since it was started")
-}
-
-func TestTheStateOfASandboxIsReadAsItWasWritten(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	want := sandboxState{
-		WantedDigest: "a", Sandbox: "b", SandboxStart: "c", Egress: "d", EgressStart: "e", Image: "f", ImageID: "g", User: "1:2",
-		WorkTree: "/w", GrantedUID: 3, GitPointers: "h", Access: []string{"i"}, Warnings: []string{"j"}, Sources: []string{"k"},
-		GuardedFiles: []string{"l"}, GuardedStamp: "m",
-	}
-	assert.NilError(t, w.agents.writeState("p", "", want))
-	got, ok := w.agents.readState("p", DefaultName)
-	assert.Assert(t, ok)
-	assert.DeepEqual(t, got, want)
-	// An earlier docker loom wrote these names.
-	text, err := os.ReadFile(w.agents.statePath("p", ""))
-	assert.NilError(t, err)
-	assert.Equal(t, string(text), `{"Wanted":"a","Sandbox":"b","SandboxStart":"c","Egress":"d","EgressStart":"e","Image":"f","ImageID":"g",`+
-		`"User":"1:2","Dir":"/w","Owner":3,"Git":"h","Access":["i"],"Loud":["j"],"Sources":["k"],"Guard":["l"],"Stamp":"m"}`)
-}
-
-func TestServicesAreAsClosedAsTheStrictestAgentWants(t *testing.T) {
-	t.Parallel()
-	const restricted, none = `{"mode":"restricted","allow":["a.test"]}`, `{"mode":"none"}`
-	open := wanted{services: egress.Open}
-	opened := wanted{services: egress.Open, servicesOpened: true}
-	some := wanted{services: egress.Restricted, restrictedHosts: []string{"a.test", "b.test"}}
-	now := &registry.Confined{Mode: "restricted"}
-	confined := func(mode string, allow ...string) *registry.Confined {
-		return &registry.Confined{Mode: mode, Allow: allow, Image: "sidecar"}
-	}
-	for name, tc := range map[string]struct {
-		w      wanted
-		others []string
-		now    *registry.Confined
-		want   *registry.Confined
-	}{
-		"nobody confines":                        {open, nil, nil, nil},
-		"the other agents do not run any more":   {open, nil, now, nil},
-		"another agent is restricted":            {open, []string{restricted}, now, confined("restricted", "a.test")},
-		"another agent has nothing":              {open, []string{restricted, none}, now, confined("none")},
-		"the user opens them whatever others do": {opened, []string{none}, now, nil},
-		"this agent is restricted":               {some, nil, nil, confined("restricted", "a.test", "b.test")},
-		"both are":                               {some, []string{restricted}, nil, confined("restricted", "a.test")},
-		"a configuration that cannot be read":    {some, []string{"?"}, nil, confined("none")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			assert.DeepEqual(t, tc.w.confinementBeside(tc.others, "sidecar", tc.now), tc.want)
-		})
-	}
+	assert.Equal(t, ready().whyNotReady(state), "a guarded file was replaced since it was started")
 }
 
 func TestAgentsOwnTheirContainersAlone(t *testing.T) {
@@ -123,7 +72,7 @@ func TestAgentsOwnTheirContainersAlone(t *testing.T) {
 		if canJoin(c) {
 			joined = append(joined, c.Service)
 		}
-		if (*Agents)(nil).Owns(c) {
+		if (*Companion)(nil).Owns(c) {
 			owned = append(owned, c.Service)
 		}
 	}

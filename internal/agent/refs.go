@@ -38,18 +38,17 @@ func movedRefs(before, after map[string]string, own ...string) []string {
 	return lines
 }
 
-// watchRefs remembers the repository's refs, unless before has them. The function that it returns tells which moved
+// watchRefs remembers the repository's refs, unless they are known. The function that it returns tells which moved
 // since.
-func (a *Agents) watchRefs(
-	ctx context.Context, git *worktree.Pointers, before map[string]string,
-) (tellMoved func(context.Context)) {
+func (s *readySandbox) watchRefs(ctx context.Context, git *worktree.Pointers) (tellMoved func(context.Context)) {
+	before := s.refs
 	if git == nil {
 		return func(context.Context) {}
 	}
 	if before == nil {
 		var err error
 		if before, err = git.Refs(ctx); err != nil {
-			a.debugf("refs: %v", err)
+			s.debugf("refs: %v", err)
 			return func(context.Context) {}
 		}
 	}
@@ -57,17 +56,17 @@ func (a *Agents) watchRefs(
 	return func(ctx context.Context) {
 		// First: git must not run if the files that lead it were changed.
 		if err := git.Verify(); err != nil {
-			a.sayf("warning: git's files of the work tree are not as they were: %v", err)
+			s.sayf("warning: git's files of the work tree are not as they were: %v", err)
 			return
 		}
 		after, err := git.Refs(ctx)
 		if err != nil {
-			a.sayf("warning: refs cannot be compared: %v", tell.FirstLine(err))
+			s.sayf("warning: refs cannot be compared: %v", tell.FirstLine(err))
 			return
 		}
 		lines := movedRefs(before, after, head, git.Head())
 		if len(lines) > 0 {
-			a.sayf("refs outside of this loom's branch changed meanwhile:\n  %s", strings.Join(lines, "\n  "))
+			s.sayf("refs outside of this loom's branch changed meanwhile:\n  %s", strings.Join(lines, "\n  "))
 		}
 	}
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
+	"github.com/docker-loom/docker-loom/internal/agent/reach"
+	"github.com/docker-loom/docker-loom/internal/agent/wanted"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
@@ -19,9 +20,10 @@ import (
 
 // draft is a sandbox that is being planned and made.
 type draft struct {
+	backend
 	target *loom.Target
 	plan   *loom.Plan
-	wanted *wanted
+	wanted *wanted.Sandbox
 	// lookOnly writes, leases and builds nothing.
 	lookOnly bool
 	spec     sandbox.Spec
@@ -34,8 +36,8 @@ type draft struct {
 func (d *draft) note(findings ...finding.Finding) { d.findings = append(d.findings, findings...) }
 
 // specify collects what the sandbox is made from.
-func (a *Agents) specify(ctx context.Context, d *draft) error {
-	t, name := d.target, d.wanted.policy.Agent
+func (d *draft) specify(ctx context.Context) error {
+	t, name := d.target, d.wanted.Policy.Agent
 	machine, err := host.This().Addresses()
 	if err != nil {
 		return err
@@ -43,18 +45,18 @@ func (a *Agents) specify(ctx context.Context, d *draft) error {
 	isSidecar := func(service string) bool { return service == sandbox.ServicesEgress }
 	services := slices.DeleteFunc(d.plan.Project.ServiceNames(), isSidecar)
 	d.spec = sandbox.Spec{
-		Policy: d.wanted.policy, Project: t.Known.Project, Loom: t.ID, Repository: t.Repository,
+		Policy: d.wanted.Policy, Project: t.Known.Project, Loom: t.ID, Repository: t.Repository,
 		WorkTree:        host.RealPath(t.WorkTree),
 		Labels:          map[string]string{engine.LabelLoom: t.ID, engine.LabelRepo: t.Repository},
-		State:           filepath.Dir(a.statePath(t.Known.Project, name)),
-		IsolatedGateway: a.engine.Features().IsolatedGateway,
+		State:           d.records().Dir(t.Known.Project, name),
+		IsolatedGateway: d.engine.Features().IsolatedGateway,
 		Hint:            "docker loom agent allow " + t.ID + AsFlag(name),
-		Machine:         machine, Services: services, ServiceMounts: held(d.plan),
+		Machine:         machine, Services: services, ServiceMounts: reach.ServiceMounts(d.plan),
 	}
-	for _, step := range []func(context.Context, *draft) error{
-		a.specifyUser, a.specifyGit, a.specifySocket, a.specifyImages, a.specifyNetworks,
+	for _, step := range []func(context.Context) error{
+		d.specifyUser, d.specifyGit, d.specifySocket, d.specifyImages, d.specifyNetworks,
 	} {
-		if err := step(ctx, d); err != nil {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
@@ -69,12 +71,12 @@ func AsFlag(name string) string {
 	return " --agent " + name
 }
 
-func (a *Agents) specifyUser(ctx context.Context, d *draft) error {
+func (d *draft) specifyUser(ctx context.Context) error {
 	root, err := os.Stat(d.spec.WorkTree)
 	if err != nil {
 		return err
 	}
-	info, err := a.engine.Capabilities(ctx)
+	info, err := d.engine.Capabilities(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (a *Agents) specifyUser(ctx context.Context, d *draft) error {
 	return err
 }
 
-func (a *Agents) specifyGit(_ context.Context, d *draft) error {
+func (d *draft) specifyGit(context.Context) error {
 	at := d.target.Git
 	if at == nil || at.WorkTree == "" {
 		return nil
@@ -95,11 +97,11 @@ func (a *Agents) specifyGit(_ context.Context, d *draft) error {
 	return err
 }
 
-func (a *Agents) specifySocket(_ context.Context, d *draft) error {
+func (d *draft) specifySocket(context.Context) error {
 	if d.spec.DockerSocket == "" {
 		return nil
 	}
-	d.spec.DockerSocket = a.engine.SocketPath()
+	d.spec.DockerSocket = d.engine.SocketPath()
 	socket, err := os.Stat(d.spec.DockerSocket)
 	if err != nil {
 		return fmt.Errorf("the engine's socket: %w", err)
@@ -108,18 +110,18 @@ func (a *Agents) specifySocket(_ context.Context, d *draft) error {
 	return nil
 }
 
-func (a *Agents) specifyImages(ctx context.Context, d *draft) error {
+func (d *draft) specifyImages(ctx context.Context) error {
 	var err error
-	if d.spec.EgressImage, err = a.images().EgressRef(); err != nil {
+	if d.spec.EgressImage, err = d.images().EgressRef(); err != nil {
 		return err
 	}
-	own, err := a.looms.Containers(ctx, d.target.Known)
+	own, err := d.looms.Containers(ctx, d.target.Known)
 	if err != nil {
 		return err
 	}
-	choice := d.wanted.images
+	choice := d.wanted.Images
 	choice.LookOnly = d.lookOnly
-	ref, id, err := a.images().ForAgent(ctx, choice, devImage(own))
+	ref, id, err := d.images().ForAgent(ctx, choice, devImage(own))
 	if err != nil {
 		return err
 	}
@@ -128,17 +130,17 @@ func (a *Agents) specifyImages(ctx context.Context, d *draft) error {
 		c = nil
 	}
 	var findings []finding.Finding
-	d.spec.Image, d.spec.ImageID, findings, err = a.images().WithTools(ctx, image.Toolchain{
+	d.spec.Image, d.spec.ImageID, findings, err = d.images().WithTools(ctx, image.Toolchain{
 		Ref: ref, ID: id, WorkTree: d.spec.WorkTree, Sandbox: c,
-		Trusted: d.wanted.trust || !trust.WrittenByOthers(d.target.Known), LookOnly: d.lookOnly,
+		Trusted: d.wanted.Trust || !trust.WrittenByOthers(d.target.Known), LookOnly: d.lookOnly,
 	})
 	d.note(findings...)
 	return err
 }
 
-func (a *Agents) specifyNetworks(ctx context.Context, d *draft) error {
+func (d *draft) specifyNetworks(ctx context.Context) error {
 	keys := []string{sandbox.ServiceName(d.spec.Agent), sandbox.OuterName(d.spec.Agent)}
-	subnets, err := a.looms.LeaseNetworks(ctx, d.target, keys, loom.Options{DryRun: d.lookOnly})
+	subnets, err := d.looms.LeaseNetworks(ctx, d.target, keys, loom.Options{DryRun: d.lookOnly})
 	if err != nil {
 		return err
 	}

@@ -10,16 +10,16 @@ import (
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
-// testWorld is a machine with looms and their agents.
+// testWorld is a machine with looms and the companion that their agents have.
 type testWorld struct {
 	*worldtest.World
-	agents *Agents
+	companion *Companion
 }
 
 func newWorld(t *testing.T) *testWorld {
 	t.Helper()
 	w := worldtest.New(t, worldtest.Local)
-	return &testWorld{World: w, agents: New(&loom.Looms{
+	return &testWorld{World: w, companion: NewCompanion(&loom.Looms{
 		Stack: w.Stack, Engine: w.Engine, Registry: w.Registry,
 		UserSettings: w.UserSettings(), Version: "test", Teller: w.Teller(), Process: host.Current(),
 	})}

@@ -30,7 +30,8 @@ func (m *maker) confine() error {
 	}
 	project, share := m.model.Project, m.facts.Settings.Container.Share
 	in := overrides.Confinement{
-		Sidecar: m.sidecar(c), Port: egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
+		Sidecar: confinement{m}.sidecar(c),
+		Port:    egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
 		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
 		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, sandbox.Gateway(m.facts.Engine.IsolatedGateway)) },
 		Share:   share, Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,
@@ -51,8 +52,11 @@ func (m *maker) confine() error {
 	return nil
 }
 
+// confinement makes what a confined loom has beside the files.
+type confinement struct{ *maker }
+
 // sidecar returns the service that forwards all traffic into and out of the confined networks.
-func (m *maker) sidecar(c *registry.Confined) types.ServiceConfig {
+func (m confinement) sidecar(c *registry.Confined) types.ServiceConfig {
 	project, share := m.model.Project, m.facts.Settings.Container.Share
 	cfg := egress.Config{
 		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow",
@@ -79,7 +83,7 @@ func (m *maker) sidecar(c *registry.Confined) types.ServiceConfig {
 }
 
 // clients are the subnets of the confined networks.
-func (m *maker) clients(networks []string) []netip.Prefix {
+func (m confinement) clients(networks []string) []netip.Prefix {
 	subnets := Prefixes(m.Entry.Subnets)
 	var clients []netip.Prefix
 	for _, key := range networks {

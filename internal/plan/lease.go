@@ -46,6 +46,7 @@ var ErrMeanwhile = errors.New("another loom took the project name or the folder 
 // lease gives the loom the ports and subnets that it lacks. If it lacks nothing, and its own containers publish its
 // ports, they are not checked.
 func (m *maker) lease() error {
+	l := leasing{m}
 	m.WantedPorts = overrides.Ports(m.base.Project)
 	if m.ID != identity.Main {
 		set := m.facts.Settings.Container
@@ -63,7 +64,7 @@ func (m *maker) lease() error {
 	own := m.facts.Engine.Project(m.Entry.Project)
 	known := m.facts.Target.Known
 	complete := Complete(m.Entry, m.WantedPorts, m.WantedNetworks)
-	if known != nil && complete && publishesAll(own, m.ActiveLeases()) && !m.entryChanged() {
+	if known != nil && complete && publishesAll(own, m.ActiveLeases()) && !l.entryChanged() {
 		return nil
 	}
 	m.Leases = true
@@ -72,13 +73,13 @@ func (m *maker) lease() error {
 		return nil
 	}
 	if m.choices.Offset == nil {
-		m.adoptPorts(own)
+		l.adoptPorts(own)
 	}
-	m.adoptSubnets()
-	if err := m.keepOrMove(own, w); err != nil {
+	l.adoptSubnets()
+	if err := l.keepOrMove(own, w); err != nil {
 		return err
 	}
-	entry, err := m.allocate(m.facts.State, w)
+	entry, err := l.allocate(m.facts.State, w)
 	if err != nil && len(m.needs.Leases) > 0 {
 		// The missing facts may show that a port is taken.
 		return nil
@@ -149,9 +150,12 @@ func holds(known *registry.Loom, lease ports.Lease) bool {
 	return known != nil && slices.Contains(known.Ports, lease)
 }
 
+// leasing decides on the ports and subnets of a plan.
+type leasing struct{ *maker }
+
 // allocate decides the loom's ports and subnets.
-func (m *maker) allocate(state *registry.State, w *world) (registry.Loom, error) {
-	e := m.Entry
+func (l leasing) allocate(state *registry.State, w *world) (registry.Loom, error) {
+	e := l.Entry
 	wanted := e.Offset
 	if wanted == 0 && len(e.Ports) == 0 && !e.Pinned {
 		var err error
@@ -161,7 +165,7 @@ func (m *maker) allocate(state *registry.State, w *world) (registry.Loom, error)
 	}
 	leased := state.Ports(e.Space, e.Repository, e.ID)
 	result, err := ports.Allocate(ports.Request{
-		Ports: m.WantedPorts, Offset: wanted, Pinned: e.Pinned, Plain: isPlain(&e), Keep: e.Ports,
+		Ports: l.WantedPorts, Offset: wanted, Pinned: e.Pinned, Plain: isPlain(&e), Keep: e.Ports,
 		Taken: func(lease ports.Lease) (string, bool) {
 			if holder, taken := leased(lease); taken {
 				return holder, true
@@ -173,13 +177,13 @@ func (m *maker) allocate(state *registry.State, w *world) (registry.Loom, error)
 		return e, err
 	}
 	e.Ports, e.Offset = result.Leases, result.Offset
-	e.Subnets, err = Subnets(m.facts, &e, m.WantedNetworks)
+	e.Subnets, err = Subnets(l.facts, &e, l.WantedNetworks)
 	return e, err
 }
 
 // entryChanged reports whether the loom's entry in the registry changes, apart from its leases.
-func (m *maker) entryChanged() bool {
-	k, e := m.facts.Target.Known, &m.Entry
+func (l leasing) entryChanged() bool {
+	k, e := l.facts.Target.Known, &l.Entry
 	return k.Created.IsZero() || k.WorkTree != e.WorkTree || k.Dir != e.Dir || k.Files != e.Files ||
 		k.Space != e.Space || k.Project != e.Project || k.Pinned != e.Pinned || k.Sandboxed != e.Sandboxed ||
 		!maps.Equal(k.Variables, e.Variables) || !reflect.DeepEqual(k.Confined, e.Confined)
@@ -242,80 +246,80 @@ func publishes(c engine.Container, lease ports.Lease) bool {
 }
 
 // adoptPorts adds the host ports that the loom's containers publish to its leases, after the registry was lost.
-func (m *maker) adoptPorts(own []engine.Container) {
-	if len(m.Entry.Ports) > 0 || m.IsPlain() {
+func (l leasing) adoptPorts(own []engine.Container) {
+	if len(l.Entry.Ports) > 0 || l.IsPlain() {
 		return
 	}
-	for _, port := range m.WantedPorts {
+	for _, port := range l.WantedPorts {
 		for _, c := range own {
 			for _, pub := range c.Published {
 				if c.Service == port.Service && pub.Target == port.Target && pub.Protocol == port.Protocol && port.Count <= 1 {
-					m.adoptPort(port, pub)
+					l.adoptPort(port, pub)
 				}
 			}
 		}
 	}
 }
 
-func (m *maker) adoptPort(port ports.Port, pub engine.Published) {
+func (l leasing) adoptPort(port ports.Port, pub engine.Published) {
 	lease := ports.Lease{IP: port.HostIP, Protocol: port.Protocol, Base: port.Base, Count: 1, Host: pub.Host}
 	// A container port may be published twice, on two host ports or addresses. Each is a lease.
-	taken := slices.ContainsFunc(m.Entry.Ports, lease.Overlaps)
+	taken := slices.ContainsFunc(l.Entry.Ports, lease.Overlaps)
 	published := ports.Lease{IP: pub.HostIP, Protocol: pub.Protocol, Host: pub.Host}
-	if _, have := ports.Find(m.Entry.Ports, port); !have && !taken && lease.Overlaps(published) {
-		m.Entry.Ports = append(m.Entry.Ports, lease)
+	if _, have := ports.Find(l.Entry.Ports, port); !have && !taken && lease.Overlaps(published) {
+		l.Entry.Ports = append(l.Entry.Ports, lease)
 	}
 }
 
 // adoptSubnets adds the subnets of the loom's networks on the engine to its leases.
-func (m *maker) adoptSubnets() {
-	for _, n := range m.WantedNetworks {
-		for _, have := range m.facts.Engine.ProjectNetworks(m.Entry.Project) {
-			if len(m.Entry.Subnets[n.Key]) > 0 || have.Labels[stack.LabelNetwork] != n.Key ||
+func (l leasing) adoptSubnets() {
+	for _, n := range l.WantedNetworks {
+		for _, have := range l.facts.Engine.ProjectNetworks(l.Entry.Project) {
+			if len(l.Entry.Subnets[n.Key]) > 0 || have.Labels[stack.LabelNetwork] != n.Key ||
 				len(have.Subnets) != len(n.Pools) {
 				continue
 			}
-			subnets := maps.Clone(m.Entry.Subnets)
+			subnets := maps.Clone(l.Entry.Subnets)
 			if subnets == nil {
 				subnets = map[string][]string{}
 			}
 			for _, s := range have.Subnets {
 				subnets[n.Key] = append(subnets[n.Key], s.String())
 			}
-			m.Entry.Subnets = subnets
+			l.Entry.Subnets = subnets
 		}
 	}
 }
 
 // keepOrMove looks for leases that somebody else holds now. If nothing of the loom runs, all its ports move. If some of
 // it runs, it cannot move: the error names the holder.
-func (m *maker) keepOrMove(own []engine.Container, w *world) error {
-	if m.IsPlain() {
+func (l leasing) keepOrMove(own []engine.Container, w *world) error {
+	if l.IsPlain() {
 		return nil
 	}
 	running := slices.ContainsFunc(own, func(c engine.Container) bool {
 		return c.State == "running" || c.State == "paused"
 	})
-	for _, lease := range m.ActiveLeases() {
+	for _, lease := range l.ActiveLeases() {
 		holder, taken := w.holder(lease)
 		if !taken {
 			continue
 		}
-		if m.Entry.Pinned {
-			i := slices.IndexFunc(m.WantedPorts, func(port ports.Port) bool {
+		if l.Entry.Pinned {
+			i := slices.IndexFunc(l.WantedPorts, func(port ports.Port) bool {
 				_, ok := ports.Find([]ports.Lease{lease}, port)
 				return ok
 			})
-			return &ports.TakenError{Lease: lease, Service: m.WantedPorts[i].Service, Holder: holder}
+			return &ports.TakenError{Lease: lease, Service: l.WantedPorts[i].Service, Holder: holder}
 		}
 		if running {
 			return &HeldError{lease, holder}
 		}
-		m.find(finding.Finding{
+		l.find(finding.Finding{
 			Level: finding.Warning, Subject: "port " + lease.String(),
 			Message: "is held by " + holder + ": the loom moves to other ports",
 		})
-		m.Entry.Ports, m.Entry.Offset = nil, 0
+		l.Entry.Ports, l.Entry.Offset = nil, 0
 		return nil
 	}
 	return nil

@@ -88,7 +88,7 @@ func TestALoomWhoseLeasesAreLostTakesWhatItsContainersHave(t *testing.T) {
 		{Target: 9000, Protocol: "tcp", Host: 9123},
 	}}}
 	p := &maker{Plan: &Plan{ID: "123", Entry: registry.Loom{ID: "123"}, WantedPorts: want}}
-	p.adoptPorts(own)
+	leasing{p}.adoptPorts(own)
 	assert.DeepEqual(t, p.Entry.Ports, []ports.Lease{
 		{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203},
 		{Protocol: "tcp", IP: "127.0.0.1", Base: 8081, Count: 1, Host: 8204},
@@ -96,7 +96,7 @@ func TestALoomWhoseLeasesAreLostTakesWhatItsContainersHave(t *testing.T) {
 	})
 	kept := []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 1}}
 	p.Entry.Ports = kept
-	p.adoptPorts(own)
+	leasing{p}.adoptPorts(own)
 	assert.DeepEqual(t, p.Entry.Ports, kept)
 }
 
@@ -109,7 +109,7 @@ func TestALoomWhoseLeasesAreLostTakesItsNetworksSubnets(t *testing.T) {
 	}
 	f := &survey.Facts{Engine: survey.Engine{Networks: []engine.Network{have("q", "default", prefix("10.0.0.0/24")), have("p", "default", prefix("10.1.0.0/24")), have("p", "two", prefix("10.2.0.0/24"))}}}
 	p := &maker{facts: f, Plan: &Plan{Entry: registry.Loom{Project: "p"}, WantedNetworks: networks}}
-	p.adoptSubnets()
+	leasing{p}.adoptSubnets()
 	assert.DeepEqual(t, p.Entry.Subnets, map[string][]string{"default": {"10.1.0.0/24"}})
 }
 
@@ -188,7 +188,7 @@ func TestALoomIsLeftAloneOnlyWhereNothingIsMissing(t *testing.T) {
 	} {
 		p := &maker{facts: &survey.Facts{Target: &survey.Target{Known: &entry}}, Plan: &Plan{Entry: entry}}
 		change(&p.Entry)
-		assert.Check(t, p.entryChanged() == (name != "nothing"), name)
+		assert.Check(t, leasing{p}.entryChanged() == (name != "nothing"), name)
 	}
 }
 

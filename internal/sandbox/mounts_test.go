@@ -10,13 +10,6 @@ import (
 	"gotest.tools/v3/assert"
 )
 
-// put writes a file of a test's own.
-func put(t *testing.T, path, text string) {
-	t.Helper()
-	assert.NilError(t, os.MkdirAll(filepath.Dir(path), 0o700))
-	assert.NilError(t, os.WriteFile(path, []byte(text), 0o600))
-}
-
 func TestCheckMounts(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -26,7 +19,8 @@ func TestCheckMounts(t *testing.T) {
 	assert.NilError(t, err)
 	h := Host{Home: dir + "/home", WorkTree: dir + "/tree", Closed: []string{dir + "/home/.docker", dir + "/docker.sock"}}
 	for _, f := range []string{"/home/notes/a", "/home/.ssh/id", "/home/.docker/config.json", "/home/.aws/credentials", "/tree/.git/config", "/docker.sock", "/else/x"} {
-		put(t, dir+f, "")
+		assert.NilError(t, os.MkdirAll(filepath.Dir(dir+f), 0o700))
+		assert.NilError(t, os.WriteFile(dir+f, nil, 0o600))
 	}
 	assert.NilError(t, os.Symlink(dir+"/home/.docker", dir+"/home/link"))
 	assert.NilError(t, os.Symlink(dir+"/else", dir+"/home/fine"))

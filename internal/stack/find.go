@@ -15,6 +15,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/sirupsen/logrus"
+
+	"github.com/docker-loom/docker-loom/internal/stack/references"
 )
 
 // Source says which project is meant, in the words of Compose's own flags.
@@ -72,7 +74,24 @@ type Found struct {
 	envDir   string
 	noDotEnv bool
 	// texts are those of Paths.
-	texts map[string]readFile
+	texts map[string]references.File
+}
+
+// askToFetch asks Fetch, if it is set.
+func (f *Found) askToFetch(reference string) error {
+	if f.Fetch == nil {
+		return nil
+	}
+	return f.Fetch(reference)
+}
+
+// composeTexts are the texts of Paths, in their order.
+func (f *Found) composeTexts() [][]byte {
+	texts := make([][]byte, 0, len(f.Paths))
+	for _, path := range f.Paths {
+		texts = append(texts, f.texts[path].Text)
+	}
+	return texts
 }
 
 // ErrNoProject is returned if there is neither a compose file nor a Dockerfile.
@@ -118,9 +137,9 @@ func Find(src Source, ours Ours) (*Found, error) {
 		}
 		f.Dir = filepath.Dir(f.Paths[0])
 	}
-	f.texts = map[string]readFile{}
+	f.texts = map[string]references.File{}
 	for _, path := range f.Paths {
-		f.texts[path] = read(path)
+		f.texts[path] = references.Read(path)
 	}
 	// The second reading is Compose's: the project directory may be another than the one searched first.
 	if err := f.readEnv(ours); err != nil {

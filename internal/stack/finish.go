@@ -94,19 +94,19 @@ func (m *Model) resolveEnvFiles(p *types.Project) error {
 
 // envFile is the text of an env file, nil if there is no such file and the service does not require it.
 func (m *Model) envFile(e types.EnvFile) ([]byte, error) {
-	if m.dotEnv != nil && m.files.isDotEnv[e.Path] {
+	if m.dotEnv != nil && m.files.IsDotEnv[e.Path] {
 		return m.dotEnv, nil
 	}
-	file, ok := m.files.envFiles[e.Path]
+	file, ok := m.files.EnvFiles[e.Path]
 	switch {
 	case !ok:
-		return nil, &NotReadError{e.Path}
-	case errors.Is(file.err, fs.ErrNotExist) && e.Required:
-		return nil, fmt.Errorf("env file %s not found: %w", e.Path, file.err)
-	case errors.Is(file.err, fs.ErrNotExist):
+		return nil, &NotReadError{Path: e.Path}
+	case errors.Is(file.Err, fs.ErrNotExist) && e.Required:
+		return nil, fmt.Errorf("env file %s not found: %w", e.Path, file.Err)
+	case errors.Is(file.Err, fs.ErrNotExist):
 		return nil, nil
 	}
-	return file.text, file.err
+	return file.Text, file.Err
 }
 
 // DotEnv is the path of the .env file that plain docker compose reads first, which need not exist: that of the project
@@ -123,7 +123,7 @@ func (f *Found) DotEnv() string {
 func (m *Model) ReadsDotEnv() []string {
 	var names []string
 	for name, s := range m.Project.AllServices() {
-		if slices.ContainsFunc(s.EnvFiles, func(e types.EnvFile) bool { return m.files.isDotEnv[e.Path] }) {
+		if slices.ContainsFunc(s.EnvFiles, func(e types.EnvFile) bool { return m.files.IsDotEnv[e.Path] }) {
 			names = append(names, name)
 		}
 	}

@@ -16,6 +16,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/compose-spec/compose-go/v2/utils"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/docker-loom/docker-loom/internal/stack/references"
+	"github.com/docker-loom/docker-loom/internal/stack/variables"
 )
 
 // Model is a loaded project, before and after a loom's edits. Loading has read all that belongs to it: its methods read
@@ -32,11 +35,14 @@ type Model struct {
 	// Includes is true if the files include others.
 	Includes bool
 
-	files files
+	files references.Files
 	// target and base are the container port and the published port of a project that is only a Dockerfile.
 	target, base int
 	dotEnv       []byte
 }
+
+// NotReadError says that a project needs a file that was not among its files when it was loaded.
+type NotReadError = references.NotReadError
 
 // MissingBaseError says that an ILOOM_PORT_ variable has neither a base in the settings nor a default in the file.
 type MissingBaseError struct {
@@ -87,11 +93,11 @@ func (*FilesError) NextStep() string {
 func (e *FilesError) Unwrap() error { return e.Err }
 
 // PortPrefix begins the names of the variables that give a loom's ports.
-const PortPrefix = "ILOOM_PORT_"
+const PortPrefix = variables.PortPrefix
 
 // Load loads what was found, as the function Load does. Compose's own loaders fetch remote files.
 func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
-	return loadFiles(ctx, f, name, vars, fetchers(s.docker, f))
+	return loadFiles(ctx, f, name, vars, references.Fetchers(s.docker, f.askToFetch))
 }
 
 // Load loads compose files under the project name given, with vars set before everything else. An empty name leaves the
@@ -100,21 +106,23 @@ func Load(ctx context.Context, f *Found, name string, vars map[string]string) (*
 	return loadFiles(ctx, f, name, vars, nil)
 }
 
-func loadFiles(ctx context.Context, f *Found, name string, vars map[string]string, remotes []*fetcher) (*Model, error) {
+func loadFiles(
+	ctx context.Context, f *Found, name string, vars map[string]string, fetchers []*references.Fetcher,
+) (*Model, error) {
 	c := &compilation{Found: f, name: name, vars: vars}
-	for _, r := range remotes {
+	for _, r := range fetchers {
 		c.loaders = append(c.loaders, r)
 	}
 	m, err := c.compile(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.files.remotes = remotes
-	m.files.readEnvFiles(m.Project, f.DotEnv())
+	m.files.Fetchers = fetchers
+	m.files.ReadEnvFiles(m.Project, f.DotEnv())
 	if c.references {
-		m.files.readReferences(f, m.Project.Environment)
+		m.files.ReadReferences(f.Dir, f.composeTexts(), m.Project.Environment)
 	}
-	m.files.readLabelFiles(m.Project)
+	m.files.ReadLabelFiles(m.Project)
 	if err := c.findVariables(ctx, m); err != nil {
 		return nil, err
 	}
@@ -133,15 +141,15 @@ func (m *Model) Recompile(name string, vars map[string]string) (*Model, error) {
 		return Empty(m.Found, name), nil
 	}
 	c := &compilation{Found: m.Found, name: name, vars: vars}
-	if m.files.onlyComposeFiles() {
+	if m.files.OnlyComposeFiles() {
 		return c.again(m.files)
 	}
 	var err error
-	if c.snapshot, err = m.files.snapshot(); err != nil {
+	if c.snapshot, err = m.files.Snapshot(); err != nil {
 		return nil, err
 	}
-	defer c.snapshot.remove()
-	c.loaders = c.snapshot.loaders(m.files)
+	defer c.snapshot.Remove()
+	c.loaders = c.snapshot.Loaders(m.files)
 	return c.again(m.files)
 }
 
@@ -168,7 +176,7 @@ type compilation struct {
 	vars    map[string]string
 	loaders []loader.ResourceLoader
 	// snapshot has the files that the compose files refer to; nil reads them in their place.
-	snapshot *snapshot
+	snapshot *references.Snapshot
 	// rewrite changes the text of the compose files, if it is set.
 	rewrite *strings.Replacer
 
@@ -179,16 +187,16 @@ type compilation struct {
 }
 
 // again compiles from what was read before.
-func (c *compilation) again(read files) (*Model, error) {
+func (c *compilation) again(read references.Files) (*Model, error) {
 	m, err := c.compile(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	m.files = read
-	m.files.complete = true
-	if len(read.resolved) > 0 {
+	m.files.Complete = true
+	if len(read.Resolved) > 0 {
 		// Under other variables they lead elsewhere.
-		m.files.readReferences(c.Found, m.Project.Environment)
+		m.files.ReadReferences(c.Dir, c.composeTexts(), m.Project.Environment)
 	}
 	if err := c.findVariables(context.Background(), m); err != nil {
 		return nil, err
@@ -213,7 +221,7 @@ func (c *compilation) compile(ctx context.Context) (*Model, error) {
 		return nil, missing
 	}
 	if c.snapshot != nil && err != nil {
-		err = c.snapshot.originalError(err)
+		err = c.snapshot.OriginalError(err)
 	}
 	if unread, ok := errors.AsType[*NotReadError](err); ok {
 		return nil, unread
@@ -225,7 +233,7 @@ func (c *compilation) compile(ctx context.Context) (*Model, error) {
 		return nil, err
 	}
 	if c.snapshot != nil {
-		if err := c.snapshot.restore(project); err != nil {
+		if err := c.snapshot.Restore(project); err != nil {
 			return nil, err
 		}
 	}
@@ -239,15 +247,15 @@ func (c *compilation) details() (types.ConfigDetails, error) {
 	maps.Copy(env, c.vars)
 	at := func(path string) string { return path }
 	if c.snapshot != nil {
-		at = c.snapshot.at
+		at = c.snapshot.At
 	}
 	details := types.ConfigDetails{WorkingDir: at(c.Dir), Environment: env}
 	for _, path := range c.Paths {
 		file := c.texts[path]
-		if file.err != nil {
-			return details, file.err
+		if file.Err != nil {
+			return details, file.Err
 		}
-		text := file.text
+		text := file.Text
 		if c.rewrite != nil {
 			text = []byte(c.rewrite.Replace(string(text)))
 		}
@@ -276,7 +284,7 @@ func (c *compilation) setName(o *loader.Options) {
 		o.SetProjectName(c.name, true)
 	case fromEnv != "":
 		o.SetProjectName(fromEnv, true)
-	case !slices.ContainsFunc(c.Paths, func(path string) bool { return nameIn(c.texts[path].text) != "" }):
+	case !slices.ContainsFunc(c.Paths, func(path string) bool { return nameIn(c.texts[path].Text) != "" }):
 		o.SetProjectName(DefaultName(c.Dir), false)
 	}
 }
@@ -333,7 +341,7 @@ func (f *Found) BaseName() string {
 	}
 	name := DefaultName(f.Dir)
 	for _, path := range f.Paths {
-		own, err := template.SubstituteWithOptions(nameIn(f.texts[path].text), f.Env.Resolve, template.WithoutLogging)
+		own, err := template.SubstituteWithOptions(nameIn(f.texts[path].Text), f.Env.Resolve, template.WithoutLogging)
 		if err == nil && own != "" {
 			name = loader.NormalizeProjectName(own)
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/stack/references"
 )
 
 // farAway is a loader of remote files that has them in a folder.
@@ -55,10 +57,10 @@ services:
 	var asked []string
 	found.Fetch = func(reference string) error { asked = append(asked, reference); return nil }
 	far := &farAway{folder: filepath.Join(dir, "cache")}
-	m, err := loadFiles(t.Context(), found, "shop", nil, []*fetcher{newFetcher(far, found)})
+	m, err := loadFiles(t.Context(), found, "shop", nil, []*references.Fetcher{references.NewFetcher(far, found.askToFetch)})
 	assert.NilError(t, err)
 	vars := map[string]string{"P": "2"}
-	want, err := loadFiles(t.Context(), found, "shop", vars, []*fetcher{newFetcher(far, found)})
+	want, err := loadFiles(t.Context(), found, "shop", vars, []*references.Fetcher{references.NewFetcher(far, found.askToFetch)})
 	assert.NilError(t, err)
 	assert.Assert(t, len(asked) >= 3)
 

@@ -33,10 +33,10 @@ func (r *Repository) Add(ctx context.Context, a *Addition) (err error) {
 	made := false
 	defer func() {
 		if err != nil {
-			r.undo(context.WithoutCancel(ctx), a, made)
+			a.undo(context.WithoutCancel(ctx), r, made)
 		}
 	}()
-	if made, err = r.makeBranch(ctx, a); err != nil {
+	if made, err = a.makeBranch(ctx, r); err != nil {
 		return err
 	}
 	if err = removeStub(filepath.Join(r.CommonDir, "worktrees", filepath.Base(a.Path))); err != nil {
@@ -77,7 +77,7 @@ func removeStub(admin string) error {
 }
 
 // makeBranch makes the branch if it is new. Each of its steps can be tried again.
-func (r *Repository) makeBranch(ctx context.Context, a *Addition) (made bool, err error) {
+func (a *Addition) makeBranch(ctx context.Context, r *Repository) (made bool, err error) {
 	start := a.Start
 	if a.New && a.fetch != nil {
 		args := []string{
@@ -104,8 +104,8 @@ func (r *Repository) makeBranch(ctx context.Context, a *Addition) (made bool, er
 }
 
 // undo removes what a failed Add made. Whatever it cannot remove now, Resume finds later.
-func (r *Repository) undo(ctx context.Context, a *Addition, branch bool) {
-	_ = r.clear(a.ID)
+func (a *Addition) undo(ctx context.Context, r *Repository, branch bool) {
+	_ = adminFolders{r.CommonDir}.clear(a.ID)
 	if branch {
 		_, _ = r.patient(ctx, "branch", "--quiet", "-D", a.Branch)
 	}

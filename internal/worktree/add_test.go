@@ -366,7 +366,7 @@ func TestFailedAddLeavesNothing(t *testing.T) {
 	trees, err := r.Trees(t.Context())
 	assert.NilError(t, err)
 	assert.Equal(t, len(trees), 1)
-	assert.Equal(t, len(r.admins()), 0)
+	assert.Equal(t, len(adminFolders{r.CommonDir}.list()), 0)
 }
 
 // TestResumeAfterACrash goes through what an Add that was killed can leave.

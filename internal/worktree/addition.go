@@ -251,7 +251,7 @@ func (r *Repository) begin(ctx context.Context, w Wish, refs refs, remote string
 		a.From = remote + "/" + main
 	default:
 		a.From = "HEAD"
-		if a.Start, err = r.commitIn(ctx, r.Main, "HEAD"); err != nil {
+		if a.Start, err = commitIn(ctx, r.Main, "HEAD"); err != nil {
 			return fmt.Errorf("%s has no commit that a branch could begin at", r.Main)
 		}
 		return nil
@@ -262,9 +262,9 @@ func (r *Repository) begin(ctx context.Context, w Wish, refs refs, remote string
 
 // commit returns the commit that the user's name means. The name may also be a branch that only the remote has.
 func (r *Repository) commit(ctx context.Context, name, remote string) (string, error) {
-	id, err := r.commitIn(ctx, r.dir(), name)
+	id, err := commitIn(ctx, r.dir(), name)
 	if err != nil && remote != "" {
-		if id, err := r.commitIn(ctx, r.dir(), "refs/remotes/"+remote+"/"+name); err == nil {
+		if id, err := commitIn(ctx, r.dir(), "refs/remotes/"+remote+"/"+name); err == nil {
 			return id, nil
 		}
 	}
@@ -274,7 +274,7 @@ func (r *Repository) commit(ctx context.Context, name, remote string) (string, e
 	return id, nil
 }
 
-func (r *Repository) commitIn(ctx context.Context, dir, name string) (string, error) {
+func commitIn(ctx context.Context, dir, name string) (string, error) {
 	out, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
 	return strings.TrimSpace(string(out)), err
 }

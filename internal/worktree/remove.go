@@ -19,15 +19,22 @@ func removed(path string) string {
 // The folder is renamed first, so that it never exists in part; if Remove is interrupted, the next call finishes it.
 // The folder shop-looms is removed too if it is empty. r may be any other work tree of the repository.
 func (r *Repository) Remove(ctx context.Context, path string) error {
-	return r.removeTree(ctx, path, false)
+	return removal{r, false}.run(ctx, path)
 }
 
 // RemoveWithBranch calls Remove and deletes the branch that is checked out in the work tree.
 func (r *Repository) RemoveWithBranch(ctx context.Context, path string) error {
-	return r.removeTree(ctx, path, true)
+	return removal{r, true}.run(ctx, path)
 }
 
-func (r *Repository) removeTree(ctx context.Context, path string, branch bool) error {
+// removal removes a work tree, and its branch too if withBranch is set.
+type removal struct {
+	*Repository
+	withBranch bool
+}
+
+func (r removal) run(ctx context.Context, path string) error {
+	folders := adminFolders{r.CommonDir}
 	trees, err := r.Trees(ctx)
 	if err != nil {
 		return err
@@ -50,20 +57,20 @@ func (r *Repository) removeTree(ctx context.Context, path string, branch bool) e
 			}
 		}
 		// The branch goes first: once git has forgotten the work tree, a retry could not tell which branch it was.
-		if branch && t.Branch != "" {
+		if r.withBranch && t.Branch != "" {
 			if err := r.deleteBranch(ctx, t.Branch); err != nil {
 				return err
 			}
 		}
-		for _, admin := range r.admins() {
+		for _, admin := range folders.list() {
 			if pathOf(admin) == path {
-				if err := r.forget(admin); err != nil {
+				if err := folders.forget(admin); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	if err := r.sweep(); err != nil {
+	if err := folders.sweep(); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(aside); err != nil {
@@ -84,8 +91,8 @@ const forgotten = "docker-loom-forgotten-"
 
 // forget makes git forget a work tree whose folder is gone. It renames the tree's folder in .git, then deletes it. git
 // worktree remove deletes file by file: if it is killed, neither git nor docker loom recognises the rest.
-func (r *Repository) forget(admin string) error {
-	away := filepath.Join(r.CommonDir, forgotten+filepath.Base(admin))
+func (f adminFolders) forget(admin string) error {
+	away := filepath.Join(f.commonDir, forgotten+filepath.Base(admin))
 	if err := os.RemoveAll(away); err != nil {
 		return err
 	}
@@ -98,14 +105,14 @@ func (r *Repository) forget(admin string) error {
 }
 
 // sweep deletes the folders that an interrupted forget left.
-func (r *Repository) sweep() error {
-	entries, err := os.ReadDir(r.CommonDir)
+func (f adminFolders) sweep() error {
+	entries, err := os.ReadDir(f.commonDir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), forgotten) {
-			if err := os.RemoveAll(filepath.Join(r.CommonDir, e.Name())); err != nil {
+			if err := os.RemoveAll(filepath.Join(f.commonDir, e.Name())); err != nil {
 				return err
 			}
 		}
@@ -115,7 +122,7 @@ func (r *Repository) sweep() error {
 
 // deleteBranch removes the branch of the work tree that is being removed. git branch refuses a branch that is checked
 // out.
-func (r *Repository) deleteBranch(ctx context.Context, branch string) error {
+func (r removal) deleteBranch(ctx context.Context, branch string) error {
 	if _, err := r.patientWith(ctx, branch, "update-ref", "-d", "refs/heads/"+branch); err != nil {
 		return err
 	}

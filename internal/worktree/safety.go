@@ -127,7 +127,7 @@ func list(names []string) string {
 // unpushed lists commits that only this work tree's HEAD or branch has.
 func (r *Repository) unpushed(ctx context.Context, keep Keep) ([]string, error) {
 	if r.Branch == "" {
-		n, err := r.countCommits(ctx, r.WorkTree, "HEAD", "--not", "--branches", "--remotes", "--tags")
+		n, err := countCommits(ctx, r.WorkTree, "HEAD", "--not", "--branches", "--remotes", "--tags")
 		if err != nil || n == 0 {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func (r *Repository) Unmerged(ctx context.Context, branch, mainBranch string) ([
 	}
 	args := []string{"refs/heads/" + branch, "--not", "--remotes"}
 	args = append(args, refs.mains(mainBranch, branch)...)
-	n, err := r.countCommits(ctx, r.dir(), args...)
+	n, err := countCommits(ctx, r.dir(), args...)
 	if err != nil || n == 0 {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (r *Repository) Merged(ctx context.Context, branch, mainBranch string) (boo
 	}
 	mains := refs.mains(mainBranch, branch)
 	for _, main := range mains {
-		n, err := r.countCommits(ctx, r.dir(), "refs/heads/"+branch, "--not", main)
+		n, err := countCommits(ctx, r.dir(), "refs/heads/"+branch, "--not", main)
 		if err != nil {
 			return false, err
 		}
@@ -236,7 +236,7 @@ func (r *Repository) worked(ctx context.Context, branch string) (bool, error) {
 	return false, nil
 }
 
-func (r *Repository) countCommits(ctx context.Context, dir string, args ...string) (int, error) {
+func countCommits(ctx context.Context, dir string, args ...string) (int, error) {
 	out, err := git(ctx, dir, append([]string{"rev-list", "--count"}, args...)...)
 	if err != nil {
 		return 0, err
@@ -288,7 +288,7 @@ func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	n, err := sub.countCommits(ctx, dir, "HEAD", "--branches", "--not", "--remotes", "--tags")
+	n, err := countCommits(ctx, dir, "HEAD", "--branches", "--not", "--remotes", "--tags")
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,8 @@ const marker = "docker-loom"
 // written all its files, Resume removes the tree. The caller must keep other processes from adding a work tree for the
 // same id meanwhile.
 func (r *Repository) Resume(ctx context.Context, id string) (path string, err error) {
-	for _, u := range r.unfinished(id) {
+	folders := adminFolders{r.CommonDir}
+	for _, u := range folders.unfinished(id) {
 		if _, err := os.Stat(filepath.Join(u.admin, "index")); err == nil && !gone(u.path) {
 			if err := os.WriteFile(filepath.Join(u.admin, marker), []byte(id+"\n"), 0o644); err != nil {
 				return "", err
@@ -40,16 +41,21 @@ func (r *Repository) Resume(ctx context.Context, id string) (path string, err er
 			return u.path, nil
 		}
 	}
-	return "", r.clear(id)
+	return "", folders.clear(id)
 }
 
 // Interrupted reports whether an Add for the id is under way, or was interrupted.
-func (r *Repository) Interrupted(id string) bool { return len(r.unfinished(id)) > 0 }
+func (r *Repository) Interrupted(id string) bool {
+	return len(adminFolders{r.CommonDir}.unfinished(id)) > 0
+}
+
+// adminFolders are the folders that git keeps of linked work trees, in the common dir.
+type adminFolders struct{ commonDir string }
 
 // mend repairs the git folders of work trees whose Add was killed. If git was killed before it filled commondir, the
 // file is empty, and git then lists no work tree of the repository. mend writes what git would have written.
-func (r *Repository) mend() error {
-	for _, admin := range r.admins() {
+func (f adminFolders) mend() error {
+	for _, admin := range f.list() {
 		locked, err := os.ReadFile(filepath.Join(admin, "locked"))
 		if err != nil || !strings.HasPrefix(string(locked), makes) {
 			continue
@@ -65,8 +71,8 @@ func (r *Repository) mend() error {
 }
 
 // clear removes the work trees of interrupted Adds for the id. Their files were never complete, so nobody worked there.
-func (r *Repository) clear(id string) error {
-	for _, u := range r.unfinished(id) {
+func (f adminFolders) clear(id string) error {
+	for _, u := range f.unfinished(id) {
 		if u.noted {
 			if err := os.RemoveAll(u.path); err != nil {
 				return err
@@ -75,7 +81,7 @@ func (r *Repository) clear(id string) error {
 			// git was killed before it noted the path, so it has not put any file there.
 			_ = os.Remove(u.path)
 		}
-		if err := r.forget(u.admin); err != nil {
+		if err := f.forget(u.admin); err != nil {
 			return err
 		}
 	}
@@ -88,9 +94,9 @@ type partial struct {
 	noted       bool
 }
 
-func (r *Repository) unfinished(id string) []partial {
+func (f adminFolders) unfinished(id string) []partial {
 	var all []partial
-	for _, admin := range r.admins() {
+	for _, admin := range f.list() {
 		b, err := os.ReadFile(filepath.Join(admin, "locked"))
 		of, path, ok := underReason(string(b))
 		if err != nil || !ok || of != id {
@@ -105,9 +111,9 @@ func (r *Repository) unfinished(id string) []partial {
 	return all
 }
 
-// admins returns the folders in .git/worktrees, one for each linked work tree.
-func (r *Repository) admins() []string {
-	dir := filepath.Join(r.CommonDir, "worktrees")
+// list returns the folders in .git/worktrees, one for each linked work tree.
+func (f adminFolders) list() []string {
+	dir := filepath.Join(f.commonDir, "worktrees")
 	entries, _ := os.ReadDir(dir)
 	var all []string
 	for _, e := range entries {
@@ -128,9 +134,9 @@ func pathOf(admin string) string {
 }
 
 // made returns the ids that Add made work trees for, by the trees' paths.
-func (r *Repository) made() (map[string]string, error) {
+func (f adminFolders) made() (map[string]string, error) {
 	all := map[string]string{}
-	for _, admin := range r.admins() {
+	for _, admin := range f.list() {
 		b, err := os.ReadFile(filepath.Join(admin, marker))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -248,7 +248,7 @@ func (r *Repository) Trees(ctx context.Context) ([]Tree, error) {
 	list := []string{"worktree", "list", "--porcelain", "-z"}
 	out, err := git(ctx, r.dir(), list...)
 	if inTheWay(err) {
-		if err := r.mend(); err != nil {
+		if err := (adminFolders{r.CommonDir}).mend(); err != nil {
 			return nil, err
 		}
 		out, err = r.patient(ctx, list...)
@@ -285,7 +285,7 @@ func (r *Repository) Trees(ctx context.Context) ([]Tree, error) {
 	if r.Bare {
 		trees[0].Branch = ""
 	}
-	made, err := r.made()
+	made, err := adminFolders{r.CommonDir}.made()
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (env *Environment) LoomsOn(e *engine.Engine) (*loom.Looms, error) {
 		teller.Question = env.Ask
 	}
 	l.Teller = teller
-	l.Companions = []loom.Companion{agent.New(l)}
+	l.Companions = []loom.Companion{agent.NewCompanion(l)}
 	if cache, err := os.UserCacheDir(); err == nil {
 		l.Cache = filepath.Join(cache, "docker-loom")
 	}

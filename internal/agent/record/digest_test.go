@@ -1,4 +1,4 @@
-package agent
+package record
 
 import (
 	"reflect"
@@ -13,14 +13,14 @@ import (
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
-// digestInputs are two inputs that differ in every field.
-func digestInputs() (one, other digestInput) {
-	one = digestInput{
+// differentInputs are two inputs that differ in every field.
+func differentInputs() (one, other Inputs) {
+	one = Inputs{
 		HostAccess: []string{"a"}, Policy: sandbox.Policy{Agent: "a"}, Images: image.Choice{Flag: "a"}, Services: egress.Open,
 		Mounts: []settings.AgentMount{{Source: "a"}}, SidecarImage: "a", Version: "a", Project: "a", WorkTree: "a",
 		Confined: &registry.Confined{Mode: "none"}, GitPointers: "a", DevImageID: "a", SourcesDigest: "a", UID: 1, GID: 1,
 	}
-	other = digestInput{
+	other = Inputs{
 		HostAccess: []string{"b"}, Policy: sandbox.Policy{Agent: "b"}, Images: image.Choice{Flag: "b"}, Services: egress.None,
 		Mounts: []settings.AgentMount{{Source: "b"}}, SidecarImage: "b", Version: "b", Project: "b", WorkTree: "b",
 		Confined: &registry.Confined{Mode: "restricted"}, GitPointers: "b", DevImageID: "b", SourcesDigest: "b", UID: 2, GID: 2,
@@ -28,19 +28,19 @@ func digestInputs() (one, other digestInput) {
 	return one, other
 }
 
-func digestFor(t *testing.T, in digestInput) string {
+func digestFor(t *testing.T, in Inputs) string {
 	t.Helper()
-	digest, err := wantedDigest(in)
+	digest, err := in.Digest()
 	assert.NilError(t, err)
 	return digest
 }
 
 func TestEachInputChangesTheWantedDigest(t *testing.T) {
 	t.Parallel()
-	one, other := digestInputs()
+	one, other := differentInputs()
 	seen := map[string]string{digestFor(t, one): "nothing"}
-	for i := range reflect.TypeFor[digestInput]().NumField() {
-		name := reflect.TypeFor[digestInput]().Field(i).Name
+	for i := range reflect.TypeFor[Inputs]().NumField() {
+		name := reflect.TypeFor[Inputs]().Field(i).Name
 		in := one
 		field := reflect.ValueOf(&in).Elem().Field(i)
 		field.Set(reflect.ValueOf(other).Field(i))
@@ -55,9 +55,9 @@ func TestEachInputChangesTheWantedDigest(t *testing.T) {
 func TestEachFieldOfThePolicyChangesTheWantedDigest(t *testing.T) {
 	t.Parallel()
 	policy := reflect.TypeFor[sandbox.Policy]()
-	none := digestFor(t, digestInput{})
+	none := digestFor(t, Inputs{})
 	for i := range policy.NumField() {
-		var in digestInput
+		var in Inputs
 		field := reflect.ValueOf(&in.Policy).Elem().Field(i)
 		fill(field)
 		assert.Assert(t, !field.IsZero(), policy.Field(i).Name)
@@ -85,7 +85,7 @@ func fill(v reflect.Value) {
 
 func TestEqualInputsHaveEqualWantedDigests(t *testing.T) {
 	t.Parallel()
-	one, _ := digestInputs()
-	again, _ := digestInputs()
+	one, _ := differentInputs()
+	again, _ := differentInputs()
 	assert.Equal(t, digestFor(t, one), digestFor(t, again))
 }

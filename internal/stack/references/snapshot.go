@@ -1,4 +1,4 @@
-package stack
+package references
 
 import (
 	"context"
@@ -14,61 +14,62 @@ import (
 	"github.com/compose-spec/compose-go/v2/utils"
 )
 
-// snapshot is a private folder in which files that were read are laid out again, each below the folder's root at its
+// Snapshot is a private folder in which files that were read are laid out again, each below the folder's root at its
 // own absolute path. Compose's loader reads included and extended files by itself: there it finds what was read,
 // whatever is in their place now. Relative paths lead to the same places as before only if whole paths are mirrored.
-type snapshot struct{ dir, root string }
+type Snapshot struct{ dir, root string }
 
 // above stands for folders above the root: a path may have more .. than it has folders, which lead nowhere at the real
 // root.
 const above = "^"
 
-// snapshot lays the references out.
-func (f *files) snapshot() (*snapshot, error) {
+// Snapshot lays the references out.
+func (f *Files) Snapshot() (*Snapshot, error) {
 	dir, err := os.MkdirTemp("", "docker-loom-compose-")
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{dir: dir}
+	s := &Snapshot{dir: dir}
 	// Compose resolves links in some paths: the folder's own path must have none.
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
 		s.dir = real
 	}
 	s.root = filepath.Join(s.dir, strings.Repeat(above+string(filepath.Separator), 16))
 	if err := s.layOut(f); err != nil {
-		s.remove()
+		s.Remove()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *snapshot) layOut(f *files) error {
+func (s *Snapshot) layOut(f *Files) error {
 	for path, text := range f.references {
-		if err := os.MkdirAll(filepath.Dir(s.at(path)), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(s.At(path)), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(s.at(path), text, 0o600); err != nil {
+		if err := os.WriteFile(s.At(path), text, 0o600); err != nil {
 			return err
 		}
 	}
 	for _, path := range f.folders {
-		if err := os.MkdirAll(s.at(path), 0o700); err != nil {
+		if err := os.MkdirAll(s.At(path), 0o700); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *snapshot) remove() { _ = os.RemoveAll(s.dir) }
+// Remove removes the folder.
+func (s *Snapshot) Remove() { _ = os.RemoveAll(s.dir) }
 
-// at is the path in the snapshot of what is at path.
-func (s *snapshot) at(path string) string {
+// At is the path in the snapshot of what is at path.
+func (s *Snapshot) At(path string) string {
 	volume := filepath.VolumeName(path)
 	return filepath.Join(s.root, strings.TrimSuffix(volume, ":"), path[len(volume):])
 }
 
 // original is text with each path of the snapshot as it was.
-func (s *snapshot) original(text string) string {
+func (s *Snapshot) original(text string) string {
 	const separator = string(filepath.Separator)
 	var b strings.Builder
 	for {
@@ -90,8 +91,8 @@ func (s *snapshot) original(text string) string {
 	}
 }
 
-// originalError is an error of Compose's loader about files of the snapshot, as it would be about the real ones.
-func (s *snapshot) originalError(err error) error {
+// OriginalError is an error of Compose's loader about files of the snapshot, as it would be about the real ones.
+func (s *Snapshot) OriginalError(err error) error {
 	if missing, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
 		if path := s.original(missing.Path); path != missing.Path {
 			return &NotReadError{path}
@@ -103,8 +104,8 @@ func (s *snapshot) originalError(err error) error {
 	return err
 }
 
-// restore puts the real paths into a project that was loaded from the snapshot.
-func (s *snapshot) restore(p *types.Project) error {
+// Restore puts the real paths into a project that was loaded from the snapshot.
+func (s *Snapshot) Restore(p *types.Project) error {
 	s.restoreIn(reflect.ValueOf(p))
 	for _, all := range []types.Services{p.Services, p.DisabledServices} {
 		for _, service := range all {
@@ -124,7 +125,7 @@ func (s *snapshot) restore(p *types.Project) error {
 	return nil
 }
 
-func (s *snapshot) restoreIn(v reflect.Value) {
+func (s *Snapshot) restoreIn(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
@@ -163,10 +164,10 @@ func (s *snapshot) restoreIn(v reflect.Value) {
 	}
 }
 
-// loaders lead Compose's loader into the snapshot, also from absolute paths and to what was fetched.
-func (s *snapshot) loaders(f files) []loader.ResourceLoader {
+// Loaders lead Compose's loader into the snapshot, also from absolute paths and to what was fetched.
+func (s *Snapshot) Loaders(f Files) []loader.ResourceLoader {
 	list := []loader.ResourceLoader{absoluteLoader{s, f.references}}
-	for _, r := range f.remotes {
+	for _, r := range f.Fetchers {
 		list = append(list, fetched{r, s})
 	}
 	return list
@@ -174,7 +175,7 @@ func (s *snapshot) loaders(f files) []loader.ResourceLoader {
 
 // absoluteLoader finds in the snapshot what is named by its absolute path.
 type absoluteLoader struct {
-	snapshot   *snapshot
+	snapshot   *Snapshot
 	references map[string][]byte
 }
 
@@ -186,7 +187,7 @@ func (l absoluteLoader) Accept(path string) bool {
 
 // Load returns the path in the snapshot.
 func (l absoluteLoader) Load(_ context.Context, path string) (string, error) {
-	return l.snapshot.at(path), nil
+	return l.snapshot.At(path), nil
 }
 
 // Dir is the folder of a path, in the snapshot.
@@ -197,5 +198,5 @@ func (l absoluteLoader) Dir(path string) string {
 	case strings.HasPrefix(path, l.snapshot.root):
 		return filepath.Dir(path)
 	}
-	return filepath.Dir(l.snapshot.at(path))
+	return filepath.Dir(l.snapshot.At(path))
 }

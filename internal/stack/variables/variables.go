@@ -1,19 +1,21 @@
-package stack
+// Package variables finds the environment variables that give a project's published ports, and where else its files use
+// them. It looks at a model whose variables are not resolved, and reads nothing.
+package variables
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/netip"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
 )
+
+// PortPrefix begins the names of the variables that give a loom's ports.
+const PortPrefix = "ILOOM_PORT_"
 
 // Variable is an environment variable that gives one published port of a service.
 type Variable struct {
@@ -35,48 +37,9 @@ type Variable struct {
 // Ours reports whether the variable is an ILOOM_PORT_… variable, which always follows the loom.
 func (v Variable) Ours() bool { return strings.HasPrefix(v.Name, PortPrefix) }
 
-// findVariables compiles the files once more without interpolation, to see which variables stand in published ports,
-// and which in other places.
-func (c *compilation) findVariables(ctx context.Context, m *Model) error {
-	if !c.dollars {
-		return nil
-	}
-	raw, err := c.raw(ctx, m.Project.Name, &m.files)
-	if err != nil {
-		return fmt.Errorf("reading port variables: %w", err)
-	}
-	vars := publishedVariables(raw, m.Project.Environment.Resolve)
-	uses := usesOf(raw)
-	for text := range m.files.resolved {
-		usesIn("include or extends", text, uses)
-	}
-	m.usesInEnvFiles(uses)
-	for i, v := range vars {
-		for _, u := range uses[v.Name] {
-			vars[i].Elsewhere = true
-			if !u.url && vars[i].Entangled == "" {
-				vars[i].Entangled = u.path
-			}
-		}
-		for _, o := range vars {
-			// Two defaults (${PORT:-3000} and ${PORT:-4000}), or an included .env of its own: one value cannot give both.
-			if vars[i].Entangled == "" && o.Name == v.Name && (o.Published != v.Published || !o.givesAny(m.Project)) {
-				vars[i].Entangled = "services." + o.Service + ".ports"
-			}
-		}
-	}
-	// A variable to which an included .env gives another value than the project's has no base.
-	m.Variables = slices.DeleteFunc(vars, func(v Variable) bool { return !v.givesAny(m.Project) })
-	m.Uses = map[string]bool{}
-	for name := range uses {
-		m.Uses[name] = true
-	}
-	return nil
-}
-
-// publishedVariables takes the variables that give published ports out of the raw model, so that what remains are their
+// TakePublished takes the variables that give published ports out of the raw model, so that what remains are their
 // other uses: ${PORT}:${PORT} uses one twice.
-func publishedVariables(raw map[string]any, lookup template.Mapping) (vars []Variable) {
+func TakePublished(raw map[string]any, lookup template.Mapping) (vars []Variable) {
 	services, _ := raw["services"].(map[string]any)
 	for _, name := range sortedKeys(services) {
 		service, _ := services[name].(map[string]any)
@@ -99,41 +62,23 @@ func publishedVariables(raw map[string]any, lookup template.Mapping) (vars []Var
 	return vars
 }
 
-// raw is the merged model of the files with its variables unresolved.
-func (c *compilation) raw(ctx context.Context, name string, read *files) (map[string]any, error) {
-	plain := *c
-	plain.name, plain.vars = name, nil
-	if len(read.resolved) > 0 {
-		read, plain.rewrite = read.withoutVariables()
-		var err error
-		if plain.snapshot, err = read.snapshot(); err != nil {
-			return nil, err
+// Given marks what variables are used for beside their ports, and leaves out those that give no port of the project.
+func Given(vars []Variable, uses Uses, p *types.Project) []Variable {
+	for i, v := range vars {
+		for _, u := range uses[v.Name] {
+			vars[i].Elsewhere = true
+			if !u.IsHostURL && vars[i].Entangled == "" {
+				vars[i].Entangled = u.Path
+			}
 		}
-		defer plain.snapshot.remove()
-		plain.loaders = plain.snapshot.loaders(*read)
+		for _, o := range vars {
+			// Two defaults (${PORT:-3000} and ${PORT:-4000}), or an included .env of its own: one value cannot give both.
+			if vars[i].Entangled == "" && o.Name == v.Name && (o.Published != v.Published || !o.givesAny(p)) {
+				vars[i].Entangled = "services." + o.Service + ".ports"
+			}
+		}
 	}
-	details, err := plain.details()
-	if err != nil {
-		return nil, err
-	}
-	raw, err := loader.LoadModelWithContext(ctx, details, append(plain.options(), func(o *loader.Options) {
-		o.SkipInterpolation, o.SkipNormalization, o.SkipConsistencyCheck = true, true, true
-		o.SkipValidation, o.SkipDefaultValues, o.ResolvePaths = true, true, false
-	})...)
-	if err != nil && plain.snapshot != nil {
-		err = plain.snapshot.originalError(err)
-	}
-	return raw, err
-}
-
-// whereUsed is the first place of the files that uses the variable, "" if none can be told.
-func (c *compilation) whereUsed(ctx context.Context, variable string) string {
-	// Any name will do: nothing is made of this model.
-	model, err := c.raw(ctx, "where", &files{})
-	if uses := usesOf(model)[variable]; err == nil && len(uses) > 0 {
-		return uses[0].path
-	}
-	return ""
+	return slices.DeleteFunc(vars, func(v Variable) bool { return !v.givesAny(p) })
 }
 
 // splitPublished takes the published part out of one raw ports entry, and returns it with what remains.
@@ -262,10 +207,16 @@ func (v Variable) givesAny(p *types.Project) bool {
 	})
 }
 
-type use struct {
-	path string
-	url  bool
+// Use is a place of a project's files that uses a variable.
+type Use struct {
+	// Path is the place in the model, such as services.web.environment.
+	Path string
+	// IsHostURL says that the variable is the port of a URL of this host.
+	IsHostURL bool
 }
+
+// Uses are the places that use a variable, by its name.
+type Uses map[string][]Use
 
 var (
 	anyVariable = regexp.MustCompile(`\$(?:\{(\w+)|(\w+))`)
@@ -273,9 +224,9 @@ var (
 	bareName    = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*\r?$`)
 )
 
-// usesOf lists for each variable the places of the raw model that use it.
-func usesOf(model map[string]any) map[string][]use {
-	uses := map[string][]use{}
+// UsesIn lists for each variable the places of the raw model that use it.
+func UsesIn(model map[string]any) Uses {
+	uses := Uses{}
 	var walk func(path string, v any)
 	walk = func(path string, v any) {
 		switch v := v.(type) {
@@ -292,7 +243,7 @@ func usesOf(model map[string]any) map[string][]use {
 				walk(path, e)
 			}
 		case string:
-			usesIn(path, v, uses)
+			uses.AddText(path, v)
 		}
 	}
 	walk("", model)
@@ -300,21 +251,29 @@ func usesOf(model map[string]any) map[string][]use {
 	return uses
 }
 
-func usesIn(path, text string, uses map[string][]use) {
+// AddText adds the uses in a text.
+func (uses Uses) AddText(path, text string) {
 	s := strings.ReplaceAll(text, "$$", "\x00\x00")
 	for _, m := range anyVariable.FindAllStringSubmatchIndex(s, -1) {
 		lo, hi := m[2], m[3]
 		if lo < 0 {
 			lo, hi = m[4], m[5]
 		}
-		uses[s[lo:hi]] = append(uses[s[lo:hi]], use{path: path, url: hostURL.MatchString(s[:m[0]])})
+		uses[s[lo:hi]] = append(uses[s[lo:hi]], Use{Path: path, IsHostURL: hostURL.MatchString(s[:m[0]])})
+	}
+}
+
+// AddBareNames adds the names that a text passes through, each on a line of its own without a value.
+func (uses Uses) AddBareNames(path, text string) {
+	for _, m := range bareName.FindAllStringSubmatch(text, -1) {
+		uses[m[1]] = append(uses[m[1]], Use{Path: path})
 	}
 }
 
 // passedThrough finds the variables that are used without a $: names without a value in environment and build.args,
 // and those that secrets and configs are made of.
-func passedThrough(model map[string]any, uses map[string][]use) {
-	add := func(path, name string) { uses[name] = append(uses[name], use{path: path}) }
+func passedThrough(model map[string]any, uses Uses) {
+	add := func(path, name string) { uses[name] = append(uses[name], Use{Path: path}) }
 	list := func(path string, v any) {
 		switch v := v.(type) {
 		case []any:
@@ -345,27 +304,6 @@ func passedThrough(model map[string]any, uses map[string][]use) {
 			r, _ := all[name].(map[string]any)
 			if v, ok := r["environment"].(string); ok {
 				add(kind+"."+name+".environment", v)
-			}
-		}
-	}
-}
-
-// usesInEnvFiles adds the uses in the files that services read through env_file. One that cannot be read is Finish's to
-// complain about.
-func (m *Model) usesInEnvFiles(uses map[string][]use) {
-	services := m.Project.AllServices()
-	for _, name := range sortedKeys(services) {
-		for _, e := range services[name].EnvFiles {
-			file := m.files.envFiles[e.Path]
-			if file.err != nil {
-				continue
-			}
-			path := "services." + name + ".env_file " + filepath.Base(e.Path)
-			if e.Format != "raw" {
-				usesIn(path, string(file.text), uses)
-			}
-			for _, m := range bareName.FindAllStringSubmatch(string(file.text), -1) {
-				uses[m[1]] = append(uses[m[1]], use{path: path})
 			}
 		}
 	}

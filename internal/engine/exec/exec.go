@@ -1,4 +1,5 @@
-package engine
+// Package exec runs a command in a running container, joined to streams or a terminal and to signals.
+package exec
 
 import (
 	"bytes"
@@ -14,10 +15,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/docker/cli/cli/streams"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 	"github.com/moby/term"
 )
@@ -111,24 +112,24 @@ func (o *outlet) Write(b []byte) (int, error) {
 // to anything but a container's first process.
 const Marker = "ILOOM_EXEC"
 
-// Exec runs a command in a running container and returns its exit code: 126 if it cannot be run, 127 if it is not
+// Run runs a command in a running container and returns its exit code: 126 if it cannot be run, 127 if it is not
 // found; the engine then writes why to the command's stdout.
 //
 // When ctx ends the command is interrupted, and killed when it has not ended within its grace; the error is then ctx's
 // own, or a [*SignalError]. A command whose output cannot be written on is told to end in the same way, by SIGTERM, and
 // the error is an [*OutputError]; not so with a terminal, which says by SIGHUP that it is gone.
-func (e *Engine) Exec(ctx context.Context, id string, p Process) (int, error) {
+func Run(ctx context.Context, api client.APIClient, id string, p Process) (int, error) {
 	if p.Grace == 0 {
 		p.Grace = 10 * time.Second
 	}
-	x := &execution{engine: e, container: id, process: p, mark: Marker + "=" + rand.Text()}
-	created, err := e.api.ContainerExecCreate(ctx, id, x.options())
+	x := &execution{api: api, container: id, process: p, mark: Marker + "=" + rand.Text()}
+	created, err := api.ContainerExecCreate(ctx, id, x.options())
 	if err != nil {
 		return 0, fmt.Errorf("container %.12s: %w", id, err)
 	}
 	x.id = created.ID
 	if p.Detach {
-		if err := e.api.ContainerExecStart(ctx, x.id, container.ExecStartOptions{Detach: true}); err != nil {
+		if err := api.ContainerExecStart(ctx, x.id, container.ExecStartOptions{Detach: true}); err != nil {
 			return 0, fmt.Errorf("container %.12s: %w", id, err)
 		}
 		return 0, nil
@@ -136,7 +137,7 @@ func (e *Engine) Exec(ctx context.Context, id string, p Process) (int, error) {
 	// What is begun is ended in order, so that ctx must not cut the connection.
 	lasting := context.WithoutCancel(ctx)
 	attach := container.ExecAttachOptions{Tty: p.Terminal != nil, ConsoleSize: x.size()}
-	conn, err := e.api.ContainerExecAttach(lasting, x.id, attach)
+	conn, err := api.ContainerExecAttach(lasting, x.id, attach)
 	if err != nil {
 		return 0, fmt.Errorf("container %.12s: %w", id, err)
 	}
@@ -147,18 +148,20 @@ func (e *Engine) Exec(ctx context.Context, id string, p Process) (int, error) {
 	return x.exitCode(ctx)
 }
 
-// ExecOutput runs a command without input and returns what it wrote to stdout and stderr, for commands whose output is
+// Output runs a command without input and returns what it wrote to stdout and stderr, for commands whose output is
 // small.
-func (e *Engine) ExecOutput(ctx context.Context, id string, p Process) (stdout, stderr []byte, code int, err error) {
+func Output(
+	ctx context.Context, api client.APIClient, id string, p Process,
+) (stdout, stderr []byte, code int, err error) {
 	var out, errs bytes.Buffer
 	p.Stdin, p.Stdout, p.Stderr = nil, &out, &errs
-	code, err = e.Exec(ctx, id, p)
+	code, err = Run(ctx, api, id, p)
 	return out.Bytes(), errs.Bytes(), code, err
 }
 
 // execution is one command that runs.
 type execution struct {
-	engine        *Engine
+	api           client.APIClient
 	container, id string
 	process       Process
 	mark          string
@@ -174,15 +177,6 @@ func (x *execution) options() container.ExecOptions {
 		o.Tty, o.AttachStdin, o.DetachKeys, o.ConsoleSize = true, true, p.Terminal.DetachKeys, x.size()
 	}
 	return o
-}
-
-// size is the height and width of the terminal, nil without one.
-func (x *execution) size() *[2]uint {
-	if x.process.Terminal == nil {
-		return nil
-	}
-	height, width := x.process.Terminal.Out.GetTtySize()
-	return &[2]uint{height, width}
 }
 
 // stream copies until the command has closed its streams.
@@ -301,12 +295,12 @@ done
 func (x *execution) signal(ctx context.Context, s os.Signal) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	_, why, code, err := x.engine.ExecOutput(ctx, x.container, Process{
+	_, why, code, err := Output(ctx, x.api, x.container, Process{
 		Cmd: []string{"/bin/sh", "-c", killScript, "sh", x.mark, signalNames[s]}, User: x.process.User, Dir: "/",
 	})
 	if err == nil && code != 0 {
 		// It may have ended on its own meanwhile.
-		if state, failed := x.engine.api.ContainerExecInspect(ctx, x.id); failed == nil && !state.Running {
+		if state, failed := x.api.ContainerExecInspect(ctx, x.id); failed == nil && !state.Running {
 			return nil
 		}
 		err = fmt.Errorf("it was not found (exit code %d) %s", code, bytes.TrimSpace(why))
@@ -320,7 +314,7 @@ func (x *execution) signal(ctx context.Context, s os.Signal) error {
 // exitCode waits until the command has ended: it may have closed its streams before.
 func (x *execution) exitCode(ctx context.Context) (int, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		state, err := x.engine.api.ContainerExecInspect(context.WithoutCancel(ctx), x.id)
+		state, err := x.api.ContainerExecInspect(context.WithoutCancel(ctx), x.id)
 		if err != nil {
 			return 0, fmt.Errorf("container %.12s: %w", x.container, err)
 		}
@@ -342,57 +336,4 @@ func (x *execution) exitCode(ctx context.Context) (int, error) {
 			}
 		}
 	}
-}
-
-// resize tells the engine the terminal's size, now and whenever it changes, until stop is called.
-func (x *execution) resize(t *Terminal) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	changed := sizeChanges(ctx, t.Out)
-	go func() {
-		// The engine answers an attach before the command has its terminal.
-		until := backoff.NewExponentialBackOff(
-			backoff.WithInitialInterval(10*time.Millisecond), backoff.WithMaxElapsedTime(time.Second))
-		_ = backoff.Retry(func() error { return x.tellSize(ctx) }, backoff.WithContext(until, ctx))
-		for {
-			select {
-			case <-changed:
-				_ = x.tellSize(ctx) // the command may have ended meanwhile
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return cancel
-}
-
-func (x *execution) tellSize(ctx context.Context) error {
-	size := x.size()
-	if size[0] == 0 && size[1] == 0 {
-		return nil
-	}
-	return x.engine.api.ContainerExecResize(ctx, x.id, container.ResizeOptions{Height: size[0], Width: size[1]})
-}
-
-// raw hands every key to the command, Ctrl-C too, until restore is called.
-func raw(t *Terminal) (restore func(), err error) {
-	if err := t.In.SetRawTerminal(); err != nil {
-		return nil, fmt.Errorf("terminal: %w", err)
-	}
-	if err := t.Out.SetRawTerminal(); err != nil {
-		t.In.RestoreTerminal()
-		return nil, fmt.Errorf("terminal: %w", err)
-	}
-	return func() {
-		t.In.RestoreTerminal()
-		t.Out.RestoreTerminal()
-	}, nil
-}
-
-// detachKeys are the bytes of keys such as "ctrl-p,ctrl-q"; those that make no sense are Docker's own, as in docker
-// exec.
-func detachKeys(keys string) []byte {
-	if b, err := term.ToBytes(keys); keys != "" && err == nil {
-		return b
-	}
-	return []byte{16, 17}
 }

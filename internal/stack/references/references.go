@@ -1,4 +1,6 @@
-package stack
+// Package references reads the files that compose files refer to, by the rules of Compose's own loader. It lays them
+// out for the loader again, so that a project can be compiled once more from the same bytes.
+package references
 
 import (
 	"bytes"
@@ -19,34 +21,36 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// files are what the compose files of a project refer to, as bytes.
-type files struct {
+// Files are what the compose files of a project refer to, as bytes.
+type Files struct {
 	// references are included and extended compose files, their .env files, and label files, by absolute path.
 	references map[string][]byte
 	// folders are those that includes name as their project directory.
 	folders []string
-	// envFiles are the env files of services, isDotEnv those of them that are the project's .env.
-	envFiles map[string]readFile
-	isDotEnv map[string]bool
-	remotes  []*fetcher
-	// resolved are the references that have variables, as written, with what they led to.
-	resolved map[string]string
-	// complete is true if no more files may be read.
-	complete bool
+	// EnvFiles are the env files of services, IsDotEnv those of them that are the project's .env.
+	EnvFiles map[string]File
+	IsDotEnv map[string]bool
+	// Fetchers have the files of other machines.
+	Fetchers []*Fetcher
+	// Resolved are the references that have variables, as written, with what they led to.
+	Resolved map[string]string
+	// Complete is true if no more files may be read.
+	Complete bool
 }
 
-// readFile is a file's text, or why there is none.
-type readFile struct {
-	text []byte
-	err  error
+// File is a file's text, or why there is none.
+type File struct {
+	Text []byte
+	Err  error
 }
 
-func read(path string) readFile {
+// Read reads a file.
+func Read(path string) File {
 	text, err := os.ReadFile(path)
 	if text == nil {
 		text = []byte{} // no text at all makes Compose's loader read the file
 	}
-	return readFile{text, err}
+	return File{text, err}
 }
 
 // NotReadError says that a project needs a file that was not among its files when it was loaded.
@@ -65,16 +69,17 @@ func (*NotReadError) NextStep() string {
 	return "" // the project is loaded again
 }
 
-// onlyComposeFiles reports whether the compose files refer to no other file that Compose's loader reads.
-func (f *files) onlyComposeFiles() bool { return len(f.references) == 0 }
+// OnlyComposeFiles reports whether the compose files refer to no other file that Compose's loader reads.
+func (f *Files) OnlyComposeFiles() bool { return len(f.references) == 0 }
 
-func (f *files) readEnvFiles(p *types.Project, dotEnv string) {
-	f.envFiles, f.isDotEnv = map[string]readFile{}, map[string]bool{}
+// ReadEnvFiles reads the env files of services. dotEnv is the path of the project's .env.
+func (f *Files) ReadEnvFiles(p *types.Project, dotEnv string) {
+	f.EnvFiles, f.IsDotEnv = map[string]File{}, map[string]bool{}
 	for _, s := range p.AllServices() {
 		for _, e := range s.EnvFiles {
-			if _, ok := f.envFiles[e.Path]; !ok {
-				f.envFiles[e.Path] = read(e.Path)
-				f.isDotEnv[e.Path] = sameFile(e.Path, dotEnv)
+			if _, ok := f.EnvFiles[e.Path]; !ok {
+				f.EnvFiles[e.Path] = Read(e.Path)
+				f.IsDotEnv[e.Path] = sameFile(e.Path, dotEnv)
 			}
 		}
 	}
@@ -92,7 +97,8 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(ia, ib)
 }
 
-func (f *files) readLabelFiles(p *types.Project) {
+// ReadLabelFiles reads the label files of services.
+func (f *Files) ReadLabelFiles(p *types.Project) {
 	for _, s := range p.AllServices() {
 		for _, path := range s.LabelFiles {
 			f.add(path)
@@ -101,26 +107,26 @@ func (f *files) readLabelFiles(p *types.Project) {
 }
 
 // add reads a file, if there is one.
-func (f *files) add(path string) []byte {
-	if _, ok := f.references[path]; ok || f.complete {
+func (f *Files) add(path string) []byte {
+	if _, ok := f.references[path]; ok || f.Complete {
 		return f.references[path]
 	}
-	if file := read(path); file.err == nil {
+	if file := Read(path); file.Err == nil {
 		if f.references == nil {
 			f.references = map[string][]byte{}
 		}
-		f.references[path] = file.text
+		f.references[path] = file.Text
 	}
 	return f.references[path]
 }
 
-// readReferences reads what the compose files include and extend, and what these do in turn. Compose's loader reads
-// such files itself and does not tell which, so this follows the references by the loader's own rules. The project was
-// loaded already: what is damaged here was not needed.
-func (f *files) readReferences(found *Found, env types.Mapping) {
-	f.resolved = map[string]string{}
-	for _, path := range found.Paths {
-		f.follow(found.texts[path].text, level{dir: found.Dir, env: env, includes: true}, nil)
+// ReadReferences reads what compose files of a project directory include and extend, and what these do in turn.
+// Compose's loader reads such files itself and does not tell which, so this follows the references by the loader's own
+// rules. The project was loaded already: what is damaged here was not needed.
+func (f *Files) ReadReferences(dir string, texts [][]byte, env types.Mapping) {
+	f.Resolved = map[string]string{}
+	for _, text := range texts {
+		f.follow(text, level{dir: dir, env: env, includes: true}, nil)
 	}
 }
 
@@ -142,7 +148,7 @@ type document struct {
 }
 
 // follow reads what a compose file refers to. within are the files that led there.
-func (f *files) follow(text []byte, l level, within []string) {
+func (f *Files) follow(text []byte, l level, within []string) {
 	if !bytes.Contains(text, []byte("include")) && !bytes.Contains(text, []byte("extends")) {
 		return
 	}
@@ -164,7 +170,7 @@ func (f *files) follow(text []byte, l level, within []string) {
 	}
 }
 
-func (f *files) followExtends(file any, l level, within []string) {
+func (f *Files) followExtends(file any, l level, within []string) {
 	path, ok := f.interpolated(file, l).(string)
 	if !ok {
 		return
@@ -173,7 +179,7 @@ func (f *files) followExtends(file any, l level, within []string) {
 	f.into(path, level{dir: filepath.Dir(path), env: l.env}, within)
 }
 
-func (f *files) followIncludes(list any, l level, within []string) {
+func (f *Files) followIncludes(list any, l level, within []string) {
 	entries, _ := f.interpolated(list, l).([]any)
 	for i, entry := range entries {
 		if path, ok := entry.(string); ok {
@@ -201,7 +207,7 @@ func (f *files) followIncludes(list any, l level, within []string) {
 }
 
 // includedEnv reads the env files of an include: those that it names, or the .env of its project directory.
-func (f *files) includedEnv(named []string, dir string, l level) types.Mapping {
+func (f *Files) includedEnv(named []string, dir string, l level) types.Mapping {
 	if len(named) == 0 {
 		named = []string{filepath.Join(dir, ".env")}
 	}
@@ -227,7 +233,7 @@ func (f *files) includedEnv(named []string, dir string, l level) types.Mapping {
 }
 
 // into reads a compose file and follows its references, unless they led to it already.
-func (f *files) into(path string, l level, within []string) {
+func (f *Files) into(path string, l level, within []string) {
 	for _, p := range within {
 		if p == path {
 			return
@@ -237,8 +243,8 @@ func (f *files) into(path string, l level, within []string) {
 }
 
 // local is the path that a reference leads to: for a file of another machine, the path that it was fetched to.
-func (f *files) local(ref string, l level) string {
-	for _, r := range f.remotes {
+func (f *Files) local(ref string, l level) string {
+	for _, r := range f.Fetchers {
 		if path, ok := r.paths[ref]; ok {
 			return path
 		}
@@ -246,16 +252,16 @@ func (f *files) local(ref string, l level) string {
 	return absoluteIn(ref, l.dir)
 }
 
-// withoutVariables are the references with the variables resolved that lead from one to another. Compose's loader
+// WithoutVariables are the references with the variables resolved that lead from one to another. Compose's loader
 // cannot follow these without interpolation.
-func (f *files) withoutVariables() (*files, *strings.Replacer) {
+func (f *Files) WithoutVariables() (*Files, *strings.Replacer) {
 	var pairs []string
 	// The longest first: one may be part of another.
-	written := slices.SortedFunc(maps.Keys(f.resolved), func(a, b string) int {
+	written := slices.SortedFunc(maps.Keys(f.Resolved), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
 	for _, s := range written {
-		pairs = append(pairs, s, f.resolved[s])
+		pairs = append(pairs, s, f.Resolved[s])
 	}
 	replacer := strings.NewReplacer(pairs...)
 	plain := *f
@@ -274,13 +280,13 @@ func absoluteIn(path, dir string) string {
 }
 
 // interpolated is a part of a compose file with its variables resolved, nil if that is not possible.
-func (f *files) interpolated(part any, l level) any {
+func (f *Files) interpolated(part any, l level) any {
 	all, err := interpolation.Interpolate(map[string]any{"part": part}, interpolation.Options{
 		LookupValue: l.env.Resolve,
 		Substitute: func(s string, lookup template.Mapping) (string, error) {
 			text, err := template.SubstituteWithOptions(s, lookup, template.WithoutLogging)
 			if err == nil && text != s {
-				f.resolved[s] = text
+				f.Resolved[s] = text
 			}
 			return text, err
 		},

@@ -1,4 +1,4 @@
-package agent
+package record
 
 import (
 	"crypto/sha256"
@@ -10,18 +10,15 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/image"
-	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
-// digestInput is all that decides what a sandbox is made from, as far as that is known without planning the loom.
-type digestInput struct {
+// Inputs are all that decides what a sandbox is made from, as far as that is known without planning the loom.
+type Inputs struct {
 	// HostAccess is what the files may ask of the host: what services mount of the work tree is held in the sandbox.
 	HostAccess []string
 	Policy     sandbox.Policy
@@ -41,8 +38,8 @@ type digestInput struct {
 	UID, GID int
 }
 
-// wantedDigest is the same for the same input: a sandbox with the same digest is as wanted.
-func wantedDigest(in digestInput) (string, error) {
+// Digest is the same for the same input: a sandbox with the same digest is as wanted.
+func (in Inputs) Digest() (string, error) {
 	text, err := json.Marshal(in)
 	if err != nil {
 		return "", err
@@ -55,34 +52,8 @@ func digest(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// digestOf is the digest of what is wanted of a loom's sandbox now.
-func (a *Agents) digestOf(t *loom.Target, w *wanted, own []engine.Container, state sandboxState) (string, error) {
-	k := t.Known
-	in := digestInput{
-		Policy: w.policy, Images: w.images, Services: w.services, Mounts: w.mounts, Version: a.looms.Version,
-		Project: k.Project, WorkTree: k.WorkTree, Confined: k.Confined, GitPointers: state.GitPointers,
-		SourcesDigest: sourcesDigest(state.Sources),
-	}
-	var err error
-	if in.SidecarImage, err = a.images().EgressRef(); err != nil {
-		return "", err
-	}
-	root, err := os.Stat(k.WorkTree)
-	if err != nil {
-		return "", err
-	}
-	in.UID, in.GID = host.OwnerOf(root)
-	if k.Accepted != nil {
-		in.HostAccess = k.Accepted.HostAccess
-	}
-	if dev := loom.DevContainerOf(own); dev != nil {
-		in.DevImageID = dev.ImageID
-	}
-	return wantedDigest(in)
-}
-
-// sourcesDigest is of the state of files and folders: names, sizes, times.
-func sourcesDigest(paths []string) string {
+// SourcesDigest is of the state of files and folders: names, sizes, times.
+func SourcesDigest(paths []string) string {
 	var b strings.Builder
 	for _, root := range paths {
 		fmt.Fprintln(&b, root)

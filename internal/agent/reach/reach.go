@@ -1,4 +1,5 @@
-package agent
+// Package reach says what an agent reaches by way of a loom's services: the outside, the host, and what the host obeys.
+package reach
 
 import (
 	"maps"
@@ -37,7 +38,7 @@ func ways(p *plan.Plan, name string) []string {
 	return list
 }
 
-// outside reports whether a path of the host is neither in the work tree nor in the repository's git folder.
+// leadsOutside reports whether a path of the host is neither in the work tree nor in the repository's git folder.
 func leadsOutside(p *plan.Plan, path string) bool {
 	path = host.RealPath(path)
 	return !host.IsBelow(path, p.RealWorkTree) && (p.CommonDir == "" || !host.IsBelow(path, p.CommonDir))
@@ -87,9 +88,9 @@ func writesGuarded(p *plan.Plan, name string) []string {
 	return list
 }
 
-// held are the files and folders of the work tree that services mount, of those that there are. Links lead somewhere
-// else each time one looks, so that none is held.
-func held(p *plan.Plan) []string {
+// ServiceMounts are the files and folders of the work tree that services mount, of those that there are. Links lead
+// somewhere else each time one looks, so that none is held.
+func ServiceMounts(p *plan.Plan) []string {
 	tree := p.RealWorkTree
 	return slices.DeleteFunc(overrides.MountedPaths(p.Project, tree, host.RealPath), func(path string) bool {
 		_, err := os.Lstat(path)
@@ -97,8 +98,8 @@ func held(p *plan.Plan) []string {
 	})
 }
 
-// serviceAccess says what the agent reaches by way of each of the loom's services.
-func serviceAccess(p *plan.Plan) []sandbox.ServiceAccess {
+// ByServices says what the agent reaches by way of each of the loom's services.
+func ByServices(p *plan.Plan) []sandbox.ServiceAccess {
 	list := []sandbox.ServiceAccess{}
 	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {
 		if name != plan.EgressService {

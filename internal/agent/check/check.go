@@ -1,4 +1,5 @@
-package agent
+// Package check tries from inside a sandbox what must be closed.
+package check
 
 import (
 	"context"
@@ -7,37 +8,46 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
-	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
 // commonPorts are ports on which hosts often listen: ssh, http, the engine's API, and what databases take.
 var commonPorts = []int{22, 80, 443, 2375, 2376, 3000, 3306, 5432, 6379, 8080}
 
-// unlistedName is a name that nobody can own.
-const unlistedName = "not-listed.docker-loom.invalid"
+// UnlistedName is a name that nobody can own.
+const UnlistedName = "not-listed.docker-loom.invalid"
 
-// checkClosed tries from inside the sandbox's own network what must be closed. If anything goes wrong or is open, the
-// sandbox is stopped.
-func (a *Agents) checkClosed(
-	ctx context.Context, t *loom.Target, spec sandbox.Spec, inside *engine.Container,
-) (err error) {
+// Check is a check of a sandbox that runs.
+type Check struct {
+	Engine *engine.Engine
+	Teller tell.Teller
+	Spec   sandbox.Spec
+	// ContainerID is that of the sandbox.
+	ContainerID string
+}
+
+// Run tries from inside the sandbox's own network what must be closed. If anything goes wrong or is open, the sandbox
+// is stopped.
+func (k Check) Run(ctx context.Context) (err error) {
+	spec := k.Spec
 	defer func() {
 		if err == nil {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 		defer cancel()
-		if stopped := a.engine.Stop(ctx, inside.ID, time.Second); stopped != nil {
+		if stopped := k.Engine.Stop(ctx, k.ContainerID, time.Second); stopped != nil {
 			err = fmt.Errorf("%w; and it could not be stopped: %w", err, stopped)
 		}
 	}()
-	c, err := a.probes(ctx, t, spec)
+	c, err := k.probes(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,9 +55,9 @@ func (a *Agents) checkClosed(
 	if err != nil {
 		return err
 	}
-	out, why, code, err := a.engine.RunOnce(ctx, engine.Once{
+	out, why, code, err := k.Engine.RunOnce(ctx, engine.Once{
 		Image: spec.EgressImage, Cmd: []string{sandbox.Program, "egress", "check"}, User: sandbox.EgressUser,
-		Env: []string{egress.CheckVariable + "=" + string(text)}, Network: "container:" + inside.ID,
+		Env: []string{egress.CheckVariable + "=" + string(text)}, Network: "container:" + k.ContainerID,
 		Labels: map[string]string{sandbox.LabelAgent: spec.Agent},
 	})
 	if err != nil {
@@ -57,9 +67,9 @@ func (a *Agents) checkClosed(
 	if err := json.Unmarshal(out, &r); err != nil {
 		return fmt.Errorf("check of the sandbox: exit code %d: %s%s", code, out, why)
 	}
-	a.debugf("check of the sandbox: %d probes, %d surprises", r.Probes, len(r.Surprises))
+	k.Teller.Debugf("check of the sandbox: %d probes, %d surprises", r.Probes, len(r.Surprises))
 	if len(r.Surprises) > 0 {
-		return &LeakError{Loom: t.ID, Agent: spec.Agent, Surprises: r.Surprises}
+		return &LeakError{Loom: spec.Loom, Agent: spec.Agent, Surprises: r.Surprises}
 	}
 	if !r.OK || code != 0 {
 		return fmt.Errorf("check of the sandbox: exit code %d: %s%s", code, out, why)
@@ -69,12 +79,13 @@ func (a *Agents) checkClosed(
 
 // probes are what is tried: this machine by all its addresses, ports that others publish there, and the rest of the
 // world.
-func (a *Agents) probes(ctx context.Context, t *loom.Target, spec sandbox.Spec) (egress.Check, error) {
+func (k Check) probes(ctx context.Context) (egress.Check, error) {
+	spec := k.Spec
 	c := egress.Check{
-		Mode: spec.Egress, Unlisted: unlistedName,
+		Mode: spec.Egress, Unlisted: UnlistedName,
 		Proxy: sandbox.EgressName(spec.Agent) + ":" + strconv.Itoa(egress.Port),
 	}
-	gateways, err := a.engine.Gateways(ctx)
+	gateways, err := k.Engine.Gateways(ctx)
 	if err != nil {
 		return c, err
 	}
@@ -82,7 +93,7 @@ func (a *Agents) probes(ctx context.Context, t *loom.Target, spec sandbox.Spec) 
 	if err != nil {
 		return c, err
 	}
-	now, err := a.engine.Containers(ctx, engine.Filter{Project: t.Known.Project})
+	now, err := k.Engine.Containers(ctx, engine.Filter{Project: spec.Project})
 	if err != nil {
 		return c, err
 	}
@@ -105,7 +116,7 @@ func (a *Agents) probes(ctx context.Context, t *loom.Target, spec sandbox.Spec) 
 	for _, address := range peers {
 		c.Peers = append(c.Peers, address.String())
 	}
-	bindings, err := a.engine.Bindings(ctx)
+	bindings, err := k.Engine.Bindings(ctx)
 	if err != nil {
 		return c, err
 	}
@@ -118,4 +129,29 @@ func (a *Agents) probes(ctx context.Context, t *loom.Target, spec sandbox.Spec) 
 	slices.Sort(c.Ports)
 	c.Ports = slices.Compact(c.Ports)
 	return c, nil
+}
+
+// LeakError says that a sandbox reached what it must not. It was stopped, and no command has run in it.
+type LeakError struct {
+	Loom, Agent string
+	Surprises   []egress.Surprise
+}
+
+// Error lists what was reached.
+func (e *LeakError) Error() string {
+	lines := make([]string, 0, len(e.Surprises))
+	const most = 20
+	for i, s := range e.Surprises {
+		if i == most {
+			lines = append(lines, fmt.Sprintf("and %d more", len(e.Surprises)-most))
+			break
+		}
+		lines = append(lines, s.String())
+	}
+	return fmt.Sprintf("the sandbox of loom %s is not closed, and was stopped:\n  %s", e.Loom, strings.Join(lines, "\n  "))
+}
+
+// NextStep says what the user does next.
+func (e *LeakError) NextStep() string {
+	return "docker loom doctor says what this engine can do; docker loom agent run " + e.Loom + " tries again"
 }

@@ -1,4 +1,4 @@
-package stack
+package references
 
 import (
 	"context"
@@ -8,35 +8,34 @@ import (
 	"github.com/docker/compose/v2/pkg/remote"
 )
 
-// fetcher asks before it fetches files from another machine, and knows afterwards where they are.
-type fetcher struct {
+// Fetcher asks before it fetches files from another machine, and knows afterwards where they are.
+type Fetcher struct {
 	loader.ResourceLoader
-	found *Found
+	ask func(reference string) error
 	// paths and folders are what Load and Dir returned.
 	paths, folders map[string]string
 }
 
-// fetchers are Compose's own loaders of remote files.
-func fetchers(docker command.Cli, f *Found) []*fetcher {
-	var list []*fetcher
+// Fetchers are Compose's own loaders of remote files. An error of ask refuses a file.
+func Fetchers(docker command.Cli, ask func(reference string) error) []*Fetcher {
+	var list []*Fetcher
 	for _, l := range []loader.ResourceLoader{
 		remote.NewGitRemoteLoader(docker, false), remote.NewOCIRemoteLoader(docker, false),
 	} {
-		list = append(list, newFetcher(l, f))
+		list = append(list, NewFetcher(l, ask))
 	}
 	return list
 }
 
-func newFetcher(l loader.ResourceLoader, f *Found) *fetcher {
-	return &fetcher{ResourceLoader: l, found: f, paths: map[string]string{}, folders: map[string]string{}}
+// NewFetcher returns a Fetcher that fetches with the loader.
+func NewFetcher(l loader.ResourceLoader, ask func(reference string) error) *Fetcher {
+	return &Fetcher{ResourceLoader: l, ask: ask, paths: map[string]string{}, folders: map[string]string{}}
 }
 
 // Load fetches what the reference names, if that may be.
-func (l *fetcher) Load(ctx context.Context, reference string) (string, error) {
-	if l.found.Fetch != nil {
-		if err := l.found.Fetch(reference); err != nil {
-			return "", err
-		}
+func (l *Fetcher) Load(ctx context.Context, reference string) (string, error) {
+	if err := l.ask(reference); err != nil {
+		return "", err
 	}
 	path, err := l.ResourceLoader.Load(ctx, reference)
 	if err == nil {
@@ -46,15 +45,15 @@ func (l *fetcher) Load(ctx context.Context, reference string) (string, error) {
 }
 
 // Dir is the folder of what was fetched.
-func (l *fetcher) Dir(reference string) string {
+func (l *Fetcher) Dir(reference string) string {
 	l.folders[reference] = l.ResourceLoader.Dir(reference)
 	return l.folders[reference]
 }
 
 // fetched gives what a fetcher has fetched, out of a snapshot.
 type fetched struct {
-	*fetcher
-	snapshot *snapshot
+	*Fetcher
+	snapshot *Snapshot
 }
 
 // Load returns the file that was fetched for the reference.
@@ -63,7 +62,7 @@ func (l fetched) Load(_ context.Context, reference string) (string, error) {
 	if !ok {
 		return "", &NotReadError{reference}
 	}
-	return l.snapshot.at(path), nil
+	return l.snapshot.At(path), nil
 }
 
 // Dir is the folder of what was fetched.
@@ -73,5 +72,5 @@ func (l fetched) Dir(reference string) string {
 	if dir == "" {
 		return ""
 	}
-	return l.snapshot.at(dir)
+	return l.snapshot.At(dir)
 }
