@@ -26,11 +26,11 @@ var floors = []struct {
 }{
 	{true, []string{"cmd"}},
 	{true, []string{"plugin"}},
-	{true, []string{"internal/agent", "internal/idle", "internal/doctor"}},
+	{true, []string{"internal/agent", "internal/idle", "internal/doctor", "internal/inventory"}},
 	{false, []string{"internal/loom"}},
 	{true, []string{
 		"internal/survey", "internal/plan", "internal/apply", "internal/devbox", "internal/image", "internal/data",
-		"internal/trust",
+		"internal/trust", "internal/find", "internal/tree",
 	}},
 	{false, []string{
 		"internal/registry", "internal/settings", "internal/worktree", "internal/stack", "internal/engine",

@@ -54,7 +54,7 @@ func (l *Looms) Trusts(ctx context.Context) ([]Trust, error) {
 
 // TrustDiff compares what the files of a loom ask of this machine now with what was accepted. It changes nothing.
 func (l *Looms) TrustDiff(ctx context.Context, where Where) (*Trust, error) {
-	target, err := l.Resolve(ctx, where, Reading)
+	target, err := l.Finder().Resolve(ctx, where, Reading)
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,8 @@ func (l *Looms) takeOver(ctx context.Context, d *draft, c engine.Container, req 
 		}
 	}
 	return p, &Result{
-		Loom: t.ID, Project: k.Project, WorkTree: t.WorkTree, Services: services(own), Ports: l.ports(t.ID, own),
+		Loom: t.ID, Project: k.Project, WorkTree: t.WorkTree, Services: ListServices(own),
+		Ports:    PublishedPorts(l.Engine, t.ID, own),
 		Findings: []finding.Finding{},
 	}, nil
 }

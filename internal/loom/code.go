@@ -23,7 +23,7 @@ func (l *Looms) EditorURI(ctx context.Context, where Where) (string, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return "", err
 	}
-	t, err := l.Resolve(ctx, where, Reading)
+	t, err := l.Finder().Resolve(ctx, where, Reading)
 	if err != nil {
 		return "", err
 	}

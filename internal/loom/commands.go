@@ -3,9 +3,7 @@ package loom
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -65,29 +63,11 @@ func (l *Looms) act(
 	}
 	// Compose does not reach an adopted container of another project.
 	own = slices.DeleteFunc(own, func(c engine.Container) bool { return c.Project != t.Known.Project })
-	for _, name := range named {
-		if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Service == name }) {
-			return nil, nil, &plan.NoServiceError{Service: name, Loom: t.ID}
-		}
+	services, err := ServicesWith(t, own, named, what, wanted)
+	if err != nil {
+		return nil, nil, err
 	}
-	a := &Acted{Loom: t.ID, Project: t.Known.Project, Services: []string{}}
-	for _, c := range own {
-		if wanted(c) && (len(named) == 0 || slices.Contains(named, c.Service)) {
-			a.Services = append(a.Services, c.Service)
-		}
-	}
-	a.Services = slices.Compact(slices.Sorted(slices.Values(a.Services)))
-	if len(a.Services) == 0 {
-		if len(own) == 0 {
-			return nil, nil, &EmptyError{t.ID}
-		}
-		of := ""
-		if len(named) > 0 {
-			of = " of " + strings.Join(named, ", ")
-		}
-		return nil, nil, fmt.Errorf("loom %s has no %s container%s", t.ID, what, of)
-	}
-	return a, own, nil
+	return &Acted{Loom: t.ID, Project: t.Known.Project, Services: services}, own, nil
 }
 
 // DryRun says whether a command only tells what it would do.
@@ -278,7 +258,7 @@ func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container)
 	var shown []string
 	quiet := false
 	for _, c := range own {
-		if s, ok := project.Services[c.Service]; l.isNoService(c) || ok && s.Attach != nil && !*s.Attach {
+		if s, ok := project.Services[c.Service]; !l.Companions.IsService(c) || ok && s.Attach != nil && !*s.Attach {
 			quiet = true
 			continue
 		}
@@ -373,7 +353,7 @@ func (l *Looms) readyToRun(ctx context.Context, t *Target, o stack.RunOptions) (
 	}
 	defer release()
 	if t.Known == nil {
-		return nil, &UnknownError{t.Name()}
+		return nil, &UnknownError{Name: t.Name()}
 	}
 	d, err := l.prepared(ctx, t, Options{Services: []string{o.Service}})
 	if err != nil {

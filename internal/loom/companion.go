@@ -25,19 +25,22 @@ type Companion interface {
 	Forget(ctx context.Context, t *Target) error
 }
 
-// isCompanion reports whether a container is a companion's, and so no service of the loom.
-func (l *Looms) isCompanion(c engine.Container) bool {
-	return slices.ContainsFunc(l.Companions, func(companion Companion) bool { return companion.Owns(c) })
+// Companions are what lives beside the services of looms.
+type Companions []Companion
+
+// Own reports whether a container is a companion's, and so no service of the loom.
+func (cs Companions) Own(c engine.Container) bool {
+	return slices.ContainsFunc(cs, func(companion Companion) bool { return companion.Owns(c) })
 }
 
-// isNoService reports whether a container is a companion's, or the sidecar that services leave through.
-func (l *Looms) isNoService(c engine.Container) bool {
-	return l.isCompanion(c) || c.Service == plan.EgressService
+// IsService reports whether a container is neither a companion's, nor the sidecar that services leave through.
+func (cs Companions) IsService(c engine.Container) bool {
+	return !cs.Own(c) && c.Service != plan.EgressService
 }
 
-// tellCompanions calls each companion, until one fails.
-func (l *Looms) tellCompanions(what func(Companion) error) error {
-	for _, c := range l.Companions {
+// tell calls each companion, until one fails.
+func (cs Companions) tell(what func(Companion) error) error {
+	for _, c := range cs {
 		if err := what(c); err != nil {
 			return err
 		}

@@ -8,25 +8,10 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
-// Remembered lists the looms that the registry knows, of all repositories and engines. It asks no engine, so their
-// State is unknown. A damaged registry stays as it is.
-func (l *Looms) Remembered() ([]Listed, error) {
-	state, err := l.Registry.Peek()
-	if err != nil {
-		return nil, err
-	}
-	list := []Listed{}
-	for _, k := range state.Looms {
-		list = append(list, remembered(k))
-	}
-	slices.SortFunc(list, inOrder)
-	return list, nil
-}
-
 // ServicesInFiles lists the services that the loom's files have, or if these cannot be read, those of its containers.
 // Without an id it is the folder's loom.
 func (l *Looms) ServicesInFiles(ctx context.Context, src stack.Source, id string) ([]string, error) {
-	t, err := l.Resolve(ctx, Where{ID: id, Source: src}, Reading)
+	t, err := l.Finder().Resolve(ctx, Where{ID: id, Source: src}, Reading)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (l *Looms) dataSource(ctx context.Context, t *Target, req UpRequest) (*Targ
 		// The registry does not know a main that plain docker compose made.
 		purpose = Making
 	}
-	source, err := l.Resolve(ctx, Where{ID: req.Data.From, Source: t.Source}, purpose)
+	source, err := l.Finder().Resolve(ctx, Where{ID: req.Data.From, Source: t.Source}, purpose)
 	if err != nil {
 		return nil, fmt.Errorf("--data-from: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -18,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -70,7 +70,7 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 		defer release()
 	}
 	if t.Known == nil {
-		return nil, &UnknownError{t.Name()}
+		return nil, &UnknownError{Name: t.Name()}
 	}
 	r, err := l.takeDown(ctx, t, req)
 	if err != nil || req.DryRun {
@@ -141,7 +141,7 @@ func (l *Looms) planEnd(ctx context.Context, t *Target, req DownRequest) (end, e
 			r.Volumes = append(r.Volumes, v.Name)
 		}
 	}
-	e.files = l.generated(t)
+	e.files = tree.Generated(t)
 	for _, f := range e.files {
 		r.Removed = append(r.Removed, "file "+f.Path)
 	}
@@ -159,7 +159,7 @@ func (l *Looms) endBeside(ctx context.Context, t *Target, own []engine.Container
 	if err := outside(own, t.Known, remove); err != nil {
 		return err
 	}
-	return l.tellCompanions(func(c Companion) error {
+	return l.Companions.tell(func(c Companion) error {
 		if err := c.End(ctx, t, own); err != nil || !req.Volumes {
 			return err
 		}
@@ -172,7 +172,7 @@ func (l *Looms) endProject(ctx context.Context, t *Target, e end, req DownReques
 	if err := l.applier().TakeImagesBack(ctx, e.own); err != nil {
 		return err
 	}
-	project, own := t.Known.Project, slices.DeleteFunc(e.own, l.isCompanion)
+	project, own := t.Known.Project, slices.DeleteFunc(e.own, l.Companions.Own)
 	there, err := l.anything(ctx, project, own)
 	if err != nil {
 		return err
@@ -227,7 +227,7 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 			l.Teller.Debugf("%v", err)
 		}
 	}
-	_, err = overrides.Write(l.generated(t))
+	_, err = overrides.Write(tree.Generated(t))
 	return err
 }
 
@@ -254,7 +254,7 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 		}
 	}
 	if ends {
-		l.unattend(t)
+		l.Finder().Unattend(t)
 	}
 	if ends && t.Known.Sandboxed && host.IsDir(t.Known.WorkTree) {
 		if err := l.Registry.KeepWritten(t.Known); err != nil {
@@ -275,37 +275,6 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	})
 }
 
-// generated lists the files of the loom in its folder as they shall be without it. Only what says that it is this
-// loom's is touched, whatever the registry says.
-func (l *Looms) generated(t *Target) []overrides.File {
-	dir := t.Known.Dir
-	if dir == "" || !host.IsDir(dir) {
-		return nil
-	}
-	var files []overrides.File
-	for _, name := range []string{overrides.OverrideFile, overrides.NamedFile} {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if overrides.GeneratedFor(path) == t.Name() {
-			files = append(files, overrides.File{Path: path})
-		}
-	}
-	// The block is in the project directory, or above it where a COMPOSE_FILE there names the files.
-	for ; ; dir = filepath.Dir(dir) {
-		path := filepath.Join(dir, overrides.EnvFile)
-		env, err := os.ReadFile(path)
-		if id, _, ok := overrides.Block(env); err == nil && ok && id == t.ID {
-			rest := overrides.Cut(env)
-			if len(rest) == 0 && overrides.MadeFile(env) {
-				rest = nil
-			}
-			files = append(files, overrides.File{Path: path, Content: rest})
-		}
-		if dir == t.Known.WorkTree || dir == filepath.Dir(dir) || !strings.HasPrefix(dir, t.Known.WorkTree) {
-			return files
-		}
-	}
-}
-
 // hooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep a loom
 // up.
 func (l *Looms) hooks(t *Target, own []engine.Container) *types.Project {
@@ -321,28 +290,4 @@ func (l *Looms) hooks(t *Target, own []engine.Container) *types.Project {
 		l.Teller.Sayf("pre_stop hooks of loom %s do not run: %v", t.ID, err)
 	}
 	return project
-}
-
-// Everywhere lists all looms of all repositories on this engine.
-func (l *Looms) Everywhere(ctx context.Context, src stack.Source) ([]*Target, error) {
-	state, err := l.promises(ctx)
-	if err != nil {
-		return nil, err
-	}
-	space, err := l.Engine.Space(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var targets []*Target
-	for _, k := range state.Looms {
-		if k.Space != space {
-			continue
-		}
-		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Source: src}
-		if err := l.moveTo(ctx, t, k.WorkTree); err != nil {
-			l.Teller.Debugf("%s: %v", t.Name(), err)
-		}
-		targets = append(targets, t)
-	}
-	return targets, nil
 }

@@ -30,7 +30,7 @@ func (l *Looms) Env(ctx context.Context, where Where) (*Env, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	t, err := l.Resolve(ctx, where, Reading)
+	t, err := l.Finder().Resolve(ctx, where, Reading)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (l *Looms) webPort(p *Plan, leases []ports.Lease) (Port, bool) {
 	if uses {
 		return Port{}, false
 	}
-	web := webPorts(l.planned(p), webBase(p.Settings), leases)
+	web := webPorts(PlannedPorts(l.Engine, p), webBase(p.Settings), leases)
 	if len(web) != 1 {
 		return Port{}, false
 	}

@@ -155,7 +155,7 @@ func (l *Looms) findContainers(
 		return serviceNames(own), err
 	}
 	q := Query{Source: req.Source, Words: req.Words, Purpose: Reading, Services: observe, Quick: true}
-	if t, rest, err = l.Find(ctx, q); err == nil && own == nil {
+	if t, rest, err = l.Finder().Find(ctx, q); err == nil && own == nil {
 		_, err = observe(ctx, t)
 	}
 	return t, own, rest, err
@@ -198,7 +198,7 @@ func (l *Looms) chooseContainer(
 	t *Target, own []engine.Container, service string, index int,
 ) (engine.Container, error) {
 	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool {
-		return c.OneOff || service == "" && l.isNoService(c)
+		return c.OneOff || service == "" && !l.Companions.IsService(c)
 	})
 	if len(own) == 0 {
 		return engine.Container{}, &EmptyError{t.ID}
@@ -239,7 +239,7 @@ func (l *Looms) defaultService(t *Target, own []engine.Container) (string, error
 	}
 	all := serviceNames(own)
 	var web []string
-	for _, p := range l.ports(t.ID, own) {
+	for _, p := range PublishedPorts(l.Engine, t.ID, own) {
 		if p.URL != "" {
 			web = append(web, p.Service)
 		}

@@ -45,7 +45,7 @@ type FeaturesRequest struct {
 // Features resolves the features of the dev container, and with Lock writes down what they are. A lockfile is written
 // only where there is something to lock, and only if it changes.
 func (l *Looms) Features(ctx context.Context, req FeaturesRequest) (*FeatureList, error) {
-	t, err := l.Resolve(ctx, req.Where, Making)
+	t, err := l.Finder().Resolve(ctx, req.Where, Making)
 	if err != nil {
 		return nil, err
 	}

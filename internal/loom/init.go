@@ -71,7 +71,7 @@ func (b Base) Name() string { return strings.TrimPrefix(b.Variable, stack.PortPr
 // Setup reads what the project of the folder publishes. It needs no engine, and no bases: it works where up ends with a
 // stack.MissingBaseError.
 func (l *Looms) Setup(ctx context.Context, src stack.Source) (*Setup, error) {
-	t, err := l.here(ctx, src)
+	t, err := l.Finder().Here(ctx, src)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (l *Looms) leaseMissing(ctx context.Context, t *Target, networks []override
 	decide := func(state *registry.State) error {
 		e := state.Find(t.Repository, t.ID)
 		if e == nil {
-			return &UnknownError{t.Name()}
+			return &UnknownError{Name: t.Name()}
 		}
 		d.facts.State = state
 		if e.Subnets, err = plan.Subnets(d.facts, e, networks); err != nil {

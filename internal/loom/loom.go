@@ -4,15 +4,14 @@
 package loom
 
 import (
-	"sync"
-
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
-	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/tree"
 )
 
 // Looms carries out the commands on one engine with one registry.
@@ -29,7 +28,7 @@ type Looms struct {
 	// Version is that of the plugin; it is put on containers.
 	Version string
 	// Companions live beside the services of looms.
-	Companions []Companion
+	Companions Companions
 	// Teller speaks with the user.
 	Teller tell.Teller
 	// Process is what the command takes from its process.
@@ -37,18 +36,17 @@ type Looms struct {
 
 	// permitted are the powers that the user has accepted in this process.
 	permitted []string
-	// Unnoticed keeps what is done from counting as use of the looms.
-	Unnoticed bool
-
-	attendance sync.Mutex        // of attending
-	attending  map[string]func() // by name of the loom, with its repository
+	// Attendance is the looms that this process works on.
+	Attendance find.Attendance
 }
 
-// Where says which loom is meant: an id as typed, or none, and the folder and files the command was given.
-type Where struct {
-	ID     string
-	Source stack.Source
+// Finder finds looms.
+func (l *Looms) Finder() *find.Finder {
+	return &find.Finder{
+		Engine: l.Engine, Registry: l.Registry, UserSettings: l.UserSettings, Teller: l.Teller, Process: l.Process,
+		Services: l.Services, Attendance: &l.Attendance,
+	}
 }
 
-// Target is the loom that a command acts on.
-type Target = survey.Target
+// Trees makes and removes the work trees of looms.
+func (l *Looms) Trees() *tree.Trees { return &tree.Trees{Finder: l.Finder()} }

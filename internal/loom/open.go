@@ -26,7 +26,7 @@ func (l *Looms) Published(ctx context.Context, t *Target) ([]Port, error) {
 	if len(own) == 0 {
 		return nil, &EmptyError{t.ID}
 	}
-	return l.ports(t.ID, own), nil
+	return PublishedPorts(l.Engine, t.ID, own), nil
 }
 
 // WebError says that the loom has no web port, or several.
@@ -126,7 +126,7 @@ func (l *Looms) Await(ctx context.Context, t *Target, p Port, timeout time.Durat
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if host.Answers(limited, l.dial(p)) {
+		if host.Answers(limited, p.DialAddress(l.Engine)) {
 			return nil
 		}
 		if waiting != nil {
@@ -170,7 +170,7 @@ func (e *AddressError) NextStep() string {
 
 // Address finds the host port of a service's container port, 80 or 80/udp.
 func (l *Looms) Address(ctx context.Context, where Where, service, port string) (Port, error) {
-	t, err := l.Resolve(ctx, where, Reading)
+	t, err := l.Finder().Resolve(ctx, where, Reading)
 	if err != nil {
 		return Port{}, err
 	}

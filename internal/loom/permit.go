@@ -86,7 +86,7 @@ func (l *Looms) tellMountsMore(ctx context.Context, d *draft, now *registry.Acce
 	if !d.Entry.Sandboxed || !more {
 		return nil
 	}
-	return l.tellCompanions(func(c Companion) error { return c.ServicesMountMore(ctx, &d.Entry) })
+	return l.Companions.tell(func(c Companion) error { return c.ServicesMountMore(ctx, &d.Entry) })
 }
 
 // ask stops, or asks the user, if access is new to a loom whose work tree others write. What the user has just accepted

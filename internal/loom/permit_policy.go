@@ -52,7 +52,7 @@ func (l *Looms) MarkSandboxed(ctx context.Context, t *Target) error {
 	return l.Registry.Update(ctx, func(state *registry.State) error {
 		k := state.Find(t.Repository, t.ID)
 		if k == nil {
-			return &UnknownError{t.Name()}
+			return &UnknownError{Name: t.Name()}
 		}
 		k.Sandboxed = true
 		return nil

@@ -28,7 +28,7 @@ func TestThePolicyOfAnotherWorkTreeIsNoAccess(t *testing.T) {
 	w.Write(policy, "shop", ".iloom", "settings.json")
 	w.Write(policy, "three", ".iloom", "settings.json")
 	for dir, want := range map[string]int{repo: 1, tree: 0} {
-		target, err := w.looms.Resolve(t.Context(), in(dir, ""), Making)
+		target, err := w.looms.Finder().Resolve(t.Context(), in(dir, ""), Making)
 		assert.NilError(t, err)
 		d, err := w.looms.begin(t.Context(), target, Options{})
 		assert.NilError(t, err)

@@ -51,17 +51,17 @@ type Port struct {
 	Silent bool `json:"silent,omitempty"`
 }
 
-// result is what there is to tell of a loom.
-func (l *Looms) result(p *Plan, own []engine.Container) *Result {
+// newResult is what there is to tell of a loom.
+func newResult(e *engine.Engine, p *Plan, own []engine.Container) *Result {
 	r := &Result{
-		Loom: p.ID, Project: p.Entry.Project, WorkTree: p.WorkTree, Services: services(own), Findings: p.Findings,
+		Loom: p.ID, Project: p.Entry.Project, WorkTree: p.WorkTree, Services: ListServices(own), Findings: p.Findings,
 	}
-	r.Ports = l.ports(p.ID, own)
+	r.Ports = PublishedPorts(e, p.ID, own)
 	if len(own) == 0 || len(r.Ports) == 0 {
-		r.Ports = l.planned(p)
+		r.Ports = PlannedPorts(e, p)
 	}
 	for i, port := range r.Ports {
-		r.Ports[i] = l.withAttributes(p, port)
+		r.Ports[i] = withAttributes(e, p, port)
 	}
 	if r.Findings == nil {
 		r.Findings = []finding.Finding{}
@@ -70,17 +70,18 @@ func (l *Looms) result(p *Plan, own []engine.Container) *Result {
 }
 
 // withAttributes gives a port the label and the protocol that the devcontainer.json says.
-func (l *Looms) withAttributes(p *Plan, port Port) Port {
+func withAttributes(e *engine.Engine, p *Plan, port Port) Port {
 	a := p.Dev.PortAttributes(port.Service, port.Target)
 	port.Label = a.Label
 	port.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
 	if a.Protocol == "http" || a.Protocol == "https" {
-		port.URL = l.names(p.ID).URL(a.Protocol, port.HostIP, port.Published)
+		port.URL = hostNames(e, p.ID).URL(a.Protocol, port.HostIP, port.Published)
 	}
 	return port
 }
 
-func services(own []engine.Container) []Service {
+// ListServices describes the containers of a loom, without those of run commands.
+func ListServices(own []engine.Container) []Service {
 	list := []Service{}
 	for _, c := range own {
 		if c.OneOff {
@@ -95,12 +96,12 @@ func services(own []engine.Container) []Service {
 	return list
 }
 
-// ports lists what the loom's running containers publish.
-func (l *Looms) ports(id string, own []engine.Container) []Port {
+// PublishedPorts lists what the loom's running containers publish.
+func PublishedPorts(e *engine.Engine, id string, own []engine.Container) []Port {
 	list := []Port{}
 	for _, c := range own {
 		for _, pub := range c.Published {
-			list = append(list, l.port(id, plan.PublishedPort{
+			list = append(list, newPort(e, id, plan.PublishedPort{
 				Service: c.Service, Target: pub.Target, Host: pub.Host, Protocol: pub.Protocol, HostIP: pub.HostIP,
 			}))
 		}
@@ -108,37 +109,37 @@ func (l *Looms) ports(id string, own []engine.Container) []Port {
 	return list
 }
 
-// planned lists what a loom whose containers do not run will publish.
-func (l *Looms) planned(p *Plan) []Port {
+// PlannedPorts lists what a loom whose containers do not run will publish.
+func PlannedPorts(e *engine.Engine, p *Plan) []Port {
 	list := []Port{}
 	for _, port := range p.PublishedPorts() {
-		list = append(list, l.port(p.ID, port))
+		list = append(list, newPort(e, p.ID, port))
 	}
 	return list
 }
 
-func (l *Looms) port(id string, of plan.PublishedPort) Port {
+func newPort(e *engine.Engine, id string, of plan.PublishedPort) Port {
 	p := Port{
 		Service: of.Service, Target: of.Target, Published: of.Host, Protocol: of.Protocol, HostIP: of.HostIP,
 	}
 	if scheme := endpoint.Scheme(of.Target, of.Protocol); scheme != "" {
-		p.URL = l.names(id).URL(scheme, of.HostIP, of.Host)
+		p.URL = hostNames(e, id).URL(scheme, of.HostIP, of.Host)
 	}
 	return p
 }
 
-// names are the host names of a loom's published ports.
-func (l *Looms) names(id string) endpoint.Names {
-	n := endpoint.Names{Host: l.Engine.HostName()}
-	if l.Engine.Local() && id != Main {
+// hostNames are the host names of a loom's published ports.
+func hostNames(e *engine.Engine, id string) endpoint.Names {
+	n := endpoint.Names{Host: e.HostName()}
+	if e.Local() && id != Main {
 		n.Label = identity.HostLabel(id)
 	}
 	return n
 }
 
-// dial is where a published port of the engine is reached from here.
-func (l *Looms) dial(p Port) string {
-	return endpoint.Names{Host: l.Engine.HostName()}.Dial(p.HostIP, p.Published)
+// DialAddress is where a published port of the engine is reached from here.
+func (p Port) DialAddress(e *engine.Engine) string {
+	return endpoint.Names{Host: e.HostName()}.Dial(p.HostIP, p.Published)
 }
 
 // silence notes that nobody answered on a port.

@@ -33,7 +33,7 @@ func TestBrowsersFindPortsThatMaySpeakHTTP(t *testing.T) {
 		{"tcp://[2001:db8::1]:2375", "123", 80, "tcp", "", "http://[2001:db8::1]:8203", "[2001:db8::1]:8203"},
 	} {
 		w := newWorld(t, tc.endpoint)
-		p := w.looms.port(tc.id, plan.PublishedPort{Service: "web", Target: tc.target, Host: 8203, Protocol: tc.protocol, HostIP: tc.ip})
-		assert.Check(t, p.URL == tc.url && w.looms.dial(p) == tc.dialled, "%+v: %s, %s", tc, p.URL, w.looms.dial(p))
+		p := newPort(w.Engine, tc.id, plan.PublishedPort{Service: "web", Target: tc.target, Host: 8203, Protocol: tc.protocol, HostIP: tc.ip})
+		assert.Check(t, p.URL == tc.url && p.DialAddress(w.Engine) == tc.dialled, "%+v: %s, %s", tc, p.URL, p.DialAddress(w.Engine))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tree"
 )
 
 // UpRequest asks for a loom to be there.
@@ -40,7 +41,7 @@ type UpRequest struct {
 	// CreateOnly creates the containers and starts none; FilesOnly stops before that.
 	CreateOnly, FilesOnly bool
 	// Tree says whether the loom gets a work tree of its own.
-	Tree TreeOptions
+	Tree tree.Options
 }
 
 // UnfinishedError says that up did not finish, and what it left.
@@ -83,7 +84,7 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, nil, err
 	}
-	target, err := l.Resolve(ctx, req.Where, Making)
+	target, err := l.Finder().Resolve(ctx, req.Where, Making)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -98,7 +99,7 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 			return nil, nil, err
 		}
 		defer release()
-		l.attend(ctx, target)
+		l.Finder().Attend(ctx, target)
 		if err := l.Refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}
@@ -108,7 +109,8 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 
 // UpLocked is up of a loom whose lock is held, and whose entry was read since.
 func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
-	if err := l.ownTree(ctx, target, req); err != nil {
+	own := tree.Request{Options: req.Tree, ID: req.ID, DryRun: req.DryRun}
+	if err := l.Trees().Own(ctx, target, own); err != nil {
 		return nil, nil, err
 	}
 	d, err := l.initialized(ctx, target, req)
@@ -202,7 +204,7 @@ func (l *Looms) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 		return nil, err
 	}
 	if req.FilesOnly {
-		return l.result(d.Plan, nil), nil
+		return newResult(l.Engine, d.Plan, nil), nil
 	}
 	own, silent, err := l.bringUp(ctx, d, req)
 	if err != nil {
@@ -213,7 +215,7 @@ func (l *Looms) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 			return nil, l.unfinished(ctx, d.Plan, err)
 		}
 	}
-	result := l.result(d.Plan, own)
+	result := newResult(l.Engine, d.Plan, own)
 	for _, p := range silent {
 		result.silence(p, req.WaitTimeout)
 	}
@@ -242,9 +244,9 @@ func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 		if err := a.Containers(ctx, d.Plan, own, o); err != nil {
 			return nil, nil, err
 		}
-		if slices.ContainsFunc(own, l.isCompanion) {
+		if slices.ContainsFunc(own, l.Companions.Own) {
 			up := func(c Companion) error { return c.ServicesUp(ctx, project) }
-			if err := l.tellCompanions(up); err != nil {
+			if err := l.Companions.tell(up); err != nil {
 				return nil, nil, err
 			}
 		}

@@ -14,7 +14,9 @@ func (l *Looms) beginsWithService(ctx context.Context, own []engine.Container, w
 	if len(words) < 2 {
 		return false
 	}
-	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool { return c.OneOff || l.isNoService(c) })
+	own = slices.DeleteFunc(slices.Clone(own), func(c engine.Container) bool {
+		return c.OneOff || !l.Companions.IsService(c)
+	})
 	if !slices.Contains(serviceNames(own), words[0]) {
 		return false
 	}
