@@ -13,6 +13,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/report"
 )
 
 // Listed is a loom as ls shows it.
@@ -198,7 +199,7 @@ func describe(l *loom.Looms, item *Listed, e engine.Loom) {
 			item.Created = c.Created
 		}
 	}
-	if ports := loom.PublishedPorts(l.Engine, item.ID, e.Containers); len(ports) > 0 {
+	if ports := report.PublishedPorts(l.Engine, item.ID, e.Containers); len(ports) > 0 {
 		item.Ports = ports
 	}
 	switch {
@@ -245,8 +246,8 @@ func Ps(ctx context.Context, l *loom.Looms, where find.Where) (*loom.Result, err
 		return nil, err
 	}
 	r := &loom.Result{
-		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: loom.ListServices(own),
-		Ports:    loom.PublishedPorts(l.Engine, t.ID, own),
+		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: report.ListServices(own),
+		Ports:    report.PublishedPorts(l.Engine, t.ID, own),
 		Findings: []finding.Finding{},
 	}
 	if len(r.Ports) == 0 {

@@ -25,7 +25,7 @@ func (l *Looms) Services(ctx context.Context, t *Target) ([]string, error) {
 		}
 		names = serviceNames(own)
 	}
-	project, err := l.loadOnly(ctx, t)
+	project, err := l.LoadProject(ctx, t)
 	if err != nil {
 		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
 	} else {
@@ -104,7 +104,7 @@ func (l *Looms) Restart(ctx context.Context, t *Target, o stack.RestartOptions, 
 // withHooks loads the project for its pre_stop and post_start hooks; nil where it has none, or where it has not the
 // services that the containers have, or cannot be loaded: Compose then goes by labels.
 func (l *Looms) withHooks(ctx context.Context, t *Target, own []engine.Container) *types.Project {
-	project, err := l.loadOnly(ctx, t)
+	project, err := l.LoadProject(ctx, t)
 	if err != nil {
 		l.Teller.Sayf("%s cannot be loaded (%v): its hooks do not run", t.Known.Dir, tell.FirstLine(err))
 		return nil
@@ -250,7 +250,7 @@ func (l *Looms) runAgain(ctx context.Context, t *Target, o stack.LogOptions) (si
 // attached are the services whose output is shown where none is named; nil for all of them. What proxies decide is
 // shown where it is asked for.
 func (l *Looms) attached(ctx context.Context, t *Target, own []engine.Container) []string {
-	project, err := l.loadOnly(ctx, t)
+	project, err := l.LoadProject(ctx, t)
 	if err != nil {
 		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
 		return nil
@@ -279,9 +279,9 @@ type Images struct {
 
 // Build builds the images of a loom's services; nothing is leased or written for it.
 func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryRun DryRun) (*Images, error) {
-	plan := l.prepared
+	plan := l.planner().prepared
 	if bool(dryRun) || o.Print || o.Check {
-		plan = l.shown
+		plan = l.planner().shown
 	}
 	req := imagesRequest{Options{Services: o.Services}, plan, dryRun}
 	return l.withImages(ctx, t, req, func(ctx context.Context, d *draft) ([]stack.Built, error) {
@@ -298,7 +298,7 @@ func (l *Looms) Build(ctx context.Context, t *Target, o stack.BuildOptions, dryR
 
 // Pull pulls the images of a loom's services; nothing is leased or written for it.
 func (l *Looms) Pull(ctx context.Context, t *Target, o stack.PullOptions, dryRun DryRun) (*Images, error) {
-	req := imagesRequest{Options{Services: o.Services}, l.shown, dryRun}
+	req := imagesRequest{Options{Services: o.Services}, l.planner().shown, dryRun}
 	return l.withImages(ctx, t, req, func(ctx context.Context, d *draft) ([]stack.Built, error) {
 		return l.Stack.Pull(ctx, d.Project, o)
 	})
@@ -321,7 +321,7 @@ func (l *Looms) withImages(
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuse(d); err != nil {
+	if err := l.permission().refuse(d); err != nil {
 		return nil, err
 	}
 	if ctx, err = l.changing(ctx, req.dryRun); err != nil {
@@ -355,14 +355,14 @@ func (l *Looms) readyToRun(ctx context.Context, t *Target, o stack.RunOptions) (
 	if t.Known == nil {
 		return nil, &UnknownError{Name: t.Name()}
 	}
-	d, err := l.prepared(ctx, t, Options{Services: []string{o.Service}})
+	d, err := l.planner().prepared(ctx, t, Options{Services: []string{o.Service}})
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuse(d); err != nil {
+	if err := l.permission().refuse(d); err != nil {
 		return nil, err
 	}
-	if err := l.lease(ctx, d); err != nil {
+	if err := l.planner().lease(ctx, d); err != nil {
 		return nil, err
 	}
 	if err := l.applier().Files(ctx, d.Plan, t.Git, owner(t)); err != nil {

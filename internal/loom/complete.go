@@ -15,7 +15,7 @@ func (l *Looms) ServicesInFiles(ctx context.Context, src stack.Source, id string
 	if err != nil {
 		return nil, err
 	}
-	project, err := l.loadOnly(ctx, t)
+	project, err := l.LoadProject(ctx, t)
 	if err != nil {
 		l.Teller.Debugf("services of loom %s: %v", t.ID, err)
 		return l.Services(ctx, t)

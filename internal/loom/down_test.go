@@ -216,24 +216,24 @@ func TestPreStopHooksAreThoseThatUpRecorded(t *testing.T) {
 	}
 	without := engine.Container{State: "running", Labels: labels(nil)}
 	w.Write("services:\n  web: {image: nginx, pre_stop: [{command: [drain]}]}\n", "shop", "compose.yaml")
-	assert.Assert(t, w.looms.hooks(target, []engine.Container{without}) == nil, "none was recorded")
+	assert.Assert(t, recordedHooks(w.looms.Teller, target, []engine.Container{without}) == nil, "none was recorded")
 
 	w.Write("services: [\n", "shop", "compose.yaml")
 	recorded := labels(map[string]string{stack.LabelPreStop: `[{"command":["drain"]}]`})
-	p := w.looms.hooks(target, []engine.Container{{State: "running", Labels: recorded}})
+	p := recordedHooks(w.looms.Teller, target, []engine.Container{{State: "running", Labels: recorded}})
 	assert.Assert(t, p != nil)
 	assert.Equal(t, p.Name, "iloom-shop-123")
 	assert.DeepEqual(t, []string(p.Services["web"].PreStop[0].Command), []string{"drain"})
-	assert.Assert(t, w.looms.hooks(target, []engine.Container{{State: "exited", Labels: recorded}}) == nil)
+	assert.Assert(t, recordedHooks(w.looms.Teller, target, []engine.Container{{State: "exited", Labels: recorded}}) == nil)
 
 	w.Stderr.Take()
 	broken := labels(map[string]string{stack.LabelPreStop: "["})
-	assert.Assert(t, w.looms.hooks(target, []engine.Container{{State: "running", Labels: broken}}) == nil)
+	assert.Assert(t, recordedHooks(w.looms.Teller, target, []engine.Container{{State: "running", Labels: broken}}) == nil)
 	said := w.Stderr.Take()
 	assert.Assert(t, strings.HasPrefix(said, "pre_stop hooks of loom 123 do not run: "), said)
 	assert.Equal(t, strings.Count(said, "\n"), 1, said)
 
 	// Of a loom without a folder the current one must not be taken for it.
-	_, err := w.looms.loadOnly(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})
+	_, err := w.looms.LoadProject(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})
 	assert.Error(t, err, "its folder is not known")
 }

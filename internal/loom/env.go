@@ -9,6 +9,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -101,7 +102,7 @@ func (l *Looms) webPort(p *Plan, leases []ports.Lease) (Port, bool) {
 	if uses {
 		return Port{}, false
 	}
-	web := webPorts(PlannedPorts(l.Engine, p), webBase(p.Settings), leases)
+	web := webPorts(report.PlannedPorts(l.Engine, p), webBase(p.Settings), leases)
 	if len(web) != 1 {
 		return Port{}, false
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -133,14 +134,14 @@ func (l *Looms) runProcess(ctx context.Context, req ExecRequest) (int, error) {
 		}
 	}
 	if devbox.IsDevContainer(c) {
-		if err := l.box(c.ID).Enter(ctx, &req.Process); err != nil {
+		if err := l.DevBox(c.ID).Enter(ctx, &req.Process); err != nil {
 			return 0, err
 		}
 	}
 	l.Teller.Debugf("container %s: %q as %q in %q", c.Name, req.Process.Cmd, req.Process.User, req.Process.Dir)
 	code, err := l.Engine.Exec(ctx, c.ID, req.Process)
 	if req.Shell {
-		l.box(c.ID).ForgetEnvironment()
+		l.DevBox(c.ID).ForgetEnvironment()
 	}
 	return code, err
 }
@@ -239,7 +240,7 @@ func (l *Looms) defaultService(t *Target, own []engine.Container) (string, error
 	}
 	all := serviceNames(own)
 	var web []string
-	for _, p := range PublishedPorts(l.Engine, t.ID, own) {
+	for _, p := range report.PublishedPorts(l.Engine, t.ID, own) {
 		if p.URL != "" {
 			web = append(web, p.Service)
 		}
@@ -253,8 +254,8 @@ func (l *Looms) defaultService(t *Target, own []engine.Container) (string, error
 	return "", &ServicesError{Loom: t.ID, Services: slices.Compact(all)}
 }
 
-// box is a dev container's container.
-func (l *Looms) box(id string) *devbox.Box {
+// DevBox is the dev container with this container id, to work in.
+func (l *Looms) DevBox(id string) *devbox.Box {
 	dir := ""
 	if l.Cache != "" {
 		dir = filepath.Join(l.Cache, "containers")

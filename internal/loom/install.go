@@ -40,8 +40,8 @@ func blame(err error, id string, list []*features.Feature) error {
 	return fmt.Errorf("features of the dev container: %w", err)
 }
 
-// recipe is what it takes to build an image with features, or with no more than its metadata, under a tag.
-func recipe(f *survey.Facts, b *features.Build, tag string) image.Recipe {
+// FeaturesRecipe is what it takes to build an image with features, or with no more than its metadata, under a tag.
+func FeaturesRecipe(f *survey.Facts, b *features.Build, tag string) image.Recipe {
 	return image.Recipe{
 		// Not under the loom's own project, or its down would take the image away from other looms.
 		Tag: tag, Project: survey.FeaturesImage(f.Target.Repository), Service: f.Dev.Service, Platform: f.Dev.Platform,
@@ -60,11 +60,11 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push Push) 
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	d, err := l.prepared(ctx, t, Options{})
+	d, err := l.planner().prepared(ctx, t, Options{})
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuse(d); err != nil {
+	if err := l.permission().refuse(d); err != nil {
 		return nil, err
 	}
 	dev := d.facts.Dev
@@ -72,7 +72,7 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push Push) 
 		return nil, &NoDevContainerError{t.Name()}
 	}
 	b := dev.Build(d.Dev.Compiled)
-	if err := l.Images().Build(ctx, recipe(d.facts, b, tag), image.Options{}); err != nil {
+	if err := l.Images().Build(ctx, FeaturesRecipe(d.facts, b, tag), image.Options{}); err != nil {
 		return nil, err
 	}
 	if push {
@@ -85,7 +85,7 @@ func (l *Looms) Prebuild(ctx context.Context, t *Target, tag string, push Push) 
 
 // prepared reads the facts of a loom, brings the images here that its plan depends on, and plans it. Nothing is
 // promised or written for it.
-func (l *Looms) prepared(ctx context.Context, t *Target, o Options) (*draft, error) {
+func (l *planner) prepared(ctx context.Context, t *Target, o Options) (*draft, error) {
 	d, err := l.begin(ctx, t, o)
 	if err != nil {
 		return nil, err

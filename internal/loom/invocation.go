@@ -33,15 +33,15 @@ func (l *Looms) Invocation(ctx context.Context, t *Target) (*Invocation, error) 
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	d, err := l.facts(ctx, t, Options{DryRun: true})
+	d, err := l.planner().facts(ctx, t, Options{DryRun: true})
 	if err != nil {
 		return nil, err
 	}
 	d.choices.FromMemory = true
-	if err := l.decide(ctx, d); err != nil {
+	if err := l.planner().decide(ctx, d); err != nil {
 		return nil, err
 	}
-	if err := l.refuse(d); err != nil {
+	if err := l.permission().refuse(d); err != nil {
 		return nil, err
 	}
 	base := d.Base

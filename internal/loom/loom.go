@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/tree"
@@ -34,7 +35,7 @@ type Looms struct {
 	// Process is what the command takes from its process.
 	Process host.Process
 
-	// permitted are the powers that the user has accepted in this process.
+	// permitted is the access that the user has accepted in this process.
 	permitted []string
 	// Attendance is the looms that this process works on.
 	Attendance find.Attendance
@@ -50,3 +51,12 @@ func (l *Looms) Finder() *find.Finder {
 
 // Trees makes and removes the work trees of looms.
 func (l *Looms) Trees() *tree.Trees { return &tree.Trees{Finder: l.Finder()} }
+
+// Result is what up and ps tell of a loom.
+type Result = report.Result
+
+// Service is one container of a loom.
+type Service = report.Service
+
+// Port is one host port of a loom.
+type Port = report.Port

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
@@ -26,7 +27,7 @@ func (l *Looms) Published(ctx context.Context, t *Target) ([]Port, error) {
 	if len(own) == 0 {
 		return nil, &EmptyError{t.ID}
 	}
-	return PublishedPorts(l.Engine, t.ID, own), nil
+	return report.PublishedPorts(l.Engine, t.ID, own), nil
 }
 
 // WebError says that the loom has no web port, or several.

@@ -18,7 +18,7 @@ import (
 )
 
 // ensureSidecarImage makes sure that the image of a confined loom's sidecar is there, and is of this binary.
-func (l *Looms) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
+func (l *planner) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
 	known := d.facts.Target.Known
 	if known == nil || known.Confined == nil || known.ID == Main {
 		return nil
@@ -28,7 +28,7 @@ func (l *Looms) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
 }
 
 // prepare brings the images here that the plan depends on: what a dev container's image says counts in the plan.
-func (l *Looms) prepare(ctx context.Context, d *draft) error {
+func (l *planner) prepare(ctx context.Context, d *draft) error {
 	dev := d.facts.Dev
 	if dev == nil {
 		return nil
@@ -42,7 +42,7 @@ func (l *Looms) prepare(ctx context.Context, d *draft) error {
 	if dev.Install == nil || dev.Installed.Info.ID != "" && !d.options.Build {
 		return l.tagBase(ctx, dev)
 	}
-	install := recipe(d.facts, dev.Install, dev.Installed.Ref)
+	install := FeaturesRecipe(d.facts, dev.Install, dev.Installed.Ref)
 	if _, err := l.Images().Ensure(ctx, install, image.Options{Rebuild: d.options.Build}); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (l *Looms) prepare(ctx context.Context, d *draft) error {
 }
 
 // prepareBase pulls or builds the image that the dev container's own is made from.
-func (l *Looms) prepareBase(ctx context.Context, d *draft) error {
+func (l *planner) prepareBase(ctx context.Context, d *draft) error {
 	dev, project := d.facts.Dev, d.facts.Base.Project
 	base := dev.Base.Service
 	again := dev.Base.Outdated || base.Build != nil && d.options.Build || base.Build == nil && d.options.Pull == "always"
@@ -84,7 +84,7 @@ func (l *Looms) prepareBase(ctx context.Context, d *draft) error {
 
 // tagBase gives the image that a step of the plan goes on top of the name under which the step looks for it: nothing
 // told of the step when the image was built, or found, under the name of the dev container's own.
-func (l *Looms) tagBase(ctx context.Context, dev *survey.DevContainer) error {
+func (l *planner) tagBase(ctx context.Context, dev *survey.DevContainer) error {
 	if dev.Base.BuiltRef == "" || dev.Base.Info.ID == "" {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (l *Looms) tagBase(ctx context.Context, dev *survey.DevContainer) error {
 
 // devHooks runs the lifecycle hooks that are due in the dev container that runs. planned is nil for one that was
 // adopted.
-func (l *Looms) devHooks(
+func (l *upRun) devHooks(
 	ctx context.Context, dev *survey.DevContainer, planned *plan.DevContainer, own []engine.Container, req UpRequest,
 ) error {
 	if dev == nil || req.SkipHooks {
@@ -112,7 +112,7 @@ func (l *Looms) devHooks(
 			return fmt.Errorf("container %s: %w", c.Name, err)
 		}
 		hooks.NoWait, hooks.Secrets, hooks.Output = req.NoWait, req.HookSecrets, req.HookOutput
-		err = l.box(c.ID).RunHooks(ctx, hooks)
+		err = l.DevBox(c.ID).RunHooks(ctx, hooks)
 		if err == nil {
 			return nil
 		}

@@ -99,8 +99,9 @@ func (r *remover) stop(ctx context.Context) error {
 // end removes everything. The order lets a second rm finish what the first one was interrupted in.
 func (r *remover) end(ctx context.Context) error {
 	t, req := r.target, r.req
+	run := &downRun{r.Looms, t, DownRequest{Volumes: true, Timeout: req.Timeout, DryRun: req.DryRun}}
 	if t.Known != nil {
-		down, err := r.takeDown(ctx, t, DownRequest{Volumes: true, Timeout: req.Timeout, DryRun: req.DryRun})
+		down, err := run.takeDown(ctx)
 		if err != nil {
 			return err
 		}
@@ -126,5 +127,5 @@ func (r *remover) end(ctx context.Context) error {
 	if t.Known == nil {
 		return nil
 	}
-	return r.forget(ctx, t, true)
+	return run.forget(ctx)
 }

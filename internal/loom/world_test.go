@@ -49,22 +49,22 @@ func (w *testWorld) plan(dir, id string, o Options) (*Plan, error) {
 func (w *testWorld) draft(target *Target, o Options) (*draft, error) {
 	w.T.Helper()
 	ctx := w.T.Context()
-	d, err := w.looms.begin(ctx, target, o)
+	d, err := w.looms.planner().begin(ctx, target, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.looms.readProject(ctx, d); err != nil {
+	if err := w.looms.planner().readProject(ctx, d); err != nil {
 		return nil, err
 	}
 	if !o.DryRun {
-		if err := w.looms.prepare(ctx, d); err != nil {
+		if err := w.looms.planner().prepare(ctx, d); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.looms.decide(ctx, d); err != nil || o.DryRun {
+	if err := w.looms.planner().decide(ctx, d); err != nil || o.DryRun {
 		return d, err
 	}
-	return d, w.looms.lease(ctx, d)
+	return d, w.looms.planner().lease(ctx, d)
 }
 
 // mustPlan is plan that has to work.
