@@ -287,8 +287,8 @@ func (r *downRun) forget(ctx context.Context) error {
 	})
 }
 
-// recordedHooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep a loom
-// up.
+// recordedHooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep
+// a loom up.
 func recordedHooks(teller tell.Teller, t *Target, own []engine.Container) *types.Project {
 	if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" }) {
 		return nil
