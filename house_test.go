@@ -26,11 +26,11 @@ var floors = []struct {
 }{
 	{true, []string{"cmd"}},
 	{true, []string{"plugin"}},
-	{true, []string{"internal/agent", "internal/idle", "internal/doctor", "internal/inside", "internal/setup"}},
+	{true, []string{"internal/agent", "internal/idle", "internal/doctor", "internal/inside", "internal/setup", "internal/inventory"}},
 	{false, []string{"internal/loom"}},
 	{true, []string{
 		"internal/survey", "internal/plan", "internal/apply", "internal/devbox", "internal/image", "internal/data",
-		"internal/trust",
+		"internal/trust", "internal/find", "internal/tree", "internal/report",
 	}},
 	{false, []string{
 		"internal/registry", "internal/settings", "internal/worktree", "internal/stack", "internal/engine",

@@ -63,7 +63,7 @@ func loadOnly(ctx context.Context, v variant) (*stack.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stack.Load(ctx, f, "iloom-bench-101", nil)
+	return new(stack.Stack).Load(ctx, f, "iloom-bench-101", nil)
 }
 
 func manyServices(services, ports int) string {

@@ -43,7 +43,7 @@ func starts(t *testing.T, in compile.Input, compose string) container {
 		assert.NilError(t, os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(compose), 0o644))
 		f, err := stack.Find(v.source(), ours)
 		assert.NilError(t, err)
-		m, err = stack.Load(t.Context(), f, name, nil)
+		m, err = new(stack.Stack).Load(t.Context(), f, name, nil)
 		assert.NilError(t, err)
 		in.Project, in.BaseName = m.Project, f.BaseName()
 	}

@@ -75,7 +75,7 @@ services:
 			v := variant{dir: dir}
 			f, err := stack.Find(v.source(), ours)
 			assert.NilError(t, err)
-			m, err := stack.Load(t.Context(), f, "iloom-ab-7", nil)
+			m, err := new(stack.Stack).Load(t.Context(), f, "iloom-ab-7", nil)
 			assert.NilError(t, err)
 
 			c, merged := everything(dir)

@@ -898,7 +898,7 @@ func variants(t *testing.T, dir string) []variant {
 	list := []variant{{dir: dir}}
 	found, err := stack.Find(list[0].source(), ours)
 	assert.NilError(t, err)
-	m, err := stack.Load(t.Context(), found, "", nil)
+	m, err := new(stack.Stack).Load(t.Context(), found, "", nil)
 	if err != nil {
 		return list
 	}

@@ -103,7 +103,7 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 	for n, base := range v.settings {
 		settings[overrides.PortPrefix+n] = fmt.Sprint(base)
 	}
-	if k.base, err = stack.Load(ctx, k.found, name, settings); err != nil {
+	if k.base, err = new(stack.Stack).Load(ctx, k.found, name, settings); err != nil {
 		return nil, err
 	}
 	if known != nil && k.base.Includes {
@@ -113,7 +113,7 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 				settings[variable] = base
 			}
 		}
-		if k.base, err = stack.Load(ctx, k.found, name, settings); err != nil {
+		if k.base, err = new(stack.Stack).Load(ctx, k.found, name, settings); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +156,7 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 	// The package loom edits what it loaded; here the base is kept to compare with.
 	k.moved = k.base
 	if len(k.base.Uses) > 0 || len(k.base.Variables) > 0 {
-		if k.moved, err = stack.Load(ctx, k.found, name, vars); err != nil {
+		if k.moved, err = new(stack.Stack).Load(ctx, k.found, name, vars); err != nil {
 			return nil, err
 		}
 	}

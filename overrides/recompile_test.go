@@ -72,7 +72,7 @@ func loadedUnderSeveralVariables(t *testing.T, v variant) (list []compiled) {
 	for n, port := range v.settings {
 		base[overrides.PortPrefix+n] = fmt.Sprint(port)
 	}
-	m, err := stack.Load(t.Context(), found, "base", base)
+	m, err := new(stack.Stack).Load(t.Context(), found, "base", base)
 	if err != nil {
 		return nil // Compose refuses some projects of the corpus.
 	}
@@ -84,7 +84,7 @@ func loadedUnderSeveralVariables(t *testing.T, v variant) (list []compiled) {
 	for i, x := range m.Variables {
 		moved[x.Name] = fmt.Sprint(40000 + i)
 	}
-	under, err := stack.Load(t.Context(), found, "moved", moved)
+	under, err := new(stack.Stack).Load(t.Context(), found, "moved", moved)
 	assert.NilError(t, err)
 	return append(list, compiled{v.dir, "moved", moved, under, describe(under)})
 }

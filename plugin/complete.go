@@ -15,6 +15,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/inside"
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/plugin/command"
@@ -165,10 +166,10 @@ func (c completion) looms(withEngine bool) (*loom.Looms, error) {
 		return nil, err
 	}
 	// What would set a damaged registry aside has to say so.
-	if _, err := l.Remembered(); err != nil {
+	if _, err := inventory.Remembered(l); err != nil {
 		return nil, err
 	}
-	l.Unnoticed, l.Teller = true, tell.Nowhere()
+	l.InUse.Unnoticed, l.Teller = true, tell.Nowhere()
 	return l, nil
 }
 
@@ -202,13 +203,13 @@ func patiently[T any](ctx context.Context, ask func(context.Context) (T, error))
 }
 
 // listed are the looms as the engine has them, otherwise as the registry does.
-func (c completion) listed() []loom.Listed {
-	list, ok := patiently(c.env.Signals, func(ctx context.Context) ([]loom.Listed, error) {
+func (c completion) listed() []inventory.Listed {
+	list, ok := patiently(c.env.Signals, func(ctx context.Context) ([]inventory.Listed, error) {
 		l, err := c.looms(true)
 		if err != nil {
 			return nil, err
 		}
-		return l.List(ctx)
+		return inventory.List(ctx, l)
 	})
 	if !ok {
 		list = c.remembered()
@@ -216,12 +217,12 @@ func (c completion) listed() []loom.Listed {
 	return list
 }
 
-func (c completion) remembered() []loom.Listed {
+func (c completion) remembered() []inventory.Listed {
 	l, err := c.looms(false)
 	if err != nil {
 		return nil
 	}
-	list, err := l.Remembered()
+	list, err := inventory.Remembered(l)
 	if err != nil {
 		return nil
 	}
@@ -234,7 +235,7 @@ func (c completion) repository() string {
 	if err != nil {
 		return ""
 	}
-	repository, err := l.RepositoryOf(c.env.Signals, where.Source)
+	repository, err := l.Finder().RepositoryPath(c.env.Signals, where.Source)
 	if err != nil {
 		return ""
 	}
@@ -248,7 +249,7 @@ func (c completion) known(arg string) bool {
 		return false
 	}
 	repository := c.repository()
-	return slices.ContainsFunc(c.remembered(), func(l loom.Listed) bool {
+	return slices.ContainsFunc(c.remembered(), func(l inventory.Listed) bool {
 		return l.Repository == repository && l.ID == id || l.Name() == arg
 	})
 }
@@ -295,7 +296,7 @@ func (c completion) ports(id, service string) []string {
 			return nil, err
 		}
 		where.ID = id
-		r, err := l.Ps(ctx, where)
+		r, err := inventory.Ps(ctx, l, where)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/image"
+	"github.com/docker-loom/docker-loom/internal/inventory"
 
 	"gotest.tools/v3/assert"
 
@@ -31,7 +32,7 @@ import (
 // documents are the types of what is printed, by their headings in docs/reference/json.md.
 var documents = map[string]any{
 	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{}, "Step": plan.Step{},
-	"Loom": loom.Listed{}, "Usage": loom.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
+	"Loom": inventory.Listed{}, "Usage": inventory.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
 	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": upkeep.Moved{}, "Acted": insideloom.Acted{}, "Trust": loom.Trust{}, "Hold": upkeep.HeldLoom{},
 	"Images": insideloom.Images{}, "Image": stack.Built{}, "Setup": setuploom.Setup{}, "Base": setuploom.Base{},
 	"Agent image": image.Image{}, "Image plan": agents.ImagePlan{},

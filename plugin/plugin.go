@@ -52,7 +52,7 @@ func Main(version string) int {
 		err = runDirectly(docker, root, args)
 	}
 	if env.Opened != nil {
-		env.Opened.Leave()
+		env.Opened.InUse.Leave()
 	}
 	return report(docker.Err(), err, env.Ctx.Err() != nil)
 }

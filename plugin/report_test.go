@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	insideloom "github.com/docker-loom/docker-loom/internal/inside"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -23,6 +24,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/inside"
@@ -40,10 +42,10 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 	}{
 		{&engine.Unreachable{Context: "default", Host: "unix:///x.sock", Err: errors.New("no")}, "is Docker running, and is unix:///x.sock its address? docker context ls shows the others"},
 		{&loom.UnknownError{Name: "shop/1"}, "docker loom ls lists the looms there are; docker loom up ID makes one"},
-		{&loom.SeveralError{Folder: "/x", IDs: []string{"1", "2"}}, "name the one you mean"},
+		{&find.SeveralError{Folder: "/x", IDs: []string{"1", "2"}}, "name the one you mean"},
 		{&loom.UnfinishedError{ID: "1", Err: errors.New("x")}, "nothing runs; docker loom up 1 tries again"},
 		{&loom.UnfinishedError{ID: "1", Left: 2, Err: errors.New("x")}, "2 container(s) are left; docker loom up 1 continues, docker loom down 1 removes them"},
-		{&loom.NeitherError{Name: "x", Loom: "1"}, "docker loom ls lists the looms, docker loom ps 1 the services"},
+		{&find.NeitherError{Name: "x", Loom: "1"}, "docker loom ls lists the looms, docker loom ps 1 the services"},
 		{&plan.NoServiceError{Service: "x", Loom: "1"}, "docker loom ps 1 lists the services"},
 		{&loom.NotRunError{Err: &insideloom.ServicesError{Loom: "1", Services: []string{"db", "web"}}}, "name one: docker loom exec 1 db -- COMMAND"},
 		{&insideloom.StoppedError{Loom: "1", Service: "web", State: "exited"}, "docker loom up 1 starts it"},
@@ -63,8 +65,8 @@ func TestEveryErrorOfOursNamesTheNextStep(t *testing.T) {
 		{&worktree.BranchTakenError{Branch: "x", Path: "/x"}, "choose another branch with --branch NAME"},
 		{&worktree.BranchThereError{Branch: "x", From: "y"}, "leave --from out to use it as it is, or choose another branch with --branch NAME"},
 		{&worktree.FolderTakenError{Path: "/x"}, "choose another folder with --path DIR"},
-		{&loom.MeanwhileError{Path: "/x"}, "commit and push it, then docker loom rm again; or lose it with --force"},
-		{loom.ErrOtherTree, "docker loom rm ends it with the loom; without --branch and --path it is used"},
+		{&tree.MeanwhileError{Path: "/x"}, "commit and push it, then docker loom rm again; or lose it with --force"},
+		{tree.ErrOtherTree, "docker loom rm ends it with the loom; without --branch and --path it is used"},
 		{&stack.FilesError{Files: []string{"/x"}, Err: errors.New("x")}, "correct the compose file; docker compose config checks it"},
 		{&ports.TakenError{Lease: lease, Service: "web", Holder: "loom x/1"}, "choose other ports with --offset N, or run docker loom down x/1 --volumes, which ends that loom with its data"},
 		{&ports.TakenError{Lease: lease, Service: "web"}, "choose other ports with --offset N, or stop the program that listens on 8080/tcp"},

@@ -15,7 +15,7 @@ func (a *Agents) Access(ctx context.Context, req *Request) (*sandbox.AccessList,
 	if err := a.checkEngine(ctx); err != nil {
 		return nil, err
 	}
-	t, err := a.looms.Resolve(ctx, req.Where, loom.Reading)
+	t, err := a.looms.Finder().Resolve(ctx, req.Where, loom.Reading)
 	if err != nil {
 		return nil, err
 	}

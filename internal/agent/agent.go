@@ -108,10 +108,10 @@ func (a *Agents) readySandboxFor(ctx context.Context, req *Request) (*readySandb
 	if err := a.checkEngine(ctx); err != nil {
 		return nil, nil, err
 	}
-	t := a.looms.Registered(ctx, req.Where)
+	t := a.looms.Finder().Registered(ctx, req.Where)
 	if t == nil {
 		var err error
-		if t, err = a.looms.Resolve(ctx, req.Where, loom.Reading); err != nil {
+		if t, err = a.looms.Finder().Resolve(ctx, req.Where, loom.Reading); err != nil {
 			return nil, nil, err
 		}
 	}

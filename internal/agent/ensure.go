@@ -18,7 +18,7 @@ import (
 // ensure brings the loom up with its services confined as the agent wants it, and the sandbox to its wanted state;
 // then the sandbox is checked. It holds the loom's lock: two commands at once would make the sandbox twice.
 func (a *Agents) ensure(ctx context.Context, w *wanted.Sandbox, req *Request) (*readySandbox, error) {
-	t, err := a.looms.Resolve(ctx, req.Where, loom.Reading)
+	t, err := a.looms.Finder().Resolve(ctx, req.Where, loom.Reading)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (a *Agents) find(ctx context.Context, where loom.Where, agent string) (foun
 	if err := a.engine.Check(ctx); err != nil {
 		return found{}, err
 	}
-	t, err := a.looms.Resolve(ctx, where, loom.Reading)
+	t, err := a.looms.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return found{}, err
 	}
@@ -160,7 +160,7 @@ func (a *Agents) stopEach(ctx context.Context, f found, isMeant func(name string
 
 // Names are the agents that can be meant in a folder's repository.
 func (a *Agents) Names(ctx context.Context, src stack.Source) ([]string, error) {
-	repository, err := a.looms.RepositoryOf(ctx, src)
+	repository, err := a.looms.Finder().RepositoryPath(ctx, src)
 	if err != nil {
 		return nil, err
 	}

@@ -206,7 +206,7 @@ func (x examination) checkLoom(ctx context.Context, where loom.Where) {
 	if !x.Docker.SocketConnected {
 		return
 	}
-	t, err := x.looms.Resolve(ctx, where, loom.Making)
+	t, err := x.looms.Finder().Resolve(ctx, where, loom.Making)
 	if err != nil {
 		x.error("loom", err.Error(), "")
 		return

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
 // Observe finds out who uses the looms of a list, and writes it into the list.
-func Observe(ctx context.Context, l *loom.Looms, list []loom.Listed) error {
+func Observe(ctx context.Context, l *loom.Looms, list []inventory.Listed) error {
 	var projects []string
 	for _, item := range list {
 		projects = append(projects, item.Project)

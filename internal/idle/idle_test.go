@@ -7,7 +7,9 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -150,9 +152,9 @@ func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 	}
 	repo := w.Repo("shop")
 	where := loom.Where{ID: "123", Source: stack.Source{Dir: repo}}
-	resolved := func(purpose loom.Purpose) *loom.Target {
+	resolved := func(purpose find.Purpose) *loom.Target {
 		t.Helper()
-		target, err := looms.Resolve(t.Context(), where, purpose)
+		target, err := looms.Finder().Resolve(t.Context(), where, purpose)
 		assert.NilError(t, err)
 		return target
 	}
@@ -167,7 +169,7 @@ func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 	// Another up leases another port, from what it knew before.
 	plan()
 	assert.Check(t, w.State().Find(repo, "123").Held(time.Now()))
-	list, err := looms.List(t.Context())
+	list, err := inventory.List(t.Context(), looms)
 	assert.NilError(t, err)
 	assert.Check(t, list[0].Held && list[0].HeldUntil == nil)
 

@@ -13,7 +13,7 @@ func EditorURI(ctx context.Context, l *loom.Looms, where loom.Where) (string, er
 	if err := l.Engine.Check(ctx); err != nil {
 		return "", err
 	}
-	t, err := l.Resolve(ctx, where, loom.Reading)
+	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return "", err
 	}

@@ -12,7 +12,7 @@ import (
 // ServicesInFiles lists the services that the loom's files have, or if these cannot be read, those of its containers.
 // Without an id it is the folder's loom.
 func ServicesInFiles(ctx context.Context, l *loom.Looms, src stack.Source, id string) ([]string, error) {
-	t, err := l.Resolve(ctx, loom.Where{ID: id, Source: src}, loom.Reading)
+	t, err := l.Finder().Resolve(ctx, loom.Where{ID: id, Source: src}, loom.Reading)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -31,7 +32,7 @@ func ReadEnv(ctx context.Context, l *loom.Looms, where loom.Where) (*Env, error)
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	t, err := l.Resolve(ctx, where, loom.Reading)
+	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func webPort(l *loom.Looms, p *loom.Plan, leases []ports.Lease) (loom.Port, bool
 	if uses {
 		return loom.Port{}, false
 	}
-	web := webPorts(loom.PlannedPorts(l.Engine, p), p.Settings.WebBase(), leases)
+	web := webPorts(report.PlannedPorts(l.Engine, p), p.Settings.WebBase(), leases)
 	if len(web) != 1 {
 		return loom.Port{}, false
 	}

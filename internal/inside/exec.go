@@ -13,6 +13,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
@@ -146,7 +147,7 @@ func (l *Execs) findContainers(
 		return loom.ServiceNames(own), err
 	}
 	q := loom.Query{Source: req.Source, Words: req.Words, Purpose: loom.Reading, Services: observe, Quick: true}
-	if t, rest, err = l.Looms.Find(ctx, q); err == nil && own == nil {
+	if t, rest, err = l.Looms.Finder().Find(ctx, q); err == nil && own == nil {
 		_, err = observe(ctx, t)
 	}
 	return t, own, rest, err
@@ -222,7 +223,7 @@ func (l *Execs) defaultService(t *loom.Target, own []engine.Container) (string, 
 	}
 	all := loom.ServiceNames(own)
 	var web []string
-	for _, p := range loom.PublishedPorts(l.Looms.Engine, t.ID, own) {
+	for _, p := range report.PublishedPorts(l.Looms.Engine, t.ID, own) {
 		if p.URL != "" {
 			web = append(web, p.Service)
 		}

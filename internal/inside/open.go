@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/settings"
 )
 
@@ -30,7 +31,7 @@ func (l *Ports) Published(ctx context.Context, t *loom.Target) ([]loom.Port, err
 	if len(own) == 0 {
 		return nil, &loom.EmptyError{ID: t.ID}
 	}
-	return loom.PublishedPorts(l.Looms.Engine, t.ID, own), nil
+	return report.PublishedPorts(l.Looms.Engine, t.ID, own), nil
 }
 
 // WebError says that the loom has no web port, or several.
@@ -174,7 +175,7 @@ func (e *AddressError) NextStep() string {
 
 // Address finds the host port of a service's container port, 80 or 80/udp.
 func (l *Ports) Address(ctx context.Context, where loom.Where, service, port string) (loom.Port, error) {
-	t, err := l.Looms.Resolve(ctx, where, loom.Reading)
+	t, err := l.Looms.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return loom.Port{}, err
 	}

@@ -39,8 +39,8 @@ func trustOf(k *registry.Loom) Trust {
 }
 
 // Trusts lists what was accepted for each loom.
-func (l *Looms) Trusts(ctx context.Context) ([]Trust, error) {
-	state, err := l.Registry.Read(ctx)
+func Trusts(ctx context.Context, r *registry.Registry) ([]Trust, error) {
+	state, err := r.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +54,11 @@ func (l *Looms) Trusts(ctx context.Context) ([]Trust, error) {
 
 // TrustDiff compares what the files of a loom ask of this machine now with what was accepted. It changes nothing.
 func (l *Looms) TrustDiff(ctx context.Context, where Where) (*Trust, error) {
-	target, err := l.Resolve(ctx, where, Reading)
+	target, err := l.Finder().Resolve(ctx, where, Reading)
 	if err != nil {
 		return nil, err
 	}
-	d, err := l.shown(ctx, target, Options{DryRun: true})
+	d, err := l.planner().shown(ctx, target, Options{DryRun: true})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (l *Looms) TrustDiff(ctx context.Context, where Where) (*Trust, error) {
 	if t.now, err = accepted(d.Plan); err != nil {
 		return nil, err
 	}
-	t.Added = l.notAccepted(&d.Entry, d.facts.State, d.Access)
+	t.Added = l.permission().notAccepted(&d.Entry, d.facts.State, d.Access)
 	for _, access := range t.Accepted {
 		if !slices.Contains(d.Access, access) {
 			t.Gone = append(t.Gone, access)
@@ -84,7 +84,7 @@ func (l *Looms) AcceptTrust(ctx context.Context, t *Trust) error {
 		return err
 	}
 	defer release()
-	if err := l.tellMountsMore(ctx, t.draft, t.now); err != nil {
+	if err := tellMountsMore(ctx, l.Companions, t.draft, t.now); err != nil {
 		return err
 	}
 	return l.Registry.Update(ctx, func(state *registry.State) error {

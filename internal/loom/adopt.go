@@ -2,43 +2,27 @@ package loom
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/stack"
-	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/report"
 )
-
-// FolderTakenError says that the folder has a dev container already, of another loom. Editors find a dev container by
-// its folder, so that there can be one only.
-type FolderTakenError struct{ Folder, Other string }
-
-// Error names both.
-func (e *FolderTakenError) Error() string {
-	return fmt.Sprintf("the dev container of %s is loom %s's, and a folder has one only", e.Folder, e.Other)
-}
-
-// NextStep says what the user does next.
-func (*FolderTakenError) NextStep() string {
-	return "give this loom a work tree of its own: git worktree add, then docker loom up there"
-}
 
 // adopt looks at the dev containers that the folder has already. One of another loom refuses this one. One that another
 // tool made (the reference CLI, VS Code) is adopted as it is if the loom had nothing there before, and for main, which
 // is what such a tool makes; adopt then does all that is left of up and returns a plan. Otherwise it was made from the
 // plain files in place of the loom's, and is removed.
-func (l *Looms) adopt(ctx context.Context, d *draft, req UpRequest) (*Plan, *Result, error) {
+func (l *upRun) adopt(ctx context.Context, d *draft, req UpRequest) (*Plan, *Result, error) {
 	t, dev := d.facts.Target, d.facts.Dev
 	if dev == nil {
 		return nil, nil, nil
 	}
-	foreign, err := foreignDevContainers(d)
+	foreign, err := plan.ForeignDevContainers(d.facts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,32 +50,13 @@ func (l *Looms) adopt(ctx context.Context, d *draft, req UpRequest) (*Plan, *Res
 	return nil, nil, l.removeForeign(ctx, t, foreign)
 }
 
-// foreignDevContainers are the dev containers of the folder that another tool made.
-func foreignDevContainers(d *draft) ([]engine.Container, error) {
-	t, dev := d.facts.Target, d.facts.Dev
-	labels := dev.Read.IDLabels()
-	var foreign []engine.Container
-	for _, c := range d.facts.Engine.Containers {
-		if c.OneOff || !survey.HasLabels(c, labels) {
-			continue
-		}
-		switch id, repo := c.Labels[engine.LabelLoom], c.Labels[engine.LabelRepo]; {
-		case id == "":
-			foreign = append(foreign, c)
-		case id != t.ID || repo != t.Repository:
-			return nil, &FolderTakenError{Folder: dev.Place.Workspace, Other: id}
-		}
-	}
-	return foreign, nil
-}
-
 func adopting(c engine.Container) string {
 	return "container " + c.Name + " was made by another tool and is used as it is; --force-recreate recreates it"
 }
 
 // removeForeign removes what another tool made in place of the loom's dev container. What is in the loom's own project
 // is left to Compose, which sees that it is not as planned.
-func (l *Looms) removeForeign(ctx context.Context, t *Target, foreign []engine.Container) error {
+func (l *upRun) removeForeign(ctx context.Context, t *Target, foreign []engine.Container) error {
 	for _, c := range foreign {
 		l.Teller.Sayf("container %s was made by another tool from the plain files, "+
 			"without this loom's ports and volumes: recreated", c.Name)
@@ -106,11 +71,14 @@ func (l *Looms) removeForeign(ctx context.Context, t *Target, foreign []engine.C
 }
 
 // takeOver makes a container that another tool made the loom's, and starts it and what belongs to it.
-func (l *Looms) takeOver(ctx context.Context, d *draft, c engine.Container, req UpRequest) (*Plan, *Result, error) {
+func (l *upRun) takeOver(ctx context.Context, d *draft, c engine.Container, req UpRequest) (*Plan, *Result, error) {
 	t := d.facts.Target
-	k, err := adoptedEntry(d, c, req.Config)
+	k, err := plan.AdoptedEntry(d.facts, c, req.Config)
 	if err != nil {
 		return nil, nil, err
+	}
+	if k.Created.IsZero() {
+		k.Created = time.Now().UTC().Truncate(time.Second)
 	}
 	if err := l.Registry.Update(ctx, func(state *registry.State) error { state.Put(*k); return nil }); err != nil {
 		return nil, nil, err
@@ -136,39 +104,14 @@ func (l *Looms) takeOver(ctx context.Context, d *draft, c engine.Container, req 
 		}
 	}
 	return p, &Result{
-		Loom: t.ID, Project: k.Project, WorkTree: t.WorkTree, Services: ListServices(own),
-		Ports:    PublishedPorts(l.Engine, t.ID, own),
+		Loom: t.ID, Project: k.Project, WorkTree: t.WorkTree, Services: report.ListServices(own),
+		Ports:    report.PublishedPorts(l.Engine, t.ID, own),
 		Findings: []finding.Finding{},
 	}, nil
 }
 
-// adoptedEntry is the registry's entry of a loom whose dev container another tool made.
-func adoptedEntry(d *draft, c engine.Container, config string) (*registry.Loom, error) {
-	t, dev := d.facts.Target, d.facts.Dev
-	k := registry.Loom{ID: t.ID, Repository: t.Repository, Created: time.Now().UTC().Truncate(time.Second)}
-	if t.Known != nil {
-		k = *t.Known
-	}
-	k.WorkTree, k.Dir, k.Space, k.Adopted = t.WorkTree, dev.Place.Workspace, d.facts.Space, dev.Read.IDLabels()
-	if dir := c.Labels[stack.LabelWorkingDir]; dir != "" {
-		k.Dir = dir
-	}
-	k.DevContainer = config
-	if k.Project = c.Project; k.Project != "" {
-		return &k, nil
-	}
-	// Nothing bears this name yet; a loom has one all the same.
-	k.Project = stack.DefaultName(dev.Place.Workspace)
-	if t.ID == Main {
-		return &k, nil
-	}
-	var err error
-	k.Project, err = identity.ProjectName("", t.Repository, t.ID, false)
-	return &k, err
-}
-
 // startAll starts what there is of a loom and does not run.
-func (l *Looms) startAll(ctx context.Context, k *registry.Loom) error {
+func (l *upRun) startAll(ctx context.Context, k *registry.Loom) error {
 	own, err := l.Containers(ctx, k)
 	if err != nil {
 		return err

@@ -27,3 +27,6 @@ func DevContainerOf(own []engine.Container) *engine.Container {
 	}
 	return dev
 }
+
+// IsRunning reports whether a container has processes. Those of a paused one are frozen.
+func IsRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }

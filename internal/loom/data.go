@@ -14,7 +14,7 @@ func (l *Looms) copier() *data.Copier {
 }
 
 // dataSource finds the loom whose data an up begins with, nil if it begins with none.
-func (l *Looms) dataSource(ctx context.Context, t *Target, req UpRequest) (*Target, error) {
+func (l *upRun) dataSource(ctx context.Context, t *Target, req UpRequest) (*Target, error) {
 	if req.Data.From == "" {
 		return nil, nil
 	}
@@ -30,7 +30,7 @@ func (l *Looms) dataSource(ctx context.Context, t *Target, req UpRequest) (*Targ
 		// The registry does not know a main that plain docker compose made.
 		purpose = Making
 	}
-	source, err := l.Resolve(ctx, Where{ID: req.Data.From, Source: t.Source}, purpose)
+	source, err := l.Finder().Resolve(ctx, Where{ID: req.Data.From, Source: t.Source}, purpose)
 	if err != nil {
 		return nil, fmt.Errorf("--data-from: %w", err)
 	}
@@ -41,7 +41,7 @@ func (l *Looms) dataSource(ctx context.Context, t *Target, req UpRequest) (*Targ
 }
 
 // planData adds the copy of the source's volumes to the plan's notes and findings. Without a source it returns nil.
-func (l *Looms) planData(ctx context.Context, plan *Plan, source *Target, req UpRequest) (*data.Copy, error) {
+func (l *upRun) planData(ctx context.Context, plan *Plan, source *Target, req UpRequest) (*data.Copy, error) {
 	if source == nil {
 		return nil, nil
 	}
@@ -66,7 +66,7 @@ func (l *Looms) planData(ctx context.Context, plan *Plan, source *Target, req Up
 }
 
 // projectOf is the Compose project of a loom. Nothing but a plan tells that of a main that plain docker compose made.
-func (l *Looms) projectOf(ctx context.Context, t *Target) (string, error) {
+func (l *upRun) projectOf(ctx context.Context, t *Target) (string, error) {
 	if t.ID == Main {
 		plan, err := l.Plan(ctx, t, Options{DryRun: true})
 		if err != nil {

@@ -22,7 +22,7 @@ func (e *NoDevContainerError) NextStep() string {
 // DevContainer reads the dev container that a loom has or would get. config is the devcontainer.json that the user
 // named, "" to look for one.
 func (l *Looms) DevContainer(ctx context.Context, where Where, config string) (*survey.DevContainer, error) {
-	t, err := l.Resolve(ctx, where, Making)
+	t, err := l.Finder().Resolve(ctx, where, Making)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -18,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -70,43 +70,51 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 		defer release()
 	}
 	if t.Known == nil {
-		return nil, &UnknownError{t.Name()}
+		return nil, &UnknownError{Name: t.Name()}
 	}
-	r, err := l.takeDown(ctx, t, req)
+	run := &downRun{Looms: l, target: t, req: req}
+	r, err := run.takeDown(ctx)
 	if err != nil || req.DryRun {
 		return r, err
 	}
 	if req.Volumes {
 		l.Images().RemoveFeatures(ctx, survey.FeaturesImage(t.Repository))
 	}
-	return r, l.forget(ctx, t, req.Volumes)
+	return r, run.forget(ctx)
+}
+
+// downRun is one down, step by step.
+type downRun struct {
+	*Looms
+	target *Target
+	req    DownRequest
 }
 
 // takeDown is down without the end of the promises. The loom's lock must be held.
-func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
-	space, err := l.Engine.Space(ctx)
+func (r *downRun) takeDown(ctx context.Context) (*Remains, error) {
+	space, err := r.Engine.Space(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if t.Known.Space != "" && t.Known.Space != space {
-		return nil, &ElsewhereError{Name: t.Name(), Space: t.Known.Space}
+	if r.target.Known.Space != "" && r.target.Known.Space != space {
+		return nil, &ElsewhereError{Name: r.target.Name(), Space: r.target.Known.Space}
 	}
-	if !req.DryRun {
-		if err := l.copier().Recover(ctx, t.ID, t.Known.Project); err != nil {
+	if !r.req.DryRun {
+		if err := r.copier().Recover(ctx, r.target.ID, r.target.Known.Project); err != nil {
 			return nil, err
 		}
 	}
-	e, err := l.planEnd(ctx, t, req)
-	if err != nil || req.DryRun {
+	e, err := r.planEnd(ctx)
+	if err != nil || r.req.DryRun {
 		return e.remains, err
 	}
-	if err := l.endBeside(ctx, t, e.own, req); err != nil {
+	if err := r.endBeside(ctx, e.own); err != nil {
 		return nil, err
 	}
-	if t.ID == Main && host.IsDir(t.WorkTree) {
-		return e.remains, l.downMain(ctx, t, req)
+	if r.target.ID == Main && host.IsDir(r.target.WorkTree) {
+		return e.remains, r.downMain(ctx)
 	}
-	return e.remains, l.endProject(ctx, t, e, req)
+	return e.remains, r.endProject(ctx, e)
 }
 
 // end is what down of a loom removes and leaves.
@@ -118,116 +126,119 @@ type end struct {
 }
 
 // planEnd looks at what a loom has, and decides what of it goes.
-func (l *Looms) planEnd(ctx context.Context, t *Target, req DownRequest) (end, error) {
-	r := &Remains{Loom: t.ID, Project: t.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: []string{}}
-	e := end{remains: r}
+func (r *downRun) planEnd(ctx context.Context) (end, error) {
+	t := r.target
+	remains := &Remains{
+		Loom: t.ID, Project: t.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: []string{},
+	}
+	e := end{remains: remains}
 	var err error
-	if e.own, err = l.Containers(ctx, t.Known); err != nil {
+	if e.own, err = r.Containers(ctx, t.Known); err != nil {
 		return end{}, err
 	}
-	volumes, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: t.Known.Project})
+	volumes, err := r.Engine.Volumes(ctx, map[string]string{stack.LabelProject: t.Known.Project})
 	if err != nil {
 		return end{}, err
 	}
 	for _, c := range e.own {
-		r.Removed = append(r.Removed, "container "+c.Name)
+		remains.Removed = append(remains.Removed, "container "+c.Name)
 	}
 	for _, v := range volumes {
 		// A volume that the settings share has none of our labels, whichever loom made it.
-		if req.Volumes && (v.Labels[engine.LabelLoom] == t.ID || t.ID == Main) {
+		if r.req.Volumes && (v.Labels[engine.LabelLoom] == t.ID || t.ID == Main) {
 			e.volumes = append(e.volumes, v.Name)
-			r.Removed = append(r.Removed, "volume "+v.Name)
+			remains.Removed = append(remains.Removed, "volume "+v.Name)
 		} else {
-			r.Volumes = append(r.Volumes, v.Name)
+			remains.Volumes = append(remains.Volumes, v.Name)
 		}
 	}
-	e.files = l.generated(t)
+	e.files = tree.Generated(t)
 	for _, f := range e.files {
-		r.Removed = append(r.Removed, "file "+f.Path)
+		remains.Removed = append(remains.Removed, "file "+f.Path)
 	}
-	if !req.Volumes && t.ID != Main {
+	if !r.req.Volumes && t.ID != Main {
 		for _, lease := range t.Known.Ports {
-			r.Ports = append(r.Ports, lease.String())
+			remains.Ports = append(remains.Ports, lease.String())
 		}
 	}
 	return e, nil
 }
 
 // endBeside removes what is beside the loom's project: an adopted container, and what companions have.
-func (l *Looms) endBeside(ctx context.Context, t *Target, own []engine.Container, req DownRequest) error {
-	remove := func(c engine.Container) error { return l.Engine.RemoveContainers(ctx, []string{c.ID}) }
-	if err := outside(own, t.Known, remove); err != nil {
+func (r *downRun) endBeside(ctx context.Context, own []engine.Container) error {
+	remove := func(c engine.Container) error { return r.Engine.RemoveContainers(ctx, []string{c.ID}) }
+	if err := outside(own, r.target.Known, remove); err != nil {
 		return err
 	}
-	return l.Companions.tell(func(c Companion) error {
-		if err := c.End(ctx, t, own); err != nil || !req.Volumes {
+	return r.Companions.tell(func(c Companion) error {
+		if err := c.End(ctx, r.target, own); err != nil || !r.req.Volumes {
 			return err
 		}
-		return c.Forget(ctx, t)
+		return c.Forget(ctx, r.target)
 	})
 }
 
 // endProject removes the loom's Compose project and its files.
-func (l *Looms) endProject(ctx context.Context, t *Target, e end, req DownRequest) error {
-	if err := l.applier().TakeImagesBack(ctx, e.own); err != nil {
+func (r *downRun) endProject(ctx context.Context, e end) error {
+	if err := r.applier().TakeImagesBack(ctx, e.own); err != nil {
 		return err
 	}
-	project, own := t.Known.Project, slices.DeleteFunc(e.own, l.Companions.Own)
-	there, err := l.anything(ctx, project, own)
+	project, own := r.target.Known.Project, slices.DeleteFunc(e.own, r.Companions.Own)
+	there, err := r.hasProject(ctx, own)
 	if err != nil {
 		return err
 	}
 	if there {
-		o := stack.DownOptions{Project: l.hooks(t, own), Timeout: req.Timeout}
-		if err := l.Stack.Down(ctx, project, o); err != nil {
+		o := stack.DownOptions{Project: recordedHooks(r.Teller, r.target, own), Timeout: r.req.Timeout}
+		if err := r.Stack.Down(ctx, project, o); err != nil {
 			return err
 		}
 	}
-	if err := l.Engine.RemoveVolumes(ctx, e.volumes); err != nil {
+	if err := r.Engine.RemoveVolumes(ctx, e.volumes); err != nil {
 		return err
 	}
 	if _, err := overrides.Write(e.files); err != nil {
 		return err
 	}
-	if t.Known.Confined != nil {
+	if r.target.Known.Confined != nil {
 		// Made for the services' read-only view of it; one with settings in it stays.
-		_ = os.Remove(filepath.Join(t.WorkTree, survey.SettingsFolder))
+		_ = os.Remove(filepath.Join(r.target.WorkTree, survey.SettingsFolder))
 	}
 	return nil
 }
 
 // anything reports whether the project has something that Compose's down would remove; it warns if there is nothing.
-func (l *Looms) anything(ctx context.Context, project string, own []engine.Container) (bool, error) {
+func (r *downRun) hasProject(ctx context.Context, own []engine.Container) (bool, error) {
 	if len(own) > 0 {
 		return true, nil
 	}
-	byProject := map[string]string{stack.LabelProject: project}
-	networks, err := l.Engine.Networks(ctx, byProject)
+	byProject := map[string]string{stack.LabelProject: r.target.Known.Project}
+	networks, err := r.Engine.Networks(ctx, byProject)
 	if err != nil || len(networks) > 0 {
 		return true, err
 	}
-	images, err := l.Engine.Images(ctx, "", byProject)
+	images, err := r.Engine.Images(ctx, "", byProject)
 	return len(images) > 0, err
 }
 
 // downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
-func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error {
-	project, err := l.LoadProject(ctx, t)
+func (r *downRun) downMain(ctx context.Context) error {
+	project, err := r.LoadProject(ctx, r.target)
 	if err != nil {
 		return err
 	}
-	o := stack.DownOptions{Volumes: req.Volumes, Timeout: req.Timeout}
-	if err := l.Stack.DownFromFiles(ctx, project, o); err != nil {
+	o := stack.DownOptions{Volumes: r.req.Volumes, Timeout: r.req.Timeout}
+	if err := r.Stack.DownFromFiles(ctx, project, o); err != nil {
 		return err
 	}
 	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
 		// No compose file names it, so that docker compose down would never find it.
 		image := stack.Image(s, project.Name)
-		if err := l.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
-			l.Teller.Debugf("%v", err)
+		if err := r.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
+			r.Teller.Debugf("%v", err)
 		}
 	}
-	_, err = overrides.Write(l.generated(t))
+	_, err = overrides.Write(tree.Generated(r.target))
 	return err
 }
 
@@ -245,23 +256,24 @@ func unexclude(ctx context.Context, t *Target) error {
 }
 
 // forget ends the promises that a loom's end ends. Leases go last, so that an interrupted down can be run again.
-func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
-	ends := volumes || t.ID == Main
+func (r *downRun) forget(ctx context.Context) error {
+	t := r.target
+	ends := r.req.Volumes || t.ID == Main
 	if ends {
 		if err := unexclude(ctx, t); err != nil {
 			// A repository that git cannot read must not keep its leases for ever.
-			l.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, tell.FirstLine(err))
+			r.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, tell.FirstLine(err))
 		}
 	}
 	if ends {
-		l.forgetUse(t)
+		r.Finder().ForgetUse(t)
 	}
 	if ends && t.Known.Sandboxed && host.IsDir(t.Known.WorkTree) {
-		if err := l.Registry.KeepWritten(t.Known); err != nil {
+		if err := r.Registry.KeepWritten(t.Known); err != nil {
 			return err
 		}
 	}
-	return l.Registry.Update(ctx, func(state *registry.State) error {
+	return r.Registry.Update(ctx, func(state *registry.State) error {
 		if ends {
 			state.Remove(t.Repository, t.ID)
 			return nil
@@ -275,40 +287,9 @@ func (l *Looms) forget(ctx context.Context, t *Target, volumes bool) error {
 	})
 }
 
-// generated lists the files of the loom in its folder as they must be without it. Only what says that it is this
-// loom's is touched, whatever the registry says.
-func (l *Looms) generated(t *Target) []overrides.File {
-	dir := t.Known.Dir
-	if dir == "" || !host.IsDir(dir) {
-		return nil
-	}
-	var files []overrides.File
-	for _, name := range []string{overrides.OverrideFile, overrides.NamedFile} {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if overrides.GeneratedFor(path) == t.Name() {
-			files = append(files, overrides.File{Path: path})
-		}
-	}
-	// The block is in the project directory, or above it where a COMPOSE_FILE there names the files.
-	for ; ; dir = filepath.Dir(dir) {
-		path := filepath.Join(dir, overrides.EnvFile)
-		env, err := os.ReadFile(path)
-		if id, _, ok := overrides.Block(env); err == nil && ok && id == t.ID {
-			rest := overrides.Cut(env)
-			if len(rest) == 0 && overrides.MadeFile(env) {
-				rest = nil
-			}
-			files = append(files, overrides.File{Path: path, Content: rest})
-		}
-		if dir == t.Known.WorkTree || dir == filepath.Dir(dir) || !strings.HasPrefix(dir, t.Known.WorkTree) {
-			return files
-		}
-	}
-}
-
-// hooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep a loom
-// up.
-func (l *Looms) hooks(t *Target, own []engine.Container) *types.Project {
+// recordedHooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep
+// a loom up.
+func recordedHooks(teller tell.Teller, t *Target, own []engine.Container) *types.Project {
 	if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.State == "running" }) {
 		return nil
 	}
@@ -318,31 +299,7 @@ func (l *Looms) hooks(t *Target, own []engine.Container) *types.Project {
 	}
 	project, err := stack.RecordedHooks(t.Known.Project, labels)
 	if err != nil {
-		l.Teller.Sayf("pre_stop hooks of loom %s do not run: %v", t.ID, err)
+		teller.Sayf("pre_stop hooks of loom %s do not run: %v", t.ID, err)
 	}
 	return project
-}
-
-// Everywhere lists all looms of all repositories on this engine.
-func (l *Looms) Everywhere(ctx context.Context, src stack.Source) ([]*Target, error) {
-	state, err := l.promises(ctx)
-	if err != nil {
-		return nil, err
-	}
-	space, err := l.Engine.Space(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var targets []*Target
-	for _, k := range state.Looms {
-		if k.Space != space {
-			continue
-		}
-		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Source: src}
-		if err := l.moveTo(ctx, t, k.WorkTree); err != nil {
-			l.Teller.Debugf("%s: %v", t.Name(), err)
-		}
-		targets = append(targets, t)
-	}
-	return targets, nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
-	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // filesUp does what up does short of containers.
@@ -28,7 +27,7 @@ func (w *testWorld) filesUp(dir, id string) *Plan {
 
 func (w *testWorld) target(dir, id string) *Target {
 	w.T.Helper()
-	target, err := w.looms.Resolve(w.T.Context(), in(dir, id), Ending)
+	target, err := w.looms.Finder().Resolve(w.T.Context(), in(dir, id), Ending)
 	assert.NilError(w.T, err)
 	return target
 }
@@ -72,7 +71,7 @@ func TestDownRemovesFilesAndKeepsLeases(t *testing.T) {
 	assert.Equal(t, len(remains.Ports)+len(remains.Volumes), 0)
 	assert.Equal(t, len(w.State().Looms), 0)
 	assert.Equal(t, w.read("shop", ".git", "info", "exclude"), exclude)
-	_, err = w.looms.Resolve(t.Context(), in(repo, "123"), Ending)
+	_, err = w.looms.Finder().Resolve(t.Context(), in(repo, "123"), Ending)
 	var unknown *UnknownError
 	assert.Assert(t, errors.As(err, &unknown))
 }
@@ -217,19 +216,19 @@ func TestPreStopHooksAreThoseThatUpRecorded(t *testing.T) {
 	}
 	without := engine.Container{State: "running", Labels: labels(nil)}
 	w.Write("services:\n  web: {image: nginx, pre_stop: [{command: [drain]}]}\n", "shop", "compose.yaml")
-	assert.Assert(t, w.looms.hooks(target, []engine.Container{without}) == nil, "none was recorded")
+	assert.Assert(t, recordedHooks(w.looms.Teller, target, []engine.Container{without}) == nil, "none was recorded")
 
 	w.Write("services: [\n", "shop", "compose.yaml")
 	recorded := labels(map[string]string{stack.LabelPreStop: `[{"command":["drain"]}]`})
-	p := w.looms.hooks(target, []engine.Container{{State: "running", Labels: recorded}})
+	p := recordedHooks(w.looms.Teller, target, []engine.Container{{State: "running", Labels: recorded}})
 	assert.Assert(t, p != nil)
 	assert.Equal(t, p.Name, "iloom-shop-123")
 	assert.DeepEqual(t, []string(p.Services["web"].PreStop[0].Command), []string{"drain"})
-	assert.Assert(t, w.looms.hooks(target, []engine.Container{{State: "exited", Labels: recorded}}) == nil)
+	assert.Assert(t, recordedHooks(w.looms.Teller, target, []engine.Container{{State: "exited", Labels: recorded}}) == nil)
 
 	w.Stderr.Take()
 	broken := labels(map[string]string{stack.LabelPreStop: "["})
-	assert.Assert(t, w.looms.hooks(target, []engine.Container{{State: "running", Labels: broken}}) == nil)
+	assert.Assert(t, recordedHooks(w.looms.Teller, target, []engine.Container{{State: "running", Labels: broken}}) == nil)
 	said := w.Stderr.Take()
 	assert.Assert(t, strings.HasPrefix(said, "pre_stop hooks of loom 123 do not run: "), said)
 	assert.Equal(t, strings.Count(said, "\n"), 1, said)
@@ -237,63 +236,4 @@ func TestPreStopHooksAreThoseThatUpRecorded(t *testing.T) {
 	// Of a loom without a folder the current one must not be taken for it.
 	_, err := w.looms.LoadProject(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})
 	assert.Error(t, err, "its folder is not known")
-}
-
-func TestPruneTakesOnlyWhatIsSurelyNobodys(t *testing.T) {
-	t.Parallel()
-	for _, endpoint := range []string{worldtest.Local, worldtest.Remote} {
-		w := newWorld(t, endpoint)
-		repo := w.Repo("shop")
-		labels := func(id, repo, tree string) map[string]string {
-			return map[string]string{engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: tree}
-		}
-		w.Know(
-			registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo},                           // merely down
-			registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: w.Path("gone")},                 // its work tree is gone
-			registry.Loom{ID: "3", Repository: repo, Project: "p3"},                                           // its work tree is not known
-			registry.Loom{ID: "4", Repository: repo, Project: "p4", WorkTree: w.Path("gone"), Space: "other"}, // on another engine
-		)
-		w.Run(
-			worldtest.Container{Name: "a", Project: "p1", Labels: labels("1", repo, repo)},
-			worldtest.Container{Name: "b", Project: "p5", Labels: labels("5", repo, repo)},
-			worldtest.Container{Name: "c", Project: "p6", Labels: labels("6", w.Path("no"), w.Path("no"))},
-			worldtest.Container{Name: "d", Project: "p7", Labels: labels("7", repo, w.Path("gone"))},
-			worldtest.Container{Name: "e", Project: "shop", Labels: labels(Main, repo, repo)},
-		)
-		list, err := w.looms.Prunable(t.Context())
-		assert.NilError(t, err)
-		var got []string
-		for _, p := range list {
-			got = append(got, p.ID+": "+strings.ReplaceAll(p.Why, w.Dir, ""))
-		}
-		want := []string{"2: its work tree /gone is gone", "6: its repository /no is gone", "7: its work tree /gone is gone"}
-		if endpoint == worldtest.Remote {
-			// Other machines use it too, and what is in their registries cannot be known here.
-			want = want[:1]
-		}
-		assert.Equal(t, len(got), len(want), "%v", got)
-		for _, line := range want {
-			assert.Check(t, strings.Contains(strings.Join(got, "\n"), line), "%s is missing: %v", line, got)
-		}
-	}
-	assert.Assert(t, !gone("") && !gone(t.TempDir()) && gone(filepath.Join(t.TempDir(), "x")))
-}
-
-func TestGeneratedFilesAreThoseThatSayTheyAreTheLooms(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, worldtest.Remote)
-	dir := w.Path("shop")
-	target := &Target{ID: "1", Repository: dir, Known: &registry.Loom{ID: "1", Dir: dir, WorkTree: dir}}
-	assert.Equal(t, len(w.looms.generated(target)), 0, "no folder")
-	w.Write("# Made by docker loom for shop/2. It keeps\n", "shop", overrides.OverrideFile)
-	w.Write("# Made by docker loom for shop/1. It keeps\n", "shop", ".iloom", "compose.loom.yaml")
-	w.Write("A=1\n# >>> docker loom 2\nX=\"1\"\n# <<< docker loom\n", "shop", ".env")
-	files := w.looms.generated(target)
-	assert.DeepEqual(t, files, []overrides.File{{Path: w.Path("shop", ".iloom", "compose.loom.yaml")}})
-	w.Write("A=1\n# >>> docker loom 1\nX=\"1\"\n# <<< docker loom\nB=2\n", "shop", ".env")
-	files = w.looms.generated(target)
-	assert.Equal(t, len(files), 2)
-	assert.Equal(t, string(files[1].Content), "A=1\nB=2\n")
-	target.Known.Dir = ""
-	assert.Equal(t, len(w.looms.generated(target)), 0)
 }

@@ -24,7 +24,7 @@ func (e *InitializeError) Unwrap() error { return e.Err }
 
 // initialize runs the initializeCommand of the devcontainer.json, and reports whether there is one. That comes before
 // anything else is looked at: it may write what the project is made from.
-func (l *Looms) initialize(ctx context.Context, d *draft) (bool, error) {
+func (l *upRun) initialize(ctx context.Context, d *draft) (bool, error) {
 	dev, t := d.facts.Dev, d.facts.Target
 	if dev == nil || dev.Config.InitializeCommand == nil {
 		return false, nil

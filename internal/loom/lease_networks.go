@@ -19,7 +19,7 @@ func (l *Looms) LeaseNetworks(ctx context.Context, t *Target, keys []string, o O
 		networks = append(networks, overrides.Network{Key: key, Pools: []overrides.Pool{{Bits: 24}}})
 	}
 	if !plan.Complete(*t.Known, nil, networks) {
-		if err := l.leaseMissing(ctx, t, networks, o); err != nil {
+		if err := l.planner().leaseMissing(ctx, t, networks, o); err != nil {
 			return nil, err
 		}
 	}
@@ -34,7 +34,7 @@ func (l *Looms) LeaseNetworks(ctx context.Context, t *Target, keys []string, o O
 	return list, nil
 }
 
-func (l *Looms) leaseMissing(ctx context.Context, t *Target, networks []overrides.Network, o Options) error {
+func (l *planner) leaseMissing(ctx context.Context, t *Target, networks []overrides.Network, o Options) error {
 	d, err := l.begin(ctx, &Target{ID: t.ID, Repository: t.Repository, WorkTree: t.Repository}, Options{})
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (l *Looms) leaseMissing(ctx context.Context, t *Target, networks []override
 	decide := func(state *registry.State) error {
 		e := state.Find(t.Repository, t.ID)
 		if e == nil {
-			return &UnknownError{t.Name()}
+			return &UnknownError{Name: t.Name()}
 		}
 		d.facts.State = state
 		if e.Subnets, err = plan.Subnets(d.facts, e, networks); err != nil {

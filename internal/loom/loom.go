@@ -4,15 +4,15 @@
 package loom
 
 import (
-	"sync"
-
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/stack"
-	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/tree"
 )
 
 // Looms carries out the commands on one engine with one registry.
@@ -35,20 +35,28 @@ type Looms struct {
 	// Process is what the command takes from its process.
 	Process host.Process
 
-	// permitted are the powers that the user has accepted in this process.
+	// permitted is the access that the user has accepted in this process.
 	permitted []string
-	// Unnoticed keeps what is done from counting as use of the looms.
-	Unnoticed bool
-
-	attendance sync.Mutex        // of attending
-	attending  map[string]func() // by name of the loom, with its repository
+	// InUse is the looms that this process works on.
+	InUse find.InUse
 }
 
-// Where says which loom is meant: an id as typed, or none, and the folder and files the command was given.
-type Where struct {
-	ID     string
-	Source stack.Source
+// Finder finds looms.
+func (l *Looms) Finder() *find.Finder {
+	return &find.Finder{
+		Engine: l.Engine, Registry: l.Registry, UserSettings: l.UserSettings, Teller: l.Teller, Process: l.Process,
+		Services: l.Services, InUse: &l.InUse,
+	}
 }
 
-// Target is the loom that a command acts on.
-type Target = survey.Target
+// Trees makes and removes the work trees of looms.
+func (l *Looms) Trees() *tree.Trees { return &tree.Trees{Finder: l.Finder()} }
+
+// Result is what up and ps tell of a loom.
+type Result = report.Result
+
+// Service is one container of a loom.
+type Service = report.Service
+
+// Port is one host port of a loom.
+type Port = report.Port

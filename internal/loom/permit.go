@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/survey"
@@ -20,10 +21,20 @@ import (
 // AccessError says that the files of a loom ask for more of the host than was accepted.
 type AccessError = trust.AccessError
 
+// permission asks the user for what the files of looms want of the host.
+type permission struct {
+	teller  tell.Teller
+	process host.Process
+	// permitted is the access that the user has accepted in this process.
+	permitted *[]string
+}
+
+func (l *Looms) permission() permission { return permission{l.Teller, l.Process, &l.permitted} }
+
 // notAccepted returns the access that is new to the loom.
-func (l *Looms) notAccepted(entry *registry.Loom, state *registry.State, access []string) []string {
+func (p permission) notAccepted(entry *registry.Loom, state *registry.State, access []string) []string {
 	isSet := func(name string) bool {
-		_, set := l.Process.LookupEnv(name)
+		_, set := p.process.LookupEnv(name)
 		return set
 	}
 	return trust.NotAccepted(entry, state.Looms, access, isSet)
@@ -31,7 +42,7 @@ func (l *Looms) notAccepted(entry *registry.Loom, state *registry.State, access 
 
 // accept stops if the files of a loom that others write ask for more of the host than was accepted, and puts into the
 // plan what is accepted from now on. It comes before anything that the files say is done.
-func (l *Looms) accept(ctx context.Context, d *draft) error {
+func (l *upRun) accept(ctx context.Context, d *draft) error {
 	if d.options.DryRun {
 		if added := l.notAccepted(&d.Entry, d.facts.State, d.Access); len(added) > 0 {
 			d.Findings = append(d.Findings, finding.Finding{
@@ -52,7 +63,7 @@ func (l *Looms) accept(ctx context.Context, d *draft) error {
 	if have := d.Entry.Accepted; have != nil && have.Hash == now.Hash && slices.Equal(have.HostAccess, now.HostAccess) {
 		return nil
 	}
-	if err := l.tellMountsMore(ctx, d, now); err != nil {
+	if err := tellMountsMore(ctx, l.Companions, d, now); err != nil {
 		return err
 	}
 	d.Entry.Accepted, d.Leases = now, true
@@ -78,7 +89,7 @@ func accepted(p *Plan) (*registry.Accepted, error) {
 
 // tellMountsMore tells the companions if services mount more of the work tree than before: what runs in a sandbox could
 // put a link in its place.
-func (l *Looms) tellMountsMore(ctx context.Context, d *draft, now *registry.Accepted) error {
+func tellMountsMore(ctx context.Context, cs Companions, d *draft, now *registry.Accepted) error {
 	have := d.Entry.Accepted
 	more := slices.ContainsFunc(now.HostAccess, func(access string) bool {
 		return strings.HasPrefix(access, trust.MountsTree) && (have == nil || !slices.Contains(have.HostAccess, access))
@@ -86,34 +97,34 @@ func (l *Looms) tellMountsMore(ctx context.Context, d *draft, now *registry.Acce
 	if !d.Entry.Sandboxed || !more {
 		return nil
 	}
-	return l.Companions.tell(func(c Companion) error { return c.ServicesMountMore(ctx, &d.Entry) })
+	return cs.tell(func(c Companion) error { return c.ServicesMountMore(ctx, &d.Entry) })
 }
 
 // ask stops, or asks the user, if access is new to a loom whose work tree others write. What the user has just accepted
 // is not asked about again.
-func (l *Looms) ask(entry *registry.Loom, state *registry.State, access []string, trusted bool) error {
-	added := l.notAccepted(entry, state, access)
+func (p permission) ask(entry *registry.Loom, state *registry.State, access []string, trusted bool) error {
+	added := p.notAccepted(entry, state, access)
 	if len(added) == 0 || trusted {
 		return nil
 	}
-	added = slices.DeleteFunc(added, func(a string) bool { return slices.Contains(l.permitted, a) })
+	added = slices.DeleteFunc(added, func(a string) bool { return slices.Contains(*p.permitted, a) })
 	if len(added) == 0 {
 		return nil
 	}
 	e := &AccessError{ID: entry.ID, Loom: entry.Name(), Added: added}
-	if err := l.Teller.Ask(e.Error() + "\naccept it"); errors.Is(err, tell.ErrNobody) {
+	if err := p.teller.Ask(e.Error() + "\naccept it"); errors.Is(err, tell.ErrNobody) {
 		return e
 	} else if err != nil {
 		return err
 	}
-	l.permitted = append(l.permitted, added...)
+	*p.permitted = append(*p.permitted, added...)
 	return nil
 }
 
 // refuse stops if the files of a loom that others write ask for more of the host than up has accepted. Unlike up it
 // accepts nothing.
-func (l *Looms) refuse(d *draft) error {
-	if added := l.notAccepted(&d.Entry, d.facts.State, d.Access); len(added) > 0 {
+func (p permission) refuse(d *draft) error {
+	if added := p.notAccepted(&d.Entry, d.facts.State, d.Access); len(added) > 0 {
 		return &AccessError{ID: d.ID, Loom: d.Name(), Added: added}
 	}
 	return nil
@@ -124,7 +135,7 @@ var userOfURL = regexp.MustCompile(`//[^/@]*@`)
 
 // mayFetch refuses to fetch what the files of a loom that others write include from another machine, unless that was
 // accepted: the reference can have any variable of the user's in it, and is used before the project is known.
-func (l *Looms) mayFetch(f *survey.Facts, o Options, reference string) error {
+func (p permission) mayFetch(f *survey.Facts, o Options, reference string) error {
 	access := "the files include " + userOfURL.ReplaceAllString(reference, "//")
 	f.Includes = append(f.Includes, access)
 	t := f.Target
@@ -136,15 +147,10 @@ func (l *Looms) mayFetch(f *survey.Facts, o Options, reference string) error {
 	entry.Untrusted = entry.Untrusted || identity.IsPullRequest(t.ID)
 	entry.Inherit(f.State, f.Written)
 	if !o.DryRun {
-		return l.ask(entry, f.State, []string{access}, o.Trust)
+		return p.ask(entry, f.State, []string{access}, o.Trust)
 	}
-	if added := l.notAccepted(entry, f.State, []string{access}); len(added) > 0 && !o.Trust {
+	if added := p.notAccepted(entry, f.State, []string{access}); len(added) > 0 && !o.Trust {
 		return &AccessError{ID: entry.ID, Loom: entry.Name(), Added: added}
 	}
 	return nil
-}
-
-// inherit gives a loom what its work tree has of others before it, or beside it.
-func (l *Looms) inherit(k *registry.Loom, state *registry.State) {
-	k.Inherit(state, l.Registry.Written(k.WorkTree))
 }

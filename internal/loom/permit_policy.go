@@ -24,7 +24,7 @@ func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 	if len(in) == 0 {
 		// main may be down.
 		k := &registry.Loom{ID: Main, Repository: t.Repository, WorkTree: t.Repository}
-		l.inherit(k, state)
+		k.Inherit(state, l.Registry.Written(k.WorkTree))
 		in = append(in, k)
 	}
 	set, err := settings.Read(settings.Sources{WorkTree: t.Repository})
@@ -36,7 +36,7 @@ func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 		if !trust.WrittenByOthers(k) {
 			continue
 		}
-		if err := l.ask(k, state, access, o.Trust); err != nil {
+		if err := l.permission().ask(k, state, access, o.Trust); err != nil {
 			return err
 		}
 	}

@@ -13,9 +13,9 @@ import (
 
 func TestAVariableCountsIfTheUserHasSetIt(t *testing.T) {
 	t.Parallel()
-	l := &Looms{Process: host.Process{Environ: []string{"LOOM_TEST_TOKEN=x"}}}
+	p := permission{process: host.Process{Environ: []string{"LOOM_TEST_TOKEN=x"}}}
 	all := []string{trust.ReadsVariable + "LOOM_TEST_TOKEN", trust.ReadsVariable + "LOOM_TEST_OTHER"}
-	assert.DeepEqual(t, l.notAccepted(&registry.Loom{ID: "pr/5", Repository: "/r"}, &registry.State{}, all), all[:1])
+	assert.DeepEqual(t, p.notAccepted(&registry.Loom{ID: "pr/5", Repository: "/r"}, &registry.State{}, all), all[:1])
 }
 
 // The agents' policy is obeyed in the main work tree only.
@@ -28,9 +28,9 @@ func TestThePolicyOfAnotherWorkTreeIsNoAccess(t *testing.T) {
 	w.Write(policy, "shop", ".iloom", "settings.json")
 	w.Write(policy, "three", ".iloom", "settings.json")
 	for dir, want := range map[string]int{repo: 1, tree: 0} {
-		target, err := w.looms.Resolve(t.Context(), in(dir, ""), Making)
+		target, err := w.looms.Finder().Resolve(t.Context(), in(dir, ""), Making)
 		assert.NilError(t, err)
-		d, err := w.looms.begin(t.Context(), target, Options{})
+		d, err := w.looms.planner().begin(t.Context(), target, Options{})
 		assert.NilError(t, err)
 		assert.Equal(t, len(d.facts.PolicyAccess), want, dir)
 	}

@@ -18,7 +18,8 @@ type PlanRequest struct {
 // PlanPermitted reads the facts of a loom and plans it. It refuses files that ask for more of the host than up has
 // accepted. Nothing is promised or written for it.
 func (l *Looms) PlanPermitted(ctx context.Context, t *Target, req PlanRequest) (*Plan, *survey.Facts, error) {
-	d, err := l.draftPermitted(ctx, t, req, l.refuseDraft)
+	p := l.planner()
+	d, err := p.draftPermitted(ctx, t, req, p.refuseDraft)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -28,23 +29,24 @@ func (l *Looms) PlanPermitted(ctx context.Context, t *Target, req PlanRequest) (
 // WriteFiles plans a loom whose lock is held, as [Looms.PlanPermitted] does, leases what the plan promises, and writes
 // its files. It creates no container.
 func (l *Looms) WriteFiles(ctx context.Context, t *Target, o Options) (*Plan, error) {
+	p := l.planner()
 	refuseOrLease := func(ctx context.Context, d *draft) error {
-		if err := l.refuse(d); err != nil {
+		if err := p.refuse(d); err != nil {
 			return err
 		}
-		return l.lease(ctx, d)
+		return p.lease(ctx, d)
 	}
-	d, err := l.draftPermitted(ctx, t, PlanRequest{Options: o, PrepareImages: true}, refuseOrLease)
+	d, err := p.draftPermitted(ctx, t, PlanRequest{Options: o, PrepareImages: true}, refuseOrLease)
 	if err != nil {
 		return nil, err
 	}
 	return d.Plan, l.applier().Files(ctx, d.Plan, t.Git, owner(t))
 }
 
-func (l *Looms) refuseDraft(_ context.Context, d *draft) error { return l.refuse(d) }
+func (l *planner) refuseDraft(_ context.Context, d *draft) error { return l.refuse(d) }
 
 // draftPermitted plans a loom. permit is called before the images are built, and again after each.
-func (l *Looms) draftPermitted(
+func (l *planner) draftPermitted(
 	ctx context.Context, t *Target, req PlanRequest, permit func(context.Context, *draft) error,
 ) (*draft, error) {
 	d, err := l.begin(ctx, t, req.Options)

@@ -42,6 +42,14 @@ type draft struct {
 	options Options
 }
 
+// planner makes plans: it reads the facts, decides, and leases what a plan promises.
+type planner struct {
+	*Looms
+	permission
+}
+
+func (l *Looms) planner() *planner { return &planner{l, l.permission()} }
+
 func (l *Looms) surveyor() *survey.Surveyor {
 	return &survey.Surveyor{
 		Stack: l.Stack, Engine: l.Engine, Registry: l.Registry, Features: l.FeatureStore, UserSettings: l.UserSettings,
@@ -51,7 +59,7 @@ func (l *Looms) surveyor() *survey.Surveyor {
 
 // Plan reads the facts and plans a loom. Nothing is promised, built or written for it.
 func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
-	d, err := l.shown(ctx, t, o)
+	d, err := l.planner().shown(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +67,7 @@ func (l *Looms) Plan(ctx context.Context, t *Target, o Options) (*Plan, error) {
 }
 
 // shown reads the facts of a loom and plans it, with the images that are there.
-func (l *Looms) shown(ctx context.Context, t *Target, o Options) (*draft, error) {
+func (l *planner) shown(ctx context.Context, t *Target, o Options) (*draft, error) {
 	d, err := l.facts(ctx, t, o)
 	if err != nil {
 		return nil, err
@@ -68,7 +76,7 @@ func (l *Looms) shown(ctx context.Context, t *Target, o Options) (*draft, error)
 }
 
 // facts reads the facts of a loom.
-func (l *Looms) facts(ctx context.Context, t *Target, o Options) (*draft, error) {
+func (l *planner) facts(ctx context.Context, t *Target, o Options) (*draft, error) {
 	d, err := l.begin(ctx, t, o)
 	if err != nil {
 		return nil, err
@@ -77,7 +85,7 @@ func (l *Looms) facts(ctx context.Context, t *Target, o Options) (*draft, error)
 }
 
 // begin reads what comes before the project's files: settings, devcontainer.json, the engine.
-func (l *Looms) begin(ctx context.Context, t *Target, o Options) (*draft, error) {
+func (l *planner) begin(ctx context.Context, t *Target, o Options) (*draft, error) {
 	d := &draft{options: o, choices: plan.Choices{
 		Offset: o.Offset, Config: o.Config, Build: o.Build, Services: o.Services, Version: l.Version,
 	}}
@@ -109,7 +117,7 @@ func (l *Looms) readState(ctx context.Context, t *Target) (err error) {
 }
 
 // readProject finds the project and loads it under the loom's name.
-func (l *Looms) readProject(ctx context.Context, d *draft) error {
+func (l *planner) readProject(ctx context.Context, d *draft) error {
 	s := l.surveyor()
 	mayFetch := func(f *survey.Facts, reference string) error { return l.mayFetch(f, d.options, reference) }
 	if err := s.Find(ctx, d.facts, survey.Options{MayFetch: mayFetch}); err != nil {
@@ -128,7 +136,7 @@ func (l *Looms) readProject(ctx context.Context, d *draft) error {
 }
 
 // decide makes the plan. What it finds missing among the facts is read, as often as it takes.
-func (l *Looms) decide(ctx context.Context, d *draft) error {
+func (l *planner) decide(ctx context.Context, d *draft) error {
 	for range 1000 {
 		p, err := plan.Make(d.facts, d.choices)
 		needs, ok := errors.AsType[*plan.NeedsError](err)
@@ -148,7 +156,7 @@ func (l *Looms) decide(ctx context.Context, d *draft) error {
 
 // lease makes the plan's promises the loom's, in one transaction. If another command moved something meanwhile, the
 // plan is made again.
-func (l *Looms) lease(ctx context.Context, d *draft) error {
+func (l *planner) lease(ctx context.Context, d *draft) error {
 	for range 20 {
 		if !d.Leases {
 			return nil
@@ -179,7 +187,7 @@ func (l *Looms) lease(ctx context.Context, d *draft) error {
 }
 
 // startOver makes the plan again, on what the registry says now.
-func (l *Looms) startOver(ctx context.Context, d *draft) error {
+func (l *planner) startOver(ctx context.Context, d *draft) error {
 	t, accepted := d.facts.Target, d.Entry.Accepted
 	if err := l.readState(ctx, t); err != nil {
 		return err
@@ -222,7 +230,7 @@ func (l *Looms) LoadProject(ctx context.Context, t *Target) (*types.Project, err
 	if err != nil {
 		return nil, err
 	}
-	mayFetch := func(f *survey.Facts, reference string) error { return l.mayFetch(f, Options{}, reference) }
+	mayFetch := func(f *survey.Facts, reference string) error { return l.permission().mayFetch(f, Options{}, reference) }
 	if err := s.Find(ctx, f, survey.Options{MayFetch: mayFetch}); err != nil {
 		return nil, err
 	}

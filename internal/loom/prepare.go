@@ -15,7 +15,7 @@ import (
 )
 
 // ensureSidecarImage makes sure that the image of a confined loom's sidecar is there, and is of this binary.
-func (l *Looms) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
+func (l *planner) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
 	known := d.facts.Target.Known
 	if known == nil || known.Confined == nil || known.ID == Main {
 		return nil
@@ -26,7 +26,7 @@ func (l *Looms) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
 
 // prepare pulls the image that the dev container's own is made from, if its files name one: what it says counts in the
 // plan. It builds nothing.
-func (l *Looms) prepare(ctx context.Context, d *draft) error {
+func (l *planner) prepare(ctx context.Context, d *draft) error {
 	dev := d.facts.Dev
 	if dev == nil {
 		return nil
@@ -52,7 +52,7 @@ func (l *Looms) prepare(ctx context.Context, d *draft) error {
 
 // makeImages makes the images that the dev container's own is made from, one after the other. What each says counts in
 // the plan: it is made again after each, and permitted again.
-func (l *Looms) makeImages(ctx context.Context, d *draft, permit func(context.Context, *draft) error) error {
+func (l *planner) makeImages(ctx context.Context, d *draft, permit func(context.Context, *draft) error) error {
 	for d.NextImage != nil {
 		dev, step := d.facts.Dev, d.NextImage
 		if err := l.applier().Image(ctx, d.Plan, l.Images()); err != nil {
@@ -81,7 +81,7 @@ func (l *Looms) makeImages(ctx context.Context, d *draft, permit func(context.Co
 
 // tagBase gives the image that a step of the plan goes on top of the name under which the step looks for it: nothing
 // told of the step when the image was built, or found, under the name of the dev container's own.
-func (l *Looms) tagBase(ctx context.Context, dev *survey.DevContainer) error {
+func (l *planner) tagBase(ctx context.Context, dev *survey.DevContainer) error {
 	if dev.Base.BuiltRef == "" || dev.Base.Info.ID == "" {
 		return nil
 	}
@@ -94,7 +94,7 @@ func (l *Looms) tagBase(ctx context.Context, dev *survey.DevContainer) error {
 
 // devHooks runs the lifecycle hooks that are due in the dev container that runs. planned is nil for one that was
 // adopted.
-func (l *Looms) devHooks(
+func (l *upRun) devHooks(
 	ctx context.Context, dev *survey.DevContainer, planned *plan.DevContainer, own []engine.Container, req UpRequest,
 ) error {
 	if dev == nil || req.SkipHooks {

@@ -20,9 +20,10 @@ func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) erro
 		return err
 	}
 	if c := keptRunning(own); c != nil {
-		return l.stopOthers(ctx, t, own, c, timeout)
+		run := &stopRun{Looms: l, target: t, own: own, timeout: timeout}
+		return run.stopOthers(ctx, c)
 	}
-	if project := l.hooks(t, own); project != nil {
+	if project := recordedHooks(l.Teller, t, own); project != nil {
 		if err := l.Stack.Stop(ctx, t.Known.Project, project, timeout); err != nil {
 			return err
 		}
@@ -52,26 +53,32 @@ func keptRunning(own []engine.Container) *engine.Container {
 	return nil
 }
 
+// stopRun is one stop of a loom with its containers.
+type stopRun struct {
+	*Looms
+	target  *Target
+	own     []engine.Container
+	timeout time.Duration
+}
+
 // stopOthers stops all but a dev container. If the dev container is a service of compose files, all of the project
 // keeps running.
-func (l *Looms) stopOthers(
-	ctx context.Context, t *Target, own []engine.Container, c *engine.Container, timeout time.Duration,
-) error {
-	l.Teller.Sayf("service %s keeps running, as shutdownAction in its devcontainer.json says; docker stop %s stops it",
+func (r *stopRun) stopOthers(ctx context.Context, c *engine.Container) error {
+	r.Teller.Sayf("service %s keeps running, as shutdownAction in its devcontainer.json says; docker stop %s stops it",
 		c.Service, c.Name)
 	if c.Service != devcontainer.Service {
 		return nil
 	}
 	var others []string
-	for _, o := range own {
-		if o.Service != c.Service && o.Project == t.Known.Project {
+	for _, o := range r.own {
+		if o.Service != c.Service && o.Project == r.target.Known.Project {
 			others = append(others, o.Service)
 		}
 	}
 	if len(others) == 0 {
 		return nil
 	}
-	return l.Stack.StopServices(ctx, t.Known.Project, others, timeout)
+	return r.Stack.StopServices(ctx, r.target.Known.Project, others, r.timeout)
 }
 
 // EmptyError says that a loom has no containers.

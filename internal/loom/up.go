@@ -13,7 +13,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tree"
 )
 
 // UpRequest asks for a loom to be there.
@@ -40,7 +42,7 @@ type UpRequest struct {
 	// CreateOnly creates the containers and starts none; FilesOnly stops before that.
 	CreateOnly, FilesOnly bool
 	// Tree says whether the loom gets a work tree of its own.
-	Tree TreeOptions
+	Tree tree.Options
 }
 
 // UnfinishedError says that up did not finish, and what it left.
@@ -84,11 +86,11 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, nil, err
 	}
-	target, err := l.Resolve(ctx, req.Where, Making)
+	target, err := l.Finder().Resolve(ctx, req.Where, Making)
 	if err != nil {
 		return nil, nil, err
 	}
-	source, err := l.dataSource(ctx, target, req)
+	source, err := l.upRun().dataSource(ctx, target, req)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -99,7 +101,7 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 			return nil, nil, err
 		}
 		defer release()
-		l.markInUse(ctx, target)
+		l.Finder().MarkInUse(ctx, target)
 		if err := l.Refresh(ctx, target); err != nil {
 			return nil, nil, err
 		}
@@ -109,21 +111,23 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 
 // UpLocked is up of a loom whose lock is held, and whose entry was read since.
 func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
-	if err := l.ownTree(ctx, target, req); err != nil {
+	run := l.upRun()
+	own := tree.Request{Options: req.Tree, ID: req.ID, DryRun: req.DryRun}
+	if err := l.Trees().Own(ctx, target, own); err != nil {
 		return nil, nil, err
 	}
-	d, err := l.initialized(ctx, target, req)
+	d, err := run.initialized(ctx, target, req)
 	if err != nil {
 		return nil, nil, err
 	}
-	if adopted, result, err := l.adopt(ctx, d, req); adopted != nil || err != nil {
+	if adopted, result, err := run.adopt(ctx, d, req); adopted != nil || err != nil {
 		return adopted, result, err
 	}
-	if err := l.draftUp(ctx, d, req); err != nil {
+	if err := run.draftUp(ctx, d, req); err != nil {
 		return nil, nil, err
 	}
 	permit := func(ctx context.Context, d *draft) error {
-		if err := l.accept(ctx, d); err != nil {
+		if err := run.accept(ctx, d); err != nil {
 			return err
 		}
 		return d.Select(req.Services)
@@ -132,36 +136,41 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 		return d.Plan, nil, err
 	}
 	if !req.DryRun && !req.FilesOnly {
-		if err := l.recoverData(ctx, d); err != nil {
+		if err := run.recoverData(ctx, d); err != nil {
 			return d.Plan, nil, err
 		}
 	}
-	volumes, err := l.planData(ctx, d.Plan, source, req)
+	volumes, err := run.planData(ctx, d.Plan, source, req)
 	if err != nil || req.DryRun {
 		return d.Plan, nil, err
 	}
-	if err := l.lease(ctx, d); err != nil {
+	if err := run.lease(ctx, d); err != nil {
 		return nil, nil, err
 	}
 	permitAndLease := func(ctx context.Context, d *draft) error {
 		if err := permit(ctx, d); err != nil {
 			return err
 		}
-		return l.lease(ctx, d)
+		return run.lease(ctx, d)
 	}
-	if err := l.makeImages(ctx, d, permitAndLease); err != nil {
-		return d.Plan, nil, l.unfinished(ctx, d.Plan, err)
+	if err := run.makeImages(ctx, d, permitAndLease); err != nil {
+		return d.Plan, nil, run.unfinished(ctx, d.Plan, err)
 	}
 	for _, note := range d.Notes {
 		l.Teller.Sayf("%s", note)
 	}
-	result, err := l.carryOut(ctx, d, volumes, req)
+	result, err := run.carryOut(ctx, d, volumes, req)
 	return d.Plan, result, err
 }
 
+// upRun is one up, step by step.
+type upRun struct{ *planner }
+
+func (l *Looms) upRun() *upRun { return &upRun{l.planner()} }
+
 // initialized reads what comes before the project's files, and runs the initializeCommand of the devcontainer.json, but
 // not in a dry run. The command may write what the project is made from.
-func (l *Looms) initialized(ctx context.Context, target *Target, req UpRequest) (*draft, error) {
+func (l *upRun) initialized(ctx context.Context, target *Target, req UpRequest) (*draft, error) {
 	o := req.Options
 	o.Services = req.Services
 	o.Build, o.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
@@ -176,7 +185,7 @@ func (l *Looms) initialized(ctx context.Context, target *Target, req UpRequest) 
 }
 
 // beginUp is begin with the choices that only up has.
-func (l *Looms) beginUp(ctx context.Context, target *Target, o Options, req UpRequest) (*draft, error) {
+func (l *upRun) beginUp(ctx context.Context, target *Target, o Options, req UpRequest) (*draft, error) {
 	d, err := l.begin(ctx, target, o)
 	if err != nil {
 		return nil, err
@@ -192,7 +201,7 @@ func (l *Looms) beginUp(ctx context.Context, target *Target, o Options, req UpRe
 }
 
 // draftUp reads the project, brings the images that the plan depends on, and makes the plan.
-func (l *Looms) draftUp(ctx context.Context, d *draft, req UpRequest) error {
+func (l *upRun) draftUp(ctx context.Context, d *draft, req UpRequest) error {
 	if !req.DryRun {
 		if err := l.ensureSidecarImage(ctx, d); err != nil {
 			return err
@@ -220,7 +229,7 @@ func (l *Looms) draftUp(ctx context.Context, d *draft, req UpRequest) error {
 }
 
 // carryOut does what the plan says.
-func (l *Looms) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req UpRequest) (*Result, error) {
+func (l *upRun) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req UpRequest) (*Result, error) {
 	// Before the files: plain docker compose must not start on half of the data.
 	if volumes != nil {
 		if err := l.copier().Run(ctx, d.Project, volumes); err != nil {
@@ -231,7 +240,7 @@ func (l *Looms) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 		return nil, err
 	}
 	if req.FilesOnly {
-		return newResult(l.Engine, d.Plan, nil), nil
+		return report.New(l.Engine, d.Plan, nil), nil
 	}
 	own, silent, err := l.bringUp(ctx, d, req)
 	if err != nil {
@@ -242,15 +251,15 @@ func (l *Looms) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 			return nil, l.unfinished(ctx, d.Plan, err)
 		}
 	}
-	result := newResult(l.Engine, d.Plan, own)
+	result := report.New(l.Engine, d.Plan, own)
 	for _, p := range silent {
-		result.silence(p, req.WaitTimeout)
+		result.MarkSilent(p, req.WaitTimeout)
 	}
 	return result, nil
 }
 
 // bringUp changes the engine and waits. It returns the loom's containers, and the ports that nobody answers on.
-func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.Container, []apply.Probe, error) {
+func (l *upRun) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.Container, []apply.Probe, error) {
 	a, project := l.applier(), d.Entry.Project
 	o := apply.Options{
 		CreateOptions: req.CreateOptions, CreateOnly: req.CreateOnly,
@@ -286,7 +295,7 @@ func (l *Looms) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 }
 
 // recoverData ends what is left of a copy of data into the loom that did not come to its end.
-func (l *Looms) recoverData(ctx context.Context, d *draft) error {
+func (l *upRun) recoverData(ctx context.Context, d *draft) error {
 	isMark := func(c engine.Container) bool { return c.Labels[data.LabelCopy] != "" }
 	if !slices.ContainsFunc(d.facts.Engine.Containers, isMark) {
 		return nil
@@ -302,7 +311,7 @@ func (l *Looms) applier() *apply.Applier {
 func owner(t *Target) string { return t.ID }
 
 // unfinished tells what a failed up left behind.
-func (l *Looms) unfinished(ctx context.Context, p *Plan, cause error) error {
+func (l *upRun) unfinished(ctx context.Context, p *Plan, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	own, err := l.Engine.Containers(ctx, engine.Filter{Project: p.Entry.Project})

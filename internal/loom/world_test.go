@@ -2,7 +2,6 @@ package loom
 
 import (
 	"testing"
-	"time"
 
 	"gotest.tools/v3/assert"
 
@@ -10,9 +9,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
-
-// t0 is a moment.
-var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
@@ -38,7 +34,7 @@ func in(dir, id string) Where { return Where{ID: id, Source: stack.Source{Dir: d
 // plan resolves and plans as up does, and leases.
 func (w *testWorld) plan(dir, id string, o Options) (*Plan, error) {
 	w.T.Helper()
-	target, err := w.looms.Resolve(w.T.Context(), in(dir, id), Making)
+	target, err := w.looms.Finder().Resolve(w.T.Context(), in(dir, id), Making)
 	if err != nil {
 		return nil, err
 	}
@@ -53,22 +49,22 @@ func (w *testWorld) plan(dir, id string, o Options) (*Plan, error) {
 func (w *testWorld) draft(target *Target, o Options) (*draft, error) {
 	w.T.Helper()
 	ctx := w.T.Context()
-	d, err := w.looms.begin(ctx, target, o)
+	d, err := w.looms.planner().begin(ctx, target, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.looms.readProject(ctx, d); err != nil {
+	if err := w.looms.planner().readProject(ctx, d); err != nil {
 		return nil, err
 	}
 	if !o.DryRun {
-		if err := w.looms.prepare(ctx, d); err != nil {
+		if err := w.looms.planner().prepare(ctx, d); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.looms.decide(ctx, d); err != nil || o.DryRun {
+	if err := w.looms.planner().decide(ctx, d); err != nil || o.DryRun {
 		return d, err
 	}
-	return d, w.looms.lease(ctx, d)
+	return d, w.looms.planner().lease(ctx, d)
 }
 
 // mustPlan is plan that has to work.

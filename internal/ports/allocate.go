@@ -131,7 +131,7 @@ func group(r Request) ([]*span, error) {
 		}
 		spans[p.Base] = max(spans[p.Base], length(p.Count))
 	}
-	from := liftOf(spans)
+	from := Lift(spans)
 	seen := make(map[key]bool, len(r.Keep)+len(r.Ports))
 	for _, l := range r.Keep {
 		seen[l.key()] = true

@@ -50,17 +50,8 @@ func Shift(base, offset int) int {
 
 // Lift returns, for every base, the number that offsets are added to. A base below 1024 is lifted by 8000 (80→8080,
 // 443→8443), or to the next number that is neither a base nor a lifted base of the project, lower bases first; others
-// are themselves.
-func Lift(bases []int) map[int]int {
-	spans := make(map[int]int, len(bases))
-	for _, b := range bases {
-		spans[b] = 1
-	}
-	return liftOf(spans)
-}
-
-// liftOf is Lift for ranges: base → number of ports, of which every one must land on a free number.
-func liftOf(spans map[int]int) map[int]int {
+// are themselves. spans has the number of ports of each base: every one must land on a free number.
+func Lift(spans map[int]int) map[int]int {
 	to := make(map[int]int, len(spans))
 	var low []int
 	var used [Max + 1]bool

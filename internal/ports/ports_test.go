@@ -130,7 +130,11 @@ func TestLiftTakesTheNextNumberThatIsNoBase(t *testing.T) {
 		{[]int{80, 9000}, map[int]int{80: 8080, 9000: 9000}},
 		{[]int{-9000, 70000}, map[int]int{-9000: 1024, 70000: 70000}},
 	} {
-		assert.DeepEqual(t, ports.Lift(c.bases), c.want)
+		spans := map[int]int{}
+		for _, base := range c.bases {
+			spans[base] = 1
+		}
+		assert.DeepEqual(t, ports.Lift(spans), c.want)
 	}
 }
 

@@ -74,7 +74,7 @@ func (b Base) Name() string { return strings.TrimPrefix(b.Variable, stack.PortPr
 // Read reads what the project of the folder publishes. It needs no engine, and no bases: it works where up ends with a
 // stack.MissingBaseError.
 func Read(ctx context.Context, l *loom.Looms, src stack.Source) (*Setup, error) {
-	t, err := l.Here(ctx, src)
+	t, err := l.Finder().Here(ctx, src)
 	if err != nil {
 		return nil, err
 	}

@@ -257,7 +257,7 @@ func TestTheNameIsTheOneThatComposeWouldChoose(t *testing.T) {
 			f, err := stack.Find(stack.Source{Dir: filepath.Join(dir, "My-Shop")}, stack.Ours{})
 			assert.NilError(t, err)
 			assert.Equal(t, f.BaseName(), test.want)
-			m, err := stack.Load(t.Context(), f, "", nil)
+			m, err := new(stack.Stack).Load(t.Context(), f, "", nil)
 			assert.NilError(t, err)
 			assert.Equal(t, m.Project.Name, test.want, "as loading says")
 		})

@@ -95,15 +95,15 @@ func (e *FilesError) Unwrap() error { return e.Err }
 // PortPrefix begins the names of the variables that give a loom's ports.
 const PortPrefix = variables.PortPrefix
 
-// Load loads what was found, as the function Load does. Compose's own loaders fetch remote files.
-func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
-	return loadFiles(ctx, f, name, vars, references.Fetchers(s.docker, f.askToFetch))
-}
-
 // Load loads compose files under the project name given, with vars set before everything else. An empty name leaves the
-// choice to Compose. Files that are not on this machine are refused.
-func Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
-	return loadFiles(ctx, f, name, vars, nil)
+// choice to Compose. Compose's own loaders fetch remote files. The zero Stack has none, and refuses files that are not
+// on this machine.
+func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
+	var fetchers []*references.Fetcher
+	if s.docker != nil {
+		fetchers = references.Fetchers(s.docker, f.askToFetch)
+	}
+	return loadFiles(ctx, f, name, vars, fetchers)
 }
 
 func loadFiles(

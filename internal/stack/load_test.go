@@ -186,7 +186,7 @@ func TestAPortVariableOfOursNeedsABase(t *testing.T) {
 			dir := folder(t, map[string]string{"compose.yaml": fmt.Sprintf("services: {web: {image: app, %s: [%s]}}\n", key, test.entry)})
 			f, err := stack.Find(stack.Source{Dir: dir}, stack.Ours{})
 			assert.NilError(t, err)
-			_, err = stack.Load(t.Context(), f, "shop", nil)
+			_, err = new(stack.Stack).Load(t.Context(), f, "shop", nil)
 			var missing *stack.MissingBaseError
 			assert.Equal(t, errors.As(err, &missing), !test.ok, "%v", err)
 			if test.ok {
@@ -196,7 +196,7 @@ func TestAPortVariableOfOursNeedsABase(t *testing.T) {
 			assert.Equal(t, missing.Name, "ILOOM_PORT_WEB")
 			assert.Equal(t, missing.Where, "services.web.ports")
 			assert.Error(t, missing, "ILOOM_PORT_WEB (services.web.ports) has no base port: neither container.ports.WEB in the settings nor a default in the compose file")
-			m, err := stack.Load(t.Context(), f, "shop", map[string]string{"ILOOM_PORT_WEB": "3000"})
+			m, err := new(stack.Stack).Load(t.Context(), f, "shop", map[string]string{"ILOOM_PORT_WEB": "3000"})
 			assert.NilError(t, err)
 			assert.Equal(t, m.Project.Services["web"].Ports[0].Published, "3000")
 		})
@@ -215,7 +215,7 @@ func TestFinishPutsComposesLabelsOnServices(t *testing.T) {
 	dir := folder(t, map[string]string{"compose.yaml": small + "volumes: {unused: }\nnetworks: {unused: }\n", "x.env": "A=1"})
 	f, err := stack.Find(stack.Source{Dir: dir, EnvFiles: []string{"x.env"}}, stack.Ours{})
 	assert.NilError(t, err)
-	m, err := stack.Load(t.Context(), f, "shop", nil)
+	m, err := new(stack.Stack).Load(t.Context(), f, "shop", nil)
 	assert.NilError(t, err)
 	p, err := m.Finish([]string{"a", "b"}, map[string]string{"ours": "1"})
 	assert.NilError(t, err)

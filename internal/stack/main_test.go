@@ -49,7 +49,7 @@ func loadFiles(t *testing.T, dir string, vars map[string]string) *stack.Model {
 	t.Helper()
 	f, err := stack.Find(stack.Source{Dir: dir, Top: dir, Environ: os.Environ()}, stack.Ours{})
 	assert.NilError(t, err)
-	m, err := stack.Load(t.Context(), f, "shop", vars)
+	m, err := new(stack.Stack).Load(t.Context(), f, "shop", vars)
 	assert.NilError(t, err)
 	return m
 }

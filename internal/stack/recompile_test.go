@@ -76,10 +76,10 @@ func asText(t *testing.T, m *stack.Model) string {
 func TestRecompileGivesWhatLoadingAgainWould(t *testing.T) {
 	t.Parallel()
 	dir, found := manyFilesProject(t)
-	m, err := stack.Load(t.Context(), found, "shop", nil)
+	m, err := new(stack.Stack).Load(t.Context(), found, "shop", nil)
 	assert.NilError(t, err)
 	vars := map[string]string{"WEB_PORT": "5000", "A_PORT": "5001"}
-	other, err := stack.Load(t.Context(), found, "other", vars)
+	other, err := new(stack.Stack).Load(t.Context(), found, "other", vars)
 	assert.NilError(t, err)
 	first, second := asText(t, m), asText(t, other)
 	assert.Assert(t, first != second)
@@ -103,7 +103,7 @@ func TestRecompileGivesWhatLoadingAgainWould(t *testing.T) {
 func TestRecompileNamesAFileThatWasNotRead(t *testing.T) {
 	t.Parallel()
 	dir, found := manyFilesProject(t)
-	m, err := stack.Load(t.Context(), found, "shop", nil)
+	m, err := new(stack.Stack).Load(t.Context(), found, "shop", nil)
 	assert.NilError(t, err)
 	_, err = m.Recompile("shop", map[string]string{"BASE_FILE": "../elsewhere"})
 	assert.Assert(t, isNotRead(err, filepath.Join(dir, "elsewhere", "base.yaml")), "%v", err)
@@ -112,7 +112,7 @@ func TestRecompileNamesAFileThatWasNotRead(t *testing.T) {
 		"compose.yaml": "services: {web: {image: app, env_file: \"${E:-a}.env\"}}\n", "a.env": "", "b.env": "",
 	})}, stack.Ours{})
 	assert.NilError(t, err)
-	m, err = stack.Load(t.Context(), found, "shop", nil)
+	m, err = new(stack.Stack).Load(t.Context(), found, "shop", nil)
 	assert.NilError(t, err)
 	again, err := m.Recompile("shop", map[string]string{"E": "b"})
 	assert.NilError(t, err)
@@ -132,7 +132,7 @@ func TestErrorsOfRecompileNameTheRealFiles(t *testing.T) {
 	})
 	m := loadFiles(t, dir, nil)
 	_, err := m.Recompile("shop", map[string]string{"P": "x"})
-	_, loaded := stack.Load(t.Context(), m.Found, "shop", map[string]string{"P": "x"})
+	_, loaded := new(stack.Stack).Load(t.Context(), m.Found, "shop", map[string]string{"P": "x"})
 	assert.Assert(t, loaded != nil)
 	assert.Error(t, err, loaded.Error())
 }

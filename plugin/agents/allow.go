@@ -49,7 +49,7 @@ func runAllow(ctx context.Context, env *command.Environment, o allowOptions, arg
 	}
 	if len(args) > 1 {
 		where.ID = args[0]
-		_, err := l.Resolve(ctx, where, loom.Reading)
+		_, err := l.Finder().Resolve(ctx, where, loom.Reading)
 		switch {
 		case errors.As(err, new(*loom.UnknownError)), errors.As(err, new(*loom.IDError)):
 			where.ID = ""

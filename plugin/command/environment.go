@@ -238,12 +238,12 @@ func (env *Environment) Targets(
 		}
 	}
 	if scope.Everything {
-		return l.Everywhere(ctx, where.Source)
+		return l.Finder().Everywhere(ctx, where.Source)
 	}
 	if !scope.Repository {
-		return l.FindEach(ctx, where.Source, ids, loom.Ending)
+		return l.Finder().FindEach(ctx, where.Source, ids, loom.Ending)
 	}
-	targets, err := l.FindAll(ctx, where.Source)
+	targets, err := l.Finder().FindAll(ctx, where.Source)
 	if err == nil && len(targets) == 0 {
 		fmt.Fprintln(env.Docker.Err(), "no looms here")
 	}
@@ -272,6 +272,6 @@ func (env *Environment) Named(ctx context.Context, args []string) (*loom.Looms, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	t, rest, err := l.Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Reading})
+	t, rest, err := l.Finder().Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Reading})
 	return l, t, rest, err
 }

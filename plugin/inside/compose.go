@@ -66,14 +66,14 @@ func runCompose(cmd *cobra.Command, env *command.Environment, args []string) err
 	}
 	var t *loom.Target
 	if sure {
-		t, err = l.Resolve(ctx, where, loom.Reading)
+		t, err = l.Finder().Resolve(ctx, where, loom.Reading)
 	} else {
-		t, err = l.Resolve(ctx, loom.Where{ID: args[0], Source: where.Source}, loom.Reading)
+		t, err = l.Finder().Resolve(ctx, loom.Where{ID: args[0], Source: where.Source}, loom.Reading)
 		rest = args[1:]
 		var unknown *loom.UnknownError
 		var noID *loom.IDError
 		if errors.As(err, &unknown) || errors.As(err, &noID) {
-			t, err = l.Resolve(ctx, where, loom.Reading)
+			t, err = l.Finder().Resolve(ctx, where, loom.Reading)
 			rest = args
 		}
 	}

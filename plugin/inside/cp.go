@@ -74,7 +74,7 @@ func runCopy(ctx context.Context, env *command.Environment, o copyOptions, args 
 	if err != nil {
 		return err
 	}
-	t, err := l.Resolve(ctx, where, loom.Reading)
+	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return err
 	}

@@ -49,12 +49,12 @@ func runOpen(ctx context.Context, env *command.Environment, o openOptions, args 
 	if err != nil {
 		return err
 	}
-	t, err := l.Resolve(ctx, where, loom.Reading)
+	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	asked := strings.Join(args[min(1, len(args)):], "")
 	if unknown := (*loom.UnknownError)(nil); errors.As(err, &unknown) && len(args) == 1 {
 		// No loom of that name: then it is a service or a port of this folder's.
 		where.ID = ""
-		here, hereErr := l.Resolve(ctx, where, loom.Reading)
+		here, hereErr := l.Finder().Resolve(ctx, where, loom.Reading)
 		if !errors.As(hereErr, &unknown) {
 			t, err, asked = here, hereErr, args[0]
 		}

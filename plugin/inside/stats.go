@@ -9,6 +9,7 @@ import (
 	"github.com/docker/cli/cli/command/formatter"
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
@@ -54,7 +55,7 @@ func runStats(ctx context.Context, env *command.Environment, o statsOptions, arg
 	}
 	// The share of CPU is known at the second reading.
 	meter := l.Engine.Meter()
-	if _, err := l.Usage(ctx, meter, scope); err != nil {
+	if _, err := inventory.ReadUsage(ctx, l, meter, scope); err != nil {
 		return err
 	}
 	once := o.noStream || !env.Docker.Out().IsTerminal() || o.format == formatter.JSONFormatKey
@@ -66,7 +67,7 @@ func runStats(ctx context.Context, env *command.Environment, o statsOptions, arg
 			return ctx.Err()
 		case <-time.After(wait):
 		}
-		list, err := l.Usage(ctx, meter, scope)
+		list, err := inventory.ReadUsage(ctx, l, meter, scope)
 		if err != nil {
 			return err
 		}
@@ -85,20 +86,20 @@ func runStats(ctx context.Context, env *command.Environment, o statsOptions, arg
 // statsScope finds out which containers are meant: without arguments those of the whole repository.
 func statsScope(
 	ctx context.Context, env *command.Environment, o statsOptions, args []string,
-) (*loom.Looms, loom.Scope, error) {
+) (*loom.Looms, inventory.Scope, error) {
 	if len(args) > 0 {
 		l, t, services, err := env.Named(ctx, args)
-		return l, loom.Scope{Target: t, Services: services}, err
+		return l, inventory.Scope{Target: t, Services: services}, err
 	}
 	l, where, err := env.Begin(nil)
 	if err != nil || o.allRepositories {
-		return l, loom.Scope{}, err
+		return l, inventory.Scope{}, err
 	}
-	repository, err := l.RepositoryOf(ctx, where.Source)
-	return l, loom.Scope{Repository: repository}, err
+	repository, err := l.Finder().RepositoryPath(ctx, where.Source)
+	return l, inventory.Scope{Repository: repository}, err
 }
 
-func tellUsage(env *command.Environment, format string, scope loom.Scope, list []loom.Usage) error {
+func tellUsage(env *command.Environment, format string, scope inventory.Scope, list []inventory.Usage) error {
 	if format == formatter.JSONFormatKey {
 		return output.Write(env.Docker.Out(), format, list, nil)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/docker/cli/cli/command/formatter"
 	"github.com/docker/go-units"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
 
@@ -18,7 +18,7 @@ import (
 var statsColumns = []string{"{{.Service}}", "{{.CPUPerc}}", "{{.MemUsage}}", "{{.PIDs}}", "{{.NetIO}}", "{{.BlockIO}}"}
 
 // usageTable prints the table, without its last columns where the width, unless it is 0, is too small for them.
-func usageTable(w io.Writer, format string, scope loom.Scope, list []loom.Usage, width int) error {
+func usageTable(w io.Writer, format string, scope inventory.Scope, list []inventory.Usage, width int) error {
 	if format != "" && format != formatter.TableFormatKey {
 		return usageContext(w, format, list)
 	}
@@ -47,17 +47,17 @@ func longest(text string) int {
 	return n
 }
 
-func usageContext(w io.Writer, format string, list []loom.Usage) error {
-	return output.WriteRows(w, format, list, func(u loom.Usage) formatter.SubContext { return newUsageRow(u) })
+func usageContext(w io.Writer, format string, list []inventory.Usage) error {
+	return output.WriteRows(w, format, list, func(u inventory.Usage) formatter.SubContext { return newUsageRow(u) })
 }
 
 // usageRow is one container for the formatter: its methods are the template's fields, called as docker stats does.
 type usageRow struct {
 	formatter.HeaderContext
-	u loom.Usage
+	u inventory.Usage
 }
 
-func newUsageRow(u loom.Usage) *usageRow {
+func newUsageRow(u inventory.Usage) *usageRow {
 	r := &usageRow{u: u}
 	r.Header = formatter.SubHeaderContext{
 		"ID": "LOOM", "Name": "LOOM", "Repository": "REPOSITORY", "Service": "SERVICE", "Container": "CONTAINER",

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -21,7 +22,7 @@ const columnGap = 2
 
 // fitTable completes rows, of which the second column is the state, with the looms' ports and work trees, and fits them
 // to the width. Ports lose their services, then ports their ends and paths their beginnings.
-func fitTable(rows [][]string, list []loom.Listed, o fitOptions) string {
+func fitTable(rows [][]string, list []inventory.Listed, o fitOptions) string {
 	ports, numbers, trees := []string{"PORTS"}, []string{"PORTS"}, []string{"WORK TREE"}
 	for _, l := range list {
 		row := newListRow(l)

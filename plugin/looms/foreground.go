@@ -21,7 +21,7 @@ func follow(ctx context.Context, env *command.Environment, l *loom.Looms, where 
 	again := make(chan os.Signal, 2)
 	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(again)
-	known, err := l.Resolve(ctx, where, loom.Reading)
+	known, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return err
 	}

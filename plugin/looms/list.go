@@ -16,7 +16,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/idle"
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -64,7 +64,7 @@ func runList(ctx context.Context, env *command.Environment, o listOptions) error
 	if err != nil {
 		return err
 	}
-	list, err := l.List(ctx)
+	list, err := inventory.List(ctx, l)
 	var unreachable *engine.Unreachable
 	if err != nil && !errors.As(err, &unreachable) {
 		return err
@@ -96,7 +96,7 @@ func runList(ctx context.Context, env *command.Environment, o listOptions) error
 }
 
 // listTable is the table of ls on a terminal.
-func listTable(list []loom.Listed, o fitOptions) string {
+func listTable(list []inventory.Listed, o fitOptions) string {
 	rows := [][]string{{"LOOM", "STATE", "CREATED"}}
 	for _, l := range list {
 		row := newListRow(l)
@@ -111,20 +111,20 @@ func wantsActivity(format string) bool {
 }
 
 // listContext prints the looms as docker's own lists are printed.
-func listContext(w io.Writer, format string, list []loom.Listed) error {
+func listContext(w io.Writer, format string, list []inventory.Listed) error {
 	if format == "" || format == formatter.TableFormatKey {
 		format = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"
 	}
-	return output.WriteRows(w, format, list, func(item loom.Listed) formatter.SubContext { return newListRow(item) })
+	return output.WriteRows(w, format, list, func(item inventory.Listed) formatter.SubContext { return newListRow(item) })
 }
 
 // listRow is one loom for the formatter: its methods are the template's fields.
 type listRow struct {
 	formatter.HeaderContext
-	l loom.Listed
+	l inventory.Listed
 }
 
-func newListRow(item loom.Listed) *listRow {
+func newListRow(item inventory.Listed) *listRow {
 	r := &listRow{l: item}
 	r.Header = formatter.SubHeaderContext{
 		"Name": "LOOM", "ID": "ID", "Repository": "REPOSITORY", "Project": "PROJECT", "WorkTree": "WORK TREE",

@@ -10,6 +10,7 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
@@ -17,7 +18,7 @@ func TestListIsADockerList(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("USERPROFILE", home)
-	list := []loom.Listed{
+	list := []inventory.Listed{
 		{
 			ID: "123", Repository: filepath.Join(home, "shop"), Project: "iloom-shop-123", WorkTree: filepath.Join(home, "shop-looms", "x"), State: "running", Running: 2, Containers: 2, Offset: 123,
 			Created: time.Now().Add(-3 * time.Hour), Ports: []loom.Port{{Service: "web", Published: 8203, Protocol: "tcp"}, {Service: "dns", Published: 5300, Protocol: "udp"}},
@@ -25,7 +26,7 @@ func TestListIsADockerList(t *testing.T) {
 		{ID: "main", Repository: "/src/shop", Project: "shop", WorkTree: "/src/shop", State: "down", Ports: []loom.Port{{Published: 8080, Protocol: "tcp"}}},
 	}
 	const table = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.WorkTree}}\t{{.Created}}"
-	got := func(format string, list []loom.Listed) string {
+	got := func(format string, list []inventory.Listed) string {
 		return printed(func(w io.Writer) { assert.NilError(t, listContext(w, format, list)) })
 	}
 	tree := filepath.Join("~", "shop-looms", "x")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -44,7 +44,7 @@ docker compose up, then starts exactly those.`,
 }
 
 func runPrepare(
-	ctx context.Context, env *command.Environment, o prepareOptions, tree loom.TreeOptions, args []string,
+	ctx context.Context, env *command.Environment, o prepareOptions, tree tree.Options, args []string,
 ) error {
 	l, where, err := env.Begin(args)
 	if err != nil {

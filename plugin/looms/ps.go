@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -28,7 +29,7 @@ func runPs(ctx context.Context, env *command.Environment, format string, args []
 	if err != nil {
 		return err
 	}
-	result, err := l.Ps(ctx, where)
+	result, err := inventory.Ps(ctx, l, where)
 	if err != nil {
 		return err
 	}

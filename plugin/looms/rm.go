@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -65,7 +66,7 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 	if o.quiet {
 		stack.SetProgress("quiet")
 	}
-	targets, err := l.FindEach(ctx, where.Source, args, loom.Removing)
+	targets, err := l.Finder().FindEach(ctx, where.Source, args, loom.Removing)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,8 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 	refused := false
 	for _, t := range targets {
 		r, err := l.Rm(ctx, t, loom.RmRequest{
-			Force: o.force, WorkTree: o.worktree, Branch: o.branch, DryRun: o.dryRun, Timeout: o.timeout,
+			RemoveOptions: tree.RemoveOptions{Force: o.force, WorkTree: o.worktree, Branch: o.branch, DryRun: o.dryRun},
+			Timeout:       o.timeout,
 		})
 		if err != nil {
 			// One that cannot be removed must not keep the others.

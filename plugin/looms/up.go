@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -118,7 +119,7 @@ func (o *upOptions) request(env *command.Environment, where loom.Where, args []s
 }
 
 func runUp(
-	ctx context.Context, env *command.Environment, o upOptions, tree loom.TreeOptions, args []string,
+	ctx context.Context, env *command.Environment, o upOptions, tree tree.Options, args []string,
 ) error {
 	where, err := env.Where(args)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/idle"
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
@@ -31,7 +32,7 @@ func runWatch(ctx context.Context, env *command.Environment, format string) erro
 		return err
 	}
 	// To look at looms does not count as use of them.
-	l.Unnoticed = true
+	l.InUse.Unnoticed = true
 	if env.Docker.Out().IsTerminal() && (format == "" || format == formatter.TableFormatKey) {
 		return watchScreen(ctx, env, l)
 	}
@@ -43,14 +44,14 @@ func watchScreen(ctx context.Context, env *command.Environment, l *loom.Looms) e
 	screen := output.NewScreen(env.Docker.Out())
 	meter := l.Engine.Meter()
 	for first := true; ; first = false {
-		list, err := l.List(ctx)
+		list, err := inventory.List(ctx, l)
 		var unreachable *engine.Unreachable
 		if err != nil && (first || !errors.As(err, &unreachable)) {
 			return err
 		}
-		var used []loom.Usage
+		var used []inventory.Usage
 		if err == nil {
-			if used, err = l.Usage(ctx, meter, loom.Scope{}); err != nil && ctx.Err() != nil {
+			if used, err = inventory.ReadUsage(ctx, l, meter, inventory.Scope{}); err != nil && ctx.Err() != nil {
 				return ctx.Err()
 			}
 		}
@@ -72,9 +73,9 @@ func watchScreen(ctx context.Context, env *command.Environment, l *loom.Looms) e
 
 // watchChanges prints the list at once and whenever it has changed.
 func watchChanges(ctx context.Context, env *command.Environment, l *loom.Looms, format string) error {
-	var shown []loom.Listed
+	var shown []inventory.Listed
 	for first := true; ; first = false {
-		list, err := l.List(ctx)
+		list, err := inventory.List(ctx, l)
 		var unreachable *engine.Unreachable
 		if err != nil && (first || !errors.As(err, &unreachable)) {
 			return err
@@ -100,7 +101,7 @@ func watchChanges(ctx context.Context, env *command.Environment, l *loom.Looms, 
 }
 
 // steady leaves out what changes while a loom is used.
-func steady(list []loom.Listed) []loom.Listed {
+func steady(list []inventory.Listed) []inventory.Listed {
 	list = slices.Clone(list)
 	for i := range list {
 		list[i].LastActivity = nil
@@ -108,7 +109,7 @@ func steady(list []loom.Listed) []loom.Listed {
 	return list
 }
 
-func tellChange(w io.Writer, format string, list []loom.Listed, first bool) error {
+func tellChange(w io.Writer, format string, list []inventory.Listed, first bool) error {
 	if format == formatter.JSONFormatKey {
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
@@ -135,7 +136,7 @@ func firstLine(err error) string {
 }
 
 // watchTable is the table of ls --watch, which fits the width.
-func watchTable(list []loom.Listed, used []loom.Usage, width int, now time.Time) string {
+func watchTable(list []inventory.Listed, used []inventory.Usage, width int, now time.Time) string {
 	rows := [][]string{{"LOOM", "STATE", "HEALTH", "CPU %", "MEMORY", "AGE"}}
 	for _, l := range list {
 		cpu, memory := load(used, l)
@@ -147,7 +148,7 @@ func watchTable(list []loom.Listed, used []loom.Usage, width int, now time.Time)
 }
 
 // shortState is the state, with a mark where stop --idle leaves the loom alone.
-func shortState(l loom.Listed) string {
+func shortState(l inventory.Listed) string {
 	if l.Held {
 		return l.State + "*"
 	}
@@ -155,7 +156,7 @@ func shortState(l loom.Listed) string {
 }
 
 // load sums up what the containers of a loom use.
-func load(used []loom.Usage, l loom.Listed) (cpu, memory string) {
+func load(used []inventory.Usage, l inventory.Listed) (cpu, memory string) {
 	var share float64
 	var bytes uint64
 	known, any := false, false

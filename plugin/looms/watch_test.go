@@ -7,6 +7,7 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
 
@@ -14,14 +15,14 @@ func TestTheWatchedTableFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	share := 12.34
-	list := []loom.Listed{
+	list := []inventory.Listed{
 		{
 			ID: "123", Repository: "/src/shop", WorkTree: "/src/shop-looms/feat-issue-123", State: "running", Health: "unhealthy", Held: true,
 			Ports: []loom.Port{{Service: "web", Published: 3123, Protocol: "tcp"}, {Service: "db", Published: 5555, Protocol: "tcp"}}, Created: now.Add(-3 * time.Hour),
 		},
 		{ID: "124", Repository: "/src/shop", WorkTree: "/src/shop", State: "down", Created: now.Add(-72 * time.Hour)},
 	}
-	used := []loom.Usage{
+	used := []inventory.Usage{
 		{Loom: "123", Repository: "/src/shop", CPU: &share, Memory: 100 << 20},
 		{Loom: "123", Repository: "/src/shop", CPU: &share, Memory: 28 << 20},
 		{Loom: "123", Repository: "/src/other", CPU: &share, Memory: 1 << 40},
@@ -42,7 +43,7 @@ shop/124  down      --         --     --      3d              /src/shop
 
 func TestTheListFitsTheTerminalAndColorsTheState(t *testing.T) {
 	t.Parallel()
-	list := []loom.Listed{
+	list := []inventory.Listed{
 		{
 			ID: "123", Repository: "/src/shop", WorkTree: "/src/shop-looms/feat-issue-123", State: "running", Running: 2,
 			Ports: []loom.Port{{Service: "web", Published: 3123, Protocol: "tcp"}, {Service: "db", Published: 5555, Protocol: "tcp"}},

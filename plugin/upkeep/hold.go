@@ -58,7 +58,7 @@ func runHold(ctx context.Context, env *command.Environment, o holdOptions, args 
 	if err != nil {
 		return err
 	}
-	t, err := l.Resolve(ctx, where, loom.Reading)
+	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func RunIdle(ctx context.Context, env *command.Environment, o IdleOptions, args 
 		return err
 	}
 	// A look for idle looms does not count as use of them.
-	l.Unnoticed = true
+	l.InUse.Unnoticed = true
 	req := idle.Request{After: o.After, Ignore: o.Ignore, Timeout: o.Timeout, DryRun: !o.Stop}
 	targets := func() ([]*loom.Target, error) {
 		where, err := env.Where(nil)
@@ -117,12 +117,12 @@ func RunIdle(ctx context.Context, env *command.Environment, o IdleOptions, args 
 			return nil, err
 		}
 		if o.AllRepositories {
-			return l.Everywhere(ctx, where.Source)
+			return l.Finder().Everywhere(ctx, where.Source)
 		}
 		if len(args) == 0 {
-			return l.FindAll(ctx, where.Source)
+			return l.Finder().FindAll(ctx, where.Source)
 		}
-		return l.FindEach(ctx, where.Source, args, loom.Ending)
+		return l.Finder().FindEach(ctx, where.Source, args, loom.Ending)
 	}
 	if o.Watch {
 		told := func(verdicts []idle.Verdict, err error) {

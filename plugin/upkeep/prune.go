@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -46,19 +48,19 @@ func runPrune(ctx context.Context, env *command.Environment, o pruneOptions) err
 	if err != nil {
 		return err
 	}
-	list, err := l.Prunable(ctx)
+	list, err := inventory.FindPrunable(ctx, l)
 	if err != nil {
 		return err
 	}
 	if o.merged {
-		merged, err := l.Merged(ctx)
+		merged, err := inventory.FindMerged(ctx, l)
 		if err != nil {
 			return err
 		}
 		list = append(list, merged...)
 	}
 	remains := []*loom.Remains{}
-	var ends []loom.Prunable
+	var ends []inventory.Prunable
 	for _, p := range list {
 		plan, err := planEnd(ctx, env, l, p)
 		if err != nil {
@@ -100,10 +102,14 @@ func runPrune(ctx context.Context, env *command.Environment, o pruneOptions) err
 }
 
 // ofMerged is how a loom whose branch is merged is ended.
-func ofMerged(dryRun bool) loom.RmRequest { return loom.RmRequest{Branch: true, DryRun: dryRun} }
+func ofMerged(dryRun bool) loom.RmRequest {
+	return loom.RmRequest{RemoveOptions: tree.RemoveOptions{Branch: true, DryRun: dryRun}}
+}
 
 // planEnd says why a loom is to be ended, and gives what would go; nil where it must stay.
-func planEnd(ctx context.Context, env *command.Environment, l *loom.Looms, p loom.Prunable) (*loom.Remains, error) {
+func planEnd(
+	ctx context.Context, env *command.Environment, l *loom.Looms, p inventory.Prunable,
+) (*loom.Remains, error) {
 	fmt.Fprintf(env.Docker.Err(), "loom %s: %s\n", p.Name(), p.Why)
 	if !p.Merged {
 		return l.Down(ctx, p.Target, loom.DownRequest{Volumes: true, DryRun: true})
@@ -123,9 +129,9 @@ func planEnd(ctx context.Context, env *command.Environment, l *loom.Looms, p loo
 	}, nil
 }
 
-func end(ctx context.Context, l *loom.Looms, p loom.Prunable) error {
+func end(ctx context.Context, l *loom.Looms, p inventory.Prunable) error {
 	if !p.Merged {
-		return l.EndGone(ctx, p.Target)
+		return inventory.EndGone(ctx, l, p.Target)
 	}
 	r, err := l.Rm(ctx, p.Target, ofMerged(false))
 	if err == nil && r.State == loom.RemovalRefused {

@@ -48,7 +48,7 @@ func runTrustList(ctx context.Context, env *command.Environment, format string) 
 	if err != nil {
 		return err
 	}
-	list, err := l.Trusts(ctx)
+	list, err := loom.Trusts(ctx, l.Registry)
 	if err != nil {
 		return err
 	}

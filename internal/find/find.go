@@ -1,4 +1,4 @@
-package loom
+package find
 
 import (
 	"context"
@@ -75,27 +75,27 @@ type Query struct {
 	// a service of the folder's loom. If the loom may be new, the first word may also be its id.
 	Words   []string
 	Purpose Purpose
-	// Services lists the services of the folder's loom; nil for [Looms.Services].
+	// Services lists the services of the folder's loom; nil for those of the [Finder].
 	Services func(context.Context, *Target) ([]string, error)
 	// Quick starts no git process if the registry knows enough, and the purpose is Reading. Target.Git may then be nil.
 	Quick bool
 }
 
 // Find finds the loom that is meant, and returns the words behind its id.
-func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, err error) {
+func (f *Finder) Find(ctx context.Context, q Query) (t *Target, rest []string, err error) {
 	if len(q.Words) == 0 {
-		t, err = l.resolveQuery(ctx, q, "", q.Purpose)
+		t, err = f.resolveQuery(ctx, q, "", q.Purpose)
 		return t, nil, err
 	}
 	first, existing := q.Words[0], q.Purpose
 	if existing == Making {
 		existing = Reading
 	}
-	t, unknown := l.resolveQuery(ctx, q, first, existing)
+	t, unknown := f.resolveQuery(ctx, q, first, existing)
 	if !errors.As(unknown, new(*UnknownError)) {
 		return t, q.Words[1:], unknown
 	}
-	here, err := l.resolveQuery(ctx, q, "", q.Purpose)
+	here, err := f.resolveQuery(ctx, q, "", q.Purpose)
 	if errors.As(err, new(*UnknownError)) {
 		// The folder has no loom whose service the word could be.
 		return nil, nil, unknown
@@ -104,7 +104,7 @@ func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, er
 		return nil, nil, err
 	}
 	if q.Services == nil {
-		q.Services = l.Services
+		q.Services = f.Services
 	}
 	services, err := q.Services(ctx, here)
 	if err != nil {
@@ -114,12 +114,12 @@ func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, er
 		return here, q.Words, nil
 	}
 	if q.Purpose == Making {
-		isNew, err := l.canBeNew(ctx, here, first)
+		isNew, err := f.canBeNew(ctx, here, first)
 		if err != nil {
 			return nil, nil, err
 		}
 		if isNew {
-			t, err = l.Resolve(ctx, Where{ID: first, Source: q.Source}, Making)
+			t, err = f.Resolve(ctx, Where{ID: first, Source: q.Source}, Making)
 			return t, q.Words[1:], err
 		}
 	}
@@ -129,20 +129,20 @@ func (l *Looms) Find(ctx context.Context, q Query) (t *Target, rest []string, er
 	return nil, nil, &NeitherError{Name: first, Loom: here.ID}
 }
 
-func (l *Looms) resolveQuery(ctx context.Context, q Query, id string, purpose Purpose) (*Target, error) {
+func (f *Finder) resolveQuery(ctx context.Context, q Query, id string, purpose Purpose) (*Target, error) {
 	where := Where{ID: id, Source: q.Source}
 	if q.Quick && purpose == Reading {
-		if t := l.Registered(ctx, where); t != nil {
+		if t := f.Registered(ctx, where); t != nil {
 			return t, nil
 		}
 	}
-	return l.Resolve(ctx, where, purpose)
+	return f.Resolve(ctx, where, purpose)
 }
 
 // canBeNew reports whether a word is the id of a loom that up would make: a number, a key, a pull request, or the
 // name of a work tree. Any other word is more likely a typing error.
-func (l *Looms) canBeNew(ctx context.Context, here *Target, word string) (bool, error) {
-	id, err := ParseID(word)
+func (f *Finder) canBeNew(ctx context.Context, here *Target, word string) (bool, error) {
+	id, err := identity.ParseID(word)
 	if err != nil {
 		return false, err
 	}
@@ -153,83 +153,38 @@ func (l *Looms) canBeNew(ctx context.Context, here *Target, word string) (bool, 
 		return false, nil
 	}
 	trees, err := here.Git.Trees(ctx)
-	return err == nil && l.pathOf(trees, id) != "", err
-}
-
-// FindEach finds one loom for each id, or the folder's loom if there is no id. All ids are checked before a command
-// touches anything: a mistyped one must not leave half of the work done.
-func (l *Looms) FindEach(ctx context.Context, src stack.Source, ids []string, purpose Purpose) ([]*Target, error) {
-	if len(ids) == 0 {
-		ids = []string{""}
-	}
-	var targets []*Target
-	for _, id := range ids {
-		t, err := l.Resolve(ctx, Where{ID: id, Source: src}, purpose)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(targets, func(o *Target) bool { return o.ID == t.ID && o.Repository == t.Repository }) {
-			targets = append(targets, t)
-		}
-	}
-	return targets, nil
-}
-
-// FindAll finds the looms of the folder's repository on this engine.
-func (l *Looms) FindAll(ctx context.Context, src stack.Source) ([]*Target, error) {
-	here, err := l.Here(ctx, src)
-	if err != nil {
-		return nil, err
-	}
-	state, err := l.promises(ctx)
-	if err != nil {
-		return nil, err
-	}
-	space, err := l.Engine.Space(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, k := range state.Looms {
-		if k.Repository == here.Repository && k.Space == space {
-			ids = append(ids, k.ID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	return l.FindEach(ctx, src, ids, Ending)
+	return err == nil && f.PathOf(trees, id) != "", err
 }
 
 // Resolve finds the loom with this id, or the folder's loom if there is no id.
-func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Target, error) {
-	stamp := l.Registry.Stamp()
-	state, err := l.promises(ctx)
+func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Target, error) {
+	stamp := f.Registry.Stamp()
+	state, err := f.Promises(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t, err := l.Here(ctx, where.Source)
+	t, err := f.Here(ctx, where.Source)
 	if err != nil {
 		return nil, err
 	}
 	t.State, t.Stamp = state, stamp
 	if where.ID == "" {
-		err = l.chooseID(state, t, purpose)
+		err = f.chooseID(state, t, purpose)
 	} else {
-		err = l.useTypedID(ctx, state, t, where.ID)
+		err = f.useTypedID(ctx, state, t, where.ID)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if t.Known = state.Find(t.Repository, t.ID).Clone(); t.Known == nil {
-		if t.Known, err = l.recover(ctx, state, t); err != nil && purpose != Making {
+		if t.Known, err = f.recover(ctx, state, t); err != nil && purpose != Making {
 			return nil, err
 		}
 	}
 	if t.Known == nil && purpose != Making {
 		left := false
 		if purpose == Removing {
-			if left, err = l.hasLeftTree(ctx, t); err != nil {
+			if left, err = f.hasLeftTree(ctx, t); err != nil {
 				return nil, err
 			}
 		}
@@ -237,24 +192,24 @@ func (l *Looms) Resolve(ctx context.Context, where Where, purpose Purpose) (*Tar
 			return nil, &UnknownError{t.Name()}
 		}
 	}
-	if err := l.chooseWorkTree(ctx, t, where); err != nil {
+	if err := f.chooseWorkTree(ctx, t, where); err != nil {
 		return nil, err
 	}
 	if t.Known != nil {
-		l.markInUse(ctx, t)
+		f.MarkInUse(ctx, t)
 	}
-	l.Teller.Debugf("loom %s: repository %s, work tree %s, looking for the project from %s",
+	f.Teller.Debugf("loom %s: repository %s, work tree %s, looking for the project from %s",
 		t.ID, t.Repository, t.WorkTree, t.Source.Dir)
 	return t, nil
 }
 
 // Here is the repository and work tree of the folder that the command runs in, without an id.
-func (l *Looms) Here(ctx context.Context, src stack.Source) (*Target, error) {
+func (f *Finder) Here(ctx context.Context, src stack.Source) (*Target, error) {
 	dir, err := filepath.EvalSymlinks(src.Dir)
 	if err != nil {
 		return nil, err
 	}
-	src.Dir, src.Environ = dir, l.Process.Environ
+	src.Dir, src.Environ = dir, f.Process.Environ
 	repo, err := worktree.Find(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -275,11 +230,20 @@ func (l *Looms) Here(ctx context.Context, src stack.Source) (*Target, error) {
 	return t, nil
 }
 
+// RepositoryPath is the path of the repository that has the folder.
+func (f *Finder) RepositoryPath(ctx context.Context, src stack.Source) (string, error) {
+	here, err := f.Here(ctx, src)
+	if err != nil {
+		return "", err
+	}
+	return here.Repository, nil
+}
+
 // chooseID sets the id of the folder's loom: the exported one if it works in this folder, otherwise the registry's,
 // otherwise what the names of the work tree say.
-func (l *Looms) chooseID(state *registry.State, t *Target, purpose Purpose) error {
+func (f *Finder) chooseID(state *registry.State, t *Target, purpose Purpose) error {
 	in := state.InFolder(t.WorkTree)
-	exported := l.Process.Getenv("ILOOM_LOOM")
+	exported := f.Process.Getenv("ILOOM_LOOM")
 	for _, k := range in {
 		if exported != "" && k.ID == exported || len(in) == 1 {
 			t.ID = k.ID
@@ -287,7 +251,7 @@ func (l *Looms) chooseID(state *registry.State, t *Target, purpose Purpose) erro
 		}
 	}
 	if len(in) == 0 {
-		noted, err := l.notedIDs(t)
+		noted, err := f.notedIDs(t)
 		if err == nil {
 			t.ID = idFromNames(t.Git, noted)
 		}
@@ -311,7 +275,7 @@ func (l *Looms) chooseID(state *registry.State, t *Target, purpose Purpose) erro
 // is the loom of the main checkout.
 func idFromNames(repo *worktree.Repository, noted []string) string {
 	if repo == nil || repo.WorkTree == "" {
-		return Main
+		return identity.Main
 	}
 	names := noted
 	if id, ok := worktree.IDFromFolder(filepath.Base(repo.WorkTree)); ok && repo.Linked() {
@@ -329,16 +293,16 @@ func idFromNames(repo *worktree.Repository, noted []string) string {
 	}
 	for _, name := range names {
 		// Normalised like a typed id, because 007 here must be the 7 that the user types. No name leads to main.
-		if id, err := ParseID(name); err == nil && id != Main {
+		if id, err := identity.ParseID(name); err == nil && id != identity.Main {
 			return id
 		}
 	}
-	return Main
+	return identity.Main
 }
 
 // useTypedID sets the id that was typed: an id of this repository, or repo/id of a loom that the registry knows.
-func (l *Looms) useTypedID(ctx context.Context, state *registry.State, t *Target, typed string) error {
-	id, err := ParseID(typed)
+func (f *Finder) useTypedID(ctx context.Context, state *registry.State, t *Target, typed string) error {
+	id, err := identity.ParseID(typed)
 	if err != nil {
 		return err
 	}
@@ -347,7 +311,7 @@ func (l *Looms) useTypedID(ctx context.Context, state *registry.State, t *Target
 	if !ok || state.Find(t.Repository, id) != nil {
 		return nil
 	}
-	other, err := ParseID(rest)
+	other, err := identity.ParseID(rest)
 	if err != nil {
 		return nil //nolint:nilerr // it is not repo/id, but a branch such as feat/-
 	}
@@ -364,7 +328,7 @@ func (l *Looms) useTypedID(ctx context.Context, state *registry.State, t *Target
 		t.ID, t.Repository = other, paths[0]
 		// The search begins at the top of that repository, and no work tree of this one may stand in for a missing one.
 		t.Source.Dir = t.WorkTree
-		return l.moveTo(ctx, t, t.Repository)
+		return MoveTo(ctx, t, t.Repository)
 	}
 	return fmt.Errorf("%s is a loom of several repositories: %s", typed, strings.Join(paths, ", "))
 }

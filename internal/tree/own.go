@@ -1,4 +1,6 @@
-package loom
+// Package tree is the work tree of a loom: it makes one or takes one over, says what would be lost with it, and removes
+// it.
+package tree
 
 import (
 	"context"
@@ -6,33 +8,35 @@ import (
 	"os"
 	"slices"
 
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// TreeMode says whether up makes a work tree for a loom that has none.
-type TreeMode string
+// Mode says whether up makes a work tree for a loom that has none.
+type Mode string
 
-// The modes. Settings, the zero value, leaves it to container.worktree.
+// The modes. FromSettings, the zero value, leaves it to container.worktree.
 const (
-	TreeSettings TreeMode = ""
-	TreeAlways   TreeMode = "true"
-	TreeAuto     TreeMode = "auto" // only if another loom of the repository works in the folder
-	TreeNever    TreeMode = "false"
+	FromSettings Mode = ""
+	Always       Mode = "true"
+	Auto         Mode = "auto" // only if another loom of the repository works in the folder
+	Never        Mode = "false"
 )
 
-// TreeOptions are the user's choices for a work tree of the loom's own.
-type TreeOptions struct {
-	Mode TreeMode
+// Options are the user's choices for a work tree of the loom's own.
+type Options struct {
+	Mode Mode
 	// Branch is checked out in a new work tree, From is where a new branch begins, Path is the folder: absolute.
 	Branch, From, Path string
 }
 
 // isExplicit reports whether the user, not the settings, wants a work tree.
-func (o TreeOptions) isExplicit() bool {
-	return o.Mode == TreeAlways || o.Mode == TreeAuto || o.Branch != "" || o.From != "" || o.Path != ""
+func (o Options) isExplicit() bool {
+	return o.Mode == Always || o.Mode == Auto || o.Branch != "" || o.From != "" || o.Path != ""
 }
 
 // NoTreeError says why a loom cannot have a work tree of its own.
@@ -58,50 +62,61 @@ func (otherTreeError) NextStep() string {
 	return "docker loom rm ends it with the loom; without --branch and --path it is used"
 }
 
-// ownTree gives the loom a work tree of its own if one is wanted: the one it has, otherwise a new one. A dry run only
+// Request asks for a work tree of the loom's own.
+type Request struct {
+	Options
+	// ID is the id as the user typed it, "" for the folder's loom, which stays where it is.
+	ID     string
+	DryRun bool
+}
+
+// Trees makes and removes the work trees of looms.
+type Trees struct{ Finder *find.Finder }
+
+// Own gives the loom a work tree of its own if one is wanted: the one it has, otherwise a new one. A dry run only
 // notes what would be made. The loom's lock must be held, so that only one of two commands makes it.
-func (l *Looms) ownTree(ctx context.Context, t *Target, req UpRequest) error {
-	if err := l.followRegistry(ctx, t); err != nil {
+func (w *Trees) Own(ctx context.Context, t *find.Target, req Request) error {
+	if err := followRegistry(ctx, t); err != nil {
 		return err
 	}
-	o, explicit := req.Tree, req.Tree.isExplicit()
-	if err := canOwnTree(t, req); err != nil || o.Mode == TreeNever {
+	o, explicit := req.Options, req.isExplicit()
+	if err := canOwnTree(t, req); err != nil || o.Mode == Never {
 		if explicit {
 			return err
 		}
 		return nil
 	}
-	main, err := l.mainTree(ctx, t.Git)
+	main, err := w.mainTree(ctx, t.Git)
 	if err != nil {
 		return err
 	}
-	if o.Mode == TreeSettings {
-		o.Mode = TreeMode(main.settings.Container.Worktree)
+	if o.Mode == FromSettings {
+		o.Mode = Mode(main.settings.Container.Worktree)
 		if explicit {
-			o.Mode = TreeAlways
+			o.Mode = Always
 		}
 	}
-	state, err := l.Registry.Read(ctx)
+	state, err := w.Finder.Registry.Read(ctx)
 	if err != nil {
 		return err
 	}
-	m := &treeMaker{Looms: l, target: t, main: main, state: state, options: o, explicit: explicit, dryRun: req.DryRun}
+	m := &maker{finder: w.Finder, target: t, main: main, state: state, options: o, explicit: explicit, dryRun: req.DryRun}
 	return m.run(ctx)
 }
 
 // followRegistry moves to the work tree that another command gave the loom while this one waited for the lock.
-func (l *Looms) followRegistry(ctx context.Context, t *Target) error {
+func followRegistry(ctx context.Context, t *find.Target) error {
 	k := t.Known
-	if k == nil || t.ID == Main || k.WorkTree == t.WorkTree || k.WorkTree == "" || !host.IsDir(k.WorkTree) {
+	if k == nil || t.ID == identity.Main || k.WorkTree == t.WorkTree || k.WorkTree == "" || !host.IsDir(k.WorkTree) {
 		return nil
 	}
 	t.Notes = nil
-	return l.moveTo(ctx, t, k.WorkTree)
+	return find.MoveTo(ctx, t, k.WorkTree)
 }
 
-func canOwnTree(t *Target, req UpRequest) error {
+func canOwnTree(t *find.Target, req Request) error {
 	switch {
-	case t.ID == Main:
+	case t.ID == identity.Main:
 		return &NoTreeError{"main is the loom of the main checkout"}
 	case req.ID == "":
 		return &NoTreeError{"give the id that it is for"}
@@ -111,26 +126,26 @@ func canOwnTree(t *Target, req UpRequest) error {
 	return nil
 }
 
-// treeMaker gives one loom its work tree.
-type treeMaker struct {
-	*Looms
-	target *Target
+// maker gives one loom its work tree.
+type maker struct {
+	finder *find.Finder
+	target *find.Target
 	main   *mainTree
 	state  *registry.State
 	// options have the settings' mode; explicit reports that the user chose.
-	options  TreeOptions
+	options  Options
 	explicit bool
 	dryRun   bool
 }
 
-func (m *treeMaker) run(ctx context.Context) error {
+func (m *maker) run(ctx context.Context) error {
 	if !m.dryRun {
 		// An incomplete work tree is completed even if none is wanted now: nobody can work there.
 		if done, err := m.resume(ctx); done || err != nil {
 			return err
 		}
 	}
-	if m.options.Mode == TreeSettings {
+	if m.options.Mode == FromSettings {
 		return nil
 	}
 	if has, err := m.useExisting(ctx); has || err != nil {
@@ -154,7 +169,7 @@ func (m *treeMaker) run(ctx context.Context) error {
 		t.Making, t.Notes = a, []string{"would make " + describe(a), "the plan is that of " + t.WorkTree}
 		return nil
 	}
-	m.Teller.Sayf("%s", "making "+describe(a))
+	m.finder.Teller.Sayf("%s", "making "+describe(a))
 	if err := t.Git.Add(ctx, a); err != nil {
 		return err
 	}
@@ -162,9 +177,9 @@ func (m *treeMaker) run(ctx context.Context) error {
 }
 
 // wantsNew reports whether a new work tree is made. An existing loom moves only if the user says so.
-func (m *treeMaker) wantsNew() bool {
+func (m *maker) wantsNew() bool {
 	hasTree := m.target.Known != nil && host.IsDir(m.target.Known.WorkTree)
-	if m.options.Mode == TreeAuto {
+	if m.options.Mode == Auto {
 		return !hasTree && len(m.state.InFolder(m.target.WorkTree)) > 0
 	}
 	return !hasTree || m.explicit
@@ -182,7 +197,7 @@ func describe(a *worktree.Addition) string {
 }
 
 // resume completes a work tree that an interrupted command left, and reports whether there was one.
-func (m *treeMaker) resume(ctx context.Context) (bool, error) {
+func (m *maker) resume(ctx context.Context) (bool, error) {
 	path, err := m.target.Git.Resume(ctx, m.target.ID)
 	if err != nil || path == "" {
 		return false, err
@@ -191,14 +206,14 @@ func (m *treeMaker) resume(ctx context.Context) (bool, error) {
 }
 
 // complete copies untracked files into a new work tree, and assigns it.
-func (m *treeMaker) complete(ctx context.Context, path string) error {
+func (m *maker) complete(ctx context.Context, path string) error {
 	copied, err := m.main.copyUntracked(ctx, m.target, path)
 	if err != nil {
 		return err
 	}
-	m.Teller.Debugf("copied from the main work tree: %v", copied)
+	m.finder.Teller.Debugf("copied from the main work tree: %v", copied)
 	if hasSubmodules(path) {
-		m.Teller.Sayf("its submodules are empty: git -C %s submodule update --init --recursive fetches them", path)
+		m.finder.Teller.Sayf("its submodules are empty: git -C %s submodule update --init --recursive fetches them", path)
 	}
 	if err := m.target.Git.Finish(ctx, path); err != nil {
 		return err
@@ -207,7 +222,7 @@ func (m *treeMaker) complete(ctx context.Context, path string) error {
 }
 
 // useExisting finds the work tree that the loom already has, and assigns it.
-func (m *treeMaker) useExisting(ctx context.Context) (bool, error) {
+func (m *maker) useExisting(ctx context.Context) (bool, error) {
 	t, o := m.target, m.options
 	trees, err := t.Git.Trees(ctx)
 	if err != nil {
@@ -219,7 +234,7 @@ func (m *treeMaker) useExisting(ctx context.Context) (bool, error) {
 	}
 	if tree.Main {
 		// The main checkout has a branch with the id in its name. A user who wants a work tree wants another one.
-		return o.Mode == TreeAuto && len(m.state.InFolder(tree.Path)) == 0, nil
+		return o.Mode == Auto && len(m.state.InFolder(tree.Path)) == 0, nil
 	}
 	if o.Branch != "" && o.Branch != tree.Branch || o.Path != "" && !sameFolder(o.Path, tree.Path) {
 		return false, fmt.Errorf("%w: %s with branch %s", ErrOtherTree, tree.Path, tree.Branch)
@@ -228,8 +243,8 @@ func (m *treeMaker) useExisting(ctx context.Context) (bool, error) {
 }
 
 // existing is the work tree in which the loom works alone, otherwise the one whose names say that it is the loom's.
-func (m *treeMaker) existing(trees []worktree.Tree) *worktree.Tree {
-	path := m.pathOf(trees, m.target.ID)
+func (m *maker) existing(trees []worktree.Tree) *worktree.Tree {
+	path := m.finder.PathOf(trees, m.target.ID)
 	if k := m.target.Known; k != nil && k.WorkTree != "" && k.WorkTree != path {
 		i := slices.IndexFunc(trees, func(tree worktree.Tree) bool { return tree.Path == k.WorkTree && !tree.Main })
 		if i >= 0 && len(m.state.InFolder(k.WorkTree)) == 1 {
@@ -253,13 +268,13 @@ func sameFolder(a, b string) bool {
 
 // assign makes the work tree at path the loom's. It removes what the loom generated elsewhere: plain docker compose
 // would still act on the loom from there.
-func (m *treeMaker) assign(ctx context.Context, path string) error {
+func (m *maker) assign(ctx context.Context, path string) error {
 	t := m.target
 	if path == t.WorkTree && (t.Known == nil || t.Known.WorkTree == path) {
 		return nil
 	}
 	if t.Known != nil && t.Known.WorkTree != path {
-		if files := m.generated(t); len(files) > 0 && !m.dryRun {
+		if files := Generated(t); len(files) > 0 && !m.dryRun {
 			if _, err := overrides.Write(files); err != nil {
 				return err
 			}
@@ -267,5 +282,5 @@ func (m *treeMaker) assign(ctx context.Context, path string) error {
 		t.Known.WorkTree, t.Known.Dir, t.Known.Files = path, "", false
 	}
 	t.Notes = nil
-	return m.moveTo(ctx, t, path)
+	return find.MoveTo(ctx, t, path)
 }

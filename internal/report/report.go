@@ -1,4 +1,5 @@
-package loom
+// Package report is what up and ps tell of a loom: its services, its ports and where a browser finds them.
+package report
 
 import (
 	"fmt"
@@ -52,7 +53,7 @@ type Port struct {
 }
 
 // newResult is what there is to tell of a loom.
-func newResult(e *engine.Engine, p *Plan, own []engine.Container) *Result {
+func New(e *engine.Engine, p *plan.Plan, own []engine.Container) *Result {
 	r := &Result{
 		Loom: p.ID, Project: p.Entry.Project, WorkTree: p.WorkTree, Services: ListServices(own), Findings: p.Findings,
 	}
@@ -70,7 +71,7 @@ func newResult(e *engine.Engine, p *Plan, own []engine.Container) *Result {
 }
 
 // withAttributes gives a port the label and the protocol that the devcontainer.json says.
-func withAttributes(e *engine.Engine, p *Plan, port Port) Port {
+func withAttributes(e *engine.Engine, p *plan.Plan, port Port) Port {
 	a := p.Dev.PortAttributes(port.Service, port.Target)
 	port.Label = a.Label
 	port.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
@@ -110,7 +111,7 @@ func PublishedPorts(e *engine.Engine, id string, own []engine.Container) []Port 
 }
 
 // PlannedPorts lists what a loom whose containers do not run will publish.
-func PlannedPorts(e *engine.Engine, p *Plan) []Port {
+func PlannedPorts(e *engine.Engine, p *plan.Plan) []Port {
 	list := []Port{}
 	for _, port := range p.PublishedPorts() {
 		list = append(list, newPort(e, p.ID, port))
@@ -131,7 +132,7 @@ func newPort(e *engine.Engine, id string, of plan.PublishedPort) Port {
 // hostNames are the host names of a loom's published ports.
 func hostNames(e *engine.Engine, id string) endpoint.Names {
 	n := endpoint.Names{Host: e.HostName()}
-	if e.Local() && id != Main {
+	if e.Local() && id != identity.Main {
 		n.Label = identity.HostLabel(id)
 	}
 	return n
@@ -142,8 +143,8 @@ func (p Port) DialAddress(e *engine.Engine) string {
 	return endpoint.Names{Host: e.HostName()}.Dial(p.HostIP, p.Published)
 }
 
-// silence notes that nobody answered on a port.
-func (r *Result) silence(silent apply.Probe, after time.Duration) {
+// MarkSilent notes that nobody answered on a port.
+func (r *Result) MarkSilent(silent apply.Probe, after time.Duration) {
 	for i, p := range r.Ports {
 		if p.Service == silent.Service && p.Target == silent.Target && p.Published == silent.Host &&
 			p.HostIP == silent.HostIP {

@@ -1,4 +1,4 @@
-package loom
+package inventory
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
@@ -61,11 +62,11 @@ func TestStateIsThatOfAllContainers(t *testing.T) {
 		{"a run command's container does not count", []engine.Container{{State: "running", OneOff: true}}, "down", 0},
 	} {
 		item := Listed{ID: "1"}
-		w.looms.describe(&item, engine.Loom{Containers: tc.containers})
+		describe(w.looms, &item, engine.Loom{Containers: tc.containers})
 		assert.Check(t, item.State == tc.state && item.Running == tc.running, "%s: %s, %d", tc.name, item.State, item.Running)
 	}
 	item := Listed{}
-	w.looms.describe(&item, engine.Loom{Containers: []engine.Container{{State: "running", Created: t0.Add(time.Hour)}, c("running", 0)}})
+	describe(w.looms, &item, engine.Loom{Containers: []engine.Container{{State: "running", Created: t0.Add(time.Hour)}, c("running", 0)}})
 	assert.Equal(t, item.Created, t0)
 }
 
@@ -78,7 +79,7 @@ func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 	w.Know(
 		registry.Loom{ID: "123", Repository: "/b/shop", Project: "p123", WorkTree: "/b/shop", Offset: 123, Created: t0, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8203}}},
 		registry.Loom{ID: "9", Repository: "/b/shop", Project: "p9", WorkTree: "/b/shop", Created: t0, Ports: []ports.Lease{{Protocol: "tcp", Base: 8080, Count: 1, Host: 8089}}},
-		registry.Loom{ID: Main, Repository: "/b/shop", Project: "shop", WorkTree: "/b/shop", Created: t0},
+		registry.Loom{ID: identity.Main, Repository: "/b/shop", Project: "shop", WorkTree: "/b/shop", Created: t0},
 		registry.Loom{ID: "1", Repository: "/a/shop", Project: "p1", WorkTree: "/a/shop", Created: t0, Space: "far"},
 	)
 	w.Run(
@@ -86,7 +87,7 @@ func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 		worldtest.Container{Name: "shop-web-1", Project: "shop", Service: "web"}, // made by plain docker compose
 		worldtest.Container{Name: "x", Project: "lost", Service: "web", Labels: labels("7", "/a/shop")},
 	)
-	list, err := w.looms.List(t.Context())
+	list, err := List(t.Context(), w.looms)
 	assert.NilError(t, err)
 	var got []string
 	for _, l := range list {
@@ -97,7 +98,7 @@ func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 	assert.Equal(t, list[2].Ports[0].Published, 8203, "the leases of one that is down")
 
 	w.GoAway()
-	list, err = w.looms.List(t.Context())
+	list, err = List(t.Context(), w.looms)
 	assert.Assert(t, worldtest.Unreachable(err), "%v", err)
 	assert.Equal(t, len(list), 4, "promises are known without an engine, those on others too")
 	for _, l := range list {
@@ -116,7 +117,7 @@ func TestPsPrintsTheStableDocument(t *testing.T) {
 		worldtest.Container{Name: "p9-once-1", Project: "p9", Service: "once", State: "exited", Status: "Exited (3) 1 second ago"},
 		worldtest.Container{Name: "p9-web-run-1", Project: "p9", Service: "web", Labels: map[string]string{"com.docker.compose.oneoff": "True"}},
 	)
-	r, err := w.looms.Ps(t.Context(), in(repo, "9"))
+	r, err := Ps(t.Context(), w.looms, in(repo, "9"))
 	assert.NilError(t, err)
 	b, err := json.Marshal(r)
 	assert.NilError(t, err)
@@ -125,7 +126,7 @@ func TestPsPrintsTheStableDocument(t *testing.T) {
 		`"ports":[{"service":"web","target":80,"published":8089,"protocol":"tcp","hostIp":"","url":"http://9.localhost:8089"}],"findings":[]}`)
 
 	w.Run()
-	r, err = w.looms.Ps(t.Context(), in(repo, "9"))
+	r, err = Ps(t.Context(), w.looms, in(repo, "9"))
 	assert.NilError(t, err)
 	assert.Equal(t, len(r.Services), 0)
 	assert.Equal(t, r.Ports[0].Published, 8089)
@@ -142,7 +143,7 @@ func TestListAsksASilentEngineForNothing(t *testing.T) {
 	w := newWorld(t, worldtest.Remote)
 	w.Know(registry.Loom{ID: "5", Repository: w.Path("shop"), Project: "p5", WorkTree: w.Path("shop")})
 	w.looms.Engine = engine.New(api, "far", engine.Silent(errors.New("no answer")))
-	list, err := w.looms.List(t.Context())
+	list, err := List(t.Context(), w.looms)
 	assert.ErrorContains(t, err, "no Docker engine answers at tcp://192.0.2.1:2375 (context far): no answer")
 	assert.Equal(t, len(list), 1)
 	assert.Equal(t, list[0].State, "unknown")

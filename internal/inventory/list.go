@@ -1,4 +1,5 @@
-package loom
+// Package inventory says what looms there are, what they use, and which may be pruned.
+package inventory
 
 import (
 	"cmp"
@@ -7,9 +8,12 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/report"
 )
 
 // Listed is a loom as ls shows it.
@@ -22,10 +26,10 @@ type Listed struct {
 	// does not answer.
 	State string `json:"state"`
 	// Health is the worst of its containers: unhealthy, starting or healthy; empty if none has a healthcheck.
-	Health  string    `json:"health"`
-	Offset  int       `json:"offset"`
-	Ports   []Port    `json:"ports"`
-	Created time.Time `json:"created"`
+	Health  string      `json:"health"`
+	Offset  int         `json:"offset"`
+	Ports   []loom.Port `json:"ports"`
+	Created time.Time   `json:"created"`
 	// Held reports that stop --idle leaves the loom alone, until HeldUntil; nil is until docker loom release.
 	Held      bool       `json:"held"`
 	HeldUntil *time.Time `json:"heldUntil"`
@@ -45,16 +49,16 @@ func (l Listed) Name() string { return registry.Name(l.Repository, l.ID) }
 
 // List lists the looms of all repositories: those that the registry knows, and those that only the engine knows. If the
 // engine does not answer, it returns what the registry knows together with the error.
-func (l *Looms) List(ctx context.Context) ([]Listed, error) {
+func List(ctx context.Context, l *loom.Looms) ([]Listed, error) {
 	state, err := l.Registry.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	list := []Listed{}
-	onEngine, engineErr := l.onEngine(ctx)
+	byProject, engineErr := onEngine(ctx, l)
 	if engineErr != nil {
 		for _, k := range state.Looms {
-			list = append(list, remembered(k))
+			list = append(list, newListed(k))
 		}
 		return finishList(list), engineErr
 	}
@@ -68,29 +72,44 @@ func (l *Looms) List(ctx context.Context) ([]Listed, error) {
 		if k.Space != space {
 			continue
 		}
-		item, e := remembered(k), onEngine[k.Project]
-		if k.ID == Main || k.Adopted != nil {
+		item, e := newListed(k), byProject[k.Project]
+		if k.ID == identity.Main || k.Adopted != nil {
 			// Their containers may be made by other tools, and then lack docker loom's labels.
 			if e.Containers, err = l.Containers(ctx, k); err != nil {
 				return nil, err
 			}
 		}
-		l.describe(&item, e)
+		describe(l, &item, e)
 		registered[k.Project] = true
 		list = append(list, item)
 	}
-	for project, e := range onEngine {
+	for project, e := range byProject {
 		if !registered[project] {
 			item := Listed{ID: e.ID, Repository: e.Repo, Project: project, WorkTree: e.WorkTree, Offset: e.Offset}
-			l.describe(&item, e)
+			describe(l, &item, e)
 			list = append(list, item)
 		}
 	}
 	return finishList(list), nil
 }
 
-// remembered is what the registry tells of a loom.
-func remembered(k *registry.Loom) Listed {
+// Remembered lists the looms that the registry knows, of all repositories and engines. It asks no engine, so their
+// State is unknown. A damaged registry stays as it is.
+func Remembered(l *loom.Looms) ([]Listed, error) {
+	state, err := l.Registry.Peek()
+	if err != nil {
+		return nil, err
+	}
+	list := []Listed{}
+	for _, k := range state.Looms {
+		list = append(list, newListed(k))
+	}
+	slices.SortFunc(list, inOrder)
+	return list, nil
+}
+
+// newListed is what the registry tells of a loom.
+func newListed(k *registry.Loom) Listed {
 	item := Listed{
 		ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created,
 		State: "unknown", Ports: leasedPorts(k), Held: k.Held(time.Now()), Known: true,
@@ -102,10 +121,10 @@ func remembered(k *registry.Loom) Listed {
 }
 
 // leasedPorts are the ports that a loom without containers will publish. Their services are not known.
-func leasedPorts(k *registry.Loom) []Port {
-	var list []Port
+func leasedPorts(k *registry.Loom) []loom.Port {
+	var list []loom.Port
 	for _, lease := range k.Ports {
-		list = append(list, Port{
+		list = append(list, loom.Port{
 			Published: lease.Host, Target: lease.Base, Protocol: lease.Protocol, HostIP: lease.IP,
 		})
 	}
@@ -116,7 +135,7 @@ func leasedPorts(k *registry.Loom) []Port {
 func finishList(list []Listed) []Listed {
 	for i := range list {
 		if list[i].Ports == nil {
-			list[i].Ports = []Port{}
+			list[i].Ports = []loom.Port{}
 		}
 		list[i].ActiveSources = []string{}
 	}
@@ -142,7 +161,7 @@ func natural(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-func (l *Looms) onEngine(ctx context.Context) (map[string]engine.Loom, error) {
+func onEngine(ctx context.Context, l *loom.Looms) (map[string]engine.Loom, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
@@ -157,7 +176,7 @@ func (l *Looms) onEngine(ctx context.Context) (map[string]engine.Loom, error) {
 	return looms, nil
 }
 
-func (l *Looms) describe(item *Listed, e engine.Loom) {
+func describe(l *loom.Looms, item *Listed, e engine.Loom) {
 	created, running := 0, 0
 	for _, c := range e.Containers {
 		if c.OneOff {
@@ -180,7 +199,7 @@ func (l *Looms) describe(item *Listed, e engine.Loom) {
 			item.Created = c.Created
 		}
 	}
-	if ports := PublishedPorts(l.Engine, item.ID, e.Containers); len(ports) > 0 {
+	if ports := report.PublishedPorts(l.Engine, item.ID, e.Containers); len(ports) > 0 {
 		item.Ports = ports
 	}
 	switch {
@@ -214,11 +233,11 @@ func ended(containers []engine.Container) bool {
 }
 
 // Ps describes the containers and ports of one loom.
-func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
+func Ps(ctx context.Context, l *loom.Looms, where find.Where) (*loom.Result, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	t, err := l.Resolve(ctx, where, Reading)
+	t, err := l.Finder().Resolve(ctx, where, find.Reading)
 	if err != nil {
 		return nil, err
 	}
@@ -226,9 +245,9 @@ func (l *Looms) Ps(ctx context.Context, where Where) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{
-		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: ListServices(own),
-		Ports:    PublishedPorts(l.Engine, t.ID, own),
+	r := &loom.Result{
+		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: report.ListServices(own),
+		Ports:    report.PublishedPorts(l.Engine, t.ID, own),
 		Findings: []finding.Finding{},
 	}
 	if len(r.Ports) == 0 {

@@ -1,4 +1,4 @@
-package loom
+package find
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -22,9 +23,9 @@ import (
 // whether the registry knows the loom.
 func (w *testWorld) resolved(where Where, purpose Purpose) string {
 	w.T.Helper()
-	target, err := w.looms.Resolve(w.T.Context(), where, purpose)
-	if quick := w.looms.Registered(w.T.Context(), where); quick != nil {
-		slow, err := w.looms.Resolve(w.T.Context(), where, Reading)
+	target, err := w.finder.Resolve(w.T.Context(), where, purpose)
+	if quick := w.finder.Registered(w.T.Context(), where); quick != nil {
+		slow, err := w.finder.Resolve(w.T.Context(), where, Reading)
 		assert.NilError(w.T, err)
 		assert.Equal(w.T, quick.Name(), slow.Name())
 		assert.Equal(w.T, quick.Repository, slow.Repository)
@@ -103,7 +104,7 @@ func TestARegisteredWorkTreeIsFoundWithoutGit(t *testing.T) {
 		{"shop", "8", ""},
 	} {
 		got := ""
-		if found := w.looms.Registered(t.Context(), in(w.Path(tc.dir), tc.id)); found != nil {
+		if found := w.finder.Registered(t.Context(), in(w.Path(tc.dir), tc.id)); found != nil {
 			got = found.Known.Project
 		}
 		assert.Check(t, got == tc.want, "%s %s: %s", tc.dir, tc.id, got)
@@ -165,7 +166,7 @@ func TestResolveSaysWhichFolderItTook(t *testing.T) {
 		{"gone", repo, "9", []string{"no work tree belongs to 9: using this folder, " + repo, "the loom's work tree " + w.Path("looms", "gone") + " is gone"}},
 		{"elsewhere than here", seven, "", []string{"loom 7 has the work tree " + repo + ": using that, not this folder"}},
 	} {
-		target, err := w.looms.Resolve(t.Context(), in(tc.dir, tc.id), Making)
+		target, err := w.finder.Resolve(t.Context(), in(tc.dir, tc.id), Making)
 		assert.NilError(t, err, tc.name)
 		assert.DeepEqual(t, target.Notes, tc.want)
 	}
@@ -184,7 +185,7 @@ func TestResolveAddressesLoomsOfOtherRepositories(t *testing.T) {
 		registry.Loom{ID: "2", Repository: a, Project: "p2", WorkTree: a},
 		registry.Loom{ID: "2", Repository: b, Project: "p3", WorkTree: b},
 		registry.Loom{ID: "feat/x", Repository: b, Project: "p4", WorkTree: b},
-		registry.Loom{ID: Main, Repository: b, Project: "shop", WorkTree: b},
+		registry.Loom{ID: identity.Main, Repository: b, Project: "shop", WorkTree: b},
 		registry.Loom{ID: "31", Repository: b, Project: "p5", WorkTree: w.Path("gone")},
 		registry.Loom{ID: "shop/7", Repository: w.Path("here"), Project: "p6", WorkTree: w.Path("here")},
 		registry.Loom{ID: "7", Repository: b, Project: "p7", WorkTree: b},
@@ -222,7 +223,7 @@ func TestSeveralLoomsInAFolderAreReadByTheOwnerOfItsFilesAndEndedByNameOnly(t *t
 	assert.Equal(t, w.resolved(in(repo, ""), Ending), "error: /shop has several looms: 1, 2")
 	assert.Equal(t, w.resolved(in(repo, "1"), Ending), "1 of /shop in /shop, from /shop known")
 
-	_, err := w.looms.Resolve(t.Context(), in(repo, ""), Ending)
+	_, err := w.finder.Resolve(t.Context(), in(repo, ""), Ending)
 	var several *SeveralError
 	assert.Assert(t, errors.As(err, &several))
 	assert.DeepEqual(t, several.IDs, []string{"1", "2"})
@@ -236,12 +237,12 @@ func TestExportedLoomCountsInItsOwnWorkTreeOnly(t *testing.T) {
 	repo := w.Repo("shop")
 	tree := w.Tree(repo, "issue-3", "three")
 	w.Know(registry.Loom{ID: "1", Repository: repo, Project: "p1", WorkTree: repo}, registry.Loom{ID: "2", Repository: repo, Project: "p2", WorkTree: repo, Dir: repo, Files: true})
-	w.looms.Process.Environ = append(w.looms.Process.Environ, "ILOOM_LOOM=1")
+	w.finder.Process.Environ = append(w.finder.Process.Environ, "ILOOM_LOOM=1")
 	assert.Equal(t, w.resolved(in(repo, ""), Reading), "1 of /shop in /shop, from /shop known")
 	assert.Equal(t, w.resolved(in(repo, ""), Ending), "1 of /shop in /shop, from /shop known")
 	assert.Equal(t, w.resolved(in(repo, "2"), Ending), "2 of /shop in /shop, from /shop known", "a typed id is stronger")
 	assert.Equal(t, w.resolved(in(tree, ""), Making), "3 of /shop in /three, from /three", "the shell has moved on")
-	w.looms.Process.Environ = append(w.looms.Process.Environ, "ILOOM_LOOM=99")
+	w.finder.Process.Environ = append(w.finder.Process.Environ, "ILOOM_LOOM=99")
 	assert.Equal(t, w.resolved(in(repo, ""), Reading), "2 of /shop in /shop, from /shop known", "an ended loom's shell")
 }
 
@@ -270,7 +271,7 @@ func TestWithoutGitTheProjectFolderIsTheRepository(t *testing.T) {
 
 func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 	t.Parallel()
-	looms := &Looms{UserSettings: filepath.Join(t.TempDir(), "settings.json"), Teller: tell.Nowhere()}
+	finder := &Finder{UserSettings: filepath.Join(t.TempDir(), "settings.json"), Teller: tell.Nowhere()}
 	trees := []worktree.Tree{
 		{Path: "/src/1", Branch: "trunk", Main: true},
 		{Path: "/looms/a", Branch: "feat/issue-7__x"},
@@ -285,7 +286,7 @@ func TestBelongsReadsBranchesAndTheFoldersOfLinkedWorkTrees(t *testing.T) {
 		"1": "", "trunk": "/src/1", "7": "/looms/a", "pr/8": "/looms/b_pr_8", "8": "", "9": "/looms/9", "10": "", "bare": "", "ENG-11": "/looms/ENG-11-x",
 		"whatever": "/looms/b_pr_8", "feat/issue-7__x": "/looms/a", "second": "/looms/second",
 	} {
-		assert.Check(t, looms.pathOf(trees, id) == want, "%s: %s", id, looms.pathOf(trees, id))
+		assert.Check(t, finder.PathOf(trees, id) == want, "%s: %s", id, finder.PathOf(trees, id))
 	}
 }
 
@@ -298,7 +299,7 @@ func TestALoomThatOnlyTheEngineKnowsIsFoundByItsLabels(t *testing.T) {
 	w.Run(worldtest.Container{Name: "x-web-1", Project: "odd-name", Service: "web", Labels: labels})
 	w.Know() // a registry that knows nothing was not lost
 
-	target, err := w.looms.Resolve(t.Context(), in(repo, "5"), Ending)
+	target, err := w.finder.Resolve(t.Context(), in(repo, "5"), Ending)
 	assert.NilError(t, err)
 	assert.Equal(t, target.Known.Project, "odd-name")
 	assert.Equal(t, target.Known.Offset, 1005)
@@ -323,12 +324,12 @@ func TestALostRegistryIsRebuiltFromLabels(t *testing.T) {
 	w.Run(
 		worldtest.Container{Name: "p5-web-1", Project: "p5", Service: "web", Labels: labels("5", "5")},
 		worldtest.Container{Name: "p6-web-1", Project: "p6", Service: "web", Labels: labels("6", "6")},
-		worldtest.Container{Name: "shop-web-1", Project: "shop", Service: "web", Labels: labels(Main, "1000")},
+		worldtest.Container{Name: "shop-web-1", Project: "shop", Service: "web", Labels: labels(identity.Main, "1000")},
 		worldtest.Container{Name: "old-web-1", Project: "p5-old", Service: "web", Labels: labels("5", "9")},
 		worldtest.Container{Name: "strange", Project: "q", Service: "web", Labels: map[string]string{engine.LabelLoom: "7"}},
 	)
 	w.Keep("p8_data", "p8", "8", repo)
-	targets, err := w.looms.FindAll(t.Context(), in(repo, "").Source)
+	targets, err := w.finder.FindAll(t.Context(), in(repo, "").Source)
 	assert.NilError(t, err)
 	assert.Equal(t, len(targets), 4)
 	state := w.State()
@@ -338,7 +339,7 @@ func TestALostRegistryIsRebuiltFromLabels(t *testing.T) {
 		files       bool
 		pinned      bool
 		workTree    string
-	}{{"5", "p5", true, false, repo}, {"6", "p6", false, false, repo}, {Main, "shop", false, true, repo}, {"8", "p8", false, false, ""}} {
+	}{{"5", "p5", true, false, repo}, {"6", "p6", false, false, repo}, {identity.Main, "shop", false, true, repo}, {"8", "p8", false, false, ""}} {
 		k := state.Find(repo, tc.id)
 		assert.Assert(t, k != nil, tc.id)
 		assert.Check(t, k.Project == tc.project && k.Files == tc.files && k.Pinned == tc.pinned && k.WorkTree == tc.workTree && k.Space == worldtest.RemoteSpace, "%+v", k)
@@ -350,7 +351,7 @@ func TestResolveOfAnEngineThatIsAwayNamesTheEngine(t *testing.T) {
 	w := newWorld(t, worldtest.Remote)
 	repo := w.Repo("shop")
 	w.GoAway()
-	_, err := w.looms.Resolve(t.Context(), in(repo, "5"), Ending)
+	_, err := w.finder.Resolve(t.Context(), in(repo, "5"), Ending)
 	assert.Assert(t, worldtest.Unreachable(err), "%v", err)
 	assert.Assert(t, !worldtest.Unreachable(errors.New("no")))
 }
@@ -370,17 +371,17 @@ func TestAllMeansTheLoomsOfThisRepositoryOnThisEngine(t *testing.T) {
 		return strings.Join(list, " ")
 	}
 	src := in(a, "").Source
-	assert.Equal(t, names(w.looms.FindAll(t.Context(), src)), "a/1 a/2")
-	assert.Equal(t, names(w.looms.FindEach(t.Context(), src, []string{"1", "#1", "b/3"}, Ending)), "a/1 b/3")
-	assert.Equal(t, names(w.looms.Everywhere(t.Context(), src)), "a/1 a/2 b/3")
-	assert.Equal(t, names(w.looms.FindAll(t.Context(), in(w.Repo("empty"), "").Source)), "")
-	_, err := w.looms.FindEach(t.Context(), src, []string{"1", "99"}, Ending)
+	assert.Equal(t, names(w.finder.FindAll(t.Context(), src)), "a/1 a/2")
+	assert.Equal(t, names(w.finder.FindEach(t.Context(), src, []string{"1", "#1", "b/3"}, Ending)), "a/1 b/3")
+	assert.Equal(t, names(w.finder.Everywhere(t.Context(), src)), "a/1 a/2 b/3")
+	assert.Equal(t, names(w.finder.FindAll(t.Context(), in(w.Repo("empty"), "").Source)), "")
+	_, err := w.finder.FindEach(t.Context(), src, []string{"1", "99"}, Ending)
 	assert.Error(t, err, "no loom a/99")
 }
 
 func TestFromLabelsReadsNoFilesOfAFolderThatIsGone(t *testing.T) {
 	t.Parallel()
-	k := fromLabels(engine.Loom{ID: "1", Repo: "/src/shop", Project: "p", Containers: []engine.Container{{Labels: map[string]string{stack.LabelWorkingDir: filepath.Join(t.TempDir(), "gone")}}}})
+	k := FromLabels(engine.Loom{ID: "1", Repo: "/src/shop", Project: "p", Containers: []engine.Container{{Labels: map[string]string{stack.LabelWorkingDir: filepath.Join(t.TempDir(), "gone")}}}})
 	assert.Assert(t, !k.Files)
 }
 
@@ -389,8 +390,8 @@ func TestLabelsKeepALoomWithASandboxClosed(t *testing.T) {
 	of := func(service string, labels map[string]string) engine.Container {
 		return engine.Container{Service: service, Labels: labels}
 	}
-	k := fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil), of("loom-agent", map[string]string{sandbox.LabelAgent: "agent"}), of("loom-egress", nil)}})
+	k := FromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil), of("loom-agent", map[string]string{sandbox.LabelAgent: "agent"}), of("loom-egress", nil)}})
 	assert.Assert(t, k.Sandboxed && k.Confined != nil && k.Confined.Mode == "none")
-	k = fromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil)}})
+	k = FromLabels(engine.Loom{ID: "1", Containers: []engine.Container{of("web", nil)}})
 	assert.Assert(t, !k.Sandboxed && k.Confined == nil)
 }

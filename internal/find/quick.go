@@ -1,4 +1,4 @@
-package loom
+package find
 
 import (
 	"context"
@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
 // Registered is Resolve for the common case: the folder is in a work tree of the registry, and that is where it was.
 // It starts no git process, which takes as long as a command in a container. In all other cases it returns nil.
-func (l *Looms) Registered(ctx context.Context, where Where) *Target {
-	state, err := l.Registry.Read(ctx)
+func (f *Finder) Registered(ctx context.Context, where Where) *Target {
+	state, err := f.Registry.Read(ctx)
 	if err != nil || state.Fresh {
 		return nil
 	}
@@ -23,13 +24,13 @@ func (l *Looms) Registered(ctx context.Context, where Where) *Target {
 	}
 	t := &Target{Repository: repository, WorkTree: workTree, Source: where.Source}
 	if where.ID != "" {
-		t.ID, err = ParseID(where.ID)
+		t.ID, err = identity.ParseID(where.ID)
 	} else {
 		in := state.InFolder(workTree)
 		if len(in) == 0 || slices.ContainsFunc(in, func(k *registry.Loom) bool { return k.Repository != repository }) {
 			return nil
 		}
-		err = l.chooseID(state, t, Reading)
+		err = f.chooseID(state, t, Reading)
 	}
 	if err != nil {
 		return nil

@@ -1,4 +1,4 @@
-package loom
+package find
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
@@ -16,16 +17,16 @@ import (
 )
 
 // recover finds a loom that the registry does not know by the labels of what it has on the engine.
-func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (*registry.Loom, error) {
+func (f *Finder) recover(ctx context.Context, state *registry.State, t *Target) (*registry.Loom, error) {
 	// Without the check an engine that swallows packets would keep the user waiting.
-	if err := l.Engine.Check(ctx); err != nil {
+	if err := f.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	looms, err := l.Engine.Looms(ctx)
+	looms, err := f.Engine.Looms(ctx)
 	if err != nil {
 		return nil, err
 	}
-	space, err := l.Engine.Space(ctx)
+	space, err := f.Engine.Space(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -37,40 +38,40 @@ func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (
 		if other := state.ByProject(e.Project); other != nil {
 			continue
 		}
-		l.Teller.Debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
-		k := fromLabels(e)
+		f.Teller.Debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
+		k := FromLabels(e)
 		k.Space, t.Recovered = space, true
 		return k, nil
 	}
 	return nil, nil
 }
 
-// promises is what the registry says, rebuilt from the engine's labels where it is new or was lost.
-func (l *Looms) promises(ctx context.Context) (*registry.State, error) {
-	state, err := l.Registry.Read(ctx)
+// Promises is what the registry says, rebuilt from the engine's labels where it is new or was lost.
+func (f *Finder) Promises(ctx context.Context) (*registry.State, error) {
+	state, err := f.Registry.Read(ctx)
 	if err != nil || !state.Fresh {
 		return state, err
 	}
-	return l.rebuild(ctx, state)
+	return f.rebuild(ctx, state)
 }
 
 // rebuild fills a registry that is new or was lost with the looms that the engine has. Their ports are leased again
 // when their projects are planned; until then their containers hold them.
-func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.State, error) {
-	if err := l.Engine.Check(ctx); err != nil {
-		l.Teller.Debugf("looms on the engine: %v", err)
+func (f *Finder) rebuild(ctx context.Context, fresh *registry.State) (*registry.State, error) {
+	if err := f.Engine.Check(ctx); err != nil {
+		f.Teller.Debugf("looms on the engine: %v", err)
 		return fresh, nil
 	}
-	looms, err := l.Engine.Looms(ctx)
+	looms, err := f.Engine.Looms(ctx)
 	if err != nil || len(looms) == 0 {
-		l.Teller.Debugf("looms on the engine: %d, %v", len(looms), err)
+		f.Teller.Debugf("looms on the engine: %d, %v", len(looms), err)
 		return fresh, nil
 	}
-	space, err := l.Engine.Space(ctx)
+	space, err := f.Engine.Space(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = l.Registry.Update(ctx, func(state *registry.State) error {
+	err = f.Registry.Update(ctx, func(state *registry.State) error {
 		if !state.Fresh {
 			return nil
 		}
@@ -79,7 +80,7 @@ func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.S
 			if e.ID == "" || !host.IsDir(e.Repo) || state.Find(e.Repo, e.ID) != nil {
 				continue
 			}
-			k := fromLabels(e)
+			k := FromLabels(e)
 			k.Space = space
 			state.Put(*k)
 		}
@@ -88,14 +89,14 @@ func (l *Looms) rebuild(ctx context.Context, fresh *registry.State) (*registry.S
 	if err != nil {
 		return nil, err
 	}
-	return l.Registry.Read(ctx)
+	return f.Registry.Read(ctx)
 }
 
-// fromLabels is what the labels of a loom's containers, networks and volumes tell of it.
-func fromLabels(e engine.Loom) *registry.Loom {
+// FromLabels is what the labels of a loom's containers, networks and volumes tell of it.
+func FromLabels(e engine.Loom) *registry.Loom {
 	k := &registry.Loom{ID: e.ID, Repository: e.Repo, Project: e.Project, WorkTree: e.WorkTree, Offset: e.Offset}
 	// Only --offset gives main one.
-	k.Pinned = e.ID == Main && e.Offset > 0
+	k.Pinned = e.ID == identity.Main && e.Offset > 0
 	for _, c := range e.Containers {
 		if sandbox.IsSandbox(c.Labels) {
 			k.Sandboxed = true

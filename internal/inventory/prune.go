@@ -1,27 +1,30 @@
-package loom
+package inventory
 
 import (
 	"context"
 	"slices"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // Prunable is a loom that prune ends: its work tree is gone, or nobody knows it any more.
 type Prunable struct {
-	*Target
+	*find.Target
 	Why string
 	// Merged says that its branch is merged: it is ended as rm does it, with its work tree and branch.
 	Merged bool
 }
 
-// Prunable lists what belongs to no loom or to a gone work tree, never a loom that is merely down. Only what carries
-// our labels counts. A loom that only the registry does not know may well be in another user's: it counts once its
-// folder is gone.
-func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
+// FindPrunable lists what belongs to no loom or to a gone work tree, never a loom that is merely down. Only what
+// carries our labels counts. A loom that only the registry does not know may well be in another user's: it counts once
+// its folder is gone.
+func FindPrunable(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
@@ -39,17 +42,17 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 	}
 	var list []Prunable
 	add := func(k *registry.Loom, recovered bool, why string) {
-		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Recovered: recovered}
+		t := &find.Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Recovered: recovered}
 		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree, Environ: l.Process.Environ}
 		list = append(list, Prunable{Target: t, Why: why})
 	}
 	for _, k := range state.Looms {
-		if k.Space != space || !gone(k.WorkTree) {
+		if k.Space != space || !host.IsGone(k.WorkTree) {
 			continue
 		}
-		if theirs, err := l.theirs(ctx, k); err != nil {
+		if foreign, err := hasForeign(ctx, l, k); err != nil {
 			return nil, err
-		} else if !theirs {
+		} else if !foreign {
 			add(k, false, "its work tree "+k.WorkTree+" is gone")
 		}
 	}
@@ -58,14 +61,14 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 		return list, nil
 	}
 	for _, e := range looms {
-		if state.ByProject(e.Project) != nil || e.ID == Main {
+		if state.ByProject(e.Project) != nil || e.ID == identity.Main {
 			continue
 		}
 		switch {
-		case gone(e.Repo):
-			add(fromLabels(e), true, "its repository "+e.Repo+" is gone")
-		case gone(e.WorkTree):
-			add(fromLabels(e), true, "its work tree "+e.WorkTree+" is gone")
+		case host.IsGone(e.Repo):
+			add(find.FromLabels(e), true, "its repository "+e.Repo+" is gone")
+		case host.IsGone(e.WorkTree):
+			add(find.FromLabels(e), true, "its work tree "+e.WorkTree+" is gone")
 		}
 	}
 	return list, nil
@@ -73,8 +76,8 @@ func (l *Looms) Prunable(ctx context.Context) ([]Prunable, error) {
 
 // theirs reports whether a loom's project has what somebody else may have made. That is so for main alone: its project
 // is called as Compose calls it in every folder of that name, and its volumes lack docker loom's labels.
-func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
-	if k.ID != Main {
+func hasForeign(ctx context.Context, l *loom.Looms, k *registry.Loom) (bool, error) {
+	if k.ID != identity.Main {
 		return false, nil
 	}
 	own, err := l.Containers(ctx, k)
@@ -85,6 +88,3 @@ func (l *Looms) theirs(ctx context.Context, k *registry.Loom) (bool, error) {
 	foreign := func(c engine.Container) bool { return c.Labels[engine.LabelRepo] != k.Repository }
 	return len(volumes) > 0 || slices.ContainsFunc(own, foreign), err
 }
-
-// gone reports whether a folder that was there no longer exists.
-func gone(path string) bool { return host.IsGone(path) }

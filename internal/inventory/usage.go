@@ -1,4 +1,4 @@
-package loom
+package inventory
 
 import (
 	"cmp"
@@ -7,8 +7,9 @@ import (
 	"slices"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // Usage is what one running container of a loom uses. Sizes are in bytes; traffic is counted from the container's
@@ -35,28 +36,19 @@ func (u Usage) Name() string { return registry.Name(u.Repository, u.Loom) }
 // Scope says whose containers are read: those of one loom or some of its services, of a repository, or all.
 type Scope struct {
 	// Target is the one loom, Services are its services that count; none for all.
-	Target   *Target
+	Target   *find.Target
 	Services []string
 	// Repository is the one whose looms are read if there is no Target; empty for all repositories.
 	Repository string
 }
 
-// RepositoryOf is the path of the repository that has the folder.
-func (l *Looms) RepositoryOf(ctx context.Context, src stack.Source) (string, error) {
-	here, err := l.Here(ctx, src)
-	if err != nil {
-		return "", err
-	}
-	return here.Repository, nil
-}
-
-// Usage reads what the running containers in the scope use, sorted by loom and service. Only the meter's second reading
-// has CPU.
-func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]Usage, error) {
+// ReadUsage reads what the running containers in the scope use, sorted by loom and service. Only the meter's second
+// reading has CPU.
+func ReadUsage(ctx context.Context, l *loom.Looms, meter *engine.Meter, scope Scope) ([]Usage, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	state, err := l.promises(ctx)
+	state, err := l.Finder().Promises(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +61,8 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 		return nil, err
 	}
 	for _, name := range scope.Services {
-		if _, err := ServicesWith(scope.Target, containers, []string{name}, "running", IsRunning); err != nil {
+		_, err := loom.ServicesWith(scope.Target, containers, []string{name}, "running", loom.IsRunning)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +75,7 @@ func (l *Looms) Usage(ctx context.Context, meter *engine.Meter, scope Scope) ([]
 			// The containers of a main that plain docker compose made lack docker loom's labels.
 			u.Loom, u.Repository = k.ID, k.Repository
 		}
-		if IsRunning(c) && u.Loom != "" && scope.has(u) {
+		if loom.IsRunning(c) && u.Loom != "" && scope.has(u) {
 			rows[c.ID] = u
 		}
 	}
@@ -115,6 +108,3 @@ func (s Scope) has(u Usage) bool {
 	}
 	return len(s.Services) == 0 || slices.Contains(s.Services, u.Service)
 }
-
-// IsRunning reports whether a container has processes. Those of a paused one are frozen.
-func IsRunning(c engine.Container) bool { return c.State == "running" || c.State == "paused" }

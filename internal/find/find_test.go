@@ -1,4 +1,4 @@
-package loom
+package find
 
 import (
 	"maps"
@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
@@ -26,7 +27,7 @@ type crowd struct {
 // typedIDs are the ids that the looms of a crowd have, each with other ways to type it.
 var typedIDs = map[string][]string{
 	"7": {"7", "#7", "007"}, "8": {"8"}, "pr/45": {"pr/45", "PR-45"}, "ENG-3": {"eng-3", "ENG-3"}, "feat/x": {"feat/x"},
-	Main: {Main}, "new": {"new"},
+	identity.Main: {identity.Main}, "new": {"new"},
 }
 
 func newCrowd(t *testing.T) *crowd {
@@ -56,7 +57,7 @@ func (c *crowd) draw(t *rapid.T) []*registry.Loom {
 			continue
 		}
 		tree := rapid.SampledFrom(append(slices.Clone(c.trees), c.Path("gone"))).Draw(t, "work tree of "+id)
-		if id == Main {
+		if id == identity.Main {
 			tree = c.repo
 		}
 		looms = append(looms,
@@ -76,19 +77,19 @@ func (c *crowd) draw(t *rapid.T) []*registry.Loom {
 
 // meant is the loom that a command finds, as a line without the folder that the search begins in.
 func (c *crowd) meant(t *rapid.T, where Where, purpose Purpose) string {
-	target, err := c.looms.Resolve(c.T.Context(), where, purpose)
+	target, err := c.finder.Resolve(c.T.Context(), where, purpose)
 	if err != nil {
 		return "error: " + err.Error()
 	}
 	line := target.ID + " of " + target.Repository
 	if target.Known != nil {
 		line += ", project " + target.Known.Project
-		if host.IsDir(target.Known.WorkTree) || target.ID == Main {
+		if host.IsDir(target.Known.WorkTree) || target.ID == identity.Main {
 			line += " in " + target.WorkTree
 		}
 	}
 	if purpose == Reading {
-		quick, _, err := c.looms.Find(c.T.Context(), Query{Source: where.Source, Words: words(where.ID), Purpose: Reading, Quick: true})
+		quick, _, err := c.finder.Find(c.T.Context(), Query{Source: where.Source, Words: words(where.ID), Purpose: Reading, Quick: true})
 		assert.NilError(t, err)
 		assert.Equal(t, quick.ID+quick.Repository+quick.Known.Project, target.ID+target.Repository+target.Known.Project)
 	}
@@ -108,7 +109,7 @@ func TestATypedIDMeansTheSameLoomFromEverywhere(t *testing.T) {
 	folder := rapid.SampledFrom(c.folders)
 	rapid.Check(t, func(t *rapid.T) {
 		c.draw(t)
-		id := rapid.SampledFrom([]string{"7", "8", "pr/45", "ENG-3", "feat/x", Main, "new"}).Draw(t, "id")
+		id := rapid.SampledFrom([]string{"7", "8", "pr/45", "ENG-3", "feat/x", identity.Main, "new"}).Draw(t, "id")
 		purpose := rapid.SampledFrom([]Purpose{Making, Reading, Ending}).Draw(t, "purpose")
 		typed := rapid.SampledFrom(typedIDs[id])
 		here := c.meant(t, in(folder.Draw(t, "folder"), typed.Draw(t, "typed")), purpose)
@@ -124,26 +125,26 @@ func TestATypedIDMeansTheSameLoomFromEverywhere(t *testing.T) {
 func TestTheExportedLoomCountsOnlyInItsWorkTree(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
-	without := c.looms.Process
+	without := c.finder.Process
 	rapid.Check(t, func(t *rapid.T) {
 		looms := c.draw(t)
-		exported := rapid.SampledFrom([]string{"7", "8", "feat/x", Main, "99"}).Draw(t, "exported")
+		exported := rapid.SampledFrom([]string{"7", "8", "feat/x", identity.Main, "99"}).Draw(t, "exported")
 		tree := rapid.SampledFrom(c.trees).Draw(t, "work tree")
 		purpose := rapid.SampledFrom([]Purpose{Making, Reading, Ending}).Draw(t, "purpose")
 		want := c.meant(t, in(tree, ""), purpose)
 		if slices.ContainsFunc(looms, func(k *registry.Loom) bool { return k.ID == exported && k.WorkTree == tree }) {
 			want = c.meant(t, in(tree, exported), purpose)
 		}
-		c.looms.Process.Environ = append(slices.Clone(without.Environ), "ILOOM_LOOM="+exported)
+		c.finder.Process.Environ = append(slices.Clone(without.Environ), "ILOOM_LOOM="+exported)
 		got := c.meant(t, in(tree, ""), purpose)
-		c.looms.Process = without
+		c.finder.Process = without
 		assert.Equal(t, got, want)
 	})
 }
 
 func TestNoNameLeadsToMain(t *testing.T) {
 	t.Parallel()
-	name := rapid.OneOf(rapid.SampledFrom([]string{Main, "issue-main", "pr-main", "main__x", "issue-7", ""}), rapid.StringMatching(`[a-z0-9/_-]{1,12}`))
+	name := rapid.OneOf(rapid.SampledFrom([]string{identity.Main, "issue-main", "pr-main", "main__x", "issue-7", ""}), rapid.StringMatching(`[a-z0-9/_-]{1,12}`))
 	rapid.Check(t, func(t *rapid.T) {
 		branch, folder := name.Draw(t, "branch"), name.Draw(t, "folder")
 		noted := rapid.SliceOfN(name, 0, 2).Draw(t, "noted")
@@ -151,8 +152,8 @@ func TestNoNameLeadsToMain(t *testing.T) {
 			Main: "/src/shop", WorkTree: filepath.Join("/looms", folder), CommonDir: "/src/shop/.git",
 			GitDir: "/src/shop/.git/worktrees/x", Branch: branch,
 		}
-		isName := func(n string) bool { id, err := ParseID(n); return err == nil && id != Main }
-		if id := idFromNames(repo, noted); id == Main {
+		isName := func(n string) bool { id, err := identity.ParseID(n); return err == nil && id != identity.Main }
+		if id := idFromNames(repo, noted); id == identity.Main {
 			for _, n := range append(noted, branch, filepath.Base(repo.WorkTree)) {
 				assert.Assert(t, !isName(n), "%q is the name of a loom", n)
 			}

@@ -1,4 +1,4 @@
-package loom
+package find
 
 import (
 	"context"
@@ -7,17 +7,18 @@ import (
 	"slices"
 
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
 // chooseWorkTree sets the work tree of the loom: the one it has, otherwise the one whose names say so, otherwise the
 // current folder. It notes what may surprise.
-func (l *Looms) chooseWorkTree(ctx context.Context, t *Target, where Where) error {
+func (f *Finder) chooseWorkTree(ctx context.Context, t *Target, where Where) error {
 	at := t.WorkTree
 	hasTree := t.Known != nil && t.Known.WorkTree != "" && host.IsDir(t.Known.WorkTree)
 	switch {
-	case t.ID == Main:
+	case t.ID == identity.Main:
 		at = mainCheckout(t)
 	case hasTree:
 		if at = t.Known.WorkTree; where.ID == "" && at != t.WorkTree {
@@ -28,7 +29,7 @@ func (l *Looms) chooseWorkTree(ctx context.Context, t *Target, where Where) erro
 		if err != nil {
 			return err
 		}
-		if tree := l.pathOf(trees, t.ID); tree != "" {
+		if tree := f.PathOf(trees, t.ID); tree != "" {
 			at = tree
 		} else {
 			t.Notes = append(t.Notes, fmt.Sprintf("no work tree belongs to %s: using this folder, %s", t.ID, t.WorkTree))
@@ -40,7 +41,7 @@ func (l *Looms) chooseWorkTree(ctx context.Context, t *Target, where Where) erro
 	if at == t.WorkTree && host.IsDir(at) {
 		return nil
 	}
-	return l.moveTo(ctx, t, at)
+	return MoveTo(ctx, t, at)
 }
 
 // mainCheckout is the work tree of main: the repository's main one, or if there is none, the one that main has.
@@ -54,8 +55,8 @@ func mainCheckout(t *Target) string {
 	return t.WorkTree
 }
 
-// moveTo makes another work tree the loom's. The search for its project begins at the same place below it.
-func (l *Looms) moveTo(ctx context.Context, t *Target, at string) error {
+// MoveTo makes another work tree the loom's. The search for its project begins at the same place below it.
+func MoveTo(ctx context.Context, t *Target, at string) error {
 	rel, err := filepath.Rel(t.WorkTree, t.Source.Dir)
 	if err != nil || !filepath.IsLocal(rel) {
 		rel = "."
@@ -83,9 +84,9 @@ func (l *Looms) moveTo(ctx context.Context, t *Target, at string) error {
 	return nil
 }
 
-// treeOf is the work tree of the loom as git lists it, nil if git knows none.
-func (l *Looms) treeOf(ctx context.Context, t *Target) (*worktree.Tree, error) {
-	repo, err := repositoryOf(ctx, t)
+// TreeOf is the work tree of the loom as git lists it, nil if git knows none.
+func (f *Finder) TreeOf(ctx context.Context, t *Target) (*worktree.Tree, error) {
+	repo, err := RepositoryOf(ctx, t)
 	if err != nil || repo == nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func (l *Looms) treeOf(ctx context.Context, t *Target) (*worktree.Tree, error) {
 		path = t.Known.WorkTree
 	}
 	if path == "" {
-		path = l.pathOf(trees, t.ID)
+		path = f.PathOf(trees, t.ID)
 	}
 	for _, tree := range trees {
 		if tree.Path == path && !tree.Bare {
@@ -108,8 +109,21 @@ func (l *Looms) treeOf(ctx context.Context, t *Target) (*worktree.Tree, error) {
 	return nil, nil
 }
 
-// repositoryOf is the loom's repository as seen from its main work tree, nil if there is none or it is gone.
-func repositoryOf(ctx context.Context, t *Target) (*worktree.Repository, error) {
+// hasLeftTree reports whether there is a work tree, or a part of one, that was made for an id that no loom has.
+func (f *Finder) hasLeftTree(ctx context.Context, t *Target) (bool, error) {
+	repo, err := RepositoryOf(ctx, t)
+	if err != nil || repo == nil {
+		return false, err
+	}
+	if repo.Interrupted(t.ID) {
+		return true, nil
+	}
+	tree, err := f.TreeOf(ctx, t)
+	return tree != nil && !tree.Main, err
+}
+
+// RepositoryOf is the loom's repository as seen from its main work tree, nil if there is none or it is gone.
+func RepositoryOf(ctx context.Context, t *Target) (*worktree.Repository, error) {
 	if !host.IsDir(t.Repository) {
 		return nil, nil
 	}
@@ -117,7 +131,7 @@ func repositoryOf(ctx context.Context, t *Target) (*worktree.Repository, error) 
 }
 
 // notedIDs are the ids that docker loom and iloom noted for the folder's work tree when they made it.
-func (l *Looms) notedIDs(here *Target) ([]string, error) {
+func (f *Finder) notedIDs(here *Target) ([]string, error) {
 	if here.Git == nil || !here.Git.Linked() {
 		return nil, nil
 	}
@@ -125,18 +139,18 @@ func (l *Looms) notedIDs(here *Target) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := settings.NotedIDs(l.UserSettings, here.WorkTree)
+	ids := settings.NotedIDs(f.UserSettings, here.WorkTree)
 	if id != "" {
 		ids = append([]string{id}, ids...)
 	}
 	return ids, nil
 }
 
-// pathOf is the path of the work tree that was made for the id, otherwise of one whose folder or branch has the id in
+// PathOf is the path of the work tree that was made for the id, otherwise of one whose folder or branch has the id in
 // its name. It is empty if there is none.
-func (l *Looms) pathOf(trees []worktree.Tree, id string) string {
+func (f *Finder) PathOf(trees []worktree.Tree, id string) string {
 	for _, tree := range trees {
-		if isID(id, tree.For) && !tree.Prunable && !tree.Unfinished {
+		if IsID(id, tree.For) && !tree.Prunable && !tree.Unfinished {
 			return tree.Path
 		}
 	}
@@ -144,7 +158,7 @@ func (l *Looms) pathOf(trees []worktree.Tree, id string) string {
 		if tree.Bare || tree.Prunable || tree.Unfinished {
 			continue
 		}
-		if matchesBranch(id, tree.Branch) {
+		if MatchesBranch(id, tree.Branch) {
 			return tree.Path
 		}
 		if tree.Main {
@@ -153,22 +167,22 @@ func (l *Looms) pathOf(trees []worktree.Tree, id string) string {
 		}
 		base := filepath.Base(tree.Path)
 		of, _ := worktree.IDFromFolder(base)
-		names := append(settings.NotedIDs(l.UserSettings, tree.Path), base, of)
-		if slices.ContainsFunc(names, func(name string) bool { return isID(id, name) }) {
+		names := append(settings.NotedIDs(f.UserSettings, tree.Path), base, of)
+		if slices.ContainsFunc(names, func(name string) bool { return IsID(id, name) }) {
 			return tree.Path
 		}
 	}
 	return ""
 }
 
-// matchesBranch reports whether a branch has the id in its name.
-func matchesBranch(id, branch string) bool {
+// MatchesBranch reports whether a branch has the id in its name.
+func MatchesBranch(id, branch string) bool {
 	of, _ := worktree.IDFromBranch(branch)
-	return isID(id, of) || isID(id, branch)
+	return IsID(id, of) || IsID(id, branch)
 }
 
-// isID reports whether a name is the id, as a user may type it.
-func isID(id, name string) bool {
-	parsed, err := ParseID(name)
+// IsID reports whether a name is the id, as a user may type it.
+func IsID(id, name string) bool {
+	parsed, err := identity.ParseID(name)
 	return err == nil && parsed == id
 }

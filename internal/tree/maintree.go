@@ -1,4 +1,4 @@
-package loom
+package tree
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/settings"
@@ -23,7 +24,7 @@ type mainTree struct {
 }
 
 // mainTree finds the main work tree. Settings come only from there: another work tree's may be a stranger's.
-func (l *Looms) mainTree(ctx context.Context, repo *worktree.Repository) (*mainTree, error) {
+func (w *Trees) mainTree(ctx context.Context, repo *worktree.Repository) (*mainTree, error) {
 	m := &mainTree{}
 	dir := repo.Main
 	if repo.Bare {
@@ -31,7 +32,7 @@ func (l *Looms) mainTree(ctx context.Context, repo *worktree.Repository) (*mainT
 		if err != nil {
 			return nil, err
 		}
-		user, err := settings.Read(settings.Sources{User: l.UserSettings})
+		user, err := settings.Read(settings.Sources{User: w.Finder.UserSettings})
 		if err != nil {
 			return nil, err
 		}
@@ -48,17 +49,17 @@ func (l *Looms) mainTree(ctx context.Context, repo *worktree.Repository) (*mainT
 			return nil, err
 		}
 	}
-	m.settings, err = settings.Read(settings.Sources{User: l.UserSettings, WorkTree: dir})
+	m.settings, err = settings.Read(settings.Sources{User: w.Finder.UserSettings, WorkTree: dir})
 	return m, err
 }
 
 // wish is the work tree that a loom will have.
-func (m *mainTree) wish(t *Target, o TreeOptions) worktree.Wish {
+func (m *mainTree) wish(t *find.Target, o Options) worktree.Wish {
 	w := worktree.Wish{
 		ID: t.ID, Branch: o.Branch, From: o.From, Path: o.Path,
 		Prefix: m.settings.WorktreePrefix, MainBranch: m.settings.MainBranch,
 		Default: "feat/issue-" + t.ID,
-		Belongs: func(branch string) bool { return matchesBranch(t.ID, branch) },
+		Belongs: func(branch string) bool { return find.MatchesBranch(t.ID, branch) },
 	}
 	switch {
 	case identity.IsPullRequest(t.ID):
@@ -71,7 +72,7 @@ func (m *mainTree) wish(t *Target, o TreeOptions) worktree.Wish {
 }
 
 // copyUntracked copies the untracked files that a loom needs into a new work tree, and returns their names.
-func (m *mainTree) copyUntracked(ctx context.Context, t *Target, path string) ([]string, error) {
+func (m *mainTree) copyUntracked(ctx context.Context, t *find.Target, path string) ([]string, error) {
 	if m.repo == nil {
 		return nil, nil
 	}
@@ -83,7 +84,7 @@ func (m *mainTree) copyUntracked(ctx context.Context, t *Target, path string) ([
 }
 
 // projectDirs are the folders, from the top of the work tree to where the project is looked for, that may have a .env.
-func projectDirs(t *Target) []string {
+func projectDirs(t *find.Target) []string {
 	rel, err := filepath.Rel(t.WorkTree, t.Source.Dir)
 	if err != nil || !filepath.IsLocal(rel) {
 		return []string{"."}

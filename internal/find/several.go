@@ -1,0 +1,77 @@
+package find
+
+import (
+	"context"
+	"slices"
+
+	"github.com/docker-loom/docker-loom/internal/stack"
+)
+
+// FindEach finds one loom for each id, or the folder's loom if there is no id. All ids are checked before a command
+// touches anything: a mistyped one must not leave half of the work done.
+func (f *Finder) FindEach(ctx context.Context, src stack.Source, ids []string, purpose Purpose) ([]*Target, error) {
+	if len(ids) == 0 {
+		ids = []string{""}
+	}
+	var targets []*Target
+	for _, id := range ids {
+		t, err := f.Resolve(ctx, Where{ID: id, Source: src}, purpose)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(targets, func(o *Target) bool { return o.ID == t.ID && o.Repository == t.Repository }) {
+			targets = append(targets, t)
+		}
+	}
+	return targets, nil
+}
+
+// FindAll finds the looms of the folder's repository on this engine.
+func (f *Finder) FindAll(ctx context.Context, src stack.Source) ([]*Target, error) {
+	here, err := f.Here(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	state, err := f.Promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := f.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, k := range state.Looms {
+		if k.Repository == here.Repository && k.Space == space {
+			ids = append(ids, k.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return f.FindEach(ctx, src, ids, Ending)
+}
+
+// Everywhere lists all looms of all repositories on this engine.
+func (f *Finder) Everywhere(ctx context.Context, src stack.Source) ([]*Target, error) {
+	state, err := f.Promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	space, err := f.Engine.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var targets []*Target
+	for _, k := range state.Looms {
+		if k.Space != space {
+			continue
+		}
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Source: src}
+		if err := MoveTo(ctx, t, k.WorkTree); err != nil {
+			f.Teller.Debugf("%s: %v", t.Name(), err)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}
