@@ -58,7 +58,8 @@ type step struct{ title, command string }
 
 // functions are those whose calls are counted, by the folder of their package.
 var functions = map[string]map[string]string{
-	"internal/settings":    {"Read": "settings read"},
+	"internal/settings":    {"ReadFiles": "settings read"},
+	"internal/plan":        {"Make": "plan made"},
 	"internal/registry":    {"Registry.Read": "registry read", "Registry.Peek": "registry read in passing", "Registry.Update": "registry transaction"},
 	"internal/stack":       {"loadFiles": "project loaded from its files", "Model.Recompile": "project compiled again from memory"},
 	"devcontainer":         {"Read": "devcontainer.json parsed"},

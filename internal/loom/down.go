@@ -104,7 +104,7 @@ func (l *Looms) takeDown(ctx context.Context, t *Target, req DownRequest) (*Rema
 		return nil, err
 	}
 	if t.ID == Main && host.IsDir(t.WorkTree) {
-		return e.remains, l.downMain(ctx, t, req)
+		return e.remains, l.downMain(ctx, t, e, req)
 	}
 	return e.remains, l.endProject(ctx, t, e, req)
 }
@@ -210,8 +210,13 @@ func (l *Looms) anything(ctx context.Context, project string, own []engine.Conta
 	return len(images) > 0, err
 }
 
-// downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
-func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error {
+// downMain is docker compose down: main has nothing of its own, and another folder may use its project name too. The
+// files are loaded only if the labels of its containers do not say enough.
+func (l *Looms) downMain(ctx context.Context, t *Target, e end, req DownRequest) error {
+	own := slices.DeleteFunc(slices.Clone(e.own), l.isCompanion)
+	if !req.Volumes && len(t.Source.Files) == 0 && isMadeForMain(t, own) {
+		return l.downMadeForMain(ctx, t, own, req)
+	}
 	project, err := l.loadOnly(ctx, t)
 	if err != nil {
 		return err
@@ -221,11 +226,7 @@ func (l *Looms) downMain(ctx context.Context, t *Target, req DownRequest) error 
 		return err
 	}
 	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
-		// No compose file names it, so that docker compose down would never find it.
-		image := stack.Image(s, project.Name)
-		if err := l.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
-			l.Teller.Debugf("%v", err)
-		}
+		l.removeBuilt(ctx, stack.Image(s, project.Name))
 	}
 	_, err = overrides.Write(l.generated(t))
 	return err

@@ -159,6 +159,7 @@ func (l *Looms) initialized(ctx context.Context, target *Target, req UpRequest) 
 	if ran, err := l.initialize(ctx, d); err != nil || !ran {
 		return d, err
 	}
+	target.SettingsFiles = nil
 	return l.begin(ctx, target, o)
 }
 
@@ -177,7 +178,7 @@ func (l *Looms) draftUp(ctx context.Context, d *draft, req UpRequest) error {
 			return err
 		}
 		d.choices.Compare = true
-		if err := l.surveyor().Images(ctx, d.facts, d.facts.Base.Project.Name); err != nil {
+		if err := l.surveyor().ForUp(ctx, d.facts, d.facts.Base.Project.Name); err != nil {
 			return err
 		}
 	}

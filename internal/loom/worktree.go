@@ -81,12 +81,15 @@ func (l *Looms) ownTree(ctx context.Context, t *Target, req UpRequest) error {
 			o.Mode = TreeAlways
 		}
 	}
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
+	if err := l.readState(ctx, t); err != nil {
 		return err
 	}
-	m := &treeMaker{Looms: l, target: t, main: main, state: state, options: o, explicit: explicit, dryRun: req.DryRun}
-	return m.run(ctx)
+	m := &treeMaker{Looms: l, target: t, main: main, state: t.State, options: o, explicit: explicit, dryRun: req.DryRun}
+	err = m.run(ctx)
+	if main.repo != nil && main.repo.WorkTree == t.WorkTree {
+		t.SettingsFiles = main.files
+	}
+	return err
 }
 
 // followRegistry moves to the work tree that another command gave the loom while this one waited for the lock.

@@ -269,11 +269,11 @@ func (s *Settings) Agent(name string) Agent {
 // Wrong is the error for a value that is found wrong later, by those who know what it means: it names the place. keys
 // lead to it, by name or index; where one is missing the way ends.
 func Wrong(src Sources, cause error, keys ...any) error {
-	top, _, err := src.merged()
+	files, err := ReadFiles(src)
 	if err != nil {
 		return err
 	}
-	n := top
+	n := merged(files.nodes)
 	for _, key := range keys {
 		var next *jsonc.Node
 		switch key := key.(type) {

@@ -14,13 +14,13 @@ import (
 
 // box is a container.
 type box struct {
-	id, name  string
-	request   container.CreateRequest
-	imageID   string
-	networks  map[string]*network.EndpointSettings
-	state     container.ContainerState
-	created   time.Time
-	started   time.Time
+	id, name string
+	request  container.CreateRequest
+	imageID  string
+	networks map[string]*network.EndpointSettings
+	state    container.ContainerState
+	created  time.Time
+	started  time.Time
 }
 
 // newID makes an ID that is unique in the engine.
