@@ -255,18 +255,18 @@ func (c *counted) requests() map[string]int {
 		case strings.HasSuffix(kind, " /_ping"):
 			kind = "ping"
 		case kind != "GET /containers/json":
-			if len(r.Labels) > 0 {
-				kind += ", labels " + strings.ReplaceAll(strings.Join(r.Labels, ", "), prefix, "")
+			if len(r.Filters) > 0 {
+				kind += " by " + strings.ReplaceAll(strings.Join(r.Filters, ", "), prefix, "")
 			}
-		case len(r.Labels) == 0:
+		case len(r.Filters) == 0:
 			kind += ", all"
-		case slices.Contains(r.Labels, prefix+"config-hash"), slices.Contains(r.Labels, prefix+"oneoff"):
+		case slices.Contains(r.Filters, prefix+"config-hash"), slices.Contains(r.Filters, prefix+"oneoff"):
 			kind += ", Compose's"
 		default:
-			others := slices.DeleteFunc(r.Labels, func(label string) bool { return label == prefix+"project" })
+			others := slices.DeleteFunc(r.Filters, func(label string) bool { return label == prefix+"project" })
 			kind += ", of the project"
 			if len(others) > 0 {
-				kind += ", labels " + strings.Join(others, ", ")
+				kind += " by " + strings.Join(others, ", ")
 			}
 		}
 		times[kind]++

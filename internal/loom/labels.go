@@ -47,7 +47,7 @@ func (l *Looms) recover(ctx context.Context, state *registry.State, t *Target) (
 
 // promises is what the registry says, rebuilt from the engine's labels where it is new or was lost.
 func (l *Looms) promises(ctx context.Context) (*registry.State, error) {
-	state, err := l.Registry.Read(ctx)
+	state, err := l.currentState(ctx)
 	if err != nil || !state.Fresh {
 		return state, err
 	}

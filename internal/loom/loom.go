@@ -40,6 +40,8 @@ type Looms struct {
 	// Unnoticed keeps what is done from counting as use of the looms.
 	Unnoticed bool
 
+	lastState registryState
+
 	attendance sync.Mutex        // of attending
 	attending  map[string]func() // by name of the loom, with its repository
 }

@@ -10,8 +10,8 @@ import (
 type Request struct {
 	// Kind is its method and path, with ID in place of what names an object: POST /containers/ID/start.
 	Kind string
-	// Labels are the names of the labels that a list was filtered by, sorted.
-	Labels []string
+	// Filters are what a list was filtered by, sorted: names of labels, and other filters such as name.
+	Filters []string
 }
 
 // Requests returns the requests since the last call.
@@ -25,11 +25,17 @@ func (e *Engine) Requests() []Request {
 
 func (e *Engine) note(r *http.Request) {
 	request := Request{Kind: r.Method + " " + kindOf(r.URL.Path)}
-	for _, label := range filtersOf(r).Get("label") {
-		name, _, _ := strings.Cut(label, "=")
-		request.Labels = append(request.Labels, name)
+	args := filtersOf(r)
+	for _, filter := range args.Keys() {
+		if filter != "label" {
+			request.Filters = append(request.Filters, filter)
+		}
 	}
-	slices.Sort(request.Labels)
+	for _, label := range args.Get("label") {
+		name, _, _ := strings.Cut(label, "=")
+		request.Filters = append(request.Filters, name)
+	}
+	slices.Sort(request.Filters)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.requests = append(e.requests, request)
