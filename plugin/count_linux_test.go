@@ -1,12 +1,10 @@
 package plugin
 
 import (
-	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,12 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/golden"
 
+	"github.com/docker-loom/docker-loom/internal/worldtest/counting"
 	"github.com/docker-loom/docker-loom/internal/worldtest/enginetest"
 )
 
@@ -131,12 +128,10 @@ func functionName(f *ast.FuncDecl) string {
 type counted struct {
 	*testing.T
 	*program
-	engine        *enginetest.Engine
-	dir           string // of all below
-	repo, home    string
-	gitLog, calls string
-	watch         int            // inotify's
-	watched       map[int]string // folders by watch, as the tables call them
+	counter           *counting.Counter
+	engine            *enginetest.Engine
+	dir               string // of all below
+	repo, home, calls string
 }
 
 func newCounted(t *testing.T, p *program, files string) *counted {
@@ -146,8 +141,7 @@ func newCounted(t *testing.T, p *program, files string) *counted {
 	c := &counted{
 		T: t, program: p, engine: enginetest.Start(t), dir: dir,
 		repo: filepath.Join(dir, "shop"), home: filepath.Join(dir, "home"),
-		gitLog: filepath.Join(dir, "git.log"), calls: filepath.Join(dir, "calls"),
-		watched: map[int]string{},
+		calls: filepath.Join(dir, "calls"),
 	}
 	for _, ref := range []string{"web:1", "db:1", "box:1"} {
 		c.engine.AddImage(ref)
@@ -170,10 +164,16 @@ func newCounted(t *testing.T, p *program, files string) *counted {
 		out, err := cmd.CombinedOutput()
 		assert.NilError(t, err, "%s", out)
 	}
-	git, err := exec.LookPath("git")
+	c.counter, err = counting.New(dir, c.engine.Requests)
 	assert.NilError(t, err)
-	c.write(fmt.Sprintf("#!/bin/sh\necho \"$*\" >>'%s'\nexec '%s' \"$@\"\n", c.gitLog, git), dir, "bin", "git")
-	c.watchFolders()
+	t.Cleanup(c.counter.Close)
+	for prefix, dir := range map[string]string{
+		"": c.repo, ".iloom/": filepath.Join(c.repo, ".iloom"), ".devcontainer/": filepath.Join(c.repo, ".devcontainer"),
+		"~/.config/iloom-ai/": filepath.Join(c.home, ".config", "iloom-ai"),
+		"~/.docker/loom/":     filepath.Join(c.home, ".docker", "loom"),
+	} {
+		assert.NilError(t, c.counter.Watch(prefix, dir))
+	}
 	return c
 }
 
@@ -186,29 +186,9 @@ func (c *counted) write(text string, parts ...string) {
 
 func (c *counted) environment() []string {
 	return []string{
-		"PATH=" + filepath.Join(c.dir, "bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + c.home, "DOCKER_HOST=" + c.engine.Host(), "DOCKER_CONFIG=" + filepath.Join(c.home, ".docker"),
 		"GIT_CONFIG_NOSYSTEM=1", "GOCOVERDIR=" + c.calls,
-	}
-}
-
-// watchFolders makes the kernel tell which files in these folders are opened.
-func (c *counted) watchFolders() {
-	c.Helper()
-	var err error
-	c.watch, err = unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
-	assert.NilError(c, err)
-	c.Cleanup(func() { _ = unix.Close(c.watch) })
-	for name, dir := range map[string]string{
-		"": c.repo, ".iloom/": filepath.Join(c.repo, ".iloom"), ".devcontainer/": filepath.Join(c.repo, ".devcontainer"),
-		"~/.config/iloom-ai/": filepath.Join(c.home, ".config", "iloom-ai"),
-		"~/.docker/loom/":     filepath.Join(c.home, ".docker", "loom"),
-	} {
-		assert.NilError(c, os.MkdirAll(dir, 0o755))
-		// Without the closing between them, two openings of one file would be one event.
-		w, err := unix.InotifyAddWatch(c.watch, dir, unix.IN_OPEN|unix.IN_CLOSE)
-		assert.NilError(c, err)
-		c.watched[w] = name
 	}
 }
 
@@ -217,108 +197,17 @@ func (c *counted) count(s step) string {
 	c.Helper()
 	assert.NilError(c, os.RemoveAll(c.calls))
 	assert.NilError(c, os.Mkdir(c.calls, 0o755))
-	assert.NilError(c, os.RemoveAll(c.gitLog))
-	c.opened()
-	c.engine.Requests()
+	_, err := c.counter.Parts()
+	assert.NilError(c, err)
 	cmd := exec.CommandContext(c.Context(), c.path, strings.Fields(s.command)...)
-	cmd.Dir, cmd.Env = c.repo, c.environment()
+	cmd.Dir, cmd.Env = c.repo, append(c.environment(), "PATH="+c.counter.Path(os.Getenv("PATH")))
 	out, err := cmd.CombinedOutput()
 	c.Logf("%s\n%s", s.command, out)
 	assert.NilError(c, err)
-	var table strings.Builder
-	fmt.Fprintf(&table, "%s: docker loom %s\n", s.title, s.command)
-	for _, part := range []struct {
-		title string
-		times map[string]int
-	}{
-		{"asks the engine", c.requests()}, {"opens", c.opened()}, {"starts git", c.gitCommands()}, {"calls", c.called()},
-	} {
-		fmt.Fprintf(&table, "  %s\n", part.title)
-		for _, what := range slices.Sorted(maps.Keys(part.times)) {
-			fmt.Fprintf(&table, "    %2d  %s\n", part.times[what], what)
-		}
-		if len(part.times) == 0 {
-			fmt.Fprint(&table, "    nothing\n")
-		}
-	}
-	return table.String()
-}
-
-// requests are those that the engine got. Compose's own lists of containers are told by their filters: those of docker
-// loom have neither of these labels.
-func (c *counted) requests() map[string]int {
-	const prefix = "com.docker.compose."
-	times := map[string]int{}
-	for _, r := range c.engine.Requests() {
-		kind := r.Kind
-		switch {
-		case strings.HasSuffix(kind, " /_ping"):
-			kind = "ping"
-		case kind != "GET /containers/json":
-			if len(r.Filters) > 0 {
-				kind += " by " + strings.ReplaceAll(strings.Join(r.Filters, ", "), prefix, "")
-			}
-		case len(r.Filters) == 0:
-			kind += ", all"
-		case slices.Contains(r.Filters, prefix+"config-hash"), slices.Contains(r.Filters, prefix+"oneoff"):
-			kind += ", Compose's"
-		default:
-			others := slices.DeleteFunc(r.Filters, func(label string) bool { return label == prefix+"project" })
-			kind += ", of the project"
-			if len(others) > 0 {
-				kind += " by " + strings.Join(others, ", ")
-			}
-		}
-		times[kind]++
-	}
-	return times
-}
-
-// opened are the files in the watched folders that were opened since the last call.
-func (c *counted) opened() map[string]int {
-	c.Helper()
-	times, buffer := map[string]int{}, make([]byte, 1<<16)
-	for {
-		n, err := unix.Read(c.watch, buffer)
-		if err == unix.EAGAIN {
-			return times
-		}
-		assert.NilError(c, err)
-		for rest := buffer[:n]; len(rest) > 0; {
-			event := (*unix.InotifyEvent)(unsafe.Pointer(&rest[0]))
-			end := unix.SizeofInotifyEvent + int(event.Len)
-			name := string(bytes.TrimRight(rest[unix.SizeofInotifyEvent:end], "\x00"))
-			rest = rest[end:]
-			assert.Assert(c, event.Mask&unix.IN_Q_OVERFLOW == 0)
-			if event.Mask&unix.IN_OPEN != 0 && event.Mask&unix.IN_ISDIR == 0 && !isTemporary(name) {
-				times[c.watched[int(event.Wd)]+name]++
-			}
-		}
-	}
-}
-
-// isTemporary reports whether a file is one that is written and renamed.
-func isTemporary(name string) bool { return strings.HasPrefix(name, ".tmp-") }
-
-// gitCommands are the git processes that were started.
-func (c *counted) gitCommands() map[string]int {
-	c.Helper()
-	times := map[string]int{}
-	log, err := os.ReadFile(c.gitLog)
-	if !os.IsNotExist(err) {
-		assert.NilError(c, err)
-	}
-	for line := range strings.Lines(string(log)) {
-		words := strings.Fields(line)
-		for len(words) > 1 && strings.HasPrefix(words[0], "-") {
-			if words[0] == "-C" || words[0] == "-c" {
-				words = words[1:]
-			}
-			words = words[1:]
-		}
-		times["git "+words[0]]++
-	}
-	return times
+	parts, err := c.counter.Parts()
+	assert.NilError(c, err)
+	parts = append(parts, counting.Part{Title: "calls", Times: c.called()})
+	return counting.Table(s.title+": docker loom "+s.command, parts)
 }
 
 // called are the calls of the functions.

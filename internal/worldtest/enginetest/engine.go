@@ -27,6 +27,7 @@ type Engine struct {
 	// Answer is what a command in a container writes to its stdout; its exit code is 0. Nil writes nothing.
 	Answer func(command []string) string
 
+	notes
 	socket string
 
 	mu         sync.Mutex
@@ -37,7 +38,6 @@ type Engine struct {
 	images     map[string]image.InspectResponse
 	commands   map[string]command
 	listeners  map[chan struct{}]*subscription
-	requests   []Request
 }
 
 // command is a command in a container, by the ID of its exec.
@@ -103,10 +103,8 @@ func (e *Engine) handler() http.Handler {
 		fail(w, http.StatusNotImplemented, "no such endpoint here: "+r.Method+" "+r.URL.Path)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if version, rest, ok := strings.Cut(r.URL.Path[1:], "/"); ok && strings.HasPrefix(version, "v1.") {
-			r.URL.Path = "/" + rest
-		}
 		e.note(r)
+		r.URL.Path = withoutVersion(r.URL.Path)
 		w.Header().Set("Api-Version", apiVersion)
 		w.Header().Set("Ostype", "linux")
 		mux.ServeHTTP(w, r)

@@ -4,9 +4,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// Request is a request that the engine got.
+// Request is a request that an engine got.
 type Request struct {
 	// Kind is its method and path, with ID in place of what names an object: POST /containers/ID/start.
 	Kind string
@@ -14,17 +15,23 @@ type Request struct {
 	Filters []string
 }
 
+// notes are the requests that an engine got.
+type notes struct {
+	mu       sync.Mutex
+	requests []Request
+}
+
 // Requests returns the requests since the last call.
-func (e *Engine) Requests() []Request {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := e.requests
-	e.requests = nil
+func (n *notes) Requests() []Request {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := n.requests
+	n.requests = nil
 	return list
 }
 
-func (e *Engine) note(r *http.Request) {
-	request := Request{Kind: r.Method + " " + kindOf(r.URL.Path)}
+func (n *notes) note(r *http.Request) {
+	request := Request{Kind: r.Method + " " + kindOf(withoutVersion(r.URL.Path))}
 	args := filtersOf(r)
 	for _, filter := range args.Keys() {
 		if filter != "label" {
@@ -36,9 +43,17 @@ func (e *Engine) note(r *http.Request) {
 		request.Filters = append(request.Filters, name)
 	}
 	slices.Sort(request.Filters)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.requests = append(e.requests, request)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.requests = append(n.requests, request)
+}
+
+// withoutVersion is a path without the API version that may be in front of it.
+func withoutVersion(path string) string {
+	if version, rest, ok := strings.Cut(path[1:], "/"); ok && strings.HasPrefix(version, "v1.") {
+		return "/" + rest
+	}
+	return path
 }
 
 // kindOf is a path without the ID or name in it. The name of an image may have slashes.
