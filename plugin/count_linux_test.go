@@ -30,8 +30,12 @@ func TestWhatCommandsAskAndRead(t *testing.T) {
 	program := buildCounting(t)
 	for name, steps := range map[string][]step{
 		"compose": {
-			{"up, cold", "up 123"}, {"up, warm", "up 123"}, {"exec", "exec 123 web -- true"}, {"ps", "ps 123"},
-			{"down", "down 123"}, {"down --volumes", "down 123 --volumes"},
+			{"up, cold", "up 123"},
+			{"up, warm", "up 123"},
+			{"exec", "exec 123 web -- true"},
+			{"ps", "ps 123"},
+			{"down", "down 123"},
+			{"down --volumes", "down 123 --volumes"},
 		},
 		"variable":     {{"up, cold", "up 123"}, {"up, warm", "up 123"}},
 		"devcontainer": {{"up, cold", "up 123"}, {"up, warm", "up 123"}, {"exec", "exec 123 -- true"}, {"ps", "ps 123"}, {"down", "down 123"}},

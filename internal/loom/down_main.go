@@ -10,8 +10,8 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// isMadeForMain reports whether there are containers, and docker loom made all of them for main, in this folder and from
-// the same files.
+// isMadeForMain reports whether there are containers, and docker loom made all of them for main, in this folder and
+// from the same files.
 func isMadeForMain(t *Target, own []engine.Container) bool {
 	for _, c := range own {
 		is := func(label, value string) bool { return value != "" && c.Labels[label] == value }

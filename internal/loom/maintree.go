@@ -44,9 +44,9 @@ func (l *Looms) mainTree(ctx context.Context, repo *worktree.Repository) (*mainT
 		}
 	}
 	var err error
-	switch {
-	case dir == "":
-	case dir == repo.WorkTree:
+	switch dir {
+	case "":
+	case repo.WorkTree:
 		m.repo = repo
 	default:
 		if m.repo, err = worktree.Find(ctx, dir); err != nil {

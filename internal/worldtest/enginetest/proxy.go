@@ -59,18 +59,25 @@ func (p *Proxy) serve(client net.Conn) {
 		if err := request.Write(engine); err != nil {
 			return
 		}
-		response, err := http.ReadResponse(fromEngine, request)
+		status, err := answer(client, fromEngine, request)
 		if err != nil {
 			return
 		}
-		if err := response.Write(client); err != nil {
-			return
-		}
-		if response.StatusCode == http.StatusSwitchingProtocols {
+		if status == http.StatusSwitchingProtocols {
 			copyBoth(client, fromClient, engine, fromEngine)
 			return
 		}
 	}
+}
+
+// answer passes on what the engine answers, and returns its status.
+func answer(client io.Writer, fromEngine *bufio.Reader, request *http.Request) (status int, err error) {
+	response, err := http.ReadResponse(fromEngine, request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	return response.StatusCode, response.Write(client)
 }
 
 // copyBoth copies in both directions until both have ended. The end of one is passed on: a command sees that its input
