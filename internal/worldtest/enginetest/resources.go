@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,20 +10,18 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
-	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // AddImage puts an image on the engine.
 func (e *Engine) AddImage(ref string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	config := &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{
-		Env: []string{"PATH=/usr/bin:/bin"}, Cmd: []string{"sleep", "infinity"},
-	}}
-	e.images[ref] = image.InspectResponse{
-		ID: "sha256:" + e.newID(), RepoTags: []string{ref}, Os: "linux", Architecture: "amd64", Config: config,
+	i := image.InspectResponse{ID: "sha256:" + e.newID(), RepoTags: []string{ref}, Os: "linux", Architecture: "amd64"}
+	config := `{"Config": {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["sleep", "infinity"]}}`
+	if err := json.Unmarshal([]byte(config), &i); err != nil {
+		panic(err)
 	}
+	e.images[ref] = i
 }
 
 func (e *Engine) listImages(w http.ResponseWriter, r *http.Request) {
