@@ -72,6 +72,8 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	// service's, and the only one. lines CONTAINER FILE LINE...: a file in a container has exactly these words.
 	"devcontainer": cmdReference, "is": cmdIs, "lines": cmdLines,
 	"oci-registry": cmdOCIRegistry, "oci-stop": cmdOCIStop, "publish": cmdPublish, "tarballs": cmdTarballs,
+	// counted FILE ARG...: run docker-loom, and write into the file what it asked the engine, opened and started.
+	"counted": cmdCounted,
 	// unchanged: git status shows nothing, and no loom is in the registry.
 	"unchanged": cmdUnchanged,
 }

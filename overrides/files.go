@@ -61,9 +61,6 @@ func IsGenerated(content []byte) bool { return bytes.HasPrefix(content, []byte(m
 
 // ReadGenerated is the text of the override at path, nil if docker loom did not make it.
 func ReadGenerated(path string) []byte {
-	if !Generated(path) {
-		return nil
-	}
 	text, err := os.ReadFile(path)
 	if err != nil || !IsGenerated(text) {
 		return nil

@@ -34,4 +34,6 @@ type Finder struct {
 	Services func(context.Context, *Target) ([]string, error)
 	// InUse notes each loom that is found: that it was looked for counts as use.
 	InUse *InUse
+	// Last is the registry as the process read it last.
+	Last *LastRead
 }

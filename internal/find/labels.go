@@ -48,7 +48,7 @@ func (f *Finder) recover(ctx context.Context, state *registry.State, t *Target) 
 
 // Promises is what the registry says, rebuilt from the engine's labels where it is new or was lost.
 func (f *Finder) Promises(ctx context.Context) (*registry.State, error) {
-	state, err := f.Registry.Read(ctx)
+	state, err := f.currentState(ctx)
 	if err != nil || !state.Fresh {
 		return state, err
 	}

@@ -14,7 +14,7 @@ import (
 // Registered is Resolve for the common case: the folder is in a work tree of the registry, and that is where it was.
 // It starts no git process, which takes as long as a command in a container. In all other cases it returns nil.
 func (f *Finder) Registered(ctx context.Context, where Where) *Target {
-	state, err := f.Registry.Read(ctx)
+	state, err := f.currentState(ctx)
 	if err != nil || state.Fresh {
 		return nil
 	}

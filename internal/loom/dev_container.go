@@ -26,7 +26,7 @@ func (l *Looms) DevContainer(ctx context.Context, where Where, config string) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := l.readState(ctx, t); err != nil {
+	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return nil, err
 	}
 	f, err := l.surveyor().Begin(ctx, t, t.State, survey.Options{Config: config})

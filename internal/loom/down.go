@@ -112,7 +112,7 @@ func (r *downRun) takeDown(ctx context.Context) (*Remains, error) {
 		return nil, err
 	}
 	if r.target.ID == Main && host.IsDir(r.target.WorkTree) {
-		return e.remains, r.downMain(ctx)
+		return e.remains, r.downMain(ctx, e)
 	}
 	return e.remains, r.endProject(ctx, e)
 }
@@ -221,8 +221,13 @@ func (r *downRun) hasProject(ctx context.Context, own []engine.Container) (bool,
 	return len(images) > 0, err
 }
 
-// downMain is docker compose down: main has nothing of its own, and another folder may use its project name too.
-func (r *downRun) downMain(ctx context.Context) error {
+// downMain is docker compose down: main has nothing of its own, and another folder may use its project name too. The
+// files are loaded only if the labels of its containers do not say enough.
+func (r *downRun) downMain(ctx context.Context, e end) error {
+	own := slices.DeleteFunc(slices.Clone(e.own), r.Companions.Own)
+	if !r.req.Volumes && len(r.target.Source.Files) == 0 && isMadeForMain(r.target, own) {
+		return r.downMadeForMain(ctx, own)
+	}
 	project, err := r.LoadProject(ctx, r.target)
 	if err != nil {
 		return err
@@ -232,11 +237,7 @@ func (r *downRun) downMain(ctx context.Context) error {
 		return err
 	}
 	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
-		// No compose file names it, so that docker compose down would never find it.
-		image := stack.Image(s, project.Name)
-		if err := r.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
-			r.Teller.Debugf("%v", err)
-		}
+		r.removeBuilt(ctx, stack.Image(s, project.Name))
 	}
 	_, err = overrides.Write(tree.Generated(r.target))
 	return err

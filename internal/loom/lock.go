@@ -44,7 +44,7 @@ func (l *Looms) LockTarget(ctx context.Context, t *Target) (release func(), err 
 
 // Refresh reads the loom's registry entry again: another command may have held the lock meanwhile.
 func (l *Looms) Refresh(ctx context.Context, t *Target) error {
-	if err := l.readState(ctx, t); err != nil {
+	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return err
 	}
 	if now := t.State.Find(t.Repository, t.ID); now != nil || !t.Recovered {

@@ -38,14 +38,15 @@ type Looms struct {
 	// permitted is the access that the user has accepted in this process.
 	permitted []string
 	// InUse is the looms that this process works on.
-	InUse find.InUse
+	InUse    find.InUse
+	lastRead find.LastRead
 }
 
 // Finder finds looms.
 func (l *Looms) Finder() *find.Finder {
 	return &find.Finder{
 		Engine: l.Engine, Registry: l.Registry, UserSettings: l.UserSettings, Teller: l.Teller, Process: l.Process,
-		Services: l.Services, InUse: &l.InUse,
+		Services: l.Services, InUse: &l.InUse, Last: &l.lastRead,
 	}
 }
 

@@ -89,7 +89,7 @@ func (l *planner) begin(ctx context.Context, t *Target, o Options) (*draft, erro
 	d := &draft{options: o, choices: plan.Choices{
 		Offset: o.Offset, Config: o.Config, Build: o.Build, Services: o.Services, Version: l.Version,
 	}}
-	if err := l.readState(ctx, t); err != nil {
+	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return nil, err
 	}
 	s := l.surveyor()
@@ -104,16 +104,6 @@ func (l *planner) begin(ctx context.Context, t *Target, o Options) (*draft, erro
 		return nil, d.facts.DevErr
 	}
 	return d, s.Observe(ctx, d.facts)
-}
-
-// readState reads the registry, unless the target has it as it is now.
-func (l *Looms) readState(ctx context.Context, t *Target) (err error) {
-	if t.State != nil && l.Registry.IsCurrent(t.Stamp) {
-		return nil
-	}
-	t.Stamp = l.Registry.Stamp()
-	t.State, err = l.Registry.Read(ctx)
-	return err
 }
 
 // readProject finds the project and loads it under the loom's name.
@@ -189,7 +179,7 @@ func (l *planner) lease(ctx context.Context, d *draft) error {
 // startOver makes the plan again, on what the registry says now.
 func (l *planner) startOver(ctx context.Context, d *draft) error {
 	t, accepted := d.facts.Target, d.Entry.Accepted
-	if err := l.readState(ctx, t); err != nil {
+	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return err
 	}
 	if now := t.State.Find(t.Repository, t.ID); now != nil {
@@ -222,7 +212,7 @@ func (l *Looms) LoadProject(ctx context.Context, t *Target) (*types.Project, err
 		// The current folder's project would be taken for it.
 		return nil, errors.New("its folder is not known")
 	}
-	if err := l.readState(ctx, t); err != nil {
+	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return nil, err
 	}
 	s := l.surveyor()

@@ -181,6 +181,7 @@ func (l *upRun) initialized(ctx context.Context, target *Target, req UpRequest) 
 	if ran, err := l.initialize(ctx, d); err != nil || !ran {
 		return d, err
 	}
+	target.SettingsFiles = nil
 	return l.beginUp(ctx, target, o, req)
 }
 
@@ -216,7 +217,7 @@ func (l *upRun) draftUp(ctx context.Context, d *draft, req UpRequest) error {
 		}
 	}
 	d.choices.Compare = true
-	if err := l.surveyor().Images(ctx, d.facts, d.facts.Base.Project.Name); err != nil {
+	if err := l.surveyor().ForUp(ctx, d.facts, d.facts.Base.Project.Name); err != nil {
 		return err
 	}
 	if err := l.decide(ctx, d); err != nil {

@@ -209,16 +209,19 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 	if common := t.CommonDir(); common != "" {
 		m.CommonDir = m.real(common)
 	}
-	for _, step := range []func() error{
-		m.develop, m.checkServices, m.refuseSharedData, m.moveVariables, m.lease, m.isolate, m.findNextImage, m.listAccess,
-		m.compare,
+	for _, part := range [][]func() error{
+		{m.develop, m.checkServices, m.refuseSharedData, m.moveVariables, m.lease},
+		// Without its leases the project is not compiled again.
+		{m.isolate, m.findNextImage, m.listAccess, m.compare},
 	} {
-		if err := step(); err != nil {
-			return nil, err
+		for _, step := range part {
+			if err := step(); err != nil {
+				return nil, err
+			}
 		}
-	}
-	if !m.needs.Empty() {
-		return nil, &NeedsError{m.needs}
+		if !m.needs.Empty() {
+			return nil, &NeedsError{m.needs}
+		}
 	}
 	m.listNewLeases()
 	m.listUnchanged()

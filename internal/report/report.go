@@ -52,7 +52,7 @@ type Port struct {
 	Silent bool `json:"silent,omitempty"`
 }
 
-// newResult is what there is to tell of a loom.
+// New is what there is to tell of a loom.
 func New(e *engine.Engine, p *plan.Plan, own []engine.Container) *Result {
 	r := &Result{
 		Loom: p.ID, Project: p.Entry.Project, WorkTree: p.WorkTree, Services: ListServices(own), Findings: p.Findings,

@@ -272,11 +272,11 @@ func (s *Settings) Agent(name string) Agent {
 // Wrong returns the error for a value whose meaning is checked later, by its user. The error names the value's place in
 // the files. keys are the path to the value, names and indexes; the place is the last of them that exists.
 func Wrong(src Sources, cause error, keys ...any) error {
-	top, _, err := src.merged()
+	files, err := ReadFiles(src)
 	if err != nil {
 		return err
 	}
-	n := top
+	n := merged(files.nodes)
 	for _, key := range keys {
 		var next *jsonc.Node
 		switch key := key.(type) {

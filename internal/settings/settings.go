@@ -126,20 +126,24 @@ func asError(err error) error {
 // replaced. A missing file is empty. Only the merged values are checked. Errors are of type *Error and name the file
 // that the value came from.
 func Read(src Sources) (*Settings, error) {
-	top, files, err := src.merged()
+	files, err := ReadFiles(src)
 	if err != nil {
 		return nil, err
 	}
-	s, err := decodeSettings(top)
-	if err != nil {
-		return nil, err
-	}
-	s.Files = files
-	return s, nil
+	return files.Settings()
 }
 
-// merged returns the tree of all files that exist, nil if there is none.
-func (src Sources) merged() (top *jsonc.Node, files []string, err error) {
+// Files are the settings files of some sources as they were read. What they say is not checked yet.
+type Files struct {
+	paths []string
+	nodes []*jsonc.Node // of the paths
+	// user is the number of files that are the user's own.
+	user int
+}
+
+// ReadFiles reads the files of src that are there.
+func ReadFiles(src Sources) (*Files, error) {
+	f := &Files{}
 	for _, path := range src.paths() {
 		n, err := jsonc.Read(path)
 		// ENOTDIR: .iloom is a file, so there is nothing in it.
@@ -147,10 +151,38 @@ func (src Sources) merged() (top *jsonc.Node, files []string, err error) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, asError(err)
+			return nil, asError(err)
 		}
-		files = append(files, path)
+		if path == src.User {
+			f.user++
+		}
+		f.paths, f.nodes = append(f.paths, path), append(f.nodes, n)
+	}
+	return f, nil
+}
+
+// Settings returns what all files say together, as [Read] does.
+func (f *Files) Settings() (*Settings, error) { return f.from(0) }
+
+// OfWorkTree returns what the files say without the user's own.
+func (f *Files) OfWorkTree() (*Settings, error) { return f.from(f.user) }
+
+// from returns what the files say from the one at an index on.
+func (f *Files) from(first int) (*Settings, error) {
+	s, err := decodeSettings(merged(f.nodes[first:]))
+	if err != nil {
+		return nil, err
+	}
+	if files := f.paths[first:]; len(files) > 0 {
+		s.Files = files
+	}
+	return s, nil
+}
+
+// merged returns the tree of all files, nil if there is none.
+func merged(nodes []*jsonc.Node) (top *jsonc.Node) {
+	for _, n := range nodes {
 		top = jsonc.Merge(top, n)
 	}
-	return top, files, nil
+	return top
 }

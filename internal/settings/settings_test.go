@@ -54,6 +54,28 @@ func TestDefaultsWithoutAnyFile(t *testing.T) {
 	}
 }
 
+func TestWhatTheWorkTreeSaysIsWithoutTheUsersFile(t *testing.T) {
+	t.Parallel()
+	src := layers{
+		user: `{"mainBranch": "trunk", "container": {"share": ["cache"]}}`, shared: `{"container": {"keepAlive": true}}`,
+		local: `{"container": {"worktree": "auto"}}`,
+	}.write(t)
+	files, err := ReadFiles(src)
+	assert.NilError(t, err)
+	all, err := files.Settings()
+	assert.NilError(t, err)
+	same, err := Read(src)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, all, same)
+	assert.Equal(t, all.MainBranch, "trunk")
+	own, err := files.OfWorkTree()
+	assert.NilError(t, err)
+	same, err = Read(Sources{WorkTree: src.WorkTree})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, own, same)
+	assert.Assert(t, own.Container.KeepAlive && own.Container.Worktree == "auto" && own.Container.Share == nil)
+}
+
 func TestEveryKeyIsRead(t *testing.T) {
 	t.Parallel()
 	s, err := Read(layers{shared: `{

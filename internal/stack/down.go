@@ -71,6 +71,18 @@ func (s *Stack) DownFromFiles(ctx context.Context, p *types.Project, o DownOptio
 	return s.compose.Down(ctx, p.Name, api.DownOptions{Project: p, Volumes: o.Volumes, Timeout: timeout(o.Timeout)})
 }
 
+// DownFromLabels is docker compose down for the project with this name, as the labels of its containers say it: volumes
+// and images stay.
+func (s *Stack) DownFromLabels(ctx context.Context, name string, o DownOptions) error {
+	if o.Project != nil {
+		// By name Compose runs no pre_stop hooks.
+		if err := s.compose.Stop(ctx, name, api.StopOptions{Project: o.Project, Timeout: timeout(o.Timeout)}); err != nil {
+			return err
+		}
+	}
+	return s.compose.Down(ctx, name, api.DownOptions{Timeout: timeout(o.Timeout)})
+}
+
 func timeout(d time.Duration) *time.Duration {
 	if d <= 0 {
 		return nil

@@ -25,6 +25,7 @@ const (
 	LabelConfigHash  = api.ConfigHashLabel
 	LabelImageDigest = api.ImageDigestLabel
 	LabelWorkingDir  = api.WorkingDirLabel
+	LabelConfigFiles = api.ConfigFilesLabel
 	LabelOneOff      = api.OneoffLabel
 	LabelNetwork     = api.NetworkLabel // on a network: its key in the files
 	LabelVolume      = api.VolumeLabel  // on a volume: its key in the files

@@ -143,10 +143,16 @@ func dockerfilePorts(f *Facts) (base, target int, err error) {
 	return base, target, nil
 }
 
-// Images reads which images the project's containers were made of have their names now.
-func (s *Surveyor) Images(ctx context.Context, f *Facts, project string) error {
-	var needs Needs
-	for _, c := range f.Engine.Project(project) {
+// ForUp reads what the plan of an up will need for sure, so that it is not made once more for each of these: which
+// images have the names of those that the project's containers were made of, the networks, and for a new loom the ports
+// that are taken.
+func (s *Surveyor) ForUp(ctx context.Context, f *Facts, project string) error {
+	own := f.Engine.Project(project)
+	isNew := f.Target.Known == nil
+	needs := Needs{
+		Bindings: isNew && f.Engine.Bindings == nil, Networks: (isNew || len(own) > 0) && f.Engine.Networks == nil,
+	}
+	for _, c := range own {
 		needs.Images = append(needs.Images, c.Image)
 	}
 	needs.Images = sortedCompact(needs.Images)

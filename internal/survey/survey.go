@@ -138,23 +138,37 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 			Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process,
 		},
 	}
-	var err error
-	if f.Settings, err = settings.Read(settings.Sources{User: s.UserSettings, WorkTree: t.WorkTree}); err != nil {
+	if err := s.settings(f); err != nil {
 		return nil, err
 	}
+	var err error
 	if f.Space, err = s.Engine.Space(ctx); err != nil {
 		return nil, err
 	}
-	if t.WorkTree == t.Repository {
-		// Only there the agents' policy of a work tree is obeyed.
-		own, err := settings.Read(settings.Sources{WorkTree: t.WorkTree})
-		if err != nil {
-			return nil, err
-		}
-		f.PolicyAccess = trust.PolicyAccess(own, sandbox.DefaultAgent)
-	}
 	f.Dev, f.DevErr = s.findDev(t, f.Settings, o.Config)
 	return f, nil
+}
+
+// settings reads the settings, unless the target has their files already.
+func (s *Surveyor) settings(f *Facts) (err error) {
+	t := f.Target
+	files := t.SettingsFiles
+	if files == nil {
+		files, err = settings.ReadFiles(settings.Sources{User: s.UserSettings, WorkTree: t.WorkTree})
+		if err != nil {
+			return err
+		}
+	}
+	if f.Settings, err = files.Settings(); err != nil || t.WorkTree != t.Repository {
+		return err
+	}
+	// Only there the agents' policy of a work tree is obeyed.
+	own, err := files.OfWorkTree()
+	if err != nil {
+		return err
+	}
+	f.PolicyAccess = trust.PolicyAccess(own, sandbox.DefaultAgent)
+	return nil
 }
 
 // Find looks for the project's files, and observes the engine.

@@ -2,6 +2,7 @@ package survey
 
 import (
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
@@ -20,6 +21,8 @@ type Target struct {
 	Stamp registry.Stamp
 	// Known is the registry's entry, nil for a loom that is new to it.
 	Known *registry.Loom
+	// SettingsFiles are those of the work tree, if they were read before the survey.
+	SettingsFiles *settings.Files
 	// Notes tell how the work tree was chosen if that may surprise.
 	Notes []string
 

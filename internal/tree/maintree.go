@@ -21,6 +21,7 @@ import (
 type mainTree struct {
 	repo     *worktree.Repository // nil if there is none
 	settings *settings.Settings
+	files    *settings.Files // that the settings are from
 }
 
 // mainTree finds the main work tree. Settings come only from there: another work tree's may be a stranger's.
@@ -44,12 +45,19 @@ func (w *Trees) mainTree(ctx context.Context, repo *worktree.Repository) (*mainT
 		}
 	}
 	var err error
-	if dir != "" {
+	switch dir {
+	case "":
+	case repo.WorkTree:
+		m.repo = repo
+	default:
 		if m.repo, err = worktree.Find(ctx, dir); err != nil {
 			return nil, err
 		}
 	}
-	m.settings, err = settings.Read(settings.Sources{User: w.Finder.UserSettings, WorkTree: dir})
+	if m.files, err = settings.ReadFiles(settings.Sources{User: w.Finder.UserSettings, WorkTree: dir}); err != nil {
+		return nil, err
+	}
+	m.settings, err = m.files.Settings()
 	return m, err
 }
 

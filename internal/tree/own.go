@@ -96,12 +96,17 @@ func (w *Trees) Own(ctx context.Context, t *find.Target, req Request) error {
 			o.Mode = Always
 		}
 	}
-	state, err := w.Finder.Registry.Read(ctx)
-	if err != nil {
+	if err := w.Finder.ReadState(ctx, t); err != nil {
 		return err
 	}
-	m := &maker{finder: w.Finder, target: t, main: main, state: state, options: o, explicit: explicit, dryRun: req.DryRun}
-	return m.run(ctx)
+	m := &maker{
+		finder: w.Finder, target: t, main: main, state: t.State, options: o, explicit: explicit, dryRun: req.DryRun,
+	}
+	err = m.run(ctx)
+	if main.repo != nil && main.repo.WorkTree == t.WorkTree {
+		t.SettingsFiles = main.files
+	}
+	return err
 }
 
 // followRegistry moves to the work tree that another command gave the loom while this one waited for the lock.

@@ -1,0 +1,42 @@
+package find
+
+import (
+	"context"
+	"sync"
+
+	"github.com/docker-loom/docker-loom/internal/registry"
+)
+
+// LastRead is the registry as a command read it last. Nobody changes it: an Update has a state of its own.
+type LastRead struct {
+	mu    sync.Mutex
+	state *registry.State
+	stamp registry.Stamp
+}
+
+// currentState is what the registry says. Its file is read only if it changed since the last time.
+func (f *Finder) currentState(ctx context.Context) (*registry.State, error) {
+	last := f.Last
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	if last.state != nil && f.Registry.IsCurrent(last.stamp) {
+		return last.state, nil
+	}
+	stamp := f.Registry.Stamp()
+	state, err := f.Registry.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last.state, last.stamp = state, stamp
+	return state, nil
+}
+
+// ReadState reads the registry, unless the target has it as it is now.
+func (f *Finder) ReadState(ctx context.Context, t *Target) (err error) {
+	if t.State != nil && f.Registry.IsCurrent(t.Stamp) {
+		return nil
+	}
+	t.Stamp = f.Registry.Stamp()
+	t.State, err = f.Registry.Read(ctx)
+	return err
+}
