@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/docker-loom/docker-loom/internal/data"
+	"github.com/docker-loom/docker-loom/internal/plan"
 )
 
 // copier copies volumes between looms.
@@ -40,8 +41,8 @@ func (l *upRun) dataSource(ctx context.Context, t *Target, req UpRequest) (*Targ
 	return source, nil
 }
 
-// planData adds the copy of the source's volumes to the plan's notes and findings. Without a source it returns nil.
-func (l *upRun) planData(ctx context.Context, plan *Plan, source *Target, req UpRequest) (*data.Copy, error) {
+// planData decides on the copy of the source's volumes. Without a source it returns nil.
+func (l *upRun) planData(ctx context.Context, p *Plan, source *Target, req UpRequest) (*data.Copy, error) {
 	if source == nil {
 		return nil, nil
 	}
@@ -54,15 +55,25 @@ func (l *upRun) planData(ctx context.Context, plan *Plan, source *Target, req Up
 		return nil, err
 	}
 	c, err := data.Decide(data.Copy{
-		Request: req.Data, Loom: plan.ID, Repository: plan.Repository, Project: plan.Entry.Project,
+		Request: req.Data, Loom: p.ID, Repository: p.Repository, Project: p.Entry.Project,
 		Source: source.ID, SourceProject: from,
-	}, plan.Project.Volumes, volumes)
+	}, p.Project.Volumes, volumes)
 	if err != nil {
 		return nil, err
 	}
-	plan.Notes = append(plan.Notes, c.Notes...)
-	plan.Findings = append(plan.Findings, c.Findings()...)
 	return c, nil
+}
+
+// addCopy puts a copy of volumes into the plan: its steps, notes and findings.
+func addCopy(p *Plan, c *data.Copy) {
+	if c == nil {
+		return
+	}
+	for _, pair := range c.Pairs {
+		p.Copies = append(p.Copies, plan.VolumeCopy{From: pair.From, To: pair.To})
+	}
+	p.Notes = append(p.Notes, c.Notes...)
+	p.Findings = append(p.Findings, c.Findings()...)
 }
 
 // projectOf is the Compose project of a loom. Nothing but a plan tells that of a main that plain docker compose made.

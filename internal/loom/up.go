@@ -126,13 +126,7 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	if err := run.draftUp(ctx, d, req); err != nil {
 		return nil, nil, err
 	}
-	permit := func(ctx context.Context, d *draft) error {
-		if err := run.accept(ctx, d); err != nil {
-			return err
-		}
-		return d.Select(req.Services)
-	}
-	if err := permit(ctx, d); err != nil {
+	if err := run.permit(ctx, d, req); err != nil {
 		return d.Plan, nil, err
 	}
 	if !req.DryRun && !req.FilesOnly {
@@ -142,13 +136,14 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	}
 	volumes, err := run.planData(ctx, d.Plan, source, req)
 	if err != nil || req.DryRun {
+		addCopy(d.Plan, volumes)
 		return d.Plan, nil, err
 	}
 	if err := run.lease(ctx, d); err != nil {
 		return nil, nil, err
 	}
 	permitAndLease := func(ctx context.Context, d *draft) error {
-		if err := permit(ctx, d); err != nil {
+		if err := run.permit(ctx, d, req); err != nil {
 			return err
 		}
 		return run.lease(ctx, d)
@@ -156,6 +151,7 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	if err := run.makeImages(ctx, d, permitAndLease); err != nil {
 		return d.Plan, nil, run.unfinished(ctx, d.Plan, err)
 	}
+	addCopy(d.Plan, volumes)
 	for _, note := range d.Notes {
 		l.Teller.Sayf("%s", note)
 	}
@@ -167,6 +163,14 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 type upRun struct{ *planner }
 
 func (l *Looms) upRun() *upRun { return &upRun{l.planner()} }
+
+// permit stops if the plan asks for more of the host than was accepted, and leaves of the plan what the user named.
+func (l *upRun) permit(ctx context.Context, d *draft, req UpRequest) error {
+	if err := l.accept(ctx, d); err != nil {
+		return err
+	}
+	return d.Select(req.Services)
+}
 
 // initialized reads what comes before the project's files, and runs the initializeCommand of the devcontainer.json, but
 // not in a dry run. The command may write what the project is made from.

@@ -86,6 +86,8 @@ type Plan struct {
 	Converged bool
 	// Recreated says why the dev container will be recreated, "" if it stays.
 	Recreated string
+	// Copies are the volumes that begin with data of another loom.
+	Copies []VolumeCopy
 	// NextImage makes an image that the dev container's own is made from, nil if all are here.
 	NextImage *ImageStep
 	// Changes are what becomes of each service's containers, Orphans the containers of services that the files no longer

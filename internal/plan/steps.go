@@ -20,9 +20,12 @@ const (
 	AfterCreate Stop = "create"
 )
 
+// VolumeCopy is a volume whose data begins as that of another.
+type VolumeCopy struct{ From, To string }
+
 // Step is one thing that carrying a plan out does.
 type Step struct {
-	// Action is a verb: lease, build, write, remove, create, recreate, start, keep, check, run.
+	// Action is a verb: lease, build, copy, write, remove, create, recreate, start, keep, check, run.
 	Action string `json:"action"`
 	// Object is what it is done to.
 	Object string `json:"object"`
@@ -43,8 +46,8 @@ func (s Step) String() string {
 // sees the engine is a step "check".
 func (p *Plan) Steps() []Step {
 	steps := append(p.leaseSteps(), p.devImageSteps()...)
-	if p.Stop != AfterFiles {
-		steps = append(steps, p.buildSteps()...)
+	for _, c := range p.Copies {
+		steps = append(steps, Step{Action: "copy", Object: "volume " + c.To, Reason: "from " + c.From})
 	}
 	for _, f := range p.Files {
 		if slices.Contains(p.Unchanged, f.Path) {
@@ -59,6 +62,7 @@ func (p *Plan) Steps() []Step {
 	if p.Stop == AfterFiles {
 		return steps
 	}
+	steps = append(steps, p.buildSteps()...)
 	steps = append(steps, p.containerSteps()...)
 	if p.Stop != AfterCreate {
 		steps = append(steps, p.hookSteps()...)

@@ -37,9 +37,9 @@ func TestStepsSayWhatIsDoneInOrder(t *testing.T) {
 	}{
 		"cold": {situation{id: "5", files: files, choices: with(none)}, `
 lease    port 8085/tcp (80 in the files)
-build    image iloom-shop-5-web (unless it is here)
 write    DIR/compose.override.yaml
 write    DIR/.env
+build    image iloom-shop-5-web (unless it is here)
 create   service db
 create   service web
 `},
@@ -54,9 +54,9 @@ write    DIR/.env
 				choices: with(func(c *Choices) { c.Build, c.RemoveOrphans = true, true }),
 			}, `
 lease    port 8085/tcp (80 in the files)
-build    image iloom-shop-5-web
 write    DIR/compose.override.yaml
 write    DIR/.env
+build    image iloom-shop-5-web
 remove   container iloom-shop-5-old-1 (its service is not in the files)
 recreate service db
 create   service web
