@@ -22,7 +22,7 @@ func newWorld(t *testing.T, endpoint string) *testWorld {
 	w := &testWorld{World: worldtest.New(t, endpoint)}
 	w.finder = &Finder{
 		Engine: w.Engine, Registry: w.Registry, UserSettings: w.UserSettings(), Teller: w.Teller(), Process: host.Current(),
-		InUse: &InUse{},
+		InUse: &InUse{}, Last: &LastRead{},
 	}
 	return w
 }
