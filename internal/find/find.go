@@ -158,7 +158,6 @@ func (f *Finder) canBeNew(ctx context.Context, here *Target, word string) (bool,
 
 // Resolve finds the loom with this id, or the folder's loom if there is no id.
 func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Target, error) {
-	stamp := f.Registry.Stamp()
 	state, err := f.Promises(ctx)
 	if err != nil {
 		return nil, err
@@ -167,7 +166,7 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 	if err != nil {
 		return nil, err
 	}
-	t.State, t.Stamp = state, stamp
+	t.State = state
 	if where.ID == "" {
 		err = f.chooseID(state, t, purpose)
 	} else {

@@ -31,12 +31,8 @@ func (f *Finder) currentState(ctx context.Context) (*registry.State, error) {
 	return state, nil
 }
 
-// ReadState reads the registry, unless the target has it as it is now.
+// ReadState gives the target what the registry says now.
 func (f *Finder) ReadState(ctx context.Context, t *Target) (err error) {
-	if t.State != nil && f.Registry.IsCurrent(t.Stamp) {
-		return nil
-	}
-	t.Stamp = f.Registry.Stamp()
-	t.State, err = f.Registry.Read(ctx)
+	t.State, err = f.currentState(ctx)
 	return err
 }

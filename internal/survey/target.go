@@ -16,9 +16,8 @@ type Target struct {
 	Source stack.Source
 	// Git is the repository as seen from the work tree, nil without git.
 	Git *worktree.Repository
-	// State is what the registry said when it was read last, and Stamp when that was.
+	// State is what the registry said when it was read last.
 	State *registry.State
-	Stamp registry.Stamp
 	// Known is the registry's entry, nil for a loom that is new to it.
 	Known *registry.Loom
 	// SettingsFiles are those of the work tree, if they were read before the survey.
