@@ -7,7 +7,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/loom"
-	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tree"
 )
 
@@ -27,8 +26,7 @@ func FindMerged(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 		if k.Space != space || k.ID == identity.Main || !host.IsDir(k.WorkTree) {
 			continue
 		}
-		t := &find.Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone()}
-		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree, Environ: l.Process.Environ}
+		t := targetOf(l, k)
 		why, err := l.Trees().MergedReason(ctx, t)
 		if err != nil {
 			// One repository that git cannot read must not hide the others.

@@ -42,8 +42,8 @@ func FindPrunable(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 	}
 	var list []Prunable
 	add := func(k *registry.Loom, recovered bool, why string) {
-		t := &find.Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Recovered: recovered}
-		t.Source = stack.Source{Dir: k.WorkTree, Top: k.WorkTree, Environ: l.Process.Environ}
+		t := targetOf(l, k)
+		t.Recovered = recovered
 		list = append(list, Prunable{Target: t, Why: why})
 	}
 	for _, k := range state.Looms {
@@ -74,8 +74,16 @@ func FindPrunable(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 	return list, nil
 }
 
-// theirs reports whether a loom's project has what somebody else may have made. That is so for main alone: its project
-// is called as Compose calls it in every folder of that name, and its volumes lack docker loom's labels.
+// targetOf is the loom of an entry of the registry, in its own work tree whatever folder the command runs in.
+func targetOf(l *loom.Looms, k *registry.Loom) *find.Target {
+	return &find.Target{
+		ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(),
+		Source: stack.Source{Dir: k.WorkTree, Top: k.WorkTree, Environ: l.Process.Environ},
+	}
+}
+
+// hasForeign reports whether a loom's project has what somebody else may have made. That is so for main alone: its
+// project is called as Compose calls it in every folder of that name, and its volumes lack docker loom's labels.
 func hasForeign(ctx context.Context, l *loom.Looms, k *registry.Loom) (bool, error) {
 	if k.ID != identity.Main {
 		return false, nil

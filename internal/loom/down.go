@@ -207,7 +207,7 @@ func (r *downRun) endProject(ctx context.Context, e end) error {
 	return nil
 }
 
-// anything reports whether the project has something that Compose's down would remove; it warns if there is nothing.
+// hasProject reports whether there is something that Compose's down would remove. It warns if there is nothing.
 func (r *downRun) hasProject(ctx context.Context, own []engine.Container) (bool, error) {
 	if len(own) > 0 {
 		return true, nil
