@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/types"
-
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/plan"
@@ -20,11 +18,7 @@ func (a *Applier) Image(ctx context.Context, p *plan.Plan, images *image.Store) 
 		_, err := images.Ensure(ctx, FeaturesRecipe(p, step), image.Options{Rebuild: p.Rebuild})
 		return err
 	}
-	one := &types.Project{
-		Name: p.Project.Name, WorkingDir: p.Project.WorkingDir, Environment: p.Project.Environment,
-		Services: types.Services{step.Service.Name: step.Service},
-	}
-	if err := a.Stack.Provide(ctx, one); err != nil {
+	if err := a.Stack.ProvideService(ctx, p.Project, step.Service); err != nil {
 		return fmt.Errorf("image of the dev container: %w", err)
 	}
 	return nil

@@ -54,14 +54,10 @@ func (l *upRun) planData(ctx context.Context, p *Plan, source *Target, req UpReq
 	if err != nil {
 		return nil, err
 	}
-	c, err := data.Decide(data.Copy{
+	return data.Decide(data.Copy{
 		Request: req.Data, Loom: p.ID, Repository: p.Repository, Project: p.Entry.Project,
 		Source: source.ID, SourceProject: from,
 	}, p.Project.Volumes, volumes)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 // addCopy puts a copy of volumes into the plan: its steps, notes and findings.

@@ -53,18 +53,12 @@ func (l *planner) draftPermitted(
 	if err != nil {
 		return nil, err
 	}
+	read := l.readProject
 	if req.PrepareImages {
-		if err := l.ensureSidecarImage(ctx, d); err != nil {
-			return nil, err
-		}
+		read = l.readPrepared
 	}
-	if err := l.readProject(ctx, d); err != nil {
+	if err := read(ctx, d); err != nil {
 		return nil, err
-	}
-	if req.PrepareImages {
-		if err := l.prepare(ctx, d); err != nil {
-			return nil, err
-		}
 	}
 	d.choices.FromMemory = req.FromMemory
 	if err := l.decide(ctx, d); err != nil {

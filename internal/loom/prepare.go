@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/compose-spec/compose-go/v2/types"
-
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
@@ -34,13 +32,9 @@ func (l *planner) prepare(ctx context.Context, d *draft) error {
 	if dev.FeaturesErr != nil {
 		return dev.FeaturesErr
 	}
-	base, project := dev.Base.Service, d.facts.Base.Project
+	base := dev.Base.Service
 	if base.Build == nil && (dev.Base.Info.ID == "" || d.options.Pull == "always") {
-		one := &types.Project{
-			Name: project.Name, WorkingDir: project.WorkingDir, Environment: project.Environment,
-			Services: types.Services{base.Name: base},
-		}
-		if err := l.Stack.Provide(ctx, one); err != nil {
+		if err := l.Stack.ProvideService(ctx, d.facts.Base.Project, base); err != nil {
 			return fmt.Errorf("image of the dev container: %w", err)
 		}
 		if err := l.surveyor().DevImages(ctx, d.facts); err != nil {
@@ -48,6 +42,17 @@ func (l *planner) prepare(ctx context.Context, d *draft) error {
 		}
 	}
 	return l.tagBase(ctx, dev)
+}
+
+// readPrepared reads the project, and brings the images here that its plan depends on.
+func (l *planner) readPrepared(ctx context.Context, d *draft) error {
+	if err := l.ensureSidecarImage(ctx, d); err != nil {
+		return err
+	}
+	if err := l.readProject(ctx, d); err != nil {
+		return err
+	}
+	return l.prepare(ctx, d)
 }
 
 // makeImages makes the images that the dev container's own is made from, one after the other. What each says counts in

@@ -207,18 +207,12 @@ func (l *upRun) beginUp(ctx context.Context, target *Target, o Options, req UpRe
 
 // draftUp reads the project, brings the images that the plan depends on, and makes the plan.
 func (l *upRun) draftUp(ctx context.Context, d *draft, req UpRequest) error {
-	if !req.DryRun {
-		if err := l.ensureSidecarImage(ctx, d); err != nil {
-			return err
-		}
+	read := l.readPrepared
+	if req.DryRun {
+		read = l.readProject
 	}
-	if err := l.readProject(ctx, d); err != nil {
+	if err := read(ctx, d); err != nil {
 		return err
-	}
-	if !req.DryRun {
-		if err := l.prepare(ctx, d); err != nil {
-			return err
-		}
 	}
 	d.choices.Compare = true
 	if err := l.surveyor().ForUp(ctx, d.facts, d.facts.Base.Project.Name); err != nil {

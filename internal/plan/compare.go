@@ -23,6 +23,9 @@ func (m *maker) compare() error {
 		done := c.State == "exited" && c.ExitCode == 0 && m.MayFinish(c.Service)
 		up := c.State == "running" && c.Health != "unhealthy" || done
 		seen = append(seen, stack.Seen{Service: c.Service, Labels: c.Labels, Up: up})
+		if !stack.HasService(m.Project, c.Service) {
+			m.Orphans = append(m.Orphans, c.Name)
+		}
 	}
 	m.Changes = stack.Compare(m.Project, seen, func(ref string) string {
 		id, known := m.facts.Engine.Images[ref]
@@ -32,11 +35,6 @@ func (m *maker) compare() error {
 		return id
 	})
 	m.recreateOnDemand()
-	for _, c := range own {
-		if !stack.HasService(m.Project, c.Service) && !c.OneOff && c.Labels[sandbox.LabelAgent] == "" {
-			m.Orphans = append(m.Orphans, c.Name)
-		}
-	}
 	if len(seen) == 0 {
 		return nil
 	}

@@ -97,13 +97,11 @@ func (p *Plan) buildSteps() []Step {
 	var steps []Step
 	for _, name := range p.Project.ServiceNames() {
 		s := p.Project.Services[name]
-		if s.Build == nil {
+		ref := stack.Image(s, p.Project.Name)
+		if s.Build == nil || p.NextImage != nil && p.NextImage.Ref == ref {
 			continue
 		}
-		step := Step{Action: "build", Object: "image " + stack.Image(s, p.Project.Name)}
-		if p.NextImage != nil && step.Object == "image "+p.NextImage.Ref {
-			continue
-		}
+		step := Step{Action: "build", Object: "image " + ref}
 		switch change := p.Changes[name]; {
 		case p.Rebuild || s.PullPolicy == "build":
 		case change == stack.ChangeKeep || change == stack.ChangeStart:

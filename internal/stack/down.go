@@ -28,7 +28,7 @@ type DownOptions struct {
 func (s *Stack) Down(ctx context.Context, name string, o DownOptions) error {
 	// By name Compose runs no pre_stop hooks. From a project it removes only what the project still names. So the
 	// containers are stopped from the project and removed by name.
-	if err := s.compose.Stop(ctx, name, api.StopOptions{Project: o.Project, Timeout: timeout(o.Timeout)}); err != nil {
+	if err := s.Stop(ctx, name, o.Project, o.Timeout); err != nil {
 		return err
 	}
 	if err := s.removeContainers(ctx, name); err != nil {
@@ -76,7 +76,7 @@ func (s *Stack) DownFromFiles(ctx context.Context, p *types.Project, o DownOptio
 func (s *Stack) DownFromLabels(ctx context.Context, name string, o DownOptions) error {
 	if o.Project != nil {
 		// By name Compose runs no pre_stop hooks.
-		if err := s.compose.Stop(ctx, name, api.StopOptions{Project: o.Project, Timeout: timeout(o.Timeout)}); err != nil {
+		if err := s.Stop(ctx, name, o.Project, o.Timeout); err != nil {
 			return err
 		}
 	}

@@ -159,6 +159,15 @@ func (s *Stack) Provide(ctx context.Context, p *types.Project) error {
 	})
 }
 
+// ProvideService builds or pulls the image of one service, which need not be in the project, with the project's
+// environment.
+func (s *Stack) ProvideService(ctx context.Context, p *types.Project, service types.ServiceConfig) error {
+	return s.Provide(ctx, &types.Project{
+		Name: p.Name, WorkingDir: p.WorkingDir, Environment: p.Environment,
+		Services: types.Services{service.Name: service},
+	})
+}
+
 // change prepares the networks, and then lets Compose converge the project.
 func (s *Stack) change(
 	ctx context.Context, p *types.Project, o CreateOptions, converge func(CreateOptions) error,

@@ -129,8 +129,8 @@ func dockerfilePorts(f *Facts) (base, target int, err error) {
 	case len(set) == 1:
 		for _, base = range set {
 		}
-	case f.Settings.Capabilities.Web.BasePort != nil:
-		base = *f.Settings.Capabilities.Web.BasePort
+	case f.Settings.WebBase() != 0:
+		base = f.Settings.WebBase()
 	default:
 		base = target
 	}
