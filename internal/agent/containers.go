@@ -75,8 +75,8 @@ func (b backend) joinServices(ctx context.Context, own []engine.Container, netwo
 			continue
 		}
 		g.Go(func() error {
-			now, err := b.engine.Inspect(ctx, c.ID)
-			if err != nil {
+			now, ok, err := b.engine.InspectListed(ctx, c)
+			if err != nil || !ok {
 				return err
 			}
 			aliases := now.Aliases

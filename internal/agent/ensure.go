@@ -119,11 +119,13 @@ func (a *Agents) otherSidecars(ctx context.Context, own []engine.Container, agen
 		if name == "" || name == agent || o.Service != sandbox.EgressName(name) || !loom.IsRunning(o) {
 			continue
 		}
-		rt, err := a.engine.Inspect(ctx, o.ID)
+		rt, ok, err := a.engine.InspectListed(ctx, o)
 		if err != nil {
 			return nil, err
 		}
-		configs = append(configs, rt.Env[egress.ConfigVariable])
+		if ok {
+			configs = append(configs, rt.Env[egress.ConfigVariable])
+		}
 	}
 	return configs, nil
 }

@@ -50,11 +50,13 @@ func (a *Agents) List(ctx context.Context) ([]Sandbox, error) {
 		if !isSandbox(c) {
 			continue
 		}
-		s, err := a.describe(ctx, c, all)
+		s, ok, err := a.describe(ctx, c, all)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, s)
+		if ok {
+			list = append(list, s)
+		}
 	}
 	slices.SortFunc(list, func(a, b Sandbox) int {
 		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Loom, b.Loom), cmp.Compare(a.Agent, b.Agent))
@@ -62,16 +64,18 @@ func (a *Agents) List(ctx context.Context) ([]Sandbox, error) {
 	return list, nil
 }
 
-// describe asks the engine for what a list of containers does not tell of a sandbox.
-func (a *Agents) describe(ctx context.Context, c engine.Container, all []engine.Container) (Sandbox, error) {
-	s := Sandbox{
+// describe asks the engine for what a list of containers does not tell of a sandbox; ok is false if it has gone since.
+func (a *Agents) describe(
+	ctx context.Context, c engine.Container, all []engine.Container,
+) (s Sandbox, ok bool, err error) {
+	s = Sandbox{
 		Loom: c.Labels[engine.LabelLoom], Repository: c.Labels[engine.LabelRepo], Agent: c.Labels[sandbox.LabelAgent],
 		Container: c.Name, State: c.State, Image: c.Image,
 	}
 	if c.State == "running" {
-		rt, err := a.engine.Inspect(ctx, c.ID)
-		if err != nil {
-			return s, err
+		rt, there, err := a.engine.InspectListed(ctx, c)
+		if err != nil || !there {
+			return s, false, err
 		}
 		if at, err := time.Parse(time.RFC3339Nano, rt.StartedAt); err == nil {
 			s.Since = &at
@@ -81,15 +85,15 @@ func (a *Agents) describe(ctx context.Context, c engine.Container, all []engine.
 		if e.Project != c.Project || e.Service != sandbox.EgressName(s.Agent) {
 			continue
 		}
-		rt, err := a.engine.Inspect(ctx, e.ID)
+		rt, _, err := a.engine.InspectListed(ctx, e)
 		if err != nil {
-			return s, err
+			return s, false, err
 		}
 		if cfg, err := egress.ParseConfig(rt.Env[egress.ConfigVariable]); err == nil {
 			s.Egress = string(cfg.Mode)
 		}
 	}
-	return s, nil
+	return s, true, nil
 }
 
 // found are the containers of a loom, and an agent's among them.

@@ -123,8 +123,8 @@ func (c *Copier) healthInterrupted(ctx context.Context, project string) (bool, e
 		if container.Health != "unhealthy" {
 			continue
 		}
-		now, err := c.Engine.Inspect(ctx, container.ID)
-		if err != nil && !errdefs.IsNotFound(err) {
+		now, _, err := c.Engine.InspectListed(ctx, container)
+		if err != nil {
 			return false, err
 		}
 		if now.ProbeDue {

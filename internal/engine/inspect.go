@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/go-connections/nat"
 )
@@ -40,6 +41,15 @@ func (e *Engine) Inspect(ctx context.Context, id string) (Detail, error) {
 		return Detail{}, fmt.Errorf("container %.12s: %w", id, err)
 	}
 	return fromInspect(r), nil
+}
+
+// InspectListed tells all about a container of a list; ok is false if it has gone since.
+func (e *Engine) InspectListed(ctx context.Context, listed Container) (d Detail, ok bool, err error) {
+	d, err = e.Inspect(ctx, listed.ID)
+	if cerrdefs.IsNotFound(err) {
+		return d, false, nil
+	}
+	return d, err == nil, err
 }
 
 func fromInspect(r container.InspectResponse) Detail {

@@ -222,9 +222,12 @@ func (l *Containers) runAgain(ctx context.Context, t *loom.Target, o stack.LogOp
 		if c.OneOff || c.State != "running" || unnamed {
 			continue
 		}
-		d, err := l.Looms.Engine.Inspect(ctx, c.ID)
+		d, ok, err := l.Looms.Engine.InspectListed(ctx, c)
 		if err != nil {
 			return since, err
+		}
+		if !ok {
+			continue
 		}
 		if since.IsZero() || d.Started.Before(since) {
 			since = d.Started

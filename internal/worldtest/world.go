@@ -92,6 +92,8 @@ type Container struct {
 	State, Status          string // running and "Up 1 second" where not given
 	Labels                 map[string]string
 	Published              []string // 0.0.0.0:8080:80/tcp
+	// Gone is one that is listed and has gone when it is asked about.
+	Gone bool
 }
 
 // making keeps tests apart where Compose keeps its version in a global.
@@ -186,7 +188,7 @@ func (w *World) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		reply(list)
 	case strings.HasPrefix(path, "/containers/") && strings.HasSuffix(path, "/json"):
 		name := strings.Split(path, "/")[2]
-		i := slices.IndexFunc(w.Containers, func(c Container) bool { return c.Name == name })
+		i := slices.IndexFunc(w.Containers, func(c Container) bool { return c.Name == name && !c.Gone })
 		if i < 0 {
 			http.NotFound(out, r)
 			return
