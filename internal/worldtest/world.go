@@ -92,7 +92,7 @@ type Container struct {
 	State, Status          string // running and "Up 1 second" where not given
 	Labels                 map[string]string
 	Published              []string // 0.0.0.0:8080:80/tcp
-	// Gone is one that is listed and has gone when it is asked about.
+	// Gone says that it has gone when the engine is asked about it, though it was listed.
 	Gone bool
 }
 
