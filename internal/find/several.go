@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
@@ -32,17 +33,13 @@ func (f *Finder) FindAll(ctx context.Context, src stack.Source) ([]*Target, erro
 	if err != nil {
 		return nil, err
 	}
-	state, err := f.Promises(ctx)
-	if err != nil {
-		return nil, err
-	}
-	space, err := f.Engine.Space(ctx)
+	looms, err := f.onEngine(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
-	for _, k := range state.Looms {
-		if k.Repository == here.Repository && k.Space == space {
+	for _, k := range looms {
+		if k.Repository == here.Repository {
 			ids = append(ids, k.ID)
 		}
 	}
@@ -54,6 +51,23 @@ func (f *Finder) FindAll(ctx context.Context, src stack.Source) ([]*Target, erro
 
 // Everywhere lists all looms of all repositories on this engine.
 func (f *Finder) Everywhere(ctx context.Context, src stack.Source) ([]*Target, error) {
+	looms, err := f.onEngine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var targets []*Target
+	for _, k := range looms {
+		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Source: src}
+		if err := MoveTo(ctx, t, k.WorkTree); err != nil {
+			f.Teller.Debugf("%s: %v", t.Name(), err)
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}
+
+// onEngine lists the looms on this engine.
+func (f *Finder) onEngine(ctx context.Context) ([]*registry.Loom, error) {
 	state, err := f.Promises(ctx)
 	if err != nil {
 		return nil, err
@@ -62,16 +76,5 @@ func (f *Finder) Everywhere(ctx context.Context, src stack.Source) ([]*Target, e
 	if err != nil {
 		return nil, err
 	}
-	var targets []*Target
-	for _, k := range state.Looms {
-		if k.Space != space {
-			continue
-		}
-		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Source: src}
-		if err := MoveTo(ctx, t, k.WorkTree); err != nil {
-			f.Teller.Debugf("%s: %v", t.Name(), err)
-		}
-		targets = append(targets, t)
-	}
-	return targets, nil
+	return state.InSpace(space), nil
 }

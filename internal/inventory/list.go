@@ -68,10 +68,7 @@ func List(ctx context.Context, l *loom.Looms) ([]Listed, error) {
 		return nil, err
 	}
 	registered := map[string]bool{}
-	for _, k := range state.Looms {
-		if k.Space != space {
-			continue
-		}
+	for _, k := range state.InSpace(space) {
 		item, e := newListed(k), byProject[k.Project]
 		if k.ID == identity.Main || k.Adopted != nil {
 			// Their containers may be made by other tools, and then lack docker loom's labels.

@@ -22,8 +22,8 @@ func FindMerged(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 		return nil, err
 	}
 	var list []Prunable
-	for _, k := range state.Looms {
-		if k.Space != space || k.ID == identity.Main || !host.IsDir(k.WorkTree) {
+	for _, k := range state.InSpace(space) {
+		if k.ID == identity.Main || !host.IsDir(k.WorkTree) {
 			continue
 		}
 		t := targetOf(l, k)

@@ -46,8 +46,8 @@ func FindPrunable(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 		t.Recovered = recovered
 		list = append(list, Prunable{Target: t, Why: why})
 	}
-	for _, k := range state.Looms {
-		if k.Space != space || !host.IsGone(k.WorkTree) {
+	for _, k := range state.InSpace(space) {
+		if !host.IsGone(k.WorkTree) {
 			continue
 		}
 		if foreign, err := hasForeign(ctx, l, k); err != nil {

@@ -198,14 +198,13 @@ func (s *State) Subnets(space, repository, id string) []netip.Prefix {
 	return all
 }
 
+// InSpace lists the looms of a lease space.
+func (s *State) InSpace(space string) []*Loom {
+	return slices.DeleteFunc(slices.Clone(s.Looms), func(l *Loom) bool { return l.Space != space })
+}
+
 func (s *State) others(space, repository, id string) []*Loom {
-	var all []*Loom
-	for _, l := range s.Looms {
-		if l.Space == space && !l.hasName(repository, id) {
-			all = append(all, l)
-		}
-	}
-	return all
+	return slices.DeleteFunc(s.InSpace(space), func(l *Loom) bool { return l.hasName(repository, id) })
 }
 
 func same(a, b string) bool {
