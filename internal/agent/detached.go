@@ -25,12 +25,9 @@ func keepOutput(command []string) []string {
 func (a *Agents) Output(
 	ctx context.Context, where loom.Where, agent string,
 ) (t *loom.Target, service string, err error) {
-	f, err := a.find(ctx, where, agent)
+	f, err := a.findSandbox(ctx, where, agent)
 	if err != nil {
 		return nil, "", err
-	}
-	if f.sandbox == nil {
-		return nil, "", &NoSandboxError{Loom: f.target.ID, Agent: cmp.Or(agent, DefaultName)}
 	}
 	return f.target, f.sandbox.Service, nil
 }
@@ -39,18 +36,25 @@ func (a *Agents) Output(
 func (a *Agents) RunningOutput(
 	ctx context.Context, where loom.Where, agent string,
 ) (t *loom.Target, service string, err error) {
-	f, err := a.find(ctx, where, agent)
+	f, err := a.findSandbox(ctx, where, agent)
 	if err != nil {
 		return nil, "", err
 	}
-	if f.sandbox == nil || !loom.IsRunning(*f.sandbox) {
-		none := &NoSandboxError{Loom: f.target.ID, Agent: cmp.Or(agent, DefaultName)}
-		if f.sandbox != nil {
-			none.State = f.sandbox.State
+	if !loom.IsRunning(*f.sandbox) {
+		return nil, "", &NoSandboxError{
+			Loom: f.target.ID, Agent: cmp.Or(agent, DefaultName), State: f.sandbox.State,
 		}
-		return nil, "", none
 	}
 	return f.target, f.sandbox.Service, nil
+}
+
+// findSandbox finds an agent's containers. The sandbox must be among them.
+func (a *Agents) findSandbox(ctx context.Context, where loom.Where, agent string) (found, error) {
+	f, err := a.find(ctx, where, agent)
+	if err == nil && f.sandbox == nil {
+		err = &NoSandboxError{Loom: f.target.ID, Agent: cmp.Or(agent, DefaultName)}
+	}
+	return f, err
 }
 
 // RemoveRequest asks that a sandbox is removed.
