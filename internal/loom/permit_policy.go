@@ -16,10 +16,10 @@ func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 		// Then the plan has them in its access.
 		return nil
 	}
-	state, err := l.Registry.Read(ctx)
-	if err != nil {
+	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return err
 	}
+	state := t.State
 	in := state.InFolder(t.Repository)
 	if len(in) == 0 {
 		// main may be down.

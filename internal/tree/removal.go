@@ -162,11 +162,10 @@ func (r *Removal) Risks(ctx context.Context) (never, risks []string, err error) 
 	case r.Path == "" || tree == nil:
 		return nil, nil, nil
 	}
-	state, err := r.trees.Finder.Registry.Read(ctx)
-	if err != nil {
+	if err := r.trees.Finder.ReadState(ctx, r.target); err != nil {
 		return nil, nil, err
 	}
-	for _, other := range state.InFolder(r.Path) {
+	for _, other := range r.target.State.InFolder(r.Path) {
 		if other.ID != r.target.ID {
 			risks = append(risks, "loom "+other.ID+" works there too")
 		}
