@@ -7,6 +7,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
@@ -67,7 +68,9 @@ func (p *Plan) DryRunFindings(f *survey.Facts) []finding.Finding {
 }
 
 // requested returns the project as its files ask for it, without the mounts that confinement adds.
-func (m *maker) requested() *types.Project { return withoutGuards(m.Project, m.edits) }
+func (m *maker) requested() *types.Project {
+	return m.withoutDevLabels(withoutGuards(m.Project, m.edits))
+}
 
 func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
 	project := *of
@@ -84,5 +87,29 @@ func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
 		project.Services[guard.Service] = s
 	}
 	delete(project.Services, EgressService)
+	return &project
+}
+
+// withoutDevLabels returns the project without the labels by which tools find the dev container: docker loom says
+// what is in them.
+func (m *maker) withoutDevLabels(of *types.Project) *types.Project {
+	if m.Dev == nil {
+		return of
+	}
+	project := *of
+	project.Services = maps.Clone(of.Services)
+	s, there := project.Services[m.Dev.Service]
+	if !there {
+		return of
+	}
+	s.Labels = maps.Clone(s.Labels)
+	for _, name := range []string{
+		devcontainer.LabelLocalFolder, devcontainer.LabelConfigFile, devcontainer.LabelMetadata,
+	} {
+		if s.Labels[name] == m.compiled.Service.Labels[name] {
+			delete(s.Labels, name)
+		}
+	}
+	project.Services[m.Dev.Service] = s
 	return &project
 }

@@ -44,6 +44,7 @@ func HostAccess(p *types.Project, real func(string) string, own Folders, reads m
 	for name := range reads {
 		a.variable(name)
 	}
+	a.fields(p)
 	for name, s := range p.AllServices() {
 		(&service{access: a, name: name}).addAll(s)
 		a.passedVariables(s)
@@ -123,31 +124,14 @@ func (a *access) volume(p *types.Project, key string, v types.VolumeConfig) {
 	if bool(v.External) || v.Name != "" && v.Name != p.Name+"_"+key {
 		a.add("volume %s is %s, which is not the loom's", key, v.Name)
 	}
-	device, kind := v.DriverOpts["device"], v.DriverOpts["type"]
-	// The engine takes a relative path from its own folder, which is the root.
-	if device != "" && kind != "tmpfs" && (a.outside(device) || !filepath.IsAbs(device)) {
-		a.add("volume %s keeps its data in %s", key, device)
-	} else if filepath.IsAbs(device) {
+	if device := v.DriverOpts["device"]; filepath.IsAbs(device) && !a.outside(device) {
 		a.ownFolder(a.real(device), false)
-	}
-	if kind != "" && !slices.Contains([]string{"none", "bind", "tmpfs", "nfs"}, kind) {
-		a.add("volume %s is a file system of type %s: %s", key, kind, v.DriverOpts["o"])
-	}
-	if v.Driver != "" && v.Driver != "local" {
-		a.add("volume %s has the driver %s", key, v.Driver)
 	}
 }
 
 func (a *access) network(p *types.Project, key string, n types.NetworkConfig) {
 	if bool(n.External) || n.Name != "" && n.Name != p.Name+"_"+key {
 		a.add("network %s is %s, which is not the loom's", key, n.Name)
-	}
-	if n.Driver != "" && n.Driver != "bridge" {
-		a.add("network %s has the driver %s", key, n.Driver)
-	}
-	// A bridge that exists already has others on it: virtual machines, the local network.
-	if name := n.DriverOpts["com.docker.network.bridge.name"]; name != "" {
-		a.add("network %s is on the bridge %s", key, name)
 	}
 }
 

@@ -55,7 +55,7 @@ func TestHostAccessIsWhatLeavesTheLoom(t *testing.T) {
 		"a privileged hook":      {types.ServiceConfig{PostStart: []types.ServiceHook{{Privileged: true}}, PreStop: []types.ServiceHook{{}}}, []string{"service web runs a privileged hook"}},
 		"labels of a file":       {types.ServiceConfig{LabelFiles: []string{"/home/dev/.netrc"}}, []string{"service web reads /home/dev/.netrc"}},
 		"a variable passed on":   {types.ServiceConfig{Environment: types.MappingWithEquals{"TOKEN": nil, "HOME": nil}}, []string{"the files read your variable TOKEN"}},
-		"a build's cache":        {types.ServiceConfig{Build: &types.BuildConfig{Context: dir, CacheTo: []string{"type=local,dest=/home/dev/.config"}, CacheFrom: []string{"type=registry,ref=x/y"}}}, []string{"service web keeps its build's cache in /home/dev/.config"}},
+		"a build's cache":        {types.ServiceConfig{Build: &types.BuildConfig{Context: dir, CacheTo: []string{"type=local,dest=/home/dev/.config"}, CacheFrom: []string{"type=registry,ref=x/y"}}}, []string{"service web is built with the cache type=registry,ref=x/y", "service web keeps its build's cache in type=local,dest=/home/dev/.config"}},
 		"a build context":        {types.ServiceConfig{Build: &types.BuildConfig{Context: dir, AdditionalContexts: types.Mapping{"home": "/home/dev"}}}, []string{"service web is built with /home/dev"}},
 	}
 	for name, tt := range tests {
@@ -157,8 +157,11 @@ func TestNetworksAndVolumesThatLeaveTheLoomAreAccess(t *testing.T) {
 	}
 	assert.DeepEqual(t, HostAccess(p, host.RealPath, Folders{Tree: dir, Git: filepath.Join(dir, ".git")}, nil), []string{
 		"a service writes to the repository's git folder " + filepath.Join(dir, ".git", "hooks"),
-		"network mesh has the driver weave", "network vms is on the bridge virbr0",
-		"volume root keeps its data in home",
+		"network mesh has the driver weave", `network own has driver_opts: {"com.docker.network.driver.mtu":"1400"}`,
+		`network vms has driver_opts: {"com.docker.network.bridge.name":"virbr0"}`,
+		`volume memory has driver_opts: {"device":"tmpfs","type":"tmpfs"}`,
+		`volume root has driver_opts: {"device":"home","o":"bind","type":"none"}`,
+		`volume tree has driver_opts: {"device":"` + dir + `","o":"bind","type":"none"}`,
 	})
 }
 
