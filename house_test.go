@@ -38,7 +38,7 @@ var floors = []struct {
 	}},
 	{false, []string{
 		"internal/jsonc", "internal/gitfile", "internal/finding", "internal/tell", "internal/ports", "internal/host",
-		"internal/endpoint",
+		"internal/endpoint", "internal/rooted",
 	}},
 }
 
