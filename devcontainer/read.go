@@ -10,7 +10,16 @@ import (
 // Read returns what the devcontainer.json at p says, before its variables are replaced; a value that has one is checked
 // by Substitute. Errors are of type *Error and name the place in the file.
 func Read(p Place) (*Config, error) {
-	n, err := jsonc.Read(p.Path)
+	text, err := jsonc.ReadBytes(p.Path)
+	if err != nil {
+		return nil, asError(err)
+	}
+	return ReadText(p, text)
+}
+
+// ReadText is Read of a file whose text is known.
+func ReadText(p Place, text []byte) (*Config, error) {
+	n, err := jsonc.Parse(p.Path, text)
 	if err != nil {
 		return nil, asError(err)
 	}

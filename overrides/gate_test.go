@@ -321,7 +321,7 @@ func (k *loom) whole() (problems []string) {
 		if s.Build == nil && tagOf(built, s.Image) != "" {
 			problem("service %s runs %s, which is built by every loom", name, s.Image)
 		}
-		for _, image := range stack.From(s) {
+		for _, image := range stack.From(stack.Anywhere, s) {
 			if tag := tagOf(built, image); tag != "" && tag != p.Name+"-"+name && s.Build.AdditionalContexts[image] == "" {
 				problem("service %s builds on %s, which is built by every loom", name, image)
 			}

@@ -125,7 +125,7 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 	}
 	for service, s := range k.base.Project.AllServices() {
 		in.Ports[service] = s.Ports
-		in.From[service] = stack.From(s)
+		in.From[service] = stack.From(stack.Anywhere, s)
 	}
 	if known != nil {
 		k.leases, in.Subnets = known.leases, known.subnets

@@ -42,6 +42,8 @@ type Input struct {
 	Git Git
 	// Host is the machine of the engine.
 	Host Host
+	// MayRead is asked before a file that runArgs name is read, by its path; nil for any file.
+	MayRead func(path string) error
 }
 
 // Git are the facts of the work tree that the workspace is in, as absolute paths of the host with links not resolved.

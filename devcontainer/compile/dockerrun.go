@@ -32,6 +32,8 @@ type runFlag struct {
 	muted bool
 	// path makes a relative path in the value count from the workspace.
 	path func(dir, value string) string
+	// file is the path of the file in the value that docker's own code reads, "" if there is none.
+	file func(value string) string
 }
 
 const (
@@ -65,11 +67,11 @@ var runFlags = map[string]runFlag{
 	"tmpfs": {}, "tty": {}, "ulimit": {}, "use-api-socket": {muted: true}, "user": {}, "userns": {}, "uts": {},
 	"volume-driver": {}, "volumes-from": {}, "workdir": {},
 
-	"env-file":     {path: whole},
-	"label-file":   {path: whole},
+	"env-file":     {path: whole, file: all},
+	"label-file":   {path: whole, file: all},
 	"volume":       {path: beforeColon},
 	"mount":        {path: inSource},
-	"security-opt": {path: inSeccomp},
+	"security-opt": {path: inSeccomp, file: ofSeccomp},
 
 	"attach":                {told: inBackground, level: finding.Info},
 	"cidfile":               {told: lasting, level: finding.Warning, muted: true},
@@ -112,24 +114,41 @@ func inSource(dir, value string) string {
 }
 
 func inSeccomp(dir, value string) string {
+	if file := ofSeccomp(value); file != "" {
+		return "seccomp=" + absolute(dir, file)
+	}
+	return value
+}
+
+func all(value string) string { return value }
+
+func ofSeccomp(value string) string {
 	file, ok := strings.CutPrefix(value, "seccomp=")
 	if !ok || file == "unconfined" || file == "builtin" || strings.HasPrefix(file, "{") {
-		return value
+		return ""
 	}
-	return "seccomp=" + absolute(dir, file)
+	return file
 }
 
 // spyFlag stands before a flag of docker's, remembers what it was set to, and passes it on unless it is muted.
 type spyFlag struct {
 	pflag.Value
-	is     runFlag
-	dir    string
-	values []string
+	is      runFlag
+	dir     string
+	mayRead func(path string) error
+	values  []string
 }
 
 func (f *spyFlag) Set(s string) error {
 	if f.is.path != nil {
 		s = f.is.path(f.dir, s)
+	}
+	if f.is.file != nil && f.mayRead != nil {
+		if file := f.is.file(s); file != "" {
+			if err := f.mayRead(file); err != nil {
+				return err
+			}
+		}
 	}
 	f.values = append(f.values, s)
 	if f.is.muted {
@@ -200,14 +219,14 @@ const anImage = "sha256:00000000000000000000000000000000000000000000000000000000
 
 // parseRunArgs reads arguments of docker run as docker does: its own command runs until it would ask the engine.
 // Paths count from dir. Environment and label files are read, and variables without a value taken from the process.
-func parseRunArgs(args []string, dir string) (*created, error) {
+func parseRunArgs(args []string, dir string, mayRead func(path string) error) (*created, error) {
 	cli := &runCLI{}
 	//nolint:staticcheck // Deprecated for importers, but no other parser exists.
 	cmd := dockercontainer.NewRunCommand(cli)
 	flags := cmd.Flags()
 	spies := map[string]*spyFlag{}
 	flags.VisitAll(func(f *pflag.Flag) {
-		spies[f.Name] = &spyFlag{Value: f.Value, is: runFlags[f.Name], dir: dir}
+		spies[f.Name] = &spyFlag{Value: f.Value, is: runFlags[f.Name], dir: dir, mayRead: mayRead}
 		f.Value = spies[f.Name]
 	})
 	if err := flags.Parse(append(slices.Clone(args), anImage)); err != nil {

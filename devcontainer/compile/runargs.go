@@ -30,7 +30,7 @@ func (c *compiler) runArgs() error {
 	if len(c.in.Config.RunArgs) == 0 {
 		return nil
 	}
-	r, err := parseRunArgs(c.in.Config.RunArgs, c.in.Config.Workspace)
+	r, err := parseRunArgs(c.in.Config.RunArgs, c.in.Config.Workspace, c.in.MayRead)
 	if err != nil {
 		// docker adds a usage line.
 		text, _, _ := strings.Cut(err.Error(), "\n")

@@ -113,8 +113,18 @@ func (f *Feature) local(workspace string) error {
 	if err != nil {
 		return err
 	}
-	if rel, err := filepath.Rel(inside, real); err != nil || !filepath.IsLocal(rel) {
-		return fmt.Errorf("%s leads out of %s", f.ID.Path, inside)
+	// The description is read by way of its links. What it is not, a build does not follow.
+	for _, path := range []string{f.ID.Path, filepath.Join(f.ID.Path, ManifestFile)} {
+		to, err := filepath.EvalSymlinks(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if rel, err := filepath.Rel(inside, to); err != nil || !filepath.IsLocal(rel) {
+			return fmt.Errorf("%s leads out of %s", path, inside)
+		}
 	}
 	f.Dir = real
 	f.Digest, err = folderDigest(real)

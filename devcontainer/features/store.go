@@ -33,6 +33,8 @@ type Store struct {
 	Refresh bool
 	// Client is for archives; nil is http.DefaultClient.
 	Client *http.Client
+	// BeforeFetch is asked before anything is fetched, if it is set: an error refuses.
+	BeforeFetch func() error
 	// Note is told what the user should know, such as that a registry did not answer and the cache was used; nil is
 	// nobody.
 	Note func(text string)
@@ -110,6 +112,11 @@ func (s *Store) fetch(ctx context.Context, id ID, want string) (*kept, error) {
 	c, err := s.have(key, id.Digest != "" || want != "")
 	if err != nil {
 		return nil, err
+	}
+	if c == nil && s.BeforeFetch != nil {
+		if err := s.BeforeFetch(); err != nil {
+			return nil, err
+		}
 	}
 	if c == nil {
 		if c, err = s.ask(ctx, id, key); err != nil {

@@ -16,12 +16,24 @@ import (
 )
 
 // ensure brings the loom up with its services confined as the agent wants it, and the sandbox to its wanted state;
-// then the sandbox is checked. It holds the loom's lock: two commands at once would make the sandbox twice.
+// then the sandbox is checked.
 func (a *Agents) ensure(ctx context.Context, w *wanted.Sandbox, req *Request) (*readySandbox, error) {
 	t, err := a.looms.Finder().Resolve(ctx, req.Where, loom.Reading)
 	if err != nil {
 		return nil, err
 	}
+	var s *readySandbox
+	err = a.looms.Locked(ctx, t, loom.Options{Trust: req.Trust}, func() error {
+		s, err = a.ensureLocked(ctx, t, w, req)
+		return err
+	})
+	return s, err
+}
+
+// ensureLocked is ensure of a loom, whose lock it takes: two commands at once would make the sandbox twice.
+func (a *Agents) ensureLocked(
+	ctx context.Context, t *loom.Target, w *wanted.Sandbox, req *Request,
+) (*readySandbox, error) {
 	release, err := a.looms.LockTarget(ctx, t)
 	if err != nil {
 		return nil, err

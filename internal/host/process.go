@@ -18,6 +18,21 @@ type Process struct {
 	OS string
 	// Home is the user's home folder, "" if it is not known; Temp the folder for temporary files.
 	Home, Temp string
+	// Expose makes these the variables that libraries find in the process, and programs that it starts inherit; nil where
+	// nobody changes them.
+	Expose func(environ []string)
+}
+
+// With returns the process as it is for somebody who may have only some of its variables.
+func (p Process) With(isGiven func(name string) bool) Process {
+	var environ []string
+	for _, kv := range p.Environ {
+		if name, _, _ := strings.Cut(kv, "="); isGiven(name) {
+			environ = append(environ, kv)
+		}
+	}
+	p.Environ = environ
+	return p
 }
 
 // Current describes the process that calls it.

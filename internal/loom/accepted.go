@@ -64,7 +64,7 @@ func (l *Looms) TrustDiff(ctx context.Context, where Where) (*Trust, error) {
 	}
 	t := trustOf(target.Known)
 	t.draft = d
-	if t.now, err = accepted(d.Plan); err != nil {
+	if t.now, err = accepted(d); err != nil {
 		return nil, err
 	}
 	t.Added = l.permission().notAccepted(&d.Entry, d.facts.State, d.Access)

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/docker-loom/docker-loom/internal/devbox"
-	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
@@ -25,18 +24,12 @@ func (e *InitializeError) Unwrap() error { return e.Err }
 // initialize runs the initializeCommand of the devcontainer.json, and reports whether there is one. That comes before
 // anything else is looked at: it may write what the project is made from.
 func (l *upRun) initialize(ctx context.Context, d *draft) (bool, error) {
-	dev, t := d.facts.Dev, d.facts.Target
+	dev := d.facts.Dev
 	if dev == nil || dev.Config.InitializeCommand == nil {
 		return false, nil
 	}
 	c := *dev.Config.InitializeCommand
-	entry := &registry.Loom{ID: t.ID, Repository: t.Repository}
-	if t.Known != nil {
-		entry = t.Known.Clone()
-	}
-	entry.WorkTree = t.WorkTree
-	entry.Inherit(d.facts.State, d.facts.Written)
-	if err := l.ask(entry, d.facts.State, []string{trust.RunsOnHost(c)}, d.options.Trust); err != nil {
+	if err := l.ask(entryOf(d.facts), d.facts.State, []string{trust.RunsOnHost(c)}, d.options.Trust); err != nil {
 		return false, err
 	}
 	l.Teller.Sayf("running the initializeCommand of %s", dev.Place.Path)

@@ -17,7 +17,9 @@ func (l *Looms) lock(ctx context.Context, targets ...*Target) (release func(), e
 	release = func() {
 		for _, r := range releases {
 			r()
+			l.granted.locks--
 		}
+		releases = nil
 	}
 	for _, t := range targets {
 		r, err := l.Registry.Lock(ctx, t.Repository, t.ID)
@@ -26,6 +28,7 @@ func (l *Looms) lock(ctx context.Context, targets ...*Target) (release func(), e
 			return nil, err
 		}
 		releases = append(releases, r)
+		l.granted.locks++
 	}
 	return release, nil
 }

@@ -35,8 +35,8 @@ type Looms struct {
 	// Process is what the command takes from its process.
 	Process host.Process
 
-	// permitted is the access that the user has accepted in this process.
-	permitted []string
+	// granted is what the user has accepted in this process.
+	granted given
 	// InUse is the looms that this process works on.
 	InUse    find.InUse
 	lastRead find.LastRead

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
-	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
@@ -25,11 +21,10 @@ type AccessError = trust.AccessError
 type permission struct {
 	teller  tell.Teller
 	process host.Process
-	// permitted is the access that the user has accepted in this process.
-	permitted *[]string
+	*given
 }
 
-func (l *Looms) permission() permission { return permission{l.Teller, l.Process, &l.permitted} }
+func (l *Looms) permission() permission { return permission{l.Teller, l.Process, &l.granted} }
 
 // notAccepted returns the access that is new to the loom.
 func (p permission) notAccepted(entry *registry.Loom, state *registry.State, access []string) []string {
@@ -56,7 +51,7 @@ func (l *upRun) accept(ctx context.Context, d *draft) error {
 	if err := l.ask(&d.Entry, d.facts.State, d.Access, d.options.Trust); err != nil {
 		return err
 	}
-	now, err := accepted(d.Plan)
+	now, err := accepted(d)
 	if err != nil {
 		return err
 	}
@@ -71,20 +66,20 @@ func (l *upRun) accept(ctx context.Context, d *draft) error {
 }
 
 // accepted is what the plan obeys.
-func accepted(p *Plan) (*registry.Accepted, error) {
-	project, err := p.Project.MarshalJSON()
+func accepted(d *draft) (*registry.Accepted, error) {
+	project, err := d.Project.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
 	parts := [][]byte{project}
-	for _, path := range p.Obeyed {
-		text, err := os.ReadFile(path)
+	for _, path := range d.Obeyed {
+		text, err := d.facts.Files.Read(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		parts = append(parts, text)
 	}
-	return &registry.Accepted{Hash: trust.Digest(parts...), HostAccess: p.Access}, nil
+	return &registry.Accepted{Hash: trust.Digest(parts...), HostAccess: d.Access}, nil
 }
 
 // tellMountsMore tells the companions if services mount more of the work tree than before: what runs in a sandbox could
@@ -103,54 +98,42 @@ func tellMountsMore(ctx context.Context, cs Companions, d *draft, now *registry.
 // ask stops, or asks the user, if access is new to a loom whose work tree others write. What the user has just accepted
 // is not asked about again.
 func (p permission) ask(entry *registry.Loom, state *registry.State, access []string, trusted bool) error {
-	added := p.notAccepted(entry, state, access)
-	if len(added) == 0 || trusted {
-		return nil
-	}
-	added = slices.DeleteFunc(added, func(a string) bool { return slices.Contains(*p.permitted, a) })
+	added := append(p.notAccepted(entry, state, access), p.refused...)
+	slices.Sort(added)
+	added = slices.DeleteFunc(added, func(a string) bool { return slices.Contains(p.permitted, a) })
+	added = slices.Compact(added)
 	if len(added) == 0 {
 		return nil
 	}
 	e := &AccessError{ID: entry.ID, Loom: entry.Name(), Added: added}
+	if trusted {
+		p.permitted = append(p.permitted, added...)
+		return nil
+	}
+	if p.locks > 0 {
+		return &questionError{e}
+	}
+	return p.put(e)
+}
+
+// put asks the user for access.
+func (p permission) put(e *AccessError) error {
 	if err := p.teller.Ask(e.Error() + "\naccept it"); errors.Is(err, tell.ErrNobody) {
 		return e
 	} else if err != nil {
 		return err
 	}
-	*p.permitted = append(*p.permitted, added...)
+	p.permitted = append(p.permitted, e.Added...)
 	return nil
 }
 
 // refuse stops if the files of a loom that others write ask for more of the host than up has accepted. Unlike up it
 // accepts nothing.
 func (p permission) refuse(d *draft) error {
-	if added := p.notAccepted(&d.Entry, d.facts.State, d.Access); len(added) > 0 {
-		return &AccessError{ID: d.ID, Loom: d.Name(), Added: added}
+	added := append(p.notAccepted(&d.Entry, d.facts.State, d.Access), p.refused...)
+	if len(added) == 0 {
+		return nil
 	}
-	return nil
-}
-
-// userOfURL is the user and password of a reference.
-var userOfURL = regexp.MustCompile(`//[^/@]*@`)
-
-// mayFetch refuses to fetch what the files of a loom that others write include from another machine, unless that was
-// accepted: the reference can have any variable of the user's in it, and is used before the project is known.
-func (p permission) mayFetch(f *survey.Facts, o Options, reference string) error {
-	access := "the files include " + userOfURL.ReplaceAllString(reference, "//")
-	f.Includes = append(f.Includes, access)
-	t := f.Target
-	entry := &registry.Loom{ID: t.ID, Repository: t.Repository}
-	if t.Known != nil {
-		entry = t.Known.Clone()
-	}
-	entry.WorkTree = t.WorkTree
-	entry.Untrusted = entry.Untrusted || identity.IsPullRequest(t.ID)
-	entry.Inherit(f.State, f.Written)
-	if !o.DryRun {
-		return p.ask(entry, f.State, []string{access}, o.Trust)
-	}
-	if added := p.notAccepted(entry, f.State, []string{access}); len(added) > 0 && !o.Trust {
-		return &AccessError{ID: entry.ID, Loom: entry.Name(), Added: added}
-	}
-	return nil
+	slices.Sort(added)
+	return &AccessError{ID: d.ID, Loom: d.Name(), Added: slices.Compact(added)}
 }

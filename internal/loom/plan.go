@@ -51,8 +51,14 @@ type planner struct {
 func (l *Looms) planner() *planner { return &planner{l, l.permission()} }
 
 func (l *Looms) surveyor() *survey.Surveyor {
+	store := l.FeatureStore
+	if store != nil {
+		waiting := *store
+		waiting.BeforeFetch = filesTrust{permission: l.permission()}.BeforeFetch
+		store = &waiting
+	}
 	return &survey.Surveyor{
-		Stack: l.Stack, Engine: l.Engine, Registry: l.Registry, Features: l.FeatureStore, UserSettings: l.UserSettings,
+		Stack: l.Stack, Engine: l.Engine, Registry: l.Registry, Features: store, UserSettings: l.UserSettings,
 		Teller: l.Teller, Process: l.Process,
 	}
 }
@@ -93,10 +99,13 @@ func (l *planner) begin(ctx context.Context, t *Target, o Options) (*draft, erro
 		return nil, err
 	}
 	s := l.surveyor()
+	l.refused = nil
+	files := filesTrust{permission: l.permission, options: o, notes: true}
 	var err error
-	if d.facts, err = s.Begin(ctx, t, t.State, survey.Options{Config: o.Config}); err != nil {
+	if d.facts, err = s.Begin(ctx, t, t.State, survey.Options{Config: o.Config, Trust: files}); err != nil {
 		return nil, err
 	}
+	l.expose(d.facts)
 	if !d.facts.Settings.Container.Enabled {
 		return nil, &plan.DisabledError{Files: d.facts.Settings.Files}
 	}
@@ -109,8 +118,7 @@ func (l *planner) begin(ctx context.Context, t *Target, o Options) (*draft, erro
 // readProject finds the project and loads it under the loom's name.
 func (l *planner) readProject(ctx context.Context, d *draft) error {
 	s := l.surveyor()
-	mayFetch := func(f *survey.Facts, reference string) error { return l.mayFetch(f, d.options, reference) }
-	if err := s.Find(ctx, d.facts, survey.Options{MayFetch: mayFetch}); err != nil {
+	if err := s.Find(ctx, d.facts); err != nil {
 		return err
 	}
 	if d.facts.Target.Known != nil && d.facts.Target.Known.Confined != nil && d.choices.SidecarImage == "" {
@@ -216,12 +224,12 @@ func (l *Looms) LoadProject(ctx context.Context, t *Target) (*types.Project, err
 		return nil, err
 	}
 	s := l.surveyor()
-	f, err := s.Begin(ctx, t, t.State, survey.Options{})
+	f, err := s.Begin(ctx, t, t.State, survey.Options{Trust: filesTrust{permission: l.permission()}})
 	if err != nil {
 		return nil, err
 	}
-	mayFetch := func(f *survey.Facts, reference string) error { return l.permission().mayFetch(f, Options{}, reference) }
-	if err := s.Find(ctx, f, survey.Options{MayFetch: mayFetch}); err != nil {
+	l.expose(f)
+	if err := s.Find(ctx, f); err != nil {
 		return nil, err
 	}
 	p := entryPlan(t)

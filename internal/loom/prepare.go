@@ -49,7 +49,7 @@ func (l *planner) readPrepared(ctx context.Context, d *draft) error {
 	if err := l.ensureSidecarImage(ctx, d); err != nil {
 		return err
 	}
-	if err := l.readProject(ctx, d); err != nil {
+	if err := l.readProject(ctx, d); err != nil || len(l.refused) > 0 {
 		return err
 	}
 	return l.prepare(ctx, d)

@@ -94,19 +94,26 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !req.DryRun {
+	if req.DryRun {
+		return l.UpLocked(ctx, target, source, req)
+	}
+	var p *Plan
+	var result *Result
+	err = l.Locked(ctx, target, req.Options, func() error {
 		// Two commands on one loom would create its containers twice.
 		release, err := l.lock(ctx, target, source)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		defer release()
 		l.Finder().MarkInUse(ctx, target)
 		if err := l.Refresh(ctx, target); err != nil {
-			return nil, nil, err
+			return err
 		}
-	}
-	return l.UpLocked(ctx, target, source, req)
+		p, result, err = l.UpLocked(ctx, target, source, req)
+		return err
+	})
+	return p, result, err
 }
 
 // UpLocked is up of a loom whose lock is held, and whose entry was read since.
@@ -116,48 +123,61 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	if err := l.Trees().Own(ctx, target, own); err != nil {
 		return nil, nil, err
 	}
-	d, err := run.initialized(ctx, target, req)
+	for {
+		p, result, err := run.once(ctx, target, source, req)
+		if !errors.Is(err, errGivenMore) {
+			return p, result, err
+		}
+	}
+}
+
+// once is up, as far as the files have all that was accepted for them.
+func (l *upRun) once(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
+	d, err := l.initialized(ctx, target, req)
 	if err != nil {
 		return nil, nil, err
 	}
-	if adopted, result, err := run.adopt(ctx, d, req); adopted != nil || err != nil {
+	if adopted, result, err := l.adopt(ctx, d, req); adopted != nil || err != nil {
 		return adopted, result, err
 	}
-	if err := run.draftUp(ctx, d, req); err != nil {
+	if err := l.draftUp(ctx, d, req); err != nil {
 		return nil, nil, err
 	}
-	if err := run.permit(ctx, d, req); err != nil {
+	if err := l.permit(ctx, d, req); err != nil {
 		return d.Plan, nil, err
 	}
 	if !req.DryRun && !req.FilesOnly {
-		if err := run.recoverData(ctx, d); err != nil {
+		if err := l.recoverData(ctx, d); err != nil {
 			return d.Plan, nil, err
 		}
 	}
-	volumes, err := run.planData(ctx, d.Plan, source, req)
+	volumes, err := l.planData(ctx, d.Plan, source, req)
 	if err != nil || req.DryRun {
 		addCopy(d.Plan, volumes)
 		return d.Plan, nil, err
 	}
-	if err := run.lease(ctx, d); err != nil {
+	if err := l.lease(ctx, d); err != nil {
 		return nil, nil, err
 	}
 	permitAndLease := func(ctx context.Context, d *draft) error {
-		if err := run.permit(ctx, d, req); err != nil {
+		if err := l.permit(ctx, d, req); err != nil {
 			return err
 		}
-		return run.lease(ctx, d)
+		return l.lease(ctx, d)
 	}
-	if err := run.makeImages(ctx, d, permitAndLease); err != nil {
-		return d.Plan, nil, run.unfinished(ctx, d.Plan, err)
+	if err := l.makeImages(ctx, d, permitAndLease); err != nil {
+		return d.Plan, nil, l.unfinished(ctx, d.Plan, err)
 	}
 	addCopy(d.Plan, volumes)
 	for _, note := range d.Notes {
 		l.Teller.Sayf("%s", note)
 	}
-	result, err := run.carryOut(ctx, d, volumes, req)
+	result, err := l.carryOut(ctx, d, volumes, req)
 	return d.Plan, result, err
 }
+
+// errGivenMore says that the files have variables now that they did not have when they were read.
+var errGivenMore = errors.New("the files were given more variables")
 
 // upRun is one up, step by step.
 type upRun struct{ *planner }
@@ -169,6 +189,9 @@ func (l *upRun) permit(ctx context.Context, d *draft, req UpRequest) error {
 	if err := l.accept(ctx, d); err != nil {
 		return err
 	}
+	if l.hasGained(d) {
+		return errGivenMore
+	}
 	return d.Select(req.Services)
 }
 
@@ -179,12 +202,16 @@ func (l *upRun) initialized(ctx context.Context, target *Target, req UpRequest) 
 	o.Services = req.Services
 	o.Build, o.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
 	d, err := l.beginUp(ctx, target, o, req)
-	if err != nil || o.DryRun {
+	if err != nil || o.DryRun || l.permission.initialized[target.Name()] {
 		return d, err
 	}
 	if ran, err := l.initialize(ctx, d); err != nil || !ran {
 		return d, err
 	}
+	if l.permission.initialized == nil {
+		l.permission.initialized = map[string]bool{}
+	}
+	l.permission.initialized[target.Name()] = true
 	target.SettingsFiles = nil
 	return l.beginUp(ctx, target, o, req)
 }

@@ -25,8 +25,9 @@ var Reserved = trust.Reserved{
 // listAccess lists what the project asks of the host, and the other files that decide what up does.
 func (m *maker) listAccess() error {
 	requested := m.requested()
-	own := trust.Folders{Tree: m.WorkTree, Project: m.facts.Found.Dir, Git: m.facts.Target.CommonDir()}
-	access := trust.HostAccess(requested, m.real, own, m.base.Uses)
+	own := trust.Folders{Tree: m.WorkTree, Git: m.facts.Target.CommonDir()}
+	reads := m.base.Reads()
+	access := trust.HostAccess(requested, m.real, own, reads)
 	access = append(access, Reserved.InProject(requested)...)
 	access = append(access, Reserved.InFiles(m.base.Project)...)
 	access = append(access, trust.PublishedBeyondLoopback(m.Project, EgressService)...)
@@ -36,7 +37,7 @@ func (m *maker) listAccess() error {
 	if d := m.facts.Dev; d != nil {
 		base := m.devBase()
 		build := &types.Project{Services: types.Services{base.Name: base}}
-		access = append(access, trust.HostAccess(build, m.real, own, m.base.Uses)...)
+		access = append(access, trust.HostAccess(build, m.real, own, reads)...)
 		for _, name := range slices.Sorted(maps.Keys(d.UserVariables)) {
 			access = append(access, trust.ReadsVariable+name)
 		}
@@ -50,6 +51,7 @@ func (m *maker) listAccess() error {
 			m.Obeyed = append(m.Obeyed, filepath.Join(s.Build.Context, s.Build.Dockerfile))
 		}
 	}
+	access = m.facts.WithoutUnset(access)
 	slices.Sort(access)
 	m.Access = slices.Compact(access)
 	slices.Sort(m.Obeyed)

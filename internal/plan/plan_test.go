@@ -30,7 +30,7 @@ func factsOf(w *worldtest.World, dir, id string, c Choices) *survey.Facts {
 	f, err := s.Begin(ctx, target, state, survey.Options{})
 	assert.NilError(w.T, err)
 	assert.NilError(w.T, s.Observe(ctx, f))
-	assert.NilError(w.T, s.Find(ctx, f, survey.Options{}))
+	assert.NilError(w.T, s.Find(ctx, f))
 	entry, err := Identify(f, c)
 	assert.NilError(w.T, err)
 	assert.NilError(w.T, s.Load(ctx, f, entry))

@@ -150,7 +150,7 @@ func loadWithoutBases(
 }
 
 func (s *Setup) dockerfile(found *stack.Found, set *settings.Settings) error {
-	target, err := stack.Exposed(found.Dockerfile)
+	target, err := stack.Exposed(stack.Anywhere, found.Dockerfile)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,13 +23,12 @@ const DockerfileService = "app"
 
 // Exposed returns the last tcp port that the Dockerfile's final stage exposes (its own EXPOSE, or that of an earlier
 // stage it is based on), 0 if there is none.
-func Exposed(dockerfile string) (int, error) {
-	f, err := os.Open(dockerfile)
+func Exposed(r Reader, dockerfile string) (int, error) {
+	text, err := r.Read(dockerfile)
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	ast, err := parser.Parse(f)
+	ast, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", dockerfile, err)
 	}
@@ -75,7 +73,7 @@ func Exposed(dockerfile string) (int, error) {
 // From lists the images that the stages of a service's Dockerfile are FROM or copy from, each once, with the
 // arguments that have a value filled in. A service without a build has none, and one whose Dockerfile cannot be read
 // here (a remote context) neither.
-func From(s types.ServiceConfig) []string {
+func From(r Reader, s types.ServiceConfig) []string {
 	if s.Build == nil {
 		return nil
 	}
@@ -86,7 +84,7 @@ func From(s types.ServiceConfig) []string {
 			file = filepath.Join(s.Build.Context, cmp.Or(file, "Dockerfile"))
 		}
 		var err error
-		if text, err = os.ReadFile(file); err != nil {
+		if text, err = r.Read(file); err != nil {
 			return nil
 		}
 	}

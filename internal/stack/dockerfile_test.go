@@ -35,14 +35,14 @@ func TestTheExposedPortIsTheFinalStages(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			dir := folder(t, map[string]string{"Dockerfile": test.dockerfile})
-			got, err := stack.Exposed(filepath.Join(dir, "Dockerfile"))
+			got, err := stack.Exposed(stack.Anywhere, filepath.Join(dir, "Dockerfile"))
 			assert.NilError(t, err)
 			assert.Equal(t, got, test.want)
 		})
 	}
 	for _, text := range []string{"", "RUN x\n", "FROM\n"} {
 		path := filepath.Join(folder(t, map[string]string{"Dockerfile": text}), "Dockerfile")
-		_, err := stack.Exposed(path)
+		_, err := stack.Exposed(stack.Anywhere, path)
 		assert.ErrorContains(t, err, path, "%q", text)
 	}
 }

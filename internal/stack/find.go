@@ -19,6 +19,15 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack/references"
 )
 
+// Reader reads the files of a project.
+type Reader = references.Reader
+
+// Asks are asked about the files of other machines.
+type Asks = references.Asks
+
+// Anywhere is the Reader of a project whose files only the user writes.
+var Anywhere = references.Anywhere
+
 // Source says which project is meant, in the words of Compose's own flags.
 type Source struct {
 	// Dir is the folder in which the search begins, absolute.
@@ -33,6 +42,8 @@ type Source struct {
 	ProjectDirectory string
 	// Environ is the environment of the process that asks, NAME=value.
 	Environ []string
+	// Reader reads the files; nil reads them wherever they are.
+	Reader Reader
 	// Alone takes Dir for a project although it has no compose file: its one service comes from elsewhere, not from a
 	// Dockerfile.
 	Alone bool
@@ -67,31 +78,27 @@ type Found struct {
 	EnvFiles []string
 	// Profiles are the active ones.
 	Profiles []string
-	// Fetch is asked before a file is fetched from another machine, if it is set: an error refuses.
-	Fetch func(reference string) error
+	// Fetch is asked about files of other machines.
+	Fetch Asks
 
 	// envDir is the folder of the .env that has COMPOSE_FILE, empty for Dir.
 	envDir   string
 	noDotEnv bool
+	// Missed are the variables that were looked up and are not set, as far as it was read.
+	Missed map[string]bool
+
+	reader Reader
 	// texts are those of Paths.
 	texts map[string]references.File
 }
 
-// askToFetch asks Fetch, if it is set.
-func (f *Found) askToFetch(reference string) error {
-	if f.Fetch == nil {
-		return nil
-	}
-	return f.Fetch(reference)
-}
-
-// composeTexts are the texts of Paths, in their order.
-func (f *Found) composeTexts() [][]byte {
-	texts := make([][]byte, 0, len(f.Paths))
+// composeFiles are Paths with their texts.
+func (f *Found) composeFiles() []types.ConfigFile {
+	files := make([]types.ConfigFile, 0, len(f.Paths))
 	for _, path := range f.Paths {
-		texts = append(texts, f.texts[path].Text)
+		files = append(files, types.ConfigFile{Filename: path, Content: f.texts[path].Text})
 	}
-	return texts
+	return files
 }
 
 // ErrNoProject is returned if there is neither a compose file nor a Dockerfile.
@@ -110,7 +117,12 @@ func (noProjectError) NextStep() string {
 // Source.Dir upwards), leaving out what is Ours, and for a Dockerfile in Source.Dir or Source.Top where there
 // is not a compose file.
 func Find(src Source, ours Ours) (*Found, error) {
-	f := &Found{Env: types.Mapping{}, Dir: src.Dir}
+	f := &Found{Env: types.Mapping{}, Dir: src.Dir, Missed: map[string]bool{}, reader: src.Reader}
+	always := func(string) error { return nil }
+	f.Fetch = Asks{MayHave: always, BeforeFetch: always}
+	if f.reader == nil {
+		f.reader = Anywhere
+	}
 	if err := f.takeEnviron(src.Environ, ours); err != nil {
 		return nil, err
 	}
@@ -139,7 +151,7 @@ func Find(src Source, ours Ours) (*Found, error) {
 	}
 	f.texts = map[string]references.File{}
 	for _, path := range f.Paths {
-		f.texts[path] = references.Read(path)
+		f.texts[path] = references.ReadBy(f.reader, path)
 	}
 	// The second reading is Compose's: the project directory may be another than the one searched first.
 	if err := f.readEnv(ours); err != nil {
@@ -246,7 +258,7 @@ func (f *Found) readEnv(ours Ours) error {
 	}
 	read := map[string]string{}
 	for _, file := range files {
-		b, err := os.ReadFile(file)
+		b, err := f.reader.Read(file)
 		if err != nil {
 			return fmt.Errorf("environment file: %w", err)
 		}
@@ -259,6 +271,9 @@ func (f *Found) readEnv(ours Ours) error {
 				return v, true
 			}
 			v, ok := read[name]
+			if !ok {
+				f.Missed[name] = true
+			}
 			return v, ok
 		}, "")
 		if err != nil {

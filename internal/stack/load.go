@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -32,6 +33,8 @@ type Model struct {
 	// Uses are the variables that the files use in other places than published ports. If the loom's block gives one of
 	// them, the project must be compiled again with it.
 	Uses map[string]bool
+	// Missed are the variables that were looked up and are not set, and build arguments without a value.
+	Missed map[string]bool
 	// Includes is true if the files include others.
 	Includes bool
 
@@ -100,8 +103,11 @@ const PortPrefix = variables.PortPrefix
 // on this machine.
 func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string]string) (*Model, error) {
 	var fetchers []*references.Fetcher
-	if s.docker != nil {
-		fetchers = references.Fetchers(s.docker, f.askToFetch)
+	if s.docker != nil && s.fetchers == nil {
+		s.fetchers = references.Fetchers(s.docker)
+	}
+	for _, r := range s.fetchers {
+		fetchers = append(fetchers, r.Asking(f.Fetch))
 	}
 	return loadFiles(ctx, f, name, vars, fetchers)
 }
@@ -109,24 +115,52 @@ func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string
 func loadFiles(
 	ctx context.Context, f *Found, name string, vars map[string]string, fetchers []*references.Fetcher,
 ) (*Model, error) {
-	c := &compilation{Found: f, name: name, vars: vars}
-	for _, r := range fetchers {
-		c.loaders = append(c.loaders, r)
+	c := &compilation{Found: f, name: name, vars: vars, missed: map[string]bool{}}
+	c.files = references.Files{Reader: f.reader, Fetchers: fetchers}
+	m, err := c.model(ctx)
+	if unread, ok := errors.AsType[*NotReadError](err); ok {
+		err = &fs.PathError{Op: "open", Path: unread.Path, Err: fs.ErrNotExist}
+		return nil, &FilesError{Files: c.Paths, Err: err}
 	}
+	return m, err
+}
+
+// model reads what the compose files refer to, and compiles them with it.
+func (c *compilation) model(ctx context.Context) (*Model, error) {
+	if err := c.files.ReadReferences(ctx, c.Dir, c.composeFiles(), c.environment()); err != nil {
+		return nil, err
+	}
+	if !c.files.OnlyComposeFiles() {
+		var err error
+		if c.snapshot, err = c.files.Snapshot(); err != nil {
+			return nil, err
+		}
+		c.loaders = c.snapshot.Loaders(c.files)
+	}
+	defer func() { c.snapshot.Remove() }()
 	m, err := c.compile(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.files.Fetchers = fetchers
-	m.files.ReadEnvFiles(m.Project, f.DotEnv())
-	if c.references {
-		m.files.ReadReferences(f.Dir, f.composeTexts(), m.Project.Environment)
+	if !c.files.Complete {
+		c.files.ReadEnvFiles(m.Project, c.DotEnv())
 	}
-	m.files.ReadLabelFiles(m.Project)
+	m.files = c.files
 	if err := c.findVariables(ctx, m); err != nil {
 		return nil, err
 	}
+	m.Missed = maps.Clone(c.Missed)
+	maps.Copy(m.Missed, c.files.Missed)
+	maps.Copy(m.Missed, c.missed)
+	maps.Copy(m.Missed, c.files.ArgumentNames(c.composeFiles()))
 	return m, nil
+}
+
+// environment is what variables are looked up in.
+func (c *compilation) environment() types.Mapping {
+	env := maps.Clone(c.Env)
+	maps.Copy(env, c.vars)
+	return env
 }
 
 // Recompile compiles the project again under another name or other variables, from the bytes that Load read: it reads
@@ -140,17 +174,10 @@ func (m *Model) Recompile(name string, vars map[string]string) (*Model, error) {
 	case len(m.Paths) == 0:
 		return Empty(m.Found, name), nil
 	}
-	c := &compilation{Found: m.Found, name: name, vars: vars}
-	if m.files.OnlyComposeFiles() {
-		return c.again(m.files)
-	}
-	var err error
-	if c.snapshot, err = m.files.Snapshot(); err != nil {
-		return nil, err
-	}
-	defer c.snapshot.Remove()
-	c.loaders = c.snapshot.Loaders(m.files)
-	return c.again(m.files)
+	c := &compilation{Found: m.Found, name: name, vars: vars, missed: map[string]bool{}}
+	c.files = m.files
+	c.files.Complete = true
+	return c.model(context.Background())
 }
 
 // Empty is the project of a folder without a compose file, with no service yet. An empty name takes the folder's, as
@@ -175,33 +202,19 @@ type compilation struct {
 	name    string
 	vars    map[string]string
 	loaders []loader.ResourceLoader
-	// snapshot has the files that the compose files refer to; nil reads them in their place.
+	// files are what the compose files refer to, snapshot the same where Compose's loader finds them: it reads nothing in
+	// its place. It is nil if they refer to none.
+	files    references.Files
 	snapshot *references.Snapshot
 	// rewrite changes the text of the compose files, if it is set.
 	rewrite *strings.Replacer
 
 	// dollars is set if a value has a variable: most projects have none, and then the raw model need not be read.
 	dollars bool
-	// includes is set if a file includes another, references if it includes or extends one.
-	includes, references bool
-}
-
-// again compiles from what was read before.
-func (c *compilation) again(read references.Files) (*Model, error) {
-	m, err := c.compile(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	m.files = read
-	m.files.Complete = true
-	if len(read.Resolved) > 0 {
-		// Under other variables they lead elsewhere.
-		m.files.ReadReferences(c.Dir, c.composeTexts(), m.Project.Environment)
-	}
-	if err := c.findVariables(context.Background(), m); err != nil {
-		return nil, err
-	}
-	return m, nil
+	// includes is set if a file includes another.
+	includes bool
+	// missed are the variables that were looked up and are not set.
+	missed map[string]bool
 }
 
 func (c *compilation) compile(ctx context.Context) (*Model, error) {
@@ -212,10 +225,7 @@ func (c *compilation) compile(ctx context.Context) (*Model, error) {
 	if err != nil {
 		return nil, &FilesError{Files: c.Paths, Err: err}
 	}
-	project, err := loader.LoadWithContext(ctx, details, append(c.options(), c.watch, func(o *loader.Options) {
-		o.SkipResolveEnvironment = true
-		o.ConvertWindowsPaths = utils.StringToBool(details.Environment["COMPOSE_CONVERT_WINDOWS_PATHS"])
-	})...)
+	project, err := c.project(ctx, details)
 	if missing, ok := errors.AsType[*MissingBaseError](err); ok {
 		missing.Where = c.whereUsed(ctx, missing.Name)
 		return nil, missing
@@ -241,15 +251,31 @@ func (c *compilation) compile(ctx context.Context) (*Model, error) {
 	return &Model{Found: c.Found, Project: project, Includes: c.includes}, nil
 }
 
+// project compiles as Compose's own LoadWithContext does, but for label files: they too are read by our reader.
+func (c *compilation) project(ctx context.Context, details types.ConfigDetails) (*types.Project, error) {
+	var chosen *loader.Options
+	options := append(c.options(), c.watch, c.stay, func(o *loader.Options) {
+		o.SkipResolveEnvironment = true
+		o.ConvertWindowsPaths = utils.StringToBool(details.Environment["COMPOSE_CONVERT_WINDOWS_PATHS"])
+		chosen = o
+	})
+	dict, err := loader.LoadModelWithContext(ctx, details, options...)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.bringLabelFiles(dict); err != nil {
+		return nil, err
+	}
+	return loader.ModelToProject(dict, chosen, details)
+}
+
 // details are what Compose's loader compiles.
 func (c *compilation) details() (types.ConfigDetails, error) {
-	env := maps.Clone(c.Env)
-	maps.Copy(env, c.vars)
 	at := func(path string) string { return path }
 	if c.snapshot != nil {
 		at = c.snapshot.At
 	}
-	details := types.ConfigDetails{WorkingDir: at(c.Dir), Environment: env}
+	details := types.ConfigDetails{WorkingDir: at(c.Dir), Environment: c.environment()}
 	for _, path := range c.Paths {
 		file := c.texts[path]
 		if file.Err != nil {
@@ -315,6 +341,7 @@ func (c *compilation) watch(o *loader.Options) {
 	o.Interpolate.Substitute = func(s string, lookup template.Mapping) (string, error) {
 		if strings.Contains(s, "$") {
 			c.dollars = true
+			lookup = c.noteMissed(lookup)
 			for _, m := range ourPort.FindAllStringSubmatch(strings.ReplaceAll(s, "$$", ""), -1) {
 				if v, _ := lookup(m[1]); v == "" && !hasDefault(s, m[1]) {
 					return "", &MissingBaseError{Name: m[1]}
@@ -323,9 +350,8 @@ func (c *compilation) watch(o *loader.Options) {
 		}
 		return inner(s, lookup)
 	}
-	o.Listeners = append(o.Listeners, func(event string, what map[string]any) {
+	o.Listeners = append(o.Listeners, func(event string, _ map[string]any) {
 		c.includes = c.includes || event == "include"
-		c.references = c.references || event == "include" || event == "extends" && what["file"] != nil
 	})
 }
 

@@ -55,14 +55,16 @@ services:
 	found, err := Find(Source{Dir: filepath.Join(dir, "p")}, Ours{})
 	assert.NilError(t, err)
 	var asked []string
-	found.Fetch = func(reference string) error { asked = append(asked, reference); return nil }
+	found.Fetch.MayHave = func(reference string) error { asked = append(asked, reference); return nil }
 	far := &farAway{folder: filepath.Join(dir, "cache")}
-	m, err := loadFiles(t.Context(), found, "shop", nil, []*references.Fetcher{references.NewFetcher(far, found.askToFetch)})
+	fetcher := references.NewFetcher(far).Asking(found.Fetch)
+	m, err := loadFiles(t.Context(), found, "shop", nil, []*references.Fetcher{fetcher})
 	assert.NilError(t, err)
 	vars := map[string]string{"P": "2"}
-	want, err := loadFiles(t.Context(), found, "shop", vars, []*references.Fetcher{references.NewFetcher(far, found.askToFetch)})
+	want, err := loadFiles(t.Context(), found, "shop", vars, []*references.Fetcher{fetcher})
 	assert.NilError(t, err)
-	assert.Assert(t, len(asked) >= 3)
+	assert.Assert(t, len(asked) >= 6)
+	assert.Equal(t, far.fetched, 2)
 
 	far.fetched, asked = 0, nil
 	assert.NilError(t, os.RemoveAll(dir))

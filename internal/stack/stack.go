@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker-loom/docker-loom/internal/stack/references"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v2/pkg/api"
 	"github.com/docker/compose/v2/pkg/compose"
@@ -36,6 +37,8 @@ type Stack struct {
 	docker  command.Cli
 	making  command.Cli // the one that Compose gets: its networks and volumes are made as a loom has them
 	compose api.Compose
+	// fetchers have the files of other machines that were fetched in this process.
+	fetchers []*references.Fetcher
 }
 
 // New returns a Stack on the engine that docker is connected to. Progress goes to docker's error stream. What carries

@@ -9,7 +9,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 
-	"github.com/docker-loom/docker-loom/internal/stack/references"
 	"github.com/docker-loom/docker-loom/internal/stack/variables"
 )
 
@@ -20,9 +19,10 @@ type Variable = variables.Variable
 // and which in other places.
 func (c *compilation) findVariables(ctx context.Context, m *Model) error {
 	if !c.dollars {
+		m.Uses = m.namesIn(variables.Uses{})
 		return nil
 	}
-	raw, err := c.raw(ctx, m.Project.Name, &m.files)
+	raw, err := c.raw(ctx, m.Project.Name)
 	if err != nil {
 		return fmt.Errorf("reading port variables: %w", err)
 	}
@@ -31,28 +31,41 @@ func (c *compilation) findVariables(ctx context.Context, m *Model) error {
 	for text := range m.files.Resolved {
 		uses.AddText("include or extends", text)
 	}
-	m.usesInEnvFiles(uses)
+	m.Uses = m.namesIn(uses)
 	// A variable to which an included .env gives another value than the project's has no base.
 	m.Variables = variables.Given(vars, uses, m.Project)
-	m.Uses = map[string]bool{}
-	for name := range uses {
-		m.Uses[name] = true
-	}
 	return nil
 }
 
+// namesIn are the variables that are used, in the files that services read through env_file too.
+func (m *Model) namesIn(uses variables.Uses) map[string]bool {
+	m.usesInEnvFiles(uses)
+	names := map[string]bool{}
+	for name := range uses {
+		names[name] = true
+	}
+	return names
+}
+
+// Reads are the variables that the files use, and those that they looked up in vain.
+func (m *Model) Reads() map[string]bool {
+	reads := map[string]bool{}
+	maps.Copy(reads, m.Uses)
+	maps.Copy(reads, m.Missed)
+	return reads
+}
+
 // raw is the merged model of the files with its variables unresolved.
-func (c *compilation) raw(ctx context.Context, name string, read *references.Files) (map[string]any, error) {
+func (c *compilation) raw(ctx context.Context, name string) (map[string]any, error) {
 	plain := *c
 	plain.name, plain.vars = name, nil
-	if len(read.Resolved) > 0 {
-		read, plain.rewrite = read.WithoutVariables()
+	if c.files.NeedsPlain() {
 		var err error
-		if plain.snapshot, err = read.Snapshot(); err != nil {
+		if plain.snapshot, plain.rewrite, err = c.files.PlainSnapshot(); err != nil {
 			return nil, err
 		}
 		defer plain.snapshot.Remove()
-		plain.loaders = plain.snapshot.Loaders(*read)
+		plain.loaders = plain.snapshot.Loaders(c.files)
 	}
 	details, err := plain.details()
 	if err != nil {
@@ -71,7 +84,7 @@ func (c *compilation) raw(ctx context.Context, name string, read *references.Fil
 // whereUsed is the first place of the files that uses the variable, "" if none can be told.
 func (c *compilation) whereUsed(ctx context.Context, variable string) string {
 	// Any name will do: nothing is made of this model.
-	model, err := c.raw(ctx, "where", &references.Files{})
+	model, err := c.raw(ctx, "where")
 	if uses := variables.UsesIn(model)[variable]; err == nil && len(uses) > 0 {
 		return uses[0].Path
 	}

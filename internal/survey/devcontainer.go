@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -17,7 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/host"
-	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/trust"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -65,7 +64,8 @@ type DevContainer struct {
 	// Platform is that of its images, "" for the engine's.
 	Platform string
 
-	vars devcontainer.Vars
+	vars   devcontainer.Vars
+	reader stack.Reader
 }
 
 // DevImage is an image that a dev container needs.
@@ -90,34 +90,40 @@ type DevImage struct {
 
 // findDev reads the devcontainer.json of a folder: the one that was chosen, or that the settings name, or that is
 // found, in this order. It returns nil if there is none.
-func (s *Surveyor) findDev(t *Target, set *settings.Settings, chosen string) (*DevContainer, error) {
+func (s *Surveyor) findDev(f *Facts, chosen string) (*DevContainer, error) {
+	t := f.Target
 	if !host.IsDir(t.Source.Dir) {
 		return nil, nil
 	}
 	if chosen == "" && t.Known != nil && host.IsFile(t.Known.DevContainer) {
 		chosen = t.Known.DevContainer
 	}
-	if chosen == "" && set.Container.ConfigPath != "" {
-		chosen = filepath.Join(t.WorkTree, filepath.FromSlash(set.Container.ConfigPath))
+	if chosen == "" && f.Settings.Container.ConfigPath != "" {
+		chosen = filepath.Join(t.WorkTree, filepath.FromSlash(f.Settings.Container.ConfigPath))
 	}
 	place, err := devcontainer.Find(devcontainer.Search{Dir: t.Source.Dir, Top: t.Source.Top, Chosen: chosen})
 	if err != nil || place == nil {
 		return nil, err
 	}
 	d := &DevContainer{Place: *place, DotEnv: filepath.Join(place.Workspace, overrides.EnvFile)}
-	if d.Read, err = devcontainer.Read(*place); err != nil {
+	text, err := f.Files.Read(place.Path)
+	if err != nil {
+		return nil, err
+	}
+	if d.Read, err = devcontainer.ReadText(*place, text); err != nil {
 		return nil, err
 	}
 	if d.Git, err = gitOf(t.Git, place.Workspace); err != nil {
 		return nil, err
 	}
+	d.reader = f.Files
 	d.UserVariables = map[string]bool{}
 	lookup := func(name string) (string, bool) {
-		value, ok := s.Process.LookupEnv(name)
-		if ok && !slices.Contains(trust.HarmlessVariables, name) {
+		_, isSet := s.Process.LookupEnv(name)
+		if isSet && !trust.IsHarmlessVariable(name) {
 			d.UserVariables[name] = true
 		}
-		return value, ok
+		return f.Process.LookupEnv(name)
 	}
 	d.vars = devcontainer.Vars{
 		Env: lookup, LocalFolder: place.Workspace, ContainerFolder: d.Read.ContainerFolder(d.Git.Root).Folder,
@@ -145,7 +151,7 @@ func gitOf(repo *worktree.Repository, workspace string) (compile.Git, error) {
 	}
 	g.Common = repo.CommonDir
 	dotGit := filepath.Join(repo.WorkTree, ".git")
-	content, err := os.ReadFile(dotGit)
+	content, err := rooted.ReadFile(dotGit)
 	if err != nil {
 		return g, err
 	}
@@ -172,7 +178,7 @@ func (s *Surveyor) findProject(src stack.Source, d *DevContainer, ours stack.Our
 
 // findNamedProject finds the compose files that a devcontainer.json names.
 func (s *Surveyor) findNamedProject(src stack.Source, d *DevContainer, ours stack.Ours) (*stack.Found, error) {
-	env, err := os.ReadFile(d.DotEnv)
+	env, err := src.Reader.Read(d.DotEnv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -241,6 +247,7 @@ func (d *DevContainer) Compile(project *types.Project) (*compile.Compiled, []fin
 		BaseName: d.BaseProject,
 		Git:      d.Git,
 		Host:     d.Host,
+		MayRead:  d.mayRead,
 	}
 	if d.Installed.Info.ID != "" {
 		in.Installed = d.Installed.Ref
@@ -253,6 +260,11 @@ func (d *DevContainer) Compile(project *types.Project) (*compile.Compiled, []fin
 		compiled.Service.Labels[LabelBuild] = d.Base.BuildHash
 	}
 	return compiled, append(notes, findings...), nil
+}
+
+func (d *DevContainer) mayRead(path string) error {
+	_, err := d.reader.Read(path)
+	return err
 }
 
 // Substitute replaces the variables in metadata of an image.

@@ -8,6 +8,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -26,10 +27,19 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
+// factsIn are the facts of a loom of a folder before anything of its project is read.
+func factsIn(dir string) *Facts {
+	f := &Facts{
+		Target:   &Target{ID: "5", WorkTree: dir, Source: stack.Source{Dir: dir, Top: dir}},
+		Settings: &settings.Settings{},
+	}
+	f.open(host.Process{}, nil)
+	return f
+}
+
 func devOf(t *testing.T, dir, chosen string) *DevContainer {
 	t.Helper()
-	target := &Target{ID: "5", WorkTree: dir, Source: stack.Source{Dir: dir, Top: dir}}
-	d, err := reader().findDev(target, &settings.Settings{}, chosen)
+	d, err := reader().findDev(factsIn(dir), chosen)
 	assert.NilError(t, err)
 	return d
 }
@@ -78,7 +88,7 @@ func TestTheProjectOfADevContainer(t *testing.T) {
 			t.Parallel()
 			dir := folder(t, tt.files)
 			d := devOf(t, dir, "")
-			found, err := reader().findProject(stack.Source{Dir: dir, Top: dir}, d, stack.Ours{})
+			found, err := reader().findProject(stack.Source{Dir: dir, Top: dir, Reader: stack.Anywhere}, d, stack.Ours{})
 			assert.NilError(t, err)
 			assert.Equal(t, found.Dir, filepath.Join(dir, tt.dir))
 			assert.Equal(t, found.Dockerfile, "")
@@ -102,19 +112,18 @@ func TestWhatWasChosenComesBeforeTheSettings(t *testing.T) {
 	dir := folder(t, map[string]string{
 		".devcontainer/a/devcontainer.json": `{"image": "a"}`, ".devcontainer/b/devcontainer.json": `{"image": "b"}`, ".devcontainer/c/devcontainer.json": `{"image": "c"}`,
 	})
-	set := &settings.Settings{}
-	target := &Target{ID: "5", WorkTree: dir, Source: stack.Source{Dir: dir, Top: dir}}
-	_, err := reader().findDev(target, set, "")
+	facts := factsIn(dir)
+	_, err := reader().findDev(facts, "")
 	assert.ErrorType(t, err, &devcontainer.SeveralError{})
-	set.Container.ConfigPath = ".devcontainer/a/devcontainer.json"
-	d, err := reader().findDev(target, set, "")
+	facts.Settings.Container.ConfigPath = ".devcontainer/a/devcontainer.json"
+	d, err := reader().findDev(facts, "")
 	assert.NilError(t, err)
 	assert.Equal(t, d.Config.Image, "a")
-	target.Known = &registry.Loom{ID: "5", DevContainer: filepath.Join(dir, ".devcontainer/b/devcontainer.json")}
-	d, err = reader().findDev(target, set, "")
+	facts.Target.Known = &registry.Loom{ID: "5", DevContainer: filepath.Join(dir, ".devcontainer/b/devcontainer.json")}
+	d, err = reader().findDev(facts, "")
 	assert.NilError(t, err)
 	assert.Equal(t, d.Config.Image, "b")
-	d, err = reader().findDev(target, set, filepath.Join(dir, ".devcontainer/c/devcontainer.json"))
+	d, err = reader().findDev(facts, filepath.Join(dir, ".devcontainer/c/devcontainer.json"))
 	assert.NilError(t, err)
 	assert.Equal(t, d.Config.Image, "c")
 }

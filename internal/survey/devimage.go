@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
@@ -124,7 +124,7 @@ func (d *DevContainer) base(project *types.Project, first *compile.Compiled, isM
 		}
 		refs = []string{onTop, base.Image}
 		var err error
-		if d.Base.BuildHash, err = buildHash(base.Build); err != nil {
+		if d.Base.BuildHash, err = buildHash(d.reader, base.Build); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Place.Path, err)
 		}
 		if d.Container != nil {
@@ -192,7 +192,7 @@ func FeaturesImage(repository string) string {
 
 // buildHash covers a build as the files say it and the text of its Dockerfile. What the context holds is not read, as
 // in docker compose.
-func buildHash(b *types.BuildConfig) (string, error) {
+func buildHash(r stack.Reader, b *types.BuildConfig) (string, error) {
 	said, err := json.Marshal(b)
 	if err != nil {
 		return "", err
@@ -204,7 +204,7 @@ func buildHash(b *types.BuildConfig) (string, error) {
 			file = filepath.Join(b.Context, file)
 		}
 		// A context that is elsewhere has its Dockerfile there.
-		if text, err = os.ReadFile(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if text, err = r.Read(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
 	}

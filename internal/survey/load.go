@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -28,12 +29,12 @@ func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) erro
 	}
 	f.From = map[string][]string{}
 	for name, service := range f.Base.Project.AllServices() {
-		if from := stack.From(service); len(from) > 0 {
+		if from := stack.From(f.Files, service); len(from) > 0 {
 			f.From[name] = from
 		}
 	}
 	f.follow()
-	f.Texts = append(texts(f.Found.Dir, f.Target.WorkTree), envFiles(f.Base.Project)...)
+	f.Texts = append(texts(f.Files, f.Found.Dir, f.Target.WorkTree), envFiles(f.Files, f.Base.Project)...)
 	if entry.Confined != nil && entry.ID != identity.Main {
 		if err := s.confinement(f); err != nil {
 			return err
@@ -119,7 +120,7 @@ func (*NoPortError) NextStep() string {
 
 // dockerfilePorts decides the port of a project that is only a Dockerfile: from the settings, otherwise from EXPOSE.
 func dockerfilePorts(f *Facts) (base, target int, err error) {
-	if target, err = stack.Exposed(f.Found.Dockerfile); err != nil {
+	if target, err = stack.Exposed(f.Files, f.Found.Dockerfile); err != nil {
 		return 0, 0, err
 	}
 	set := f.Settings.Container.Ports
@@ -191,7 +192,7 @@ func (s *Surveyor) confinement(f *Facts) (err error) {
 	if f.Host.Addresses, err = host.This().Addresses(); err != nil {
 		return err
 	}
-	f.Proxies = proxyVariables(f.Base.Project)
+	f.Proxies = proxyVariables(f.Files, f.Base.Project)
 	tree := host.RealPath(f.Target.WorkTree)
 	f.Guarded = []string{filepath.Join(tree, SettingsFolder)}
 	repo := f.Target.Git
@@ -220,11 +221,11 @@ const SettingsFolder = ".iloom"
 var setsProxy = regexp.MustCompile(`(?mi)^\s*(?:export\s+)?((?:http|https|no|all)_proxy)\s*=`)
 
 // proxyVariables are the proxy variables that services take from their env files.
-func proxyVariables(project *types.Project) map[string][]string {
+func proxyVariables(files *rooted.Files, project *types.Project) map[string][]string {
 	set := map[string][]string{}
 	for name, s := range project.AllServices() {
 		for _, file := range s.EnvFiles {
-			text, err := os.ReadFile(file.Path)
+			text, err := files.Read(file.Path)
 			if err != nil {
 				continue
 			}
@@ -238,7 +239,7 @@ func proxyVariables(project *types.Project) map[string][]string {
 
 // texts are the files beside the compose files that people write host ports and container names into: env files, and
 // scripts where one looks for them. What cannot be read is left out; it only serves findings.
-func texts(dirs ...string) []overrides.Text {
+func texts(files *rooted.Files, dirs ...string) []overrides.Text {
 	patterns := []string{
 		".env*", "Makefile", "makefile", "justfile", "Taskfile.y*ml", "package.json", "*.sh", "scripts/*", "bin/*",
 	}
@@ -254,7 +255,7 @@ func texts(dirs ...string) []overrides.Text {
 				if err != nil || !info.Mode().IsRegular() || info.Size() > 256<<10 {
 					continue
 				}
-				if b, err := os.ReadFile(path); err == nil {
+				if b, err := files.Inside(path); err == nil {
 					list = append(list, overrides.Text{Path: path, Content: b, Env: pattern == ".env*"})
 				}
 			}
@@ -264,7 +265,7 @@ func texts(dirs ...string) []overrides.Text {
 }
 
 // envFiles are the files that services take into their environment, but for those that texts finds by their names.
-func envFiles(p *types.Project) []overrides.Text {
+func envFiles(files *rooted.Files, p *types.Project) []overrides.Text {
 	var list []overrides.Text
 	all := p.AllServices()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -273,7 +274,7 @@ func envFiles(p *types.Project) []overrides.Text {
 			if seen || strings.HasPrefix(filepath.Base(file.Path), ".env") {
 				continue
 			}
-			if b, err := os.ReadFile(file.Path); err == nil {
+			if b, err := files.Read(file.Path); err == nil {
 				list = append(list, overrides.Text{Path: file.Path, Content: b, Env: true})
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -63,10 +63,21 @@ type Facts struct {
 	Generated map[string][]byte
 	// OtherOverrides are files with Compose's default names for an override that docker loom did not make.
 	OtherOverrides []string
-	// Includes is the access of files that the compose files include from other machines.
+	// Files are those that the project is made from. What was read stays as it was.
+	Files *rooted.Files
+	// Process is this process, with the variables that the files may have.
+	Process host.Process
+	// ByOthers says that others may have written the work tree. Withheld are then the variables of the user's that the
+	// files do not have, Given those that they have because that was accepted.
+	ByOthers        bool
+	Withheld, Given map[string]bool
+	// Includes is the access of files that the compose files include from other machines, or that are read outside of the
+	// work tree.
 	Includes []string
 	// PolicyAccess is the access that the agents' policy in the work tree asks for.
 	PolicyAccess []string
+
+	trust Trust
 
 	// Base is the project as the files say it, under the loom's name and without its edits.
 	Base *stack.Model
@@ -125,8 +136,20 @@ func (e Engine) ProjectNetworks(name string) []engine.Network {
 type Options struct {
 	// Config is the devcontainer.json that the user named, "" to look for one.
 	Config string
-	// MayFetch is asked before a file that the compose files include is fetched from another machine.
-	MayFetch func(facts *Facts, reference string) error
+	// Trust says what the user lets the files have; nil for all.
+	Trust Trust
+}
+
+// Trust says what the user lets the files of a work tree have of the host.
+type Trust interface {
+	// WrittenByOthers reports whether others may have written the work tree.
+	WrittenByOthers(f *Facts) bool
+	// Accepts reports whether access was accepted.
+	Accepts(f *Facts, access string) bool
+	// Permit asks for access, before a file is read that is outside of the work tree, or fetched. An error refuses it.
+	Permit(f *Facts, access string) error
+	// BeforeFetch is asked before a file is fetched that may be had. An error puts it off.
+	BeforeFetch() error
 }
 
 // Begin reads what tells how to go on: settings, registry and devcontainer.json. state is what the registry said.
@@ -138,6 +161,7 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 			Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process,
 		},
 	}
+	f.open(s.Process, o.Trust)
 	if err := s.settings(f); err != nil {
 		return nil, err
 	}
@@ -145,7 +169,7 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 	if f.Space, err = s.Engine.Space(ctx); err != nil {
 		return nil, err
 	}
-	f.Dev, f.DevErr = s.findDev(t, f.Settings, o.Config)
+	f.Dev, f.DevErr = s.findDev(f, o.Config)
 	return f, nil
 }
 
@@ -172,8 +196,10 @@ func (s *Surveyor) settings(f *Facts) (err error) {
 }
 
 // Find looks for the project's files, and observes the engine.
-func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
+func (s *Surveyor) Find(ctx context.Context, f *Facts) error {
 	t := f.Target
+	source := t.Source
+	source.Environ, source.Reader = f.Process.Environ, f.Files
 	ours := Ours(f.State, t)
 	if f.Dev != nil && f.Dev.Config.Kind == devcontainer.KindCompose && len(t.Source.Files) > 0 {
 		t.Notes = append(t.Notes,
@@ -181,11 +207,12 @@ func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
 		f.Dev = nil
 	}
 	var err error
-	if f.Found, err = s.findProject(t.Source, f.Dev, ours); err != nil {
+	if f.Found, err = s.findProject(source, f.Dev, ours); err != nil {
 		return err
 	}
-	if o.MayFetch != nil {
-		f.Found.Fetch = func(reference string) error { return o.MayFetch(f, reference) }
+	f.Found.Fetch.MayHave = f.mayHave
+	if f.trust != nil {
+		f.Found.Fetch.BeforeFetch = func(string) error { return f.trust.BeforeFetch() }
 	}
 	if d := f.Dev; d != nil && d.Config.Kind != devcontainer.KindCompose && f.Found.Dir != d.Place.Workspace &&
 		host.IsBelow(f.Found.Dir, d.Place.Workspace) {
@@ -200,14 +227,14 @@ func (s *Surveyor) Find(ctx context.Context, f *Facts, o Options) error {
 func (f *Facts) readGenerated(ctx context.Context) error {
 	dir, dotEnv := f.Found.Dir, f.Found.DotEnv()
 	var err error
-	if f.DotEnv, err = os.ReadFile(dotEnv); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if f.DotEnv, err = f.Files.Read(dotEnv); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	_, f.Block, _ = overrides.Block(f.DotEnv)
 	files := []string{dotEnv, filepath.Join(dir, overrides.OverrideFile)}
 	if f.Dev != nil && f.Dev.DotEnv != dotEnv {
 		files = append(files, f.Dev.DotEnv)
-		if f.Dev.DotEnvText, err = os.ReadFile(f.Dev.DotEnv); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if f.Dev.DotEnvText, err = f.Files.Read(f.Dev.DotEnv); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -17,6 +17,8 @@ type Teller interface {
 	Stream() io.Writer
 	// Ask puts a yes-or-no question. It returns [ErrNobody] if there is nobody to answer, and an error for a no.
 	Ask(question string) error
+	// Answers reports whether somebody is there to answer.
+	Answers() bool
 	// Debugf takes what was read and decided. Verbose reports whether anybody reads that.
 	Debugf(format string, args ...any)
 	Verbose() bool
@@ -60,6 +62,9 @@ func (w *Writer) Ask(question string) error {
 	}
 	return w.Question(question)
 }
+
+// Answers reports whether Question is there.
+func (w *Writer) Answers() bool { return w.Question != nil }
 
 // Debugf hands the line to Debug.
 func (w *Writer) Debugf(format string, args ...any) {

@@ -5,19 +5,18 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/host"
 )
 
-// Folders are those whose content is the loom's own: its work tree, the project's folder if that is another, and the
-// repository's git folder. An empty path is not a folder.
-type Folders struct{ Tree, Project, Git string }
+// Folders are those whose content is the loom's own: its work tree and the repository's git folder. An empty path is
+// not a folder.
+type Folders struct{ Tree, Git string }
 
 func (f Folders) contain(path string) bool {
-	return slices.ContainsFunc([]string{f.Tree, f.Project, f.Git}, func(dir string) bool {
+	return slices.ContainsFunc([]string{f.Tree, f.Git}, func(dir string) bool {
 		return dir != "" && host.IsBelow(path, dir)
 	})
 }
@@ -45,6 +44,9 @@ func HostAccess(p *types.Project, real func(string) string, own Folders, reads m
 		a.variable(name)
 	}
 	a.fields(p)
+	if a.outside(p.WorkingDir) {
+		a.add("the project's folder is %s, outside of the work tree", p.WorkingDir)
+	}
 	for name, s := range p.AllServices() {
 		(&service{access: a, name: name}).addAll(s)
 		a.passedVariables(s)
@@ -66,8 +68,7 @@ func HostAccess(p *types.Project, real func(string) string, own Folders, reads m
 }
 
 func (a *access) variable(name string) {
-	if !slices.Contains(HarmlessVariables, name) && !strings.HasPrefix(name, "ILOOM_") &&
-		!strings.HasPrefix(name, "COMPOSE_") {
+	if !IsHarmlessVariable(name) {
 		a.add("%s%s", ReadsVariable, name)
 	}
 }
@@ -141,6 +142,7 @@ func (a *access) object(name string, o types.FileObjectConfig) {
 	}
 	if o.Environment != "" {
 		a.add("%s reads the variable %s", name, o.Environment)
+		a.variable(o.Environment)
 	}
 	if o.File != "" && !a.outside(o.File) {
 		a.ownFolder(a.real(o.File), true)

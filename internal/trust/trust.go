@@ -17,6 +17,8 @@ import (
 const (
 	// ReadsVariable counts if the user has set the variable.
 	ReadsVariable = "the files read your variable "
+	// ReadsFile counts for what is outside of the work tree.
+	ReadsFile = "the files read "
 	// MountsTree counts once an agent writes the work tree: it can replace what a service mounts by a link, which the
 	// engine follows when the service starts the next time.
 	MountsTree = "a service mounts, of the work tree, "
@@ -25,9 +27,6 @@ const (
 	// Publishes is nothing new from a pull request; an agent may not let others in.
 	Publishes = "others reach, on every address of this machine, "
 )
-
-// HarmlessVariables say nothing about the user that is worth keeping.
-var HarmlessVariables = []string{"HOME", "USER", "LOGNAME", "UID", "GID", "PWD", "SHELL", "LANG", "TERM", "HOSTNAME"}
 
 // AccessError says that the files of a loom whose work tree is not trusted ask for more of the host than was accepted.
 // Nothing of it was done.

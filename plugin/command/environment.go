@@ -103,7 +103,7 @@ func (env *Environment) LoomsOn(e *engine.Engine) (*loom.Looms, error) {
 		FeatureStore: env.featureStore(),
 		UserSettings: filepath.Join(home, ".config", "iloom-ai", "settings.json"),
 		Version:      env.Version,
-		Process:      host.Current(),
+		Process:      process(),
 	}
 	teller := &tell.Writer{Out: env.Docker.Err()}
 	if env.Docker.In().IsTerminal() {
@@ -274,4 +274,18 @@ func (env *Environment) Named(ctx context.Context, args []string) (*loom.Looms, 
 	}
 	t, rest, err := l.Finder().Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Reading})
 	return l, t, rest, err
+}
+
+// process is the process that the command runs in.
+func process() host.Process {
+	p := host.Current()
+	p.Expose = func(environ []string) {
+		os.Clearenv()
+		for _, kv := range environ {
+			if name, value, ok := strings.Cut(kv, "="); ok {
+				_ = os.Setenv(name, value) // it was set before
+			}
+		}
+	}
+	return p
 }

@@ -3,30 +3,44 @@
 package references
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
-	"github.com/compose-spec/compose-go/v2/interpolation"
-	"github.com/compose-spec/compose-go/v2/loader"
-	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
-	"go.yaml.in/yaml/v3"
+
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 )
+
+// Reader reads a file by its absolute path. The error of a file that is missing is [fs.ErrNotExist].
+type Reader interface {
+	Read(path string) ([]byte, error)
+}
+
+// Anywhere reads any file, wherever it is.
+var Anywhere Reader = everyFile{}
+
+type everyFile struct{}
+
+func (everyFile) Read(path string) ([]byte, error) { return rooted.ReadFile(path) }
 
 // Files are what the compose files of a project refer to, as bytes.
 type Files struct {
-	// references are included and extended compose files, their .env files, and label files, by absolute path.
+	// Reader reads them.
+	Reader Reader
+	// references are included and extended compose files, their .env files, and label files, by absolute path. unread says
+	// of others why they could not be read.
 	references map[string][]byte
+	unread     map[string]error
 	// folders are those that includes name as their project directory.
 	folders []string
+	// absolute are the absolute paths that includes name as their project directory or env file.
+	absolute map[string]bool
 	// EnvFiles are the env files of services, IsDotEnv those of them that are the project's .env.
 	EnvFiles map[string]File
 	IsDotEnv map[string]bool
@@ -34,6 +48,8 @@ type Files struct {
 	Fetchers []*Fetcher
 	// Resolved are the references that have variables, as written, with what they led to.
 	Resolved map[string]string
+	// Missed are the variables that the env files of includes look up and that are not set.
+	Missed map[string]bool
 	// Complete is true if no more files may be read.
 	Complete bool
 }
@@ -44,9 +60,9 @@ type File struct {
 	Err  error
 }
 
-// Read reads a file.
-func Read(path string) File {
-	text, err := os.ReadFile(path)
+// ReadBy reads a file.
+func ReadBy(r Reader, path string) File {
+	text, err := r.Read(path)
 	if text == nil {
 		text = []byte{} // no text at all makes Compose's loader read the file
 	}
@@ -69,8 +85,23 @@ func (*NotReadError) NextStep() string {
 	return "" // the project is loaded again
 }
 
+// AboveRootError says that a path has more .. than it has folders.
+type AboveRootError struct{ Path string }
+
+// Error names the path.
+func (e *AboveRootError) Error() string { return e.Path + ": leads above the root of the file system" }
+
+// NextStep says what the user does next.
+func (*AboveRootError) NextStep() string { return "correct the path in the compose file" }
+
 // OnlyComposeFiles reports whether the compose files refer to no other file that Compose's loader reads.
-func (f *Files) OnlyComposeFiles() bool { return len(f.references) == 0 }
+func (f *Files) OnlyComposeFiles() bool {
+	return len(f.references) == 0 && len(f.folders) == 0 && len(f.unread) == 0 && !f.fetched()
+}
+
+func (f *Files) fetched() bool {
+	return slices.ContainsFunc(f.Fetchers, func(r *Fetcher) bool { return len(r.paths) > 0 })
+}
 
 // ReadEnvFiles reads the env files of services. dotEnv is the path of the project's .env.
 func (f *Files) ReadEnvFiles(p *types.Project, dotEnv string) {
@@ -78,7 +109,7 @@ func (f *Files) ReadEnvFiles(p *types.Project, dotEnv string) {
 	for _, s := range p.AllServices() {
 		for _, e := range s.EnvFiles {
 			if _, ok := f.EnvFiles[e.Path]; !ok {
-				f.EnvFiles[e.Path] = Read(e.Path)
+				f.EnvFiles[e.Path] = ReadBy(f.Reader, e.Path)
 				f.IsDotEnv[e.Path] = sameFile(e.Path, dotEnv)
 			}
 		}
@@ -97,202 +128,53 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(ia, ib)
 }
 
-// ReadLabelFiles reads the label files of services.
-func (f *Files) ReadLabelFiles(p *types.Project) {
-	for _, s := range p.AllServices() {
-		for _, path := range s.LabelFiles {
-			f.add(path)
-		}
-	}
-}
-
 // add reads a file, if there is one.
 func (f *Files) add(path string) []byte {
-	if _, ok := f.references[path]; ok || f.Complete {
+	if _, ok := f.references[path]; ok || f.Complete || f.unread[path] != nil {
 		return f.references[path]
 	}
-	if file := Read(path); file.Err == nil {
-		if f.references == nil {
-			f.references = map[string][]byte{}
-		}
-		f.references[path] = file.Text
+	if f.references == nil {
+		f.references, f.unread = map[string][]byte{}, map[string]error{}
 	}
-	return f.references[path]
-}
-
-// ReadReferences reads what compose files of a project directory include and extend, and what these do in turn.
-// Compose's loader reads such files itself and does not tell which, so this follows the references by the loader's own
-// rules. The project was loaded already: what is damaged here was not needed.
-func (f *Files) ReadReferences(dir string, texts [][]byte, env types.Mapping) {
-	f.Resolved = map[string]string{}
-	for _, text := range texts {
-		f.follow(text, level{dir: dir, env: env, includes: true}, nil)
-	}
-}
-
-// level is what the references in a compose file depend on.
-type level struct {
-	// dir is the folder that relative paths start from.
-	dir string
-	env types.Mapping
-	// includes is false in files that are extended: Compose ignores their includes.
-	includes bool
-}
-
-// document is the part of a compose file that refers to others.
-type document struct {
-	Include  any `yaml:"include"`
-	Services map[string]struct {
-		Extends any `yaml:"extends"`
-	} `yaml:"services"`
-}
-
-// follow reads what a compose file refers to. within are the files that led there.
-func (f *Files) follow(text []byte, l level, within []string) {
-	if !bytes.Contains(text, []byte("include")) && !bytes.Contains(text, []byte("extends")) {
-		return
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var doc document
-		err := decoder.Decode(&doc)
-		if wrongType := (*yaml.TypeError)(nil); err != nil && !errors.As(err, &wrongType) {
-			return // io.EOF, at the end
-		}
-		for _, s := range doc.Services {
-			if extends, ok := s.Extends.(map[string]any); ok {
-				f.followExtends(extends["file"], l, within)
-			}
-		}
-		if l.includes {
-			f.followIncludes(doc.Include, l, within)
-		}
-	}
-}
-
-func (f *Files) followExtends(file any, l level, within []string) {
-	path, ok := f.interpolated(file, l).(string)
-	if !ok {
-		return
-	}
-	path = f.local(path, l)
-	f.into(path, level{dir: filepath.Dir(path), env: l.env}, within)
-}
-
-func (f *Files) followIncludes(list any, l level, within []string) {
-	entries, _ := f.interpolated(list, l).([]any)
-	for i, entry := range entries {
-		if path, ok := entry.(string); ok {
-			entries[i] = map[string]any{"path": path}
-		}
-	}
-	var includes []types.IncludeConfig
-	if err := loader.Transform(entries, &includes); err != nil {
-		return
-	}
-	for _, include := range includes {
-		if len(include.Path) == 0 {
-			continue
-		}
-		dir := filepath.Dir(f.local(include.Path[0], l))
-		if include.ProjectDirectory != "" {
-			dir = absoluteIn(include.ProjectDirectory, l.dir)
-			f.folders = append(f.folders, dir)
-		}
-		env := l.env.Clone().Merge(f.includedEnv(include.EnvFile, dir, l))
-		for _, path := range include.Path {
-			f.into(f.local(path, l), level{dir: dir, env: env, includes: true}, within)
-		}
-	}
-}
-
-// includedEnv reads the env files of an include: those that it names, or the .env of its project directory.
-func (f *Files) includedEnv(named []string, dir string, l level) types.Mapping {
-	if len(named) == 0 {
-		named = []string{filepath.Join(dir, ".env")}
-	}
-	env := map[string]string{}
-	for _, path := range named {
-		path = absoluteIn(path, l.dir)
-		text := f.add(path)
-		vars, err := dotenv.ParseWithLookup(bytes.NewReader(text), func(name string) (string, bool) {
-			if v, ok := l.env[name]; ok {
-				return v, true
-			}
-			v, ok := env[name]
-			return v, ok
-		})
-		if err != nil {
-			continue
-		}
-		for name, value := range vars {
-			env[name] = value
-		}
-	}
-	return env
-}
-
-// into reads a compose file and follows its references, unless they led to it already.
-func (f *Files) into(path string, l level, within []string) {
-	for _, p := range within {
-		if p == path {
-			return
-		}
-	}
-	f.follow(f.add(path), l, append(within[:len(within):len(within)], path))
-}
-
-// local is the path that a reference leads to: for a file of another machine, the path that it was fetched to.
-func (f *Files) local(ref string, l level) string {
-	for _, r := range f.Fetchers {
-		if path, ok := r.paths[ref]; ok {
-			return path
-		}
-	}
-	return absoluteIn(ref, l.dir)
-}
-
-// WithoutVariables are the references with the variables resolved that lead from one to another. Compose's loader
-// cannot follow these without interpolation.
-func (f *Files) WithoutVariables() (*Files, *strings.Replacer) {
-	var pairs []string
-	// The longest first: one may be part of another.
-	written := slices.SortedFunc(maps.Keys(f.Resolved), func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
-	})
-	for _, s := range written {
-		pairs = append(pairs, s, f.Resolved[s])
-	}
-	replacer := strings.NewReplacer(pairs...)
-	plain := *f
-	plain.references = map[string][]byte{}
-	for path, text := range f.references {
-		plain.references[path] = []byte(replacer.Replace(string(text)))
-	}
-	return &plain, replacer
-}
-
-func absoluteIn(path, dir string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
-}
-
-// interpolated is a part of a compose file with its variables resolved, nil if that is not possible.
-func (f *Files) interpolated(part any, l level) any {
-	all, err := interpolation.Interpolate(map[string]any{"part": part}, interpolation.Options{
-		LookupValue: l.env.Resolve,
-		Substitute: func(s string, lookup template.Mapping) (string, error) {
-			text, err := template.SubstituteWithOptions(s, lookup, template.WithoutLogging)
-			if err == nil && text != s {
-				f.Resolved[s] = text
-			}
-			return text, err
-		},
-	})
-	if err != nil {
+	file := ReadBy(f.readerOf(path), path)
+	if file.Err != nil {
+		f.unread[path] = file.Err
 		return nil
 	}
-	return all["part"]
+	f.references[path] = file.Text
+	return file.Text
+}
+
+// ReadMore reads one more file, and returns nil if it does not exist.
+func (f *Files) ReadMore(path string) ([]byte, error) {
+	text := f.add(path)
+	if text == nil {
+		return nil, f.Refused()
+	}
+	return text, nil
+}
+
+// readerOf reads what was fetched from where it was fetched to, and not by way of its links.
+func (f *Files) readerOf(path string) Reader {
+	for _, r := range f.Fetchers {
+		for _, dir := range r.folders {
+			if dir != "" && host.IsBelow(path, dir) {
+				return rooted.Below(dir, nil)
+			}
+		}
+	}
+	return f.Reader
+}
+
+// Refused is the first reason, by path, why a file that exists could not be read.
+func (f *Files) Refused() error {
+	for _, path := range slices.Sorted(maps.Keys(f.unread)) {
+		err := f.unread[path]
+		// Compose passes by a folder where a file could be.
+		irregular, ok := errors.AsType[*rooted.NotRegularError](err)
+		if !errors.Is(err, fs.ErrNotExist) && !(ok && irregular.Mode.IsDir()) {
+			return err
+		}
+	}
+	return nil
 }

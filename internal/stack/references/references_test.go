@@ -23,9 +23,12 @@ func TestASnapshotHasWhatWasRead(t *testing.T) {
 	one, two := write("sub/one.yaml", "services: {a: {extends: {file: two.yaml, service: b}}}"), write("sub/two.yaml", "services: {b: {image: b}}")
 	dotEnv := write("sub/.env", "A=1")
 
-	var f Files
+	f := Files{Reader: Anywhere}
 	assert.Assert(t, f.OnlyComposeFiles())
-	f.ReadReferences(dir, [][]byte{[]byte("include: [sub/one.yaml]"), []byte("services: {}")}, types.Mapping{})
+	assert.NilError(t, f.ReadReferences(t.Context(), dir, []types.ConfigFile{
+		{Filename: filepath.Join(dir, "compose.yaml"), Content: []byte("include: [sub/one.yaml]")},
+		{Filename: filepath.Join(dir, "other.yaml"), Content: []byte("services: {}")},
+	}, types.Mapping{}))
 	assert.Assert(t, !f.OnlyComposeFiles())
 	assert.Equal(t, len(f.references), 3)
 	assert.NilError(t, os.RemoveAll(filepath.Join(dir, "sub")))

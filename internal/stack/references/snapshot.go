@@ -1,12 +1,15 @@
 package references
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/loader"
@@ -23,8 +26,56 @@ type Snapshot struct{ dir, root string }
 // root.
 const above = "^"
 
+// maxAbove is how many folders are above the root, and so how many .. a path may have.
+const maxAbove = 32
+
 // Snapshot lays the references out.
 func (f *Files) Snapshot() (*Snapshot, error) {
+	s, err := emptySnapshot()
+	if err != nil {
+		return nil, err
+	}
+	return s, s.layOut(f)
+}
+
+// PlainSnapshot lays the references out with the variables resolved that lead from one to another: Compose's loader
+// cannot follow these without interpolation. The compose files themselves want the same replaced.
+func (f *Files) PlainSnapshot() (*Snapshot, *strings.Replacer, error) {
+	s, err := emptySnapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	leadsTo := maps.Clone(f.Resolved)
+	for path := range f.absolute {
+		if path != string(filepath.Separator) {
+			leadsTo[path] = path
+		}
+	}
+	// The longest first: one may be part of another.
+	written := slices.SortedFunc(maps.Keys(leadsTo), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	var pairs []string
+	for _, text := range written {
+		to := leadsTo[text]
+		if f.absolute[to] {
+			to = s.At(to)
+		}
+		pairs = append(pairs, text, to)
+	}
+	replacer := strings.NewReplacer(pairs...)
+	plain := *f
+	plain.references = map[string][]byte{}
+	for path, text := range f.references {
+		plain.references[path] = []byte(replacer.Replace(string(text)))
+	}
+	return s, replacer, s.layOut(&plain)
+}
+
+// NeedsPlain reports whether the references can only be followed in a [Files.PlainSnapshot] without interpolation.
+func (f *Files) NeedsPlain() bool { return len(f.Resolved) > 0 || len(f.absolute) > 0 }
+
+func emptySnapshot() (*Snapshot, error) {
 	dir, err := os.MkdirTemp("", "docker-loom-compose-")
 	if err != nil {
 		return nil, err
@@ -34,20 +85,19 @@ func (f *Files) Snapshot() (*Snapshot, error) {
 	if real, err := filepath.EvalSymlinks(dir); err == nil {
 		s.dir = real
 	}
-	s.root = filepath.Join(s.dir, strings.Repeat(above+string(filepath.Separator), 16))
-	if err := s.layOut(f); err != nil {
-		s.Remove()
-		return nil, err
-	}
+	s.root = filepath.Join(s.dir, strings.Repeat(above+string(filepath.Separator), maxAbove))
 	return s, nil
 }
 
-func (s *Snapshot) layOut(f *Files) error {
-	for path, text := range f.references {
-		if err := os.MkdirAll(filepath.Dir(s.At(path)), 0o700); err != nil {
-			return err
+// layOut puts all files into the snapshot, and removes it if it cannot.
+func (s *Snapshot) layOut(f *Files) (err error) {
+	defer func() {
+		if err != nil {
+			s.Remove()
 		}
-		if err := os.WriteFile(s.At(path), text, 0o600); err != nil {
+	}()
+	for path, text := range f.references {
+		if err := s.Put(path, text); err != nil {
 			return err
 		}
 	}
@@ -59,8 +109,20 @@ func (s *Snapshot) layOut(f *Files) error {
 	return nil
 }
 
-// Remove removes the folder.
-func (s *Snapshot) Remove() { _ = os.RemoveAll(s.dir) }
+// Put adds a file.
+func (s *Snapshot) Put(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(s.At(path)), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(s.At(path), text, 0o600)
+}
+
+// Remove removes the folder. Nil has none.
+func (s *Snapshot) Remove() {
+	if s != nil {
+		_ = os.RemoveAll(s.dir)
+	}
+}
 
 // At is the path in the snapshot of what is at path.
 func (s *Snapshot) At(path string) string {
@@ -68,8 +130,20 @@ func (s *Snapshot) At(path string) string {
 	return filepath.Join(s.root, strings.TrimSuffix(volume, ":"), path[len(volume):])
 }
 
-// original is text with each path of the snapshot as it was.
-func (s *Snapshot) original(text string) string {
+// Lead returns what a reference of a compose file has to be so that it leads into the snapshot. A relative one does as it
+// is.
+func (s *Snapshot) Lead(reference string) (string, error) {
+	if filepath.IsAbs(reference) {
+		return s.At(reference), nil
+	}
+	if strings.Count(reference, "..") > maxAbove {
+		return "", &AboveRootError{reference}
+	}
+	return reference, nil
+}
+
+// Original is text with each path of the snapshot as it was.
+func (s *Snapshot) Original(text string) string {
 	const separator = string(filepath.Separator)
 	var b strings.Builder
 	for {
@@ -94,11 +168,11 @@ func (s *Snapshot) original(text string) string {
 // OriginalError is an error of Compose's loader about files of the snapshot, as it would be about the real ones.
 func (s *Snapshot) OriginalError(err error) error {
 	if missing, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
-		if path := s.original(missing.Path); path != missing.Path {
+		if path := s.Original(missing.Path); path != missing.Path {
 			return &NotReadError{path}
 		}
 	}
-	if text := s.original(err.Error()); text != err.Error() {
+	if text := s.Original(err.Error()); text != err.Error() {
 		return errors.New(text)
 	}
 	return err
@@ -136,7 +210,7 @@ func (s *Snapshot) restoreIn(v reflect.Value) {
 			return
 		}
 		if text, ok := v.Interface().(string); ok {
-			v.Set(reflect.ValueOf(s.original(text)))
+			v.Set(reflect.ValueOf(s.Original(text)))
 			return
 		}
 		s.restoreIn(v.Elem())
@@ -159,7 +233,7 @@ func (s *Snapshot) restoreIn(v reflect.Value) {
 		}
 	case reflect.String:
 		if v.CanSet() {
-			v.SetString(s.original(v.String()))
+			v.SetString(s.Original(v.String()))
 		}
 	}
 }

@@ -1,0 +1,81 @@
+package survey
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/rooted"
+	"github.com/docker-loom/docker-loom/internal/trust"
+)
+
+// open says what of this machine the project's files may have: which files are read for them, and which variables.
+func (f *Facts) open(process host.Process, t Trust) {
+	f.trust, f.Process = t, process
+	f.Files = rooted.Below(f.Target.root(), f.leave)
+	f.ByOthers = t != nil && t.WrittenByOthers(f)
+	f.Withheld, f.Given = map[string]bool{}, map[string]bool{}
+	if !f.ByOthers {
+		return
+	}
+	f.Process = process.With(func(name string) bool {
+		if trust.IsHarmlessVariable(name) {
+			return true
+		}
+		given := t.Accepts(f, trust.ReadsVariable+name)
+		if given {
+			f.Given[name] = true
+		} else {
+			f.Withheld[name] = true
+		}
+		return given
+	})
+}
+
+// root is the folder that the project's files are in.
+func (t *Target) root() string {
+	if t.Git != nil && t.Git.WorkTree != "" {
+		return t.Git.WorkTree
+	}
+	return t.WorkTree
+}
+
+// leave asks before a file outside of the work tree is read.
+func (f *Facts) leave(asked, real string) error {
+	access := trust.ReadsFile + real
+	if in, err := filepath.Rel(f.Target.root(), asked); err == nil && filepath.IsLocal(in) {
+		access += ", by way of " + in
+	}
+	return f.permit(access)
+}
+
+// userOfURL is the user and password of a reference.
+var userOfURL = regexp.MustCompile(`//[^/@]*@`)
+
+// mayHave asks before a file of another machine is used: the reference can have any variable that the files have in it,
+// and is used before the project is known.
+func (f *Facts) mayHave(reference string) error {
+	return f.permit("the files include " + userOfURL.ReplaceAllString(reference, "//"))
+}
+
+func (f *Facts) permit(access string) error {
+	if !slices.Contains(f.Includes, access) {
+		f.Includes = append(f.Includes, access)
+	}
+	if f.trust == nil {
+		return nil
+	}
+	return f.trust.Permit(f, access)
+}
+
+// isUnset reports whether a line of access is about a variable that the user has not set.
+func (f *Facts) isUnset(access string) bool {
+	name, ok := strings.CutPrefix(access, trust.ReadsVariable)
+	return ok && f.ByOthers && !f.Withheld[name] && !f.Given[name]
+}
+
+// WithoutUnset leaves out the variables that the user has not set, where others may have written the files: they were
+// not asked for, and may be set later.
+func (f *Facts) WithoutUnset(access []string) []string { return slices.DeleteFunc(access, f.isUnset) }
