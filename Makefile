@@ -80,8 +80,8 @@ test-e2e-pools: build ## forty networks on an engine with Docker's own address p
 	WITH_ENGINE_POOL=docker scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestNetworksBeyondDockersPools ./e2e
 
 .PHONY: test-e2e-remap
-test-e2e-remap: build ## an agent on an engine that maps its containers' users
-	WITH_ENGINE_DOCKERD=--userns-remap=default scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run TestAgentWorksAsTheUser ./e2e
+test-e2e-remap: build ## agents on an engine that maps its containers' users
+	WITH_ENGINE_DOCKERD=--userns-remap=default scripts/with-engine -s go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) -v -run 'TestAgentWorksAsTheUser|TestScript/^agent_siblings$$' ./e2e
 
 .PHONY: bench-scale
 bench-scale: build ## forty looms of three services, beside as many by plain docker compose

@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
-	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
 	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tell"
@@ -139,68 +136,16 @@ func (co *Companion) Forget(ctx context.Context, t *loom.Target) error {
 	if !host.IsDir(dir) {
 		return nil
 	}
+	// Until the folder is gone: siblings that end meanwhile would each leave the rights for the other.
+	release, err := co.looms.Registry.LockRights(ctx, t.Repository)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if host.IsDir(t.Known.WorkTree) {
 		if err := co.revokeRights(ctx, t); err != nil {
 			co.sayf("warning: rights of sandboxes stay in %s: %v", t.Known.WorkTree, tell.FirstLine(err))
 		}
 	}
 	return os.RemoveAll(dir)
-}
-
-// revokeRights takes the entries for the sandboxes' users away from the files of a work tree that is not theirs. Git
-// folders that all work trees share keep them while another loom has a sandbox.
-func (co *Companion) revokeRights(ctx context.Context, t *loom.Target) error {
-	users, err := co.records().GrantedUIDs(t.Known.Project)
-	if err != nil || len(users) == 0 {
-		return err
-	}
-	tree := host.RealPath(t.Known.WorkTree)
-	git, err := gitOf(t)
-	if err != nil {
-		return err
-	}
-	paths := []string{tree}
-	if git != nil {
-		paths = append(paths, git.Dir)
-		state, err := co.looms.Registry.Read(ctx)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(state.Looms, func(k *registry.Loom) bool {
-			return k.Repository == t.Repository && k.ID != t.ID && k.Sandboxed
-		}) {
-			paths = append(paths, git.Common)
-		}
-	}
-	for _, uid := range users {
-		if err := co.giveFilesToOwner(ctx, tree, git); err != nil {
-			return err
-		}
-		if _, err := acl.Revoke(paths, uid); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// giveFilesToOwner gives the files that sandboxes made in a work tree to its owner if the engine is rootless. There
-// the owner is root of the containers, and nobody else can do it.
-func (co *Companion) giveFilesToOwner(ctx context.Context, workTree string, git *gitview.Repository) error {
-	info, err := co.engine.Capabilities(ctx)
-	if err != nil || !info.Confines.Rootless {
-		return err
-	}
-	image, err := co.images().EnsureEgress(ctx)
-	if err != nil {
-		return err
-	}
-	paths := []string{workTree}
-	if git != nil {
-		paths = append(paths, git.Writable()...)
-	}
-	once := asRoot(image, append([]string{"give", strconv.Itoa(sandbox.FixedID), "0:0"}, paths...)...)
-	for _, p := range paths {
-		once.Mounts = append(once.Mounts, engine.Mount{Volume: p, Target: p})
-	}
-	return co.runOnce(ctx, once)
 }

@@ -32,7 +32,7 @@ func (d *draft) copyFromHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.grantWorkTree(); err != nil {
+	if err := d.grantWorkTree(ctx); err != nil {
 		return err
 	}
 	if err := d.stageCopies(ctx, d.spec.State); err != nil {
@@ -156,17 +156,6 @@ func expandHome(path, home string) string {
 		return filepath.Join(home, rest)
 	}
 	return path
-}
-
-// grantWorkTree gives a user that does not own the work tree the rights to it that a sandbox needs.
-func (d *draft) grantWorkTree() error {
-	info, err := os.Stat(d.spec.WorkTree)
-	if err != nil || !acl.NeedsGrant(info, d.user.hostUID) {
-		return err
-	}
-	n, err := acl.Grant(d.spec.Rights(), d.user.hostUID)
-	d.debugf("rights for user %d: %d files and folders changed", d.user.hostUID, n)
-	return err
 }
 
 // gitHosts are the known git hosts that the agent reaches: git@ addresses of these go over https.

@@ -135,6 +135,16 @@ func (r *Registry) Lock(ctx context.Context, repository, id string) (release fun
 	return release, nil
 }
 
+// LockRights waits as [Registry.Lock] does, until no other command changes the rights that agents have to a repository.
+// Whoever needs the lock of a loom too takes that first.
+func (r *Registry) LockRights(ctx context.Context, repository string) (release func(), err error) {
+	release, err = lock(ctx, filepath.Join(r.dir, "locks"), fileName(repository, "")+".rights.lock")
+	if err != nil {
+		return nil, fmt.Errorf("rights to repository %s: %w", repository, err)
+	}
+	return release, nil
+}
+
 // fileName is what files about a loom are called: ids have slashes.
 func fileName(repository, id string) string {
 	sum := sha256.Sum256([]byte(filepath.Clean(repository) + "\x00" + id))

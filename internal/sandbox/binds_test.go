@@ -38,7 +38,7 @@ func TestRightsAreOfWhatIsMountedWritable(t *testing.T) {
 func TestAViewLinksWhatIsNotMountedAndHoldsPackedRefsBehindMoreLinksThanGitFollows(t *testing.T) {
 	t.Parallel()
 	s := linkedSpec()
-	s.Git.Others = []string{"HEAD", "objects", "worktrees", "git-crypt"}
+	s.Git.Others = []string{"HEAD", "commondir", "objects", "worktrees", "git-crypt"}
 	v, err := s.View()
 	assert.NilError(t, err)
 	assert.Equal(t, v.Target, s.Git.Common)
@@ -46,6 +46,8 @@ func TestAViewLinksWhatIsNotMountedAndHoldsPackedRefsBehindMoreLinksThanGitFollo
 	for _, name := range []string{"objects", "refs", "logs", "worktrees"} {
 		assert.Check(t, v.Links[name] == "", "%s is mounted", name)
 	}
+	_, linked := v.Links["commondir"]
+	assert.Assert(t, !linked, "it goes away with the agent of the main checkout")
 	followed := 0
 	for at := "packed-refs"; v.Links[at] != ""; at = v.Links[at] {
 		followed++

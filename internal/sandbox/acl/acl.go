@@ -11,6 +11,8 @@ import (
 type Right struct {
 	Path  string
 	Write bool // otherwise the user only reads
+	// KeepWider leaves an entry that allows more. Otherwise it is reduced.
+	KeepWider bool
 	// Except lists paths below Path that have a Right of their own.
 	Except []string
 }

@@ -27,7 +27,7 @@ const (
 //
 //   - Folders give the entries to what is made in them later. They add the owner's entry too: otherwise an owner that
 //     is not root could not work on what the user makes.
-//   - Other entries and what they allow stay. What is right already is not written, so a second run only reads.
+//   - Other users' entries and what they allow stay. What is right already is not written, so a second run only reads.
 //   - Files of the user that we may not change are left alone.
 //   - Symbolic links are not followed, not even if one is swapped in while Grant runs. Other file systems are not
 //     entered.
@@ -36,7 +36,7 @@ const (
 func Grant(rights []Right, uid int) (int, error) {
 	changed := 0
 	for _, r := range rights {
-		visit := func(f *node) (bool, error) { return f.grantUser(uint32(uid), r.Write) }
+		visit := func(f *node) (bool, error) { return f.grantUser(uint32(uid), r) }
 		n, err := walk{user: uint32(uid), except: r.Except, visit: visit}.run(r.Path)
 		changed += n
 		if err != nil {
@@ -56,12 +56,13 @@ func CheckSupport(path string) error {
 	return nil
 }
 
-// Revoke removes the entries that [Grant] made for a user from the paths and from everything below. It leaves files
-// of the user that we may not change.
-func Revoke(paths []string, uid int) (int, error) {
+// Revoke removes the entries that [Grant] made for a user from what the rights are for, whether they read or write. It
+// leaves files of the user that we may not change.
+func Revoke(rights []Right, uid int) (int, error) {
 	changed := 0
-	for _, p := range paths {
-		n, err := walk{user: uint32(uid), visit: func(f *node) (bool, error) { return f.revokeUser(uint32(uid)) }}.run(p)
+	visit := func(f *node) (bool, error) { return f.revokeUser(uint32(uid)) }
+	for _, r := range rights {
+		n, err := walk{user: uint32(uid), except: r.Except, visit: visit}.run(r.Path)
 		changed += n
 		if err != nil {
 			return changed, err
@@ -112,7 +113,7 @@ func (n *node) wrap(err error) error {
 
 // grantUser gives the user what the owner may do, without write if the right is only to read. A reader needs no entry
 // on a file that everybody may read.
-func (n *node) grantUser(uid uint32, write bool) (bool, error) {
+func (n *node) grantUser(uid uint32, r Right) (bool, error) {
 	access, err := n.readList(accessAttr)
 	if err != nil {
 		return false, err
@@ -124,14 +125,14 @@ func (n *node) grantUser(uid uint32, write bool) (bool, error) {
 	if n.isFolder {
 		perm = permAll
 	}
-	if !write {
+	if !r.Write {
 		perm &^= permWrite
 		if access.perm(tagOther)&perm == perm && !access.hasNamed() {
 			return false, nil
 		}
 	}
 	changed := false
-	if now, ok := access.user(uid); !ok || now != perm {
+	if now, ok := access.user(uid); !ok || !r.isMetBy(now, perm) {
 		if err := n.writeList(accessAttr, access.withUser(uid, perm)); err != nil {
 			return false, err
 		}
@@ -140,12 +141,17 @@ func (n *node) grantUser(uid uint32, write bool) (bool, error) {
 	if !n.isFolder {
 		return changed, nil
 	}
-	defaultChanged, err := n.grantDefault(access, n.defaultUsers(uid, write), perm)
+	defaultChanged, err := n.grantDefault(access, uid, perm, r)
 	return changed || defaultChanged, err
 }
 
-// grantDefault makes a folder give perm to the users on what is made in it.
-func (n *node) grantDefault(access list, uids []uint32, perm uint16) (bool, error) {
+// isMetBy reports whether an entry that allows now needs no change where the right is perm.
+func (r Right) isMetBy(now, perm uint16) bool {
+	return now == perm || r.KeepWider && now&perm == perm
+}
+
+// grantDefault makes a folder give perm to the user on what is made in it.
+func (n *node) grantDefault(access list, uid uint32, perm uint16, r Right) (bool, error) {
 	current, err := n.readList(defaultAttr)
 	if err != nil {
 		return false, err
@@ -155,8 +161,8 @@ func (n *node) grantDefault(access list, uids []uint32, perm uint16) (bool, erro
 		current = fromMode(uint32(access.perm(tagOwner))<<6 | uint32(access.ownerGroup())<<3 | uint32(access.perm(tagOther)))
 	}
 	wanted := current
-	for _, id := range uids {
-		if now, ok := wanted.user(id); !ok || now != perm {
+	for _, id := range n.defaultUsers(uid, r.Write) {
+		if now, ok := wanted.user(id); !ok || !r.isMetBy(now, perm) {
 			wanted = wanted.withUser(id, perm)
 		}
 	}

@@ -19,6 +19,6 @@ func Grant(rights []Right, _ int) (int, error) {
 func CheckSupport(string) error { return nil }
 
 // Revoke has nothing to remove here.
-func Revoke([]string, int) (int, error) { return 0, nil }
+func Revoke([]Right, int) (int, error) { return 0, nil }
 
 func ownerOf(os.FileInfo) (int, bool) { return 0, false }

@@ -143,14 +143,14 @@ func TestAGrantedUserWritesWhatIsThereAndWhatComesLater(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, n, 0, "a second run changes nothing")
 
-	_, err = Revoke([]string{tree}, agent)
+	_, err = Revoke([]Right{{Path: tree}}, agent)
 	assert.NilError(t, err)
 	assertMay(t, agent, tree+"/sub/a", "---")
 	assertCannot(t, agent, "cat "+tree+"/sub/a", "after the revocation")
 	info, err := os.Stat(tree + "/sub")
 	assert.NilError(t, err)
 	assert.Equal(t, info.Mode().Perm(), os.FileMode(0o700), "the mode is what it was")
-	n, err = Revoke([]string{tree}, agent)
+	n, err = Revoke([]Right{{Path: tree}}, agent)
 	assert.NilError(t, err)
 	assert.Equal(t, n, 0)
 }
@@ -169,7 +169,7 @@ func TestOthersEntriesAndRightsStay(t *testing.T) {
 	assertCan(t, agent, "echo y >>"+f)
 	assertCan(t, other, "cat "+f)
 	assertCannot(t, other, "echo z >>"+f, "the mask grew, and the other user's rights did not")
-	_, err = Revoke([]string{f}, agent)
+	_, err = Revoke([]Right{{Path: f}}, agent)
 	assert.NilError(t, err)
 	assertMay(t, agent, f, "---")
 	assertMay(t, other, f, "r--")
@@ -200,6 +200,30 @@ func TestLinksAndExceptionsAreNotFollowed(t *testing.T) {
 	assertCannot(t, agent, "cat "+dir+"/outside/secret", "a link was followed")
 	assertCan(t, agent, "cat "+tree+"/git/config")
 	assertCannot(t, agent, "echo x >>"+tree+"/git/config", "it is an exception")
+}
+
+func TestARightThatKeepsWiderEntriesOnlyAdds(t *testing.T) {
+	tree := filepath.Join(openFolder(t), "tree")
+	write(t, tree+"/mine/f", "x", 0o600)
+	write(t, tree+"/other/f", "x", 0o600)
+	_, err := Grant([]Right{{Path: tree + "/mine", Write: true}}, agent)
+	assert.NilError(t, err)
+	_, err = Grant([]Right{{Path: tree, KeepWider: true}}, agent)
+	assert.NilError(t, err)
+	assertMay(t, agent, tree+"/mine/f", "rw-")
+	assertMay(t, agent, tree+"/other/f", "r--")
+	later, ok := readAttr(t, tree+"/mine", defaultAttr).user(agent)
+	assert.Assert(t, ok && later == permAll, "what comes later in it")
+
+	_, err = Revoke([]Right{{Path: tree, Except: []string{tree + "/mine"}}}, agent)
+	assert.NilError(t, err)
+	assertMay(t, agent, tree+"/other/f", "---")
+	perm, ok := readAttr(t, tree+"/mine/f", accessAttr).user(agent)
+	assert.Assert(t, ok && perm == 6, "an exception keeps its entry")
+	_, err = Grant([]Right{{Path: tree + "/mine"}}, agent)
+	assert.NilError(t, err)
+	perm, _ = readAttr(t, tree+"/mine/f", accessAttr).user(agent)
+	assert.Equal(t, perm, uint16(4), "any other right reduces it")
 }
 
 func TestAFileSystemWithoutListsIsNamed(t *testing.T) {
@@ -256,9 +280,9 @@ func TestTheOwnerOfATreeWorksOnWhatAGrantedUserMakes(t *testing.T) {
 	assertCannot(t, owner, "cat "+tree+"/key", "what the agent closed stays closed")
 	assert.NilError(t, asOwner(grant), "a second time, with what the agent owns there")
 
-	assert.NilError(t, asOwner(func() error { _, err := Revoke([]string{tree}, agent); return err }))
+	assert.NilError(t, asOwner(func() error { _, err := Revoke([]Right{{Path: tree}}, agent); return err }))
 	assertCannot(t, agent, "touch "+tree+"/sub/x", "after the revocation")
-	n, err := Revoke([]string{tree}, agent)
+	n, err := Revoke([]Right{{Path: tree}}, agent)
 	assert.NilError(t, err)
 	assert.Equal(t, n > 0, isRoot, "only root removes what the owner could not")
 	assert.Assert(t, readAttr(t, tree+"/sub/a", accessAttr) == nil)

@@ -111,13 +111,19 @@ func (r *Repository) protected() []entry {
 }
 
 // Writable returns the folders of the repository that the agent writes.
-func (r *Repository) Writable() []string {
+func (r *Repository) Writable() []string { return append(r.Shared(), r.Dir) }
+
+// Shared returns the folders of the repository that the agents of all its work trees write.
+func (r *Repository) Shared() []string {
 	var all []string
 	for _, name := range r.commonFolders() {
 		all = append(all, filepath.Join(r.Common, name))
 	}
-	return append(all, r.Dir)
+	return all
 }
+
+// Worktrees returns the folder with the own folders of the linked work trees.
+func (r *Repository) Worktrees() string { return filepath.Join(r.Common, "worktrees") }
 
 func (r *Repository) commonFolders() []string {
 	if r.Reftable {
@@ -142,7 +148,7 @@ func (r *Repository) Mounts(workTree string) []Mount {
 		l.add(Mount{Source: r.Common})
 	} else {
 		l.add(Mount{Source: r.Common, Target: commonTarget, ReadOnly: true})
-		l.add(Mount{Source: filepath.Join(r.Common, "worktrees"), ReadOnly: true})
+		l.add(Mount{Source: r.Worktrees(), ReadOnly: true})
 	}
 	for _, p := range r.Writable() {
 		l.add(Mount{Source: p})

@@ -33,18 +33,20 @@ type View struct {
 // HasView reports whether a sandbox of this work tree needs a [View].
 func (r *Repository) HasView() bool { return r != nil && !r.Main }
 
-// View returns the view on a volume. Names on which one of the targets is mounted get no link.
+// View returns the view on a volume. Names on which one of the targets is mounted get no link, and
+// neither does commondir.
 func (r *Repository) View(volume string, targets []string) *View {
 	v := &View{Volume: volume, Target: r.Common, Links: map[string]string{}}
-	mounted := map[string]bool{}
+	// [Prepare] makes commondir in a main checkout and [Unprepare] removes it. git fails at a link to nothing there.
+	unlinked := map[string]bool{"commondir": true}
 	for _, target := range targets {
 		if rel, err := filepath.Rel(v.Target, target); err == nil && filepath.IsLocal(rel) {
 			first, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
-			mounted[first] = true
+			unlinked[first] = true
 		}
 	}
 	for _, name := range slices.Concat(r.Others, expectedNames) {
-		if !mounted[name] {
+		if !unlinked[name] {
 			v.Links[name] = path.Join(commonTarget, name)
 		}
 	}
