@@ -108,6 +108,7 @@ func (c *confiner) service(name string, s types.ServiceConfig) {
 		inside = onAny(c.all[joined], c.closed)
 	}
 	c.protectMounts(name, s)
+	c.dropNetRaw(name, s)
 	if !inside {
 		return
 	}

@@ -298,3 +298,45 @@ volumes:
 	volumes := k.project.Services["web"].Volumes
 	assert.Assert(t, len(volumes) == 1 && volumes[0].ReadOnly, volumes)
 }
+
+func TestServicesOnAgentsNetworksHaveNoNetRaw(t *testing.T) {
+	t.Parallel()
+	k, err := confined(t, `
+services:
+  web: {image: app}
+  beside: {image: app, network_mode: "service:web"}
+  bridge: {image: app, network_mode: bridge}
+  drops: {image: app, cap_drop: [MKNOD]}
+  has-none: {image: app, cap_drop: [all]}
+  has-it-not: {image: app, cap_drop: [cap_net_raw]}
+  adds: {image: app, cap_add: [SYS_NICE]}
+  asks: {image: app, cap_add: [Cap_Net_Raw]}
+  asks-back: {image: app, cap_drop: [ALL], cap_add: [net_raw]}
+  asks-all: {image: app, cap_add: [all]}
+  admin: {image: app, cap_add: [net_admin]}
+  root: {image: app, privileged: true}
+  host: {image: app, network_mode: host}
+  on-host: {image: app, network_mode: "service:host"}
+  alone: {image: app, network_mode: none}
+`, nil)
+	assert.NilError(t, err)
+	drops := map[string][]string{}
+	for name, s := range k.project.Services {
+		if len(s.CapDrop) > 0 && name != "loom-egress" {
+			drops[name] = s.CapDrop
+		}
+	}
+	assert.DeepEqual(t, drops, map[string][]string{
+		"web": {"NET_RAW"}, "beside": {"NET_RAW"}, "bridge": {"NET_RAW"}, "drops": {"MKNOD", "NET_RAW"}, "has-none": {"all"},
+		"has-it-not": {"cap_net_raw"}, "adds": {"NET_RAW"}, "asks-back": {"ALL"}, "admin": {"NET_RAW"},
+	})
+	var open []string
+	for _, p := range k.open {
+		open = append(open, p.String())
+	}
+	assert.DeepEqual(t, open, []string{
+		"service admin has the capability NET_ADMIN", "service asks has the capability NET_RAW",
+		"service asks-all has the capability ALL", "service asks-back has the capability NET_RAW",
+		"service bridge is on the engine's network bridge", "service host is in the host's network", "service root is privileged",
+	})
+}

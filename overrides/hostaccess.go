@@ -77,8 +77,9 @@ func HostAccess(s types.ServiceConfig, outside func(path string) bool) []string 
 		list = append(list, "is run by the program "+s.Provider.Type+" on this machine")
 	}
 	for _, name := range s.CapAdd {
-		switch name = strings.TrimPrefix(strings.ToUpper(name), "CAP_"); name {
-		case "ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF", "PERFMON":
+		switch name = capability(name); name {
+		case "ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF", "PERFMON",
+			netRaw, "NET_ADMIN":
 			list = append(list, "has the capability "+name)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
+	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -92,4 +93,26 @@ func (m confinement) clients(networks []string) []netip.Prefix {
 		})...)
 	}
 	return clients
+}
+
+// findLostCapabilities adds a finding for each service whose container differs from the plan only by the capability
+// NET_RAW: an earlier docker loom left it to confined services.
+func (m *maker) findLostCapabilities(seen []stack.Seen) {
+	for _, edit := range m.edits {
+		drop, ok := edit.(overrides.DropNetRaw)
+		if !ok || m.Changes[drop.Service] != stack.ChangeRecreate {
+			continue
+		}
+		hash, err := stack.ServiceHash(drop.Without(m.Project.Services[drop.Service]))
+		if err != nil || !slices.ContainsFunc(seen, func(c stack.Seen) bool {
+			return c.Service == drop.Service && c.Labels[stack.LabelConfigHash] == hash
+		}) {
+			continue
+		}
+		m.find(finding.Finding{
+			Level: finding.Warning, Subject: "service " + drop.Service,
+			Message: "is recreated without the capability NET_RAW: with it a confined service can take an agent's address",
+			Remedy:  "a service that needs it names it in cap_add",
+		})
+	}
 }
