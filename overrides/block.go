@@ -21,7 +21,7 @@ const (
 
 // blockPattern matches only what Add writes. If somebody deleted the end line, the lines after it are the user's.
 var blockPattern = regexp.MustCompile(`(?m)^# >>> docker loom [^\r\n]*\r?\n` +
-	`(?:[A-Za-z_]\w*="[^\r\n]*"\r?\n)*# <<< docker loom(?:\r?\n|\z)`)
+	`(?:[A-Za-z_]\w*=(?:"[^\r\n]*"|'[^'\r\n]*')\r?\n)*# <<< docker loom(?:\r?\n|\z)`)
 
 // Cut returns the bytes of a .env file as they were before our block was put there.
 func Cut(env []byte) []byte {
@@ -68,7 +68,8 @@ func MadeFile(env []byte) bool {
 }
 
 // Add puts the block at the end of a .env file and removes the block that was there; nil is a file that is not there.
-// Everything outside the block stays byte for byte; the block's lines end as the file's do.
+// Everything outside the block stays byte for byte; the block's lines end as the file's do. A variable whose value
+// cannot be quoted is left out.
 func Add(env []byte, loom string, vars []Var) []byte {
 	mark := ""
 	if env == nil || MadeFile(env) {
@@ -86,21 +87,10 @@ func Add(env []byte, loom string, vars []Var) []byte {
 	}
 	fmt.Fprintf(out, "%s%s%s%s", begin, loom, mark, eol)
 	for _, v := range vars {
-		fmt.Fprintf(out, "%s=%s%s", v.Name, quote(v.Value), eol)
+		if text, ok := Quote(v.Value); ok {
+			fmt.Fprintf(out, "%s=%s%s", v.Name, text, eol)
+		}
 	}
 	fmt.Fprintf(out, "%s%s", end, eol)
 	return out.Bytes()
-}
-
-var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "$", `\$`)
-
-func quote(s string) string { return `"` + quoted.Replace(s) + `"` }
-
-var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\r`, "\r", `\$`, "$")
-
-func unquote(s string) string {
-	if len(s) < 2 || s[0] != '"' {
-		return s
-	}
-	return unquoted.Replace(s[1 : len(s)-1])
 }

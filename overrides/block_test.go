@@ -3,6 +3,9 @@ package overrides_test
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -96,36 +99,99 @@ func TestTheBlockHasTheLastWord(t *testing.T) {
 	assert.Equal(t, vars["ILOOM_PORT_WEB"], "3123")
 }
 
-func TestComposeReadsEveryValueAsItIs(t *testing.T) {
+// values are some that one reader or another could take for something else.
+var values = []string{
+	"", " ", "plain", "two words", `"`, `'`, `\`, `\\`, `\"`, `\'`, `a\nb`, "$", "$$", "$A", "${A}", "${A:-b}", `\$A`, `$\`, "$(touch ran)",
+	"# no comment", "a # b", "=", "ü", "`touch ran`", "x`touch${IFS}ran`", `C:\temp\new`, `C:\temp\new\`, "a!b", "!!", "it's", "it's!", `it's \`,
+	"it's $(touch ran)", "~", "~/x", "*", ";touch ran", "&touch ran", "compose.yaml:.iloom/compose.loom.yaml", `\0101`, `\t`, "\xff\x81\x88",
+	"|", "<x", ">ran", "(", "a b=c", "export A", "日本", "\ufeff", "\u2028", "%s", "-n", "'", "''", `\\'`, `\\\`,
+	// No line of such a file has these.
+	"a\nb", "a\r\nb", "\t", "\x00", "\x1b[0m", "it's `touch ran`", "`touch ran`\\",
+}
+
+func TestEveryReaderOfTheBlockReadsEveryValueAsItIs(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{
-		"", " ", "plain", "two words", `"`, `'`, `\`, `\\`, `\"`, `a\nb`, "a\nb", "a\r\nb", "\t", "$", "$$", "$A", "${A}", "${A:-b}", `\$A`, `$\`,
-		"# no comment", "a # b", "=", "ü", "`x`", `C:\temp\new`, "compose.yaml:.iloom/compose.loom.yaml", `\0101`, `\t`,
-	} {
-		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
-			t.Parallel()
-			readsBack(t, value)
-		})
-	}
-	t.Run("any", func(t *testing.T) {
-		t.Parallel()
-		rapid.Check(t, func(t *rapid.T) {
-			readsBack(t, rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("\\\"'$\n\r{}#=n0 ")))).Draw(t, "value"))
-		})
+	readAlike(t, t.TempDir(), values)
+	letters := rapid.StringOf(rapid.SampledFrom([]rune("\\\"'$`!\n\r{}()#=n0 ~*;&|<>ü")))
+	rapid.Check(t, func(r *rapid.T) {
+		readAlike(r, t.TempDir(), rapid.SliceOfN(rapid.OneOf(rapid.String(), letters), 1, 100).Draw(r, "values"))
 	})
 }
 
-func readsBack(t assert.TestingT, value string) {
+func FuzzEveryReaderOfTheBlockReadsTheSame(f *testing.F) {
+	for _, value := range values {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) { readAlike(t, t.TempDir(), []string{value}) })
+}
+
+// readAlike puts values into a block and has Compose and the shells that are here read it. A value that cannot be
+// quoted is in no line.
+func readAlike(t assert.TestingT, dir string, values []string) {
+	var vars, want []overrides.Var
+	for i, value := range values {
+		v := overrides.Var{Name: fmt.Sprintf("V%d", i), Value: value}
+		vars = append(vars, v)
+		if _, ok := overrides.Quote(value); ok {
+			want = append(want, v)
+		}
+	}
+	vars, want = append(vars, overrides.Var{Name: "Z", Value: "1"}), append(want, overrides.Var{Name: "Z", Value: "1"})
 	for _, env := range []string{"", "B=1\r\n"} {
-		with := overrides.Add([]byte(env), "123", []overrides.Var{{Name: "A", Value: value}, {Name: "Z", Value: "1"}})
-		vars, err := dotenv.ParseWithLookup(bytes.NewReader(with), func(string) (string, bool) { return "wrong", true })
+		with := overrides.Add([]byte(env), "123", vars)
+		composed, err := dotenv.ParseWithLookup(bytes.NewReader(with), func(string) (string, bool) { return "wrong", true })
 		assert.NilError(t, err)
-		assert.Equal(t, vars["A"], value)
-		assert.Equal(t, vars["Z"], "1")
+		delete(composed, "B")
+		assert.Equal(t, len(composed), len(want))
+		for _, v := range want {
+			assert.Equal(t, composed[v.Name], v.Value)
+		}
 		_, own, ok := overrides.Block(with)
 		assert.Assert(t, ok)
-		assert.Equal(t, own[0].Value, value)
+		assert.DeepEqual(t, own, want)
 	}
+	assert.NilError(t, os.WriteFile(filepath.Join(dir, ".env"), overrides.Add(nil, "123", vars), 0o644))
+	for _, shell := range []string{"sh", "bash", "dash"} {
+		if _, err := exec.LookPath(shell); err != nil {
+			continue
+		}
+		script := ". ./.env\n"
+		for _, v := range want {
+			script += `printf '%s\0' "$` + v.Name + "\"\n"
+		}
+		cmd := exec.Command(shell, "-c", script)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		assert.NilError(t, err, "%s: %s", shell, out)
+		read := strings.Split(string(out), "\x00")
+		assert.Equal(t, len(read), len(want)+1, "%s: %s", shell, out)
+		for i, v := range want {
+			assert.Equal(t, read[i], v.Value, shell)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	assert.NilError(t, err)
+	assert.Equal(t, len(entries), 1, "a shell has run a value: %v", entries)
+}
+
+func TestValuesThatNoLineCanHaveAreFew(t *testing.T) {
+	t.Parallel()
+	var left []string
+	for _, value := range values {
+		if _, ok := overrides.Quote(value); !ok {
+			left = append(left, value)
+		}
+	}
+	assert.DeepEqual(t, left, values[len(values)-7:])
+}
+
+func TestABlockOfAnEarlierVersionIsRead(t *testing.T) {
+	t.Parallel()
+	const text = "# >>> docker loom 1\nA=\"\\$x \\\\ \\\" \\n `\"\n# <<< docker loom\n"
+	_, vars, ok := overrides.Block([]byte(text))
+	assert.Assert(t, ok)
+	assert.DeepEqual(t, vars, []overrides.Var{{Name: "A", Value: "$x \\ \" \n `"}})
+	assert.Equal(t, len(overrides.Cut([]byte(text))), 0)
 }
 
 var idLike = regexp.MustCompile(`[^\w/#.-]`)
@@ -146,7 +212,8 @@ func FuzzBlockLeavesTheRestAlone(f *testing.F) {
 		if got := overrides.Cut(with); !bytes.Equal(got, rest) {
 			t.Fatalf("cut %q, was %q", got, rest)
 		}
-		if gotID, vars, ok := overrides.Block(with); !ok || gotID != id || len(vars) != 1 || vars[0].Value != value {
+		gotID, vars, ok := overrides.Block(with)
+		if _, can := overrides.Quote(value); !ok || gotID != id || can != (len(vars) == 1) || can && vars[0].Value != value {
 			t.Fatalf("block %q %q %v of %q", gotID, vars, ok, with)
 		}
 		// What is written behind it later stays too, unless it makes a whole block of half a one.

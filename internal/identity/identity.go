@@ -38,10 +38,14 @@ var (
 
 // ParseID normalises what the user typed: #123 and 0123 are 123, eng-324 is ENG-324, PR-45 is pr/45; anything else is a
 // branch and stays. Its error is an *IDError.
+//
+// An id is a value in .env, and a line there has no form for a backtick beside a single quote or a backslash that both
+// Compose and shells read alike.
 func ParseID(typed string) (string, error) {
 	s := strings.TrimSpace(typed)
 	if !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) ||
 		strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) ||
+		strings.Contains(s, "`") && strings.ContainsAny(s, `'\`) ||
 		strings.HasPrefix(s, "-") || len(s) > 200 || !utf8.ValidString(s) {
 		return "", &IDError{typed}
 	}

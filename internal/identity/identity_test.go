@@ -37,6 +37,8 @@ func TestParseIDNormalisesWhatUsersType(t *testing.T) {
 		{"v1.0", "v1.0"},
 		{"日本", "日本"},
 		{"a$b\"c", "a$b\"c"},
+		{"a`b", "a`b"},
+		{"a'b", "a'b"},
 	} {
 		id, err := ParseID(tc.typed)
 		assert.Check(t, err == nil && id == tc.id, "%q gave %q, %v, want %q", tc.typed, id, err, tc.id)
@@ -45,7 +47,7 @@ func TestParseIDNormalisesWhatUsersType(t *testing.T) {
 
 func TestParseIDRefusesWhatNamesNothing(t *testing.T) {
 	t.Parallel()
-	for _, typed := range []string{"", " ", "#", "--", "-x", "-1", "/", "...", "a b", "a\nb", "a\x00", "a\u2028b", "\u00a0", "☃", strings.Repeat("x", 201), "a\xff"} {
+	for _, typed := range []string{"", " ", "#", "--", "-x", "-1", "/", "...", "a b", "a\nb", "a\x00", "a\u2028b", "\u00a0", "☃", strings.Repeat("x", 201), "a\xff", "a`'b", "a`b\\"} {
 		id, err := ParseID(typed)
 		var e *IDError
 		assert.Check(t, errors.As(err, &e) && id == "", "%q gave %q, %v", typed, id, err)

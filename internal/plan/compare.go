@@ -34,7 +34,7 @@ func (m *maker) compare() error {
 		}
 		return id
 	})
-	m.findLostCapabilities(seen)
+	confinement{m}.findLostCapabilities(seen)
 	m.recreateOnDemand()
 	if len(seen) == 0 {
 		return nil

@@ -97,7 +97,7 @@ func (m confinement) clients(networks []string) []netip.Prefix {
 
 // findLostCapabilities adds a finding for each service whose container differs from the plan only by the capability
 // NET_RAW: an earlier docker loom left it to confined services.
-func (m *maker) findLostCapabilities(seen []stack.Seen) {
+func (m confinement) findLostCapabilities(seen []stack.Seen) {
 	for _, edit := range m.edits {
 		drop, ok := edit.(overrides.DropNetRaw)
 		if !ok || m.Changes[drop.Service] != stack.ChangeRecreate {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,11 +29,16 @@ func (m *maker) decideFiles() error {
 		return err
 	}
 	if listed != nil {
-		sep := found.Env["COMPOSE_PATH_SEPARATOR"]
-		if sep == "" {
-			sep = string(os.PathListSeparator)
+		separator := cmp.Or(found.Env["COMPOSE_PATH_SEPARATOR"], string(os.PathListSeparator))
+		if v, ok := composeFileVar(listed, separator); ok {
+			m.Env = slices.Insert(m.Env, 1, v)
+		} else {
+			m.find(finding.Finding{
+				Level: finding.Error, Subject: "file .env",
+				Message: fmt.Sprintf("cannot name %q: plain docker compose in this folder acts on another project", listed),
+				Remedy:  "use docker loom for this loom, or rename the files",
+			})
 		}
-		m.Env = slices.Insert(m.Env, 1, overrides.Var{Name: "COMPOSE_FILE", Value: strings.Join(listed, sep)})
 	}
 	if !m.Entry.Files {
 		return nil
@@ -79,6 +86,14 @@ func (m *maker) overrideFile() (name string, listed []string) {
 		listed = append(listed, path)
 	}
 	return name, listed
+}
+
+// composeFileVar returns the variable that names the project's files. ok is false if a path has the separator in it, or if
+// no line of .env can have it.
+func composeFileVar(paths []string, separator string) (v overrides.Var, ok bool) {
+	v = overrides.Var{Name: "COMPOSE_FILE", Value: strings.Join(paths, separator)}
+	_, ok = overrides.Quote(v.Value)
+	return v, ok && !slices.ContainsFunc(paths, func(path string) bool { return strings.Contains(path, separator) })
 }
 
 // decideWorkspaceEnv also puts the loom's variables into the .env of the workspace: the reference CLI reads the

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
+	"github.com/docker-loom/docker-loom/overrides"
 )
 
 // factsOf reads the facts of a loom in a folder, as a command does that plans it.
@@ -245,4 +246,39 @@ func hashes(t *testing.T, p *types.Project) map[string]string {
 		list["service "+name] = hash
 	}
 	return list
+}
+
+func TestAPathWithAColonIsAPlainError(t *testing.T) {
+	t.Parallel()
+	bind := func(source, target string, options *types.ServiceVolumeBind) *Plan {
+		return &Plan{Project: &types.Project{Services: types.Services{"web": {Volumes: []types.ServiceVolumeConfig{
+			{Type: types.VolumeTypeBind, Source: source, Target: target, Bind: options},
+		}}}}}
+	}
+	made := &types.ServiceVolumeBind{CreateHostPath: true}
+	for _, p := range []*Plan{
+		bind("/a", "/b", made), bind("/a:b", "/b", &types.ServiceVolumeBind{}),
+		bind("/a:b", "/b", &types.ServiceVolumeBind{CreateHostPath: true, Propagation: "rprivate"}),
+	} {
+		assert.NilError(t, p.CheckBinds())
+	}
+	for path, p := range map[string]*Plan{"/a:b/c": bind("/a:b/c", "/d", made), "/w:x": bind("/a", "/w:x", nil)} {
+		err := p.CheckBinds()
+		assert.Error(t, err, "service web mounts "+path+", and the engine mounts no path with a colon")
+		p.Stop = AfterFiles
+		assert.NilError(t, p.CheckBinds())
+	}
+}
+
+func TestComposeFileNamesOnlyWhatItsReadersTakeApart(t *testing.T) {
+	t.Parallel()
+	v, ok := composeFileVar([]string{"a b.yaml", "$x.yaml"}, ":")
+	assert.Assert(t, ok)
+	assert.Equal(t, v, overrides.Var{Name: "COMPOSE_FILE", Value: "a b.yaml:$x.yaml"})
+	for _, path := range []string{"a:b.yaml", "a\nb.yaml", "it's `x`.yaml"} {
+		_, ok := composeFileVar([]string{"compose.yaml", path}, ":")
+		assert.Assert(t, !ok, path)
+	}
+	_, ok = composeFileVar([]string{"it's.yaml", "`x`.yaml"}, ":")
+	assert.Assert(t, !ok, "each can be quoted, but not both together")
 }

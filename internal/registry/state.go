@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/docker-loom/docker-loom/internal/ports"
 )
@@ -83,8 +84,16 @@ func (l *Loom) Held(now time.Time) bool {
 	return l.Hold != nil && (l.Hold.Until.IsZero() || now.Before(l.Hold.Until))
 }
 
-// Name is how a loom is called in messages: shop/123.
-func Name(repository, id string) string { return filepath.Base(repository) + "/" + id }
+// Name is how a loom is called in messages and in the first line of generated files: shop/123. A folder's name can have
+// line ends and other control characters; the name of the loom has question marks in their place.
+func Name(repository, id string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, filepath.Base(repository)+"/"+id)
+}
 
 // Name is how the loom is called in messages: shop/123. Two repositories of one name share it.
 func (l *Loom) Name() string { return Name(l.Repository, l.ID) }

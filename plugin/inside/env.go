@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/internal/inside"
+	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -72,12 +72,27 @@ var envFormats = map[string]func(io.Writer, *inside.Env) error{
 
 func dotenvFormat(w io.Writer, e *inside.Env) error {
 	for _, v := range e.Vars {
-		if _, err := fmt.Fprintf(w, "%s=%s\n", v.Name, dotenvQuote(v.Value)); err != nil {
+		text, ok := overrides.Quote(v.Value)
+		if !ok {
+			return &unquotableError{v}
+		}
+		if _, err := fmt.Fprintf(w, "%s=%s\n", v.Name, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// unquotableError says that no line of a .env file has the value, for Compose and shells alike.
+type unquotableError struct{ overrides.Var }
+
+// Error names the variable and quotes its value.
+func (e *unquotableError) Error() string {
+	return fmt.Sprintf("a .env file cannot have the value %q of %s", e.Value, e.Name)
+}
+
+// NextStep says what the user does next.
+func (*unquotableError) NextStep() string { return "--format shell and --format json print it" }
 
 func shellFormat(w io.Writer, e *inside.Env) error {
 	for _, v := range e.Vars {
@@ -107,16 +122,4 @@ func direnvFormat(w io.Writer, e *inside.Env) error {
 		}
 	}
 	return shellFormat(w, e)
-}
-
-var dotenvEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "$", `\$`)
-
-// dotenvQuote prefers what every reader of such files takes literally, single quotes, where there is anything to
-// escape;
-// but Compose takes a backslash before the last of them for an escape.
-func dotenvQuote(s string) string {
-	if strings.ContainsAny(s, `\"$`+"`") && !strings.ContainsAny(s, "'\r\n") && !strings.HasSuffix(s, `\`) {
-		return "'" + s + "'"
-	}
-	return `"` + dotenvEscapes.Replace(s) + `"`
 }

@@ -3,6 +3,7 @@ package inside
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -67,7 +68,13 @@ func TestComposeReadsTheValueBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEnv(t)
 		var lines bytes.Buffer
-		assert.NilError(t, envFormats["dotenv"](&lines, e))
+		err := envFormats["dotenv"](&lines, e)
+		if e, ok := errors.AsType[*unquotableError](err); ok {
+			_, quoted := overrides.Quote(e.Value)
+			assert.Assert(t, !quoted && e.NextStep() != "")
+			return
+		}
+		assert.NilError(t, err)
 		got, err := dotenv.ParseWithLookup(&lines, func(string) (string, bool) { return "expanded", true })
 		assert.NilError(t, err)
 		assert.DeepEqual(t, got, map[string]string{e.Vars[0].Name: e.Vars[0].Value, e.Vars[1].Name: e.Vars[1].Value})
