@@ -184,7 +184,8 @@ type upRun struct{ *planner }
 
 func (l *Looms) upRun() *upRun { return &upRun{l.planner()} }
 
-// permit stops if the plan asks for more of the host than was accepted, and leaves of the plan what the user named.
+// permit stops if the plan asks for more of the host than was accepted, leaves of the plan what the user named, and stops
+// if the engine would refuse that.
 func (l *upRun) permit(ctx context.Context, d *draft, req UpRequest) error {
 	if err := l.accept(ctx, d); err != nil {
 		return err
@@ -192,7 +193,10 @@ func (l *upRun) permit(ctx context.Context, d *draft, req UpRequest) error {
 	if l.hasGained(d) {
 		return errGivenMore
 	}
-	return d.Select(req.Services)
+	if err := d.Select(req.Services); err != nil {
+		return err
+	}
+	return d.CheckBinds()
 }
 
 // initialized reads what comes before the project's files, and runs the initializeCommand of the devcontainer.json, but
