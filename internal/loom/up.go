@@ -184,8 +184,8 @@ type upRun struct{ *planner }
 
 func (l *Looms) upRun() *upRun { return &upRun{l.planner()} }
 
-// permit stops if the plan asks for more of the host than was accepted, leaves of the plan what the user named, and stops
-// if the engine would refuse that.
+// permit stops if the plan asks for more of the host than was accepted. It leaves of the plan what the user named, and
+// stops if the engine would refuse that.
 func (l *upRun) permit(ctx context.Context, d *draft, req UpRequest) error {
 	if err := l.accept(ctx, d); err != nil {
 		return err

@@ -88,8 +88,8 @@ func (m *maker) overrideFile() (name string, listed []string) {
 	return name, listed
 }
 
-// composeFileVar returns the variable that names the project's files. ok is false if a path has the separator in it, or if
-// no line of .env can have it.
+// composeFileVar returns the variable that names the project's files. ok is false if a path has the separator in it, or
+// if no line of .env can have it.
 func composeFileVar(paths []string, separator string) (v overrides.Var, ok bool) {
 	v = overrides.Var{Name: "COMPOSE_FILE", Value: strings.Join(paths, separator)}
 	_, ok = overrides.Quote(v.Value)

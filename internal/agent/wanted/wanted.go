@@ -110,7 +110,7 @@ func (p policySettings) errorAt(err error, keys ...any) error {
 	return settings.Wrong(p.src, err, append([]any{"container", "agent"}, keys...)...)
 }
 
-// decide lets a flag override the environment, and that the settings.
+// decide lets a flag override the environment and the settings. The environment only narrows what the settings allow.
 func (p policySettings) decide(flags Flags) (*Sandbox, error) {
 	s := p.set.Agent(p.name)
 	w := &Sandbox{
@@ -118,7 +118,7 @@ func (p policySettings) decide(flags Flags) (*Sandbox, error) {
 		Images: image.Choice{Flag: flags.Image, Project: s.Image},
 		Policy: sandbox.Policy{
 			Agent: p.name, Command: s.Command, Credentials: s.Credentials, ReadOnly: s.ReadOnly,
-			Vault: cmp.Or(flags.Vault, s.Vault), Runtime: cmp.Or(p.env("AGENT_RUNTIME"), s.Runtime),
+			Vault: cmp.Or(flags.Vault, s.Vault),
 		},
 	}
 	if s.Image != p.set.Container.Agent.Image {
@@ -128,7 +128,7 @@ func (p policySettings) decide(flags Flags) (*Sandbox, error) {
 		w.Policy.Command = defaultCommand
 	}
 	for _, step := range []func(*Sandbox, settings.Agent, Flags) error{
-		p.decideEgress, p.decideServicesEgress, p.decideDockerAccess, p.decideLimits,
+		p.decideEgress, p.decideServicesEgress, p.decideDockerAccess, p.decideRuntime, p.decideLimits,
 	} {
 		if err := step(w, s, flags); err != nil {
 			return nil, err
@@ -138,9 +138,15 @@ func (p policySettings) decide(flags Flags) (*Sandbox, error) {
 }
 
 func (p policySettings) decideEgress(w *Sandbox, s settings.Agent, flags Flags) error {
-	mode := egress.Mode(cmp.Or(flags.Egress, s.Egress.Mode, string(egress.Restricted)))
+	mode := egress.Mode(flags.Egress)
 	switch mode {
 	case egress.None, egress.Restricted, egress.Open:
+	case "":
+		narrowed, err := p.egressMode(cmp.Or(s.Egress.Mode, string(egress.Restricted)))
+		if err != nil {
+			return err
+		}
+		mode = egress.Mode(narrowed)
 	default:
 		return fmt.Errorf("egress must be none, restricted or open, not %q", mode)
 	}
@@ -176,42 +182,27 @@ func (policySettings) decideServicesEgress(w *Sandbox, s settings.Agent, flags F
 }
 
 func (p policySettings) decideDockerAccess(w *Sandbox, s settings.Agent, _ Flags) error {
-	switch access := cmp.Or(p.env("AGENT_DOCKER_ACCESS"), s.DockerAccess, "none"); access {
-	case "none", "false", "0":
-	case "socket":
+	access, err := p.dockerAccess(cmp.Or(s.DockerAccess, "none"))
+	if access == "socket" {
 		w.Policy.DockerSocket = "/var/run/docker.sock"
-	default:
-		return fmt.Errorf("AGENT_DOCKER_ACCESS must be none or socket, not %q", access)
 	}
-	return nil
+	return err
 }
 
-// decideLimits reads each limit by itself, so that an error says where the value comes from.
-func (p policySettings) decideLimits(w *Sandbox, s settings.Agent, _ Flags) error {
-	values := [3]string{s.Memory, "", ""}
+func (p policySettings) decideRuntime(w *Sandbox, s settings.Agent, _ Flags) (err error) {
+	w.Policy.Runtime, err = p.runtime(s.Runtime)
+	return err
+}
+
+func (p policySettings) decideLimits(w *Sandbox, s settings.Agent, _ Flags) (err error) {
+	cpus, pids := "", ""
 	if s.CPUs > 0 {
-		values[1] = strconv.FormatFloat(s.CPUs, 'f', -1, 64)
+		cpus = strconv.FormatFloat(s.CPUs, 'f', -1, 64)
 	}
 	if s.PIDs > 0 {
-		values[2] = strconv.Itoa(s.PIDs)
+		pids = strconv.Itoa(s.PIDs)
 	}
-	for i, name := range []string{"AGENT_MEMORY_LIMIT", "AGENT_CPU_LIMIT", "AGENT_PIDS_LIMIT"} {
-		one := [3]string{}
-		one[i] = values[i]
-		value := p.env(name)
-		if value != "" {
-			values[i], one[i] = value, value
-		}
-		_, err := sandbox.ParseLimits(one[0], one[1], one[2])
-		switch {
-		case err != nil && value != "":
-			return fmt.Errorf("%s: %w", name, err)
-		case err != nil:
-			return p.errorAt(err, []string{"memory", "cpus", "pids"}[i])
-		}
-	}
-	var err error
-	w.Policy.Limits, err = sandbox.ParseLimits(values[0], values[1], values[2])
+	w.Policy.Limits, err = p.limits(s.Memory, cpus, pids)
 	return err
 }
 

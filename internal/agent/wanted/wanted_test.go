@@ -32,7 +32,7 @@ type errorString string
 
 func (e errorString) Error() string { return string(e) }
 
-func TestAFlagIsStrongerThanTheEnvironmentAndThatThanSettings(t *testing.T) {
+func TestAFlagIsStrongerThanTheEnvironmentAndTheSettings(t *testing.T) {
 	t.Parallel()
 	const set = `"agent": {"memory": "1g", "cpus": 1, "pids": 100, "runtime": "a", "dockerAccess": "socket", "image": "i", "vault": "v",
 		"egress": {"mode": "open", "allow": ["a.test"]}, "servicesEgress": "open", "command": ["x"]}`
@@ -46,11 +46,12 @@ func TestAFlagIsStrongerThanTheEnvironmentAndThatThanSettings(t *testing.T) {
 	assert.Assert(t, w.Policy.DockerSocket != "")
 
 	w, err = wantedFor(t, set, "", Flags{Image: "f", Egress: "restricted", ServicesEgress: "restricted", Vault: "w"}, map[string]string{
-		"AGENT_MEMORY_LIMIT": "2147483648", "AGENT_CPU_LIMIT": "3", "AGENT_PIDS_LIMIT": "50", "AGENT_RUNTIME": "b", "AGENT_DOCKER_ACCESS": "none",
+		"AGENT_MEMORY_LIMIT": "536870912", "AGENT_CPU_LIMIT": "0.5", "AGENT_PIDS_LIMIT": "50", "AGENT_RUNTIME": "a", "AGENT_DOCKER_ACCESS": "none",
+		"AGENT_EGRESS": "none",
 	})
 	assert.NilError(t, err)
-	assert.DeepEqual(t, w.Policy.Limits, sandbox.Limits{Memory: 2 << 30, CPUs: 3, PIDs: 50})
-	assert.Equal(t, w.Policy.Runtime+" "+w.Policy.Vault+" "+w.Images.Flag, "b w f")
+	assert.DeepEqual(t, w.Policy.Limits, sandbox.Limits{Memory: 512 << 20, CPUs: 0.5, PIDs: 50})
+	assert.Equal(t, w.Policy.Runtime+" "+w.Policy.Vault+" "+w.Images.Flag, "a w f")
 	assert.Equal(t, w.Policy.DockerSocket, "")
 	c := w.confinement("image")
 	assert.Equal(t, c.Mode, "restricted")
