@@ -29,7 +29,8 @@ func (l *upRun) initialize(ctx context.Context, d *draft) (bool, error) {
 		return false, nil
 	}
 	c := *dev.Config.InitializeCommand
-	if err := l.ask(entryOf(d.facts), d.facts.State, []string{trust.RunsOnHost(c)}, d.options.Trust); err != nil {
+	access := []string{trust.RunsOnHost(*dev.Read.InitializeCommand)}
+	if err := l.ask(entryOf(d.facts), d.facts.State, access, d.options.Trust); err != nil {
 		return false, err
 	}
 	l.Teller.Sayf("running the initializeCommand of %s", dev.Place.Path)

@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -24,25 +25,28 @@ var Reserved = trust.Reserved{
 
 // listAccess lists what the project asks of the host, and the other files that decide what up does.
 func (m *maker) listAccess() error {
-	requested := m.requested()
+	requested, mask := m.requested(), maskOf(m.facts)
 	own := trust.Folders{Tree: m.WorkTree, Git: m.facts.Target.CommonDir()}
-	reads := m.base.Reads()
-	access := trust.HostAccess(requested, m.real, own, reads)
+	access := trust.HostAccess(requested, m.real, own, mask)
+	access = append(access, trust.Variables(m.base.Reads())...)
 	access = append(access, Reserved.InProject(requested)...)
-	access = append(access, Reserved.InFiles(m.base.Project)...)
+	access = append(access, Reserved.InFiles(m.withoutDevLabels(m.base.Project))...)
 	access = append(access, trust.PublishedBeyondLoopback(m.Project, EgressService)...)
 	access = append(access, m.facts.PolicyAccess...)
 	access = append(access, m.facts.Includes...)
 	m.Obeyed = slices.Clone(m.facts.Settings.Files)
 	if d := m.facts.Dev; d != nil {
 		base := m.devBase()
-		build := &types.Project{Services: types.Services{base.Name: base}}
-		access = append(access, trust.HostAccess(build, m.real, own, reads)...)
-		for _, name := range slices.Sorted(maps.Keys(d.UserVariables)) {
-			access = append(access, trust.ReadsVariable+name)
+		build := &types.Project{Name: m.base.Project.Name, Services: types.Services{base.Name: base}}
+		access = append(access, trust.HostAccess(build, m.real, own, mask)...)
+		access = append(access, trust.Variables(d.UserVariables)...)
+		fields, err := trust.DevContainer(d.Read.Raw)
+		if err != nil {
+			return err
 		}
+		access = append(access, fields...)
 		m.Obeyed = append(m.Obeyed, d.Place.Path)
-		if c := d.Config.InitializeCommand; c != nil {
+		if c := d.Read.InitializeCommand; c != nil {
 			access = append(access, trust.RunsOnHost(*c))
 		}
 	}
@@ -56,6 +60,30 @@ func (m *maker) listAccess() error {
 	m.Access = slices.Compact(access)
 	slices.Sort(m.Obeyed)
 	return nil
+}
+
+// maskOf hides the values of the user's variables that the files use. A variable that .env names too is the file's: many
+// shells load it, and whoever writes the file could give it another value. Its value stays in what is recorded.
+func maskOf(f *survey.Facts) trust.Mask {
+	values, files := map[string]string{}, [][]byte{f.DotEnv}
+	names := slices.Collect(maps.Keys(f.Base.Uses))
+	if d := f.Dev; d != nil {
+		names = slices.AppendSeq(names, maps.Keys(d.UserVariables))
+		files = append(files, d.DotEnvText)
+	}
+	for _, name := range names {
+		value, set := f.Host.LookupEnv(name)
+		if set && !slices.ContainsFunc(files, func(text []byte) bool { return setsVariable(text, name) }) {
+			values[name] = value
+		}
+	}
+	return trust.NewMask(values)
+}
+
+// setsVariable reports whether the text of a .env may set a variable, whichever of its dialects is read.
+func setsVariable(text []byte, name string) bool {
+	before := regexp.MustCompile(`(?:^|\W)` + regexp.QuoteMeta(name) + `\s*[=:]`)
+	return before.Match(text)
 }
 
 // DryRunFindings returns the findings about steps that a dry run leaves out.
@@ -106,7 +134,7 @@ func (m *maker) withoutDevLabels(of *types.Project) *types.Project {
 	}
 	s.Labels = maps.Clone(s.Labels)
 	for _, name := range []string{
-		devcontainer.LabelLocalFolder, devcontainer.LabelConfigFile, devcontainer.LabelMetadata,
+		devcontainer.LabelLocalFolder, devcontainer.LabelConfigFile, devcontainer.LabelMetadata, survey.LabelBuild,
 	} {
 		if s.Labels[name] == m.compiled.Service.Labels[name] {
 			delete(s.Labels, name)

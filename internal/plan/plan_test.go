@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -26,7 +27,8 @@ func factsOf(w *worldtest.World, dir, id string, c Choices) *survey.Facts {
 	state, err := w.Registry.Read(ctx)
 	assert.NilError(w.T, err)
 	target := &survey.Target{
-		ID: id, Repository: dir, WorkTree: dir, Source: stack.Source{Dir: dir, Top: dir}, Known: state.Find(dir, id),
+		ID: id, Repository: dir, WorkTree: dir, Known: state.Find(dir, id),
+		Source: stack.Source{Dir: dir, Top: dir, Environ: os.Environ()},
 	}
 	f, err := s.Begin(ctx, target, state, survey.Options{})
 	assert.NilError(w.T, err)

@@ -47,12 +47,8 @@ var composeFields = tableOf(
 	},
 	fieldGroup{
 		"services.*.volumes[].", "source target read_only consistency type bind.create_host_path bind.recursive " +
-			"bind.selinux volume.nocopy volume.subpath tmpfs.size tmpfs.mode image.subpath", always, "",
+			"bind.propagation bind.selinux volume.nocopy volume.subpath tmpfs.size tmpfs.mode image.subpath", always, "",
 		"judged: what is mounted",
-	},
-	fieldGroup{
-		"services.*.volumes[].", "bind.propagation", oneOf("private", "rprivate"),
-		"mounts with the propagation %s", "the container's mounts would be the host's too",
 	},
 	fieldGroup{"services.*.", "volumes_from[] network_mode provider.type ports[].host_ip", always, "", "judged"},
 	fieldGroup{
@@ -76,8 +72,10 @@ var composeFields = tableOf(
 		oneOf("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"), "has the security option %s",
 		"takes a wall away, or reads a profile of the host",
 	},
-	fieldGroup{"services.*.", "devices[].source", nil, "has the device %s", "a device of the host"},
-	fieldGroup{"services.*.", "devices[].target devices[].permissions", always, "", "the device is host access"},
+	fieldGroup{
+		"services.*.", "devices[].source devices[].target devices[].permissions", always, "",
+		"judged: each is a device of the host",
+	},
 	fieldGroup{"services.*.", "device_cgroup_rules[]", nil, "has the device rule %s", "devices of the host"},
 	fieldGroup{
 		"services.*.", "gpus deploy.resources.reservations.devices", nil, "has devices such as GPUs: %s",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -25,8 +26,8 @@ var devContainerFields = tableOf(
 	fieldGroup{"", "image dockerComposeFile dockerComposeFile[] dockerFile context build.dockerfile build.context " +
 		"build.target build.args.* build.cacheFrom build.cacheFrom[] workspaceMount mounts[] privileged capAdd[] " +
 		"securityOpt[] hostRequirements.gpu appPort appPort[]", always, "", "judged in the service that is made of it"},
-	fieldGroup{"", "runArgs[]", nil, "", "free names: options of docker run"},
-	fieldGroup{"", "build.options[]", nil, "", "free names: options of docker build"},
+	fieldGroup{"", "runArgs", nil, "", "free names: options of docker run"},
+	fieldGroup{"", "build.options", nil, "", "free names: options of docker build"},
 	fieldGroup{"", "features.*", always, "", "installed in the loom's own image; what a feature adds to the container " +
 		"is judged in its service"},
 	fieldGroup{"", "forwardPorts[] portsAttributes.*.label portsAttributes.*.onAutoForward portsAttributes.*.protocol " +
@@ -44,8 +45,8 @@ var devContainerFields = tableOf(
 	},
 )
 
-// DevContainer lists the properties of a devcontainer.json, as JSON, that are host access whatever stands in them, one
-// line each.
+// DevContainer lists the properties of a devcontainer.json that are host access whatever stands in them, one line each.
+// The document is the file as it was read: a variable of the user's is in it by name.
 func DevContainer(document json.RawMessage) ([]string, error) {
 	var model map[string]any
 	if err := json.Unmarshal(document, &model); err != nil {
@@ -55,5 +56,6 @@ func DevContainer(document json.RawMessage) ([]string, error) {
 	fieldWalk{table: devContainerFields, isNamed: true, tell: func(at place, says, value string) {
 		list = append(list, fmt.Sprintf("devcontainer.json has %s: %s", strings.Join(at.path, "."), value))
 	}}.walk(reflect.ValueOf(model), place{})
+	slices.Sort(list)
 	return list, nil
 }

@@ -2,8 +2,6 @@ package trust
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -61,15 +59,14 @@ type fieldWalk struct {
 	table fieldTable
 	// isNamed says that fields are the keys of maps, as in JSON. Without it all keys are names that the files choose.
 	isNamed bool
+	mask    Mask
 	tell    func(at place, says, value string)
 }
 
 // walk goes through a model: structures with yaml names, maps whose keys the files choose, lists and scalars.
 func (w fieldWalk) walk(v reflect.Value, at place) {
-	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
-		v = v.Elem()
-	}
-	if !v.IsValid() || v.IsZero() {
+	v = indirect(v)
+	if isEmpty(v) {
 		return
 	}
 	if g, known := w.table[at.field]; known {
@@ -81,23 +78,58 @@ func (w fieldWalk) walk(v reflect.Value, at place) {
 		w.structure(v, at)
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
-			w.walk(v.MapIndex(key), w.under(at, key.String()))
+			inner, known := w.under(at, key.String())
+			value := indirect(v.MapIndex(key))
+			switch g, judged := w.table[inner.field]; {
+			case judged && strings.HasSuffix(inner.field, ".*"):
+				// The name counts without a value too, as that of a label does.
+				w.judge(g, value, inner)
+			case known:
+				w.walk(value, inner)
+			default:
+				// What an unknown name means by false or nothing is unknown too.
+				w.tell(inner, "", w.mask.value(value))
+			}
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			w.walk(v.Index(i), at.element())
 		}
 	default:
-		w.tell(at, "", textOf(v))
+		w.tell(at, "", w.mask.value(v))
 	}
 }
 
-// under is the place of a map's key.
-func (w fieldWalk) under(at place, key string) place {
-	if named := at.child(key, key); w.isNamed && w.table.has(named.field) {
-		return named
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Map, reflect.Slice:
+		return v.Len() == 0
+	default:
+		return v.IsZero()
 	}
-	return at.child("*", key)
+}
+
+// indirect returns what pointers and interfaces lead to. It is not valid if one leads nowhere.
+func indirect(v reflect.Value) reflect.Value {
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	return v
+}
+
+// under is the place of a map's key. It reports false for a key that no field has as its name.
+func (w fieldWalk) under(at place, key string) (place, bool) {
+	named, free := at.child(key, key), at.child("*", key)
+	switch {
+	case !w.isNamed:
+		return free, true
+	case w.table.has(named.field):
+		return named, true
+	default:
+		return free, w.table.has(free.field)
+	}
 }
 
 // has reports whether the table names a field, or one below it.
@@ -116,8 +148,10 @@ func (w fieldWalk) structure(v reflect.Value, at place) {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case !f.IsExported() || name == "-":
-		case strings.HasSuffix(options, "inline") || strings.Contains(options, "inline,"):
-			// Extensions, whose names begin with x-: Compose leaves them alone.
+		case f.Type == reflect.TypeFor[types.Extensions]():
+			// Their names begin with x-: Compose leaves them alone.
+		case slices.Contains(strings.Split(options, ","), "inline"):
+			w.walk(v.Field(i), at)
 		default:
 			name = cmp.Or(name, strings.ToLower(f.Name))
 			w.walk(v.Field(i), at.child(name, name))
@@ -133,29 +167,14 @@ func (w fieldWalk) judge(g fieldGroup, v reflect.Value, at place) {
 		w.structure(v, at)
 		return
 	}
-	text := textOf(v)
+	text, shown := Mask{}.value(v), w.mask.value(v)
 	if strings.HasSuffix(at.field, ".*") {
 		last := len(at.path) - 1
-		text, at.path = at.path[last]+"="+text, at.path[:last]
+		text, shown = at.path[last]+"="+text, w.mask.text(at.path[last])+"="+shown
+		at.path = at.path[:last]
 	}
 	if g.harmless == nil || !g.harmless(text) {
-		w.tell(at, g.says, text)
-	}
-}
-
-// textOf is a value as a user reads it.
-func textOf(v reflect.Value) string {
-	switch v.Kind() {
-	case reflect.String:
-		return v.String()
-	case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array:
-		text, err := json.Marshal(v.Interface())
-		if err != nil {
-			return fmt.Sprintf("%v", v.Interface())
-		}
-		return string(text)
-	default:
-		return fmt.Sprintf("%v", v.Interface())
+		w.tell(at, g.says, shown)
 	}
 }
 
@@ -181,16 +200,15 @@ var subjects = map[string]string{
 func (a *access) fields(p *types.Project) {
 	all := *p
 	all.Services = p.AllServices()
-	fieldWalk{table: composeFields, tell: func(at place, says, value string) {
+	fieldWalk{table: composeFields, mask: a.mask, tell: func(at place, says, value string) {
 		subject, rest := "the project", at.path
 		if kind := subjects[at.path[0]]; kind != "" && len(at.path) > 1 {
 			subject, rest = kind+" "+at.path[1], at.path[2:]
 		}
 		if says == "" {
-			a.add("%s has %s: %s", subject, strings.Join(rest, "."), value)
-			return
+			says = "has " + strings.Join(rest, ".") + ": %s"
 		}
-		a.add("%s %s", subject, strings.Replace(says, "%s", value, 1))
+		a.set[subject+" "+strings.Replace(says, "%s", value, 1)] = true
 	}}.walk(reflect.ValueOf(all), place{})
 }
 

@@ -138,3 +138,40 @@ func TestEveryFieldOfTheTableIsOfComposesModel(t *testing.T) {
 		}
 	}
 }
+
+// A later Compose has more properties: its loader fills fields that no table names.
+func TestAnUnknownFieldOfComposesModelIsHostAccess(t *testing.T) {
+	t.Parallel()
+	type part struct {
+		Name     string `yaml:"name"`
+		Invented any    `yaml:"invented"`
+	}
+	type service struct {
+		types.ServiceConfig `yaml:",inline"`
+		Invented            any `yaml:"invented"`
+		Untagged            string
+		Parts               []part            `yaml:"configs"`
+		Extensions          types.Extensions  `yaml:"#extensions,inline"`
+		Hidden              map[string]string `yaml:"-"`
+	}
+	type project struct {
+		Services map[string]service `yaml:"services"`
+		Volumes  map[string]part    `yaml:"volumes"`
+		Invented *part              `yaml:"invented"`
+	}
+	var told []string
+	fieldWalk{table: composeFields, tell: func(at place, says, value string) {
+		told = append(told, strings.Join(at.path, ".")+" "+says+value)
+	}}.walk(reflect.ValueOf(project{
+		Services: map[string]service{"web": {
+			ServiceConfig: types.ServiceConfig{Image: "x", Privileged: true}, Invented: []string{"a"}, Untagged: "b",
+			Parts: []part{{Invented: 3}}, Extensions: types.Extensions{"x-a": "b"}, Hidden: map[string]string{"a": "b"},
+		}},
+		Volumes: map[string]part{"data": {Name: "x", Invented: map[string]string{"a": "b"}}}, Invented: &part{Name: "c"},
+	}), place{})
+	slices.Sort(told)
+	assert.DeepEqual(t, told, []string{
+		"invented.name c", "services.web.configs.invented 3", "services.web.invented a",
+		"services.web.privileged is privilegedtrue", "services.web.untagged b", "volumes.data.invented.a b",
+	})
+}

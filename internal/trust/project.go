@@ -26,9 +26,17 @@ type access struct {
 	set  map[string]bool
 	own  Folders
 	real func(string) string
+	mask Mask
 }
 
-func (a *access) add(format string, args ...any) { a.set[fmt.Sprintf(format, args...)] = true }
+// add adds a line of a subject and what is said of it. Values are masked.
+func (a *access) add(subject, format string, values ...string) {
+	masked := make([]any, 0, len(values))
+	for _, v := range values {
+		masked = append(masked, a.mask.text(v))
+	}
+	a.set[subject+fmt.Sprintf(format, masked...)] = true
+}
 
 // outside reports whether an absolute path leads out of the loom's own folders, its links followed.
 func (a *access) outside(path string) bool {
@@ -36,19 +44,16 @@ func (a *access) outside(path string) bool {
 }
 
 // HostAccess lists what the project asks of the host beyond containers, networks and volumes of its own, one line
-// each, sorted. real follows the links of a path: one in the work tree may lead anywhere. reads are the variables that
-// the files use.
-func HostAccess(p *types.Project, real func(string) string, own Folders, reads map[string]bool) []string {
-	a := &access{set: map[string]bool{}, own: own, real: real}
-	for name := range reads {
-		a.variable(name)
-	}
+// each, sorted. real follows the links of a path: one in the work tree may lead anywhere. Which variables the files use
+// is told by [Variables].
+func HostAccess(p *types.Project, real func(string) string, own Folders, mask Mask) []string {
+	a := &access{set: map[string]bool{}, own: own, real: real, mask: mask}
 	a.fields(p)
 	if a.outside(p.WorkingDir) {
-		a.add("the project's folder is %s, outside of the work tree", p.WorkingDir)
+		a.add("the project's folder", " is %s, outside of the work tree", p.WorkingDir)
 	}
 	for name, s := range p.AllServices() {
-		(&service{access: a, name: name}).addAll(s)
+		(&service{access: a, name: name, project: p.Name}).addAll(s)
 		a.passedVariables(s)
 		a.mounts(p, s)
 	}
@@ -69,8 +74,17 @@ func HostAccess(p *types.Project, real func(string) string, own Folders, reads m
 
 func (a *access) variable(name string) {
 	if !IsHarmlessVariable(name) {
-		a.add("%s%s", ReadsVariable, name)
+		a.set[ReadsVariable+name] = true
 	}
+}
+
+// Variables lists the access of files that use variables, by name alone.
+func Variables(reads map[string]bool) []string {
+	a := &access{set: map[string]bool{}}
+	for name := range reads {
+		a.variable(name)
+	}
+	return slices.Sorted(maps.Keys(a.set))
 }
 
 // passedVariables adds the variables that a service or its build takes from the user's environment by name alone.
@@ -112,18 +126,18 @@ func (a *access) ownFolder(path string, readOnly bool) {
 	switch {
 	case a.own.Git != "" && host.IsBelow(path, a.own.Git):
 		if !readOnly {
-			a.add("%s%s", WritesGit, path)
+			a.add(WritesGit, "%s", path)
 		}
 	case path != a.own.Tree && host.IsBelow(path, a.own.Tree):
 		if rel, err := filepath.Rel(a.own.Tree, path); err == nil {
-			a.add("%s%s", MountsTree, rel)
+			a.add(MountsTree, "%s", rel)
 		}
 	}
 }
 
 func (a *access) volume(p *types.Project, key string, v types.VolumeConfig) {
 	if bool(v.External) || v.Name != "" && v.Name != p.Name+"_"+key {
-		a.add("volume %s is %s, which is not the loom's", key, v.Name)
+		a.add("volume "+key, " is %s, which is not the loom's", v.Name)
 	}
 	if device := v.DriverOpts["device"]; filepath.IsAbs(device) && !a.outside(device) {
 		a.ownFolder(a.real(device), false)
@@ -132,16 +146,16 @@ func (a *access) volume(p *types.Project, key string, v types.VolumeConfig) {
 
 func (a *access) network(p *types.Project, key string, n types.NetworkConfig) {
 	if bool(n.External) || n.Name != "" && n.Name != p.Name+"_"+key {
-		a.add("network %s is %s, which is not the loom's", key, n.Name)
+		a.add("network "+key, " is %s, which is not the loom's", n.Name)
 	}
 }
 
 func (a *access) object(name string, o types.FileObjectConfig) {
 	if a.outside(o.File) {
-		a.add("%s reads %s", name, o.File)
+		a.add(name, " reads %s", o.File)
 	}
 	if o.Environment != "" {
-		a.add("%s reads the variable %s", name, o.Environment)
+		a.add(name, " reads the variable %s", o.Environment)
 		a.variable(o.Environment)
 	}
 	if o.File != "" && !a.outside(o.File) {

@@ -44,23 +44,94 @@ func (r Reserved) InProject(project *types.Project) []string {
 	return list
 }
 
-// InFiles lists what has a reserved name in the project as the files say it.
+// InFiles lists what has a reserved name or label in the project as the files say it. A label of docker loom's, or of
+// Compose's, claims that an object belongs to another loom or project, and is removed or reused with it.
 func (r Reserved) InFiles(files *types.Project) []string {
 	var list []string
-	if _, there := files.Services[r.Sidecar]; there {
-		list = append(list, "service "+r.Sidecar+" has a name of docker loom's own")
-	}
-	for key := range files.Networks {
-		if key == r.Outer || r.isSandbox(key) {
-			list = append(list, "network "+key+" has a name of docker loom's own")
+	add := func(subject, what string) { list = append(list, subject+" has "+what) }
+	for name, s := range files.AllServices() {
+		subject := "service " + name
+		if name == r.Sidecar {
+			add(subject, "a name of docker loom's own")
+		}
+		for _, called := range otherNames(s) {
+			if called == r.Sidecar || r.isSandbox(called) {
+				add(subject, "the name "+called+" for others, which is docker loom's own")
+			}
+		}
+		for _, labels := range serviceLabels(s) {
+			addReservedLabels(subject, labels, add)
 		}
 	}
-	for key := range files.Volumes {
+	for key, n := range files.Networks {
+		if key == r.Outer || r.isSandbox(key) {
+			add("network "+key, "a name of docker loom's own")
+		}
+		addReservedLabels("network "+key, n.Labels, add)
+	}
+	for key, v := range files.Volumes {
 		if r.isSandbox(key) {
-			list = append(list, "volume "+key+" has a name of docker loom's own")
+			add("volume "+key, "a name of docker loom's own")
+		}
+		addReservedLabels("volume "+key, v.Labels, add)
+	}
+	for key, s := range files.Secrets {
+		addReservedLabels("secret "+key, s.Labels, add)
+	}
+	for key, c := range files.Configs {
+		addReservedLabels("config "+key, c.Labels, add)
+	}
+	return list
+}
+
+// otherNames are the names, beside its own, by which a service is found: the engine answers for them on its networks.
+// Names of links are for the service alone, but containers that join its network have its hosts file. So have the names
+// of extra_hosts: they would send what is meant for the sidecar to any address.
+func otherNames(s types.ServiceConfig) []string {
+	names := []string{s.ContainerName, s.Hostname}
+	for _, n := range s.Networks {
+		if n != nil {
+			names = append(names, n.Aliases...)
+		}
+	}
+	for _, link := range append(slices.Clone(s.Links), s.ExternalLinks...) {
+		if _, alias, ok := strings.Cut(link, ":"); ok {
+			names = append(names, alias)
+		}
+	}
+	for name := range s.ExtraHosts {
+		names = append(names, name)
+	}
+	return names
+}
+
+// serviceLabels are the labels of a service in all places that make objects of the engine with them.
+func serviceLabels(s types.ServiceConfig) []types.Labels {
+	list := []types.Labels{s.Labels}
+	if s.Build != nil {
+		list = append(list, s.Build.Labels)
+	}
+	if s.Deploy != nil {
+		list = append(list, s.Deploy.Labels)
+	}
+	for _, v := range s.Volumes {
+		if v.Volume != nil {
+			list = append(list, types.Labels(v.Volume.Labels))
 		}
 	}
 	return list
+}
+
+// addReservedLabels adds the labels that are docker loom's or Compose's.
+func addReservedLabels(subject string, labels types.Labels, add func(subject, what string)) {
+	for key := range labels {
+		switch {
+		case strings.HasPrefix(key, "ai.iloom."):
+			add(subject, "the label "+key+", which is docker loom's own")
+		case strings.HasPrefix(key, "com.docker.compose."):
+			add(subject, "the label "+key+", which is Compose's own")
+		}
+	}
 }
 
 // PublishedBeyondLoopback lists the ports of all services that are published to more than this machine. What the
@@ -86,7 +157,8 @@ func PublishedBeyondLoopback(project *types.Project, sidecar string) []string {
 	return list
 }
 
-// RunsOnHost is the access of a command of a devcontainer.json that runs on this machine.
+// RunsOnHost is the access of a command of a devcontainer.json that runs on this machine. The command is as the file
+// has it: a variable of the user's is in it by name.
 func RunsOnHost(c devcontainer.Command) string {
 	text, err := json.Marshal(c)
 	if err != nil {

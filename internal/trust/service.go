@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -14,16 +13,23 @@ import (
 // containers are the loom's own.
 type service struct {
 	*access
-	name string
+	name, project string
 }
 
-func (s *service) add(format string, args ...any) {
-	s.access.add("%s", "service "+s.name+" "+fmt.Sprintf(format, args...))
+func (s *service) add(format string, values ...string) {
+	s.access.add("service "+s.name+" ", format, values...)
 }
 
 func (s *service) addAll(c types.ServiceConfig) {
 	for _, capability := range c.CapAdd {
 		s.add("has the capability %s", strings.TrimPrefix(strings.ToUpper(capability), "CAP_"))
+	}
+	for _, d := range c.Devices {
+		if d.Permissions == "" || d.Permissions == "rwm" {
+			s.add("has the device %s", d.Source)
+		} else {
+			s.add("has the device %s for %s", d.Source, d.Permissions)
+		}
 	}
 	s.namespaces(c)
 	s.files(c)
@@ -32,6 +38,7 @@ func (s *service) addAll(c types.ServiceConfig) {
 	}
 	if c.Build != nil {
 		s.build(c.Build)
+		s.builtImage(c.Image)
 	}
 	if c.Develop != nil {
 		for _, w := range c.Develop.Watch {
@@ -75,6 +82,10 @@ func (s *service) files(c types.ServiceConfig) {
 }
 
 func (s *service) volume(v types.ServiceVolumeConfig) {
+	if v.Bind != nil && !slices.Contains([]string{"", "private", "rprivate"}, v.Bind.Propagation) {
+		// What is mounted in the container would be mounted on the host too, or the other way round.
+		s.add("mounts %s with the propagation %s", v.Source, v.Bind.Propagation)
+	}
 	switch v.Type {
 	case types.VolumeTypeVolume, types.VolumeTypeTmpfs, types.VolumeTypeImage:
 	case types.VolumeTypeBind:
@@ -101,6 +112,15 @@ func (s *service) build(b *types.BuildConfig) {
 		if s.outside(source) || isRemote(source) {
 			s.add("is built with %s", source)
 		}
+	}
+}
+
+// builtImage adds the name that a build gives its image, unless Compose or docker loom names it after the project: the
+// build would take the name from an image of the user's, which others run. Looms but main have names of their own.
+func (s *service) builtImage(image string) {
+	own := s.project + "-" + s.name
+	if image != "" && image != own && image != own+"-base" {
+		s.add("is built as the image %s", image)
 	}
 }
 

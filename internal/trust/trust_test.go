@@ -43,6 +43,8 @@ func TestHostAccessIsWhatLeavesTheLoom(t *testing.T) {
 		"capabilities":           {types.ServiceConfig{CapAdd: []string{"cap_sys_ptrace"}}, []string{"service web has the capability SYS_PTRACE"}},
 		"security options":       {types.ServiceConfig{SecurityOpt: []string{"seccomp=unconfined"}}, []string{"service web has the security option seccomp=unconfined"}},
 		"devices":                {types.ServiceConfig{Devices: []types.DeviceMapping{{Source: "/dev/kvm"}}}, []string{"service web has the device /dev/kvm"}},
+		"a device to read":       {types.ServiceConfig{Devices: []types.DeviceMapping{{Source: "/dev/sda", Permissions: "r"}}}, []string{"service web has the device /dev/sda for r"}},
+		"a shared mount":         {types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{{Type: types.VolumeTypeBind, Source: dir, Bind: &types.ServiceVolumeBind{Propagation: "rshared"}}}}, []string{"service web mounts " + dir + " with the propagation rshared"}},
 		"host namespaces":        {types.ServiceConfig{NetworkMode: "host", Pid: "host"}, []string{"service web joins the network namespace host", "service web joins the pid namespace host"}},
 		"an engine's network":    {types.ServiceConfig{NetworkMode: "bridge"}, []string{"service web is on the engine's network bridge"}},
 		"a sibling's namespace":  {types.ServiceConfig{NetworkMode: "service:db"}, nil},
@@ -62,7 +64,7 @@ func TestHostAccessIsWhatLeavesTheLoom(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := &types.Project{Services: types.Services{"web": tt.service}}
-			assert.DeepEqual(t, HostAccess(p, host.RealPath, Folders{Tree: dir, Git: filepath.Join(dir, ".git")}, nil), tt.want)
+			assert.DeepEqual(t, HostAccess(p, host.RealPath, Folders{Tree: dir, Git: filepath.Join(dir, ".git")}, Mask{}), tt.want)
 		})
 	}
 }
@@ -155,7 +157,7 @@ func TestNetworksAndVolumesThatLeaveTheLoomAreAccess(t *testing.T) {
 		},
 		Volumes: types.Volumes{"root": {DriverOpts: types.Options{"type": "none", "o": "bind", "device": "home"}}, "memory": {DriverOpts: types.Options{"type": "tmpfs", "device": "tmpfs"}}, "tree": {DriverOpts: types.Options{"type": "none", "o": "bind", "device": dir}}},
 	}
-	assert.DeepEqual(t, HostAccess(p, host.RealPath, Folders{Tree: dir, Git: filepath.Join(dir, ".git")}, nil), []string{
+	assert.DeepEqual(t, HostAccess(p, host.RealPath, Folders{Tree: dir, Git: filepath.Join(dir, ".git")}, Mask{}), []string{
 		"a service writes to the repository's git folder " + filepath.Join(dir, ".git", "hooks"),
 		"network mesh has the driver weave", `network own has driver_opts: {"com.docker.network.driver.mtu":"1400"}`,
 		`network vms has driver_opts: {"com.docker.network.bridge.name":"virbr0"}`,
@@ -177,6 +179,62 @@ func TestNamesOfSandboxesAreReserved(t *testing.T) {
 		"network loom-agent-out has a name of docker loom's own", "network loom-egress-out has a name of docker loom's own",
 		"service loom-egress has a name of docker loom's own", "volume loom-agent-reviewer-home has a name of docker loom's own",
 	})
+}
+
+func TestWhatOthersCouldTakeForAnotherLoomIsReserved(t *testing.T) {
+	t.Parallel()
+	claim := types.Labels{"ai.iloom.loom": "5", "com.docker.compose.project": "other", "traefik.enable": "true"}
+	both := func(subject string) []string {
+		return []string{
+			subject + " has the label ai.iloom.loom, which is docker loom's own",
+			subject + " has the label com.docker.compose.project, which is Compose's own",
+		}
+	}
+	called := func(name string) []string {
+		return []string{"service web has the name " + name + " for others, which is docker loom's own"}
+	}
+	service := func(s types.ServiceConfig) *types.Project { return &types.Project{Services: types.Services{"web": s}} }
+	tests := map[string]struct {
+		files *types.Project
+		want  []string
+	}{
+		"labels of a service":      {service(types.ServiceConfig{Labels: claim}), both("service web")},
+		"labels of its image":      {service(types.ServiceConfig{Build: &types.BuildConfig{Labels: claim}}), both("service web")},
+		"labels of a cluster":      {service(types.ServiceConfig{Deploy: &types.DeployConfig{Labels: claim}}), both("service web")},
+		"labels of an own volume":  {service(types.ServiceConfig{Volumes: []types.ServiceVolumeConfig{{Volume: &types.ServiceVolumeVolume{Labels: types.Mapping(claim)}}}}), both("service web")},
+		"labels of a network":      {&types.Project{Networks: types.Networks{"n": {Labels: claim}}}, both("network n")},
+		"labels of a volume":       {&types.Project{Volumes: types.Volumes{"v": {Labels: claim}}}, both("volume v")},
+		"labels of a secret":       {&types.Project{Secrets: types.Secrets{"s": {Labels: claim}}}, both("secret s")},
+		"labels of a config":       {&types.Project{Configs: types.Configs{"c": {Labels: claim}}}, both("config c")},
+		"a container's name":       {service(types.ServiceConfig{ContainerName: "loom-agent"}), called("loom-agent")},
+		"a host name":              {service(types.ServiceConfig{Hostname: "loom-agent-egress"}), called("loom-agent-egress")},
+		"an alias":                 {service(types.ServiceConfig{Networks: map[string]*types.ServiceNetworkConfig{"a": nil, "b": {Aliases: []string{"web", "loom-egress"}}}}), called("loom-egress")},
+		"a link":                   {service(types.ServiceConfig{Links: []string{"db", "db:loom-egress"}}), called("loom-egress")},
+		"a host":                   {service(types.ServiceConfig{ExtraHosts: types.HostsList{"loom-agent-x-egress": {"1.2.3.4"}}}), called("loom-agent-x-egress")},
+		"names that are like ours": {service(types.ServiceConfig{Hostname: "loom-egress2", ContainerName: "loom-agents", Links: []string{"loom"}}), nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := reserved.InFiles(tt.files)
+			slices.Sort(got)
+			assert.DeepEqual(t, got, tt.want)
+		})
+	}
+}
+
+func TestABuildMayTakeNoNameThatIsNotTheProjects(t *testing.T) {
+	t.Parallel()
+	of := func(image string, build *types.BuildConfig) []string {
+		p := &types.Project{Name: "shop", Services: types.Services{"web": {Image: image, Build: build}}}
+		return HostAccess(p, host.RealPath, Folders{}, Mask{})
+	}
+	for _, image := range []string{"", "shop-web", "shop-web-base"} {
+		assert.DeepEqual(t, of(image, &types.BuildConfig{}), []string(nil))
+	}
+	assert.DeepEqual(t, of("postgres:16", nil), []string(nil))
+	assert.DeepEqual(t, of("postgres:16", &types.BuildConfig{}), []string{"service web is built as the image postgres:16"})
+	assert.DeepEqual(t, of("shop-db", &types.BuildConfig{}), []string{"service web is built as the image shop-db"})
 }
 
 func TestWhatIsAskedForHidesNothingFromATerminal(t *testing.T) {
