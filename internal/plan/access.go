@@ -28,6 +28,7 @@ func (m *maker) listAccess() error {
 	requested, mask := m.requested(), maskOf(m.facts)
 	own := trust.Folders{Tree: m.WorkTree, Git: m.facts.Target.CommonDir()}
 	access := trust.HostAccess(requested, m.real, own, mask)
+	access = append(access, trust.EnvFiles(m.base.Project, m.real, own, mask)...)
 	access = append(access, trust.Variables(m.base.Reads())...)
 	access = append(access, Reserved.InProject(requested)...)
 	access = append(access, Reserved.InFiles(m.withoutDevLabels(m.base.Project))...)

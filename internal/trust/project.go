@@ -72,6 +72,20 @@ func HostAccess(p *types.Project, real func(string) string, own Folders, mask Ma
 	return slices.Sorted(maps.Keys(a.set))
 }
 
+// EnvFiles lists the files outside of the loom's own folders that services take variables from. The project is that of
+// the files: in a resolved one the variables are there and the files are not.
+func EnvFiles(files *types.Project, real func(string) string, own Folders, mask Mask) []string {
+	a := &access{set: map[string]bool{}, own: own, real: real, mask: mask}
+	for name, s := range files.AllServices() {
+		for _, e := range s.EnvFiles {
+			if a.outside(e.Path) {
+				a.add("service "+name, " reads %s", e.Path)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(a.set))
+}
+
 func (a *access) variable(name string) {
 	if !IsHarmlessVariable(name) {
 		a.set[ReadsVariable+name] = true

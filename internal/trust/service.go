@@ -74,11 +74,6 @@ func (s *service) files(c types.ServiceConfig) {
 	for _, v := range c.Volumes {
 		s.volume(v)
 	}
-	for _, e := range c.EnvFiles {
-		if s.outside(e.Path) {
-			s.add("reads %s", e.Path)
-		}
-	}
 }
 
 func (s *service) volume(v types.ServiceVolumeConfig) {
