@@ -63,8 +63,8 @@ func (m *maker) listAccess() error {
 	return nil
 }
 
-// maskOf hides the values of the user's variables that the files use. A variable that .env names too is the file's: many
-// shells load it, and whoever writes the file could give it another value. Its value stays in what is recorded.
+// maskOf hides the values of the user's variables that the files use. A variable that .env names too is the file's:
+// many shells load it, and whoever writes the file could give it another value. Its value stays in what is recorded.
 func maskOf(f *survey.Facts) trust.Mask {
 	values, files := map[string]string{}, [][]byte{f.DotEnv}
 	names := slices.Collect(maps.Keys(f.Base.Uses))

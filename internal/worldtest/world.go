@@ -176,10 +176,8 @@ func (w *World) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	case path == "/_ping":
 		out.Header().Set("Api-Version", "1.44")
 		reply("OK")
-	case path == "/version":
-		reply(map[string]any{"Version": "28.0.0", "ApiVersion": "1.44"})
-	case path == "/info":
-		reply(map[string]any{"ID": RemoteSpace})
+	case path == "/info", path == "/version":
+		reply(map[string]any{"ID": RemoteSpace, "Version": "28.0.0", "ApiVersion": "1.44"})
 	case path == "/containers/json":
 		list := []map[string]any{}
 		for _, c := range w.Containers {
