@@ -59,7 +59,7 @@ func (p *project) plan(file string, document object) (*plan.Plan, error) {
 	if err = errors.Join(err, f.DevErr); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.Observe(ctx, f), s.Find(ctx, f, survey.Options{})); err != nil {
+	if err := errors.Join(s.Observe(ctx, f), s.Find(ctx, f)); err != nil {
 		return nil, err
 	}
 	entry, err := plan.Identify(f, none)
