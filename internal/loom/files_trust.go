@@ -46,8 +46,8 @@ func (p filesTrust) BeforeFetch() error {
 	return nil
 }
 
-// expose leaves in the process what the files of a loom may have, and what programs need: Compose and buildx look into it
-// by themselves.
+// expose leaves in the process what the files of a loom may have, and what programs need: Compose and buildx look into
+// it by themselves.
 func (l *Looms) expose(f *survey.Facts) {
 	if l.Process.Expose == nil || !f.ByOthers && !l.granted.hasNarrowed {
 		return

@@ -252,7 +252,13 @@ func (c *compilation) compile(ctx context.Context) (*Model, error) {
 }
 
 // project compiles as Compose's own LoadWithContext does, but for label files: they too are read by our reader.
-func (c *compilation) project(ctx context.Context, details types.ConfigDetails) (*types.Project, error) {
+func (c *compilation) project(ctx context.Context, details types.ConfigDetails) (p *types.Project, err error) {
+	defer func() {
+		// The schema allows texts that the loader cannot decode, such as a number of ulimits as a string.
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("compose cannot read this: %v", cause)
+		}
+	}()
 	var chosen *loader.Options
 	options := append(c.options(), c.watch, c.stay, func(o *loader.Options) {
 		o.SkipResolveEnvironment = true

@@ -308,3 +308,14 @@ services:
 	m := loadFiles(t, dir, nil)
 	assert.DeepEqual(t, m.ReadsDotEnv(), []string{"a", "b", "e"})
 }
+
+func TestWhatComposesLoaderCannotDecodeIsAnError(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := "services: {web: {image: x, ulimits: {nofile: {hard: \"1\"}}}}\n"
+	assert.NilError(t, os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o600))
+	found, err := stack.Find(stack.Source{Dir: dir}, stack.Ours{})
+	assert.NilError(t, err)
+	_, err = new(stack.Stack).Load(t.Context(), found, "p", nil)
+	assert.ErrorContains(t, err, "compose cannot read this")
+}

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker-loom/docker-loom/internal/stack/references"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v2/pkg/api"
 	"github.com/docker/compose/v2/pkg/compose"
+
+	"github.com/docker-loom/docker-loom/internal/stack/references"
 )
 
 // Names of the labels that Compose puts on what it makes.

@@ -59,7 +59,7 @@ func (l *Fetcher) Load(ctx context.Context, reference string) (string, error) {
 	// Compose's loader asks for the folder of both.
 	l.paths[reference] = path
 	for _, of := range []string{reference, path} {
-		l.folders[of] = l.ResourceLoader.Dir(of)
+		l.folders[of] = l.Dir(of)
 	}
 	return path, nil
 }

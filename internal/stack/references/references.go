@@ -13,7 +13,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/rooted"
 )
 
@@ -158,7 +157,7 @@ func (f *Files) ReadMore(path string) ([]byte, error) {
 func (f *Files) readerOf(path string) Reader {
 	for _, r := range f.Fetchers {
 		for _, dir := range r.folders {
-			if dir != "" && host.IsBelow(path, dir) {
+			if in, err := filepath.Rel(dir, path); dir != "" && err == nil && filepath.IsLocal(in) {
 				return rooted.Below(dir, nil)
 			}
 		}
@@ -172,7 +171,8 @@ func (f *Files) Refused() error {
 		err := f.unread[path]
 		// Compose passes by a folder where a file could be.
 		irregular, ok := errors.AsType[*rooted.NotRegularError](err)
-		if !errors.Is(err, fs.ErrNotExist) && !(ok && irregular.Mode.IsDir()) {
+		isFolder := ok && irregular.Mode.IsDir()
+		if !errors.Is(err, fs.ErrNotExist) && !isFolder {
 			return err
 		}
 	}

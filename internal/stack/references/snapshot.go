@@ -130,8 +130,8 @@ func (s *Snapshot) At(path string) string {
 	return filepath.Join(s.root, strings.TrimSuffix(volume, ":"), path[len(volume):])
 }
 
-// Lead returns what a reference of a compose file has to be so that it leads into the snapshot. A relative one does as it
-// is.
+// Lead returns what a reference of a compose file has to be so that it leads into the snapshot. A relative one does as
+// it is.
 func (s *Snapshot) Lead(reference string) (string, error) {
 	if filepath.IsAbs(reference) {
 		return s.At(reference), nil

@@ -130,10 +130,10 @@ func (w *walk) followIncludes(list any, l level, within []string) {
 		return
 	}
 	for _, include := range includes {
-		if len(include.Path) == 0 {
-			continue
+		dir := l.dir
+		if len(include.Path) > 0 {
+			dir = filepath.Dir(w.local(include.Path[0], l))
 		}
-		dir := filepath.Dir(w.local(include.Path[0], l))
 		if include.ProjectDirectory != "" {
 			dir = w.named(include.ProjectDirectory, l)
 			w.folders = append(w.folders, dir)
@@ -220,7 +220,7 @@ func (w *walk) absolutePath(path string, l level) string {
 // named is a path that Compose's loader takes as it is, without a resource loader.
 func (w *walk) named(path string, l level) string {
 	if filepath.IsAbs(path) {
-		w.Files.absolute[path] = true
+		w.absolute[path] = true
 	}
 	return w.absolutePath(path, l)
 }
