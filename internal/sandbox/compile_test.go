@@ -138,7 +138,7 @@ func TestNothingOfGitsIsWritableButWhatIsListed(t *testing.T) {
 	}{
 		"linked": {linkedSpec().Git, []string{
 			"/src/shop-123/libs", "/src/shop-123/libs/ui",
-			"/src/shop/.git/logs", "/src/shop/.git/objects", "/src/shop/.git/refs", "/src/shop/.git/worktrees/shop-123",
+			"/src/shop/.git/logs/refs", "/src/shop/.git/objects", "/src/shop/.git/refs", "/src/shop/.git/worktrees/shop-123",
 		}},
 		"main": {mainSpec().Git, []string{"/src/shop/.git", "/src/shop/.git/logs", "/src/shop/.git/objects", "/src/shop/.git/refs", "/src/shop/.trees"}},
 	} {

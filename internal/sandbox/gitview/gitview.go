@@ -4,8 +4,9 @@
 // An agent that can write a repository's configuration, its hooks or the files that lead git to them runs programs as
 // whoever calls git next on the host. So the writable paths are listed, and everything else is read-only.
 //
-// In a linked work tree the common dir is read-only as a whole. Writable are objects, refs, logs and the work tree's
-// own folder of worktrees/. A [View] stands at the common dir's path.
+// In a linked work tree the common dir is read-only as a whole. Writable are objects, refs, logs/refs and the work
+// tree's own folder of worktrees/. logs/HEAD is not: it tells which commits the user made in the main
+// checkout. A [View] stands at the common dir's path.
 //
 // A main checkout's git folder must be writable itself: git makes HEAD.lock and index.lock in it and renames them. It
 // is a mount of its own, so that it cannot be renamed, and so is every protected entry in it: a mountpoint can
@@ -61,7 +62,7 @@ type entry struct {
 }
 
 // commonFolders are the folders of the common dir that every git command writes to.
-var commonFolders = []string{"objects", "refs", "logs"}
+var commonFolders = []string{"objects", "refs"}
 
 // protectedMain are the names in a main checkout's git folder that decide what git does.
 var protectedMain = []entry{
@@ -117,7 +118,7 @@ func (r *Repository) Writable() []string { return append(r.Shared(), r.Dir) }
 func (r *Repository) Shared() []string {
 	var all []string
 	for _, name := range r.commonFolders() {
-		all = append(all, filepath.Join(r.Common, name))
+		all = append(all, filepath.Join(r.Common, filepath.FromSlash(name)))
 	}
 	return all
 }
@@ -126,10 +127,16 @@ func (r *Repository) Shared() []string {
 func (r *Repository) Worktrees() string { return filepath.Join(r.Common, "worktrees") }
 
 func (r *Repository) commonFolders() []string {
-	if r.Reftable {
-		return slices.Concat(commonFolders, []string{"reftable"})
+	logs := "logs"
+	if !r.Main {
+		// A linked work tree has the reflog of its HEAD in its own folder.
+		logs = "logs/refs"
 	}
-	return commonFolders
+	folders := slices.Concat(commonFolders, []string{logs})
+	if r.Reftable {
+		folders = append(folders, "reftable")
+	}
+	return folders
 }
 
 // ProtectedPaths returns the paths in Dir that decide what git does.

@@ -22,7 +22,7 @@ func Prepare(workTree string, r *Repository) error {
 		return fmt.Errorf("git folder: %w", err)
 	}
 	defer common.Close()
-	for _, name := range r.commonFolders() {
+	for _, name := range append([]string{"logs"}, r.commonFolders()...) {
 		if err := makeIfMissing(common, entry{name: name, isFolder: true}); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func (r *Repository) readEntries() error {
 	if _, err := os.Lstat(filepath.Join(r.Common, "reftable")); err == nil {
 		r.Reftable = true
 	}
-	for _, name := range r.commonFolders() {
+	for _, name := range append([]string{"logs"}, r.commonFolders()...) {
 		if err := checkKind(r.Common, entry{name: name, isFolder: true}); err != nil {
 			return err
 		}
