@@ -7,18 +7,23 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
-// markSandboxed notes, before a sandbox starts, that from now on somebody else may have written the loom's work tree.
+// markSandboxed notes, before a sandbox starts, that from now on somebody else may have written the loom's work
+// tree, and moved the repository's refs.
 func (b backend) markSandboxed(ctx context.Context, t *loom.Target) error {
-	if err := b.looms.Registry.KeepWritten(t.Known); err != nil || t.Known.Sandboxed {
+	if err := b.looms.Trees().ShareRepository(ctx, t); err != nil {
 		return err
 	}
-	t.Known.Sandboxed = true
+	written, err := b.looms.Registry.KeepWritten(t.Known)
+	if err != nil || t.Known.Sandboxed {
+		return err
+	}
+	t.Known.Sandboxed, t.Known.WrittenSince = true, written.Since
 	return b.looms.Registry.Update(ctx, func(state *registry.State) error {
 		k := state.Find(t.Repository, t.ID)
 		if k == nil {
 			return &loom.UnknownError{Name: t.Name()}
 		}
-		k.Sandboxed = true
+		k.Sandboxed, k.WrittenSince = true, written.Since
 		return nil
 	})
 }

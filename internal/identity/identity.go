@@ -32,12 +32,12 @@ func (*IDError) NextStep() string {
 
 var (
 	number      = regexp.MustCompile(`^#?0*(\d+)$`)
-	pullRequest = regexp.MustCompile(`(?i)^pr[/-]0*(\d+)$`)
+	pullRequest = regexp.MustCompile(`(?i)^(?:pr[/-]|mr/)0*(\d+)$`)
 	projectKey  = regexp.MustCompile(`(?i)^[a-z]{2,}-\d+$`)
 )
 
-// ParseID normalises what the user typed: #123 and 0123 are 123, eng-324 is ENG-324, PR-45 is pr/45; anything else is a
-// branch and stays. Its error is an *IDError.
+// ParseID normalises what the user typed: #123 and 0123 are 123, eng-324 is ENG-324, PR-45 and mr/45 are pr/45;
+// anything else is a branch and stays. Its error is an *IDError.
 //
 // An id is a value in .env, and a line there has no form for a backtick beside a single quote or a backslash that both
 // Compose and shells read alike.

@@ -269,8 +269,8 @@ func (r *downRun) forget(ctx context.Context) error {
 	if ends {
 		r.Finder().ForgetUse(t)
 	}
-	if ends && t.Known.Sandboxed && host.IsDir(t.Known.WorkTree) {
-		if err := r.Registry.KeepWritten(t.Known); err != nil {
+	if ends && host.IsDir(t.Known.WorkTree) {
+		if err := r.rememberTree(t.Known); err != nil {
 			return err
 		}
 	}
@@ -286,6 +286,19 @@ func (r *downRun) forget(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// rememberTree notes what was accepted of a work tree that others may have written: the tree outlives the loom.
+func (r *downRun) rememberTree(k *registry.Loom) error {
+	if k.Sandboxed {
+		_, err := r.Registry.KeepWritten(k)
+		return err
+	}
+	if k.Accepted == nil {
+		return nil
+	}
+	_, err := r.Registry.KeepAccepted(k.WorkTree, k.Accepted)
+	return err
 }
 
 // recordedHooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep

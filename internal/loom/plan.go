@@ -165,6 +165,9 @@ func (l *planner) lease(ctx context.Context, d *draft) error {
 			}
 			if d.Entry.Created.IsZero() {
 				d.Entry.Created = time.Now().UTC().Truncate(time.Second)
+				if d.facts.Written == nil && d.Entry.Untrusted && !d.Entry.Sandboxed {
+					d.Entry.WrittenSince = d.Entry.Created
+				}
 			}
 			entry := d.Entry
 			if d.IsPlain() {

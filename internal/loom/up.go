@@ -45,6 +45,10 @@ type UpRequest struct {
 	Tree tree.Options
 }
 
+func (r UpRequest) ownTree() tree.Request {
+	return tree.Request{Options: r.Tree, ID: r.ID, DryRun: r.DryRun}
+}
+
 // UnfinishedError says that up did not finish, and what it left.
 type UnfinishedError struct {
 	ID   string
@@ -97,6 +101,9 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if req.DryRun {
 		return l.UpLocked(ctx, target, source, req)
 	}
+	if err := l.Trees().FetchPullRequest(ctx, target, req.ownTree()); err != nil {
+		return nil, nil, err
+	}
 	var p *Plan
 	var result *Result
 	err = l.Locked(ctx, target, req.Options, func() error {
@@ -119,8 +126,7 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 // UpLocked is up of a loom whose lock is held, and whose entry was read since.
 func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
 	run := l.upRun()
-	own := tree.Request{Options: req.Tree, ID: req.ID, DryRun: req.DryRun}
-	if err := l.Trees().Own(ctx, target, own); err != nil {
+	if err := l.Trees().Own(ctx, target, req.ownTree()); err != nil {
 		return nil, nil, err
 	}
 	for {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -43,9 +44,11 @@ func Identify(f *survey.Facts, c Choices) (registry.Loom, error) {
 		confined.Image = c.SidecarImage
 		e.Confined = &confined
 	}
-	e.Untrusted = e.Untrusted || identity.IsPullRequest(t.ID)
 	e.ID, e.Repository, e.WorkTree, e.Dir, e.Space = t.ID, t.Repository, t.WorkTree, f.Found.Dir, f.Space
 	e.Inherit(f.State, f.Written)
+	if identity.IsPullRequest(t.ID) {
+		e.Untrusted, e.Origin = true, cmp.Or(e.Origin, registry.FromPullRequest(t.ID))
+	}
 	if c.Offset != nil {
 		if e.Pinned = true; len(e.Ports) > 0 && e.Offset != *c.Offset {
 			e.Ports = nil

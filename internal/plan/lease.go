@@ -186,6 +186,7 @@ func (l leasing) entryChanged() bool {
 	k, e := l.facts.Target.Known, &l.Entry
 	return k.Created.IsZero() || k.WorkTree != e.WorkTree || k.Dir != e.Dir || k.Files != e.Files ||
 		k.Space != e.Space || k.Project != e.Project || k.Pinned != e.Pinned || k.Sandboxed != e.Sandboxed ||
+		k.Untrusted != e.Untrusted || k.Origin != e.Origin ||
 		!maps.Equal(k.Variables, e.Variables) || !reflect.DeepEqual(k.Confined, e.Confined)
 }
 

@@ -732,3 +732,23 @@ func BenchmarkAllocateAmongThousandLooms(b *testing.B) {
 		}
 	}
 }
+
+func TestTheFirstLookAtARepositoryStays(t *testing.T) {
+	t.Parallel()
+	r := registry.Open(t.TempDir())
+	have, err := r.Shared("/r/.git")
+	assert.Assert(t, have == nil && err == nil)
+	for _, id := range []string{"a", "b"} {
+		assert.NilError(t, r.KeepShared(registry.SharedRepository{CommonDir: "/r/.git", Commits: []string{id}, Reflogs: true}))
+	}
+	have, err = r.Shared("/r/.git")
+	assert.NilError(t, err)
+	assert.DeepEqual(t, have.Commits, []string{"a"})
+	assert.Assert(t, have.Reflogs && !have.Since.IsZero())
+	// Of a file that makes no sense only that it is there is known.
+	paths, err := filepath.Glob(filepath.Join(r.SandboxDir(".repositories"), "*.json"))
+	assert.Assert(t, err == nil && len(paths) == 1)
+	assert.NilError(t, os.WriteFile(paths[0], []byte("{"), 0o600))
+	have, err = r.Shared("/r/.git")
+	assert.Assert(t, err == nil && have != nil && len(have.Commits) == 0 && !have.Reflogs)
+}

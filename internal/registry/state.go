@@ -46,6 +46,9 @@ type Loom struct {
 	// Untrusted says that the work tree has somebody else's changes; Sandboxed that a sandbox may have written to it.
 	Untrusted bool `json:"untrusted,omitempty"`
 	Sandboxed bool `json:"sandboxed,omitempty"`
+	// WrittenSince is when either began, zero if that is not known. Origin says where the changes are from.
+	WrittenSince time.Time `json:"writtenSince,omitzero"`
+	Origin       string    `json:"origin,omitempty"`
 	// Accepted is what the last up obeyed of the work tree, nil before the first.
 	Accepted *Accepted `json:"accepted,omitempty"`
 	Hold     *Hold     `json:"hold,omitempty"` // the user wants it left running, however idle
@@ -63,6 +66,9 @@ type Accepted struct {
 	Hash string `json:"hash"`
 	// HostAccess is what the files ask of the host beyond a container of their own, one line each, sorted.
 	HostAccess []string `json:"powers,omitempty"`
+	// Files are hashes of what was obeyed, by path, and of the resolved Compose project; nil in an entry of an earlier
+	// docker loom.
+	Files map[string]string `json:"files,omitempty"`
 }
 
 // Hold keeps a loom from being stopped for idleness.

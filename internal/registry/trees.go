@@ -7,17 +7,44 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/moby/sys/atomicwriter"
 
 	"github.com/docker-loom/docker-loom/internal/host"
 )
 
-// WrittenTree is what is remembered of a work tree that a sandbox could write: the tree outlives the loom, and what the
-// agent left in it with it.
+// WrittenTree is what is remembered of a work tree that others may have written: the tree outlives the loom, and what
+// they left in it with it.
 type WrittenTree struct {
 	WorkTree string    `json:"workTree"`
 	Accepted *Accepted `json:"accepted,omitempty"`
+	// Since is when it began; zero in a file of an earlier docker loom.
+	Since time.Time `json:"since,omitzero"`
+	// Origin says where the files are from if others wrote them, "" if the user did.
+	Origin string `json:"origin,omitempty"`
+	// NoSandbox says that no sandbox could write the tree itself. A file of an earlier docker loom is about a sandbox.
+	NoSandbox bool `json:"noSandbox,omitempty"`
+	// ID and Repository name the loom that the tree was judged for.
+	ID         string `json:"id,omitempty"`
+	Repository string `json:"repository,omitempty"`
+}
+
+// The origins of files that others wrote.
+const (
+	// FromSandboxedRefs is the origin of a work tree whose commit a sandbox may have made.
+	FromSandboxedRefs = "its commit may come from a sandbox that moved a ref"
+	// FromSandboxedFolder is the origin of a work tree that was made where a sandbox could write.
+	FromSandboxedFolder = "it was made inside of a folder that a sandbox can write"
+)
+
+// FromPullRequest is the origin of a work tree that has the head of a pull request, named by its id.
+func FromPullRequest(id string) string { return "it has the head of " + id }
+
+// IsWrittenByOthers reports whether others may have written the loom's work tree.
+func (l *Loom) IsWrittenByOthers() bool {
+	return l.Untrusted || l.Sandboxed || strings.HasPrefix(l.ID, "pr/")
 }
 
 // treeFile is beside the registry, so that it is there if that is lost.
@@ -31,12 +58,43 @@ func (r *Registry) treeFile(tree string) string {
 func (r *Registry) SandboxDir(project string) string { return filepath.Join(r.dir, "sandbox", project) }
 
 // KeepWritten notes that a sandbox could write the loom's work tree, and what was accepted of it.
-func (r *Registry) KeepWritten(k *Loom) error {
-	text, err := json.Marshal(WrittenTree{k.WorkTree, k.Accepted})
+func (r *Registry) KeepWritten(k *Loom) (*WrittenTree, error) {
+	w := r.Written(k.WorkTree)
+	if w == nil {
+		w = &WrittenTree{Since: k.WrittenSince, Origin: k.Origin}
+		if !k.Sandboxed && !k.Untrusted {
+			w.Since = r.now().UTC().Truncate(time.Second)
+		}
+	}
+	w.WorkTree, w.Accepted, w.NoSandbox, w.ID, w.Repository = k.WorkTree, k.Accepted, false, k.ID, k.Repository
+	return w, r.writeTree(w)
+}
+
+// KeepOrigin notes that others wrote the files of a work tree, as origin says. What is remembered of it already stays.
+func (r *Registry) KeepOrigin(w WrittenTree) (*WrittenTree, error) {
+	if have := r.Written(w.WorkTree); have != nil {
+		return have, nil
+	}
+	w.Since, w.NoSandbox = r.now().UTC().Truncate(time.Second), true
+	return &w, r.writeTree(&w)
+}
+
+// KeepAccepted notes what was accepted of a work tree that others wrote. It reports whether such a tree is remembered.
+func (r *Registry) KeepAccepted(tree string, accepted *Accepted) (bool, error) {
+	w := r.Written(tree)
+	if w == nil {
+		return false, nil
+	}
+	w.Accepted = accepted
+	return true, r.writeTree(w)
+}
+
+func (r *Registry) writeTree(w *WrittenTree) error {
+	text, err := json.Marshal(w)
 	if err != nil {
 		return err
 	}
-	path := r.treeFile(k.WorkTree)
+	path := r.treeFile(w.WorkTree)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -46,32 +104,58 @@ func (r *Registry) KeepWritten(k *Loom) error {
 // ForgetWritten is called when a work tree is gone: a tree that is made in its place is another.
 func (r *Registry) ForgetWritten(tree string) { _ = os.Remove(r.treeFile(tree)) }
 
-// Written returns what is remembered of a work tree, nil if no sandbox could write it.
-func (r *Registry) Written(tree string) *WrittenTree {
-	text, err := os.ReadFile(r.treeFile(tree))
+// Written returns what is remembered of a work tree, nil if nobody but the user could write it.
+func (r *Registry) Written(tree string) *WrittenTree { return readTree(r.treeFile(tree)) }
+
+func readTree(path string) *WrittenTree {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
 	// Whatever is in it: that the file is there is what counts.
 	var w WrittenTree
-	_ = json.Unmarshal(text, &w)
+	if err := json.Unmarshal(text, &w); err != nil {
+		return &WrittenTree{}
+	}
 	return &w
 }
 
-// Inherit gives a loom what its work tree has of others before it, or beside it: that a sandbox could write there, and
-// what was accepted then. written is what [Registry.Written] returned.
+// WrittenTrees returns what is remembered of all work trees that others may have written.
+func (r *Registry) WrittenTrees() []*WrittenTree {
+	paths, _ := filepath.Glob(filepath.Join(r.SandboxDir(".trees"), "*.json"))
+	var all []*WrittenTree
+	for _, path := range paths {
+		if w := readTree(path); w != nil && w.WorkTree != "" {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// Inherit gives a loom what its work tree has of others before it, or beside it: that they could write there, and what
+// was accepted then. written is what [Registry.Written] returned.
 func (l *Loom) Inherit(s *State, written *WrittenTree) {
-	from := func(accepted *Accepted) {
-		if l.Sandboxed = true; l.Accepted == nil {
+	wasWritten := l.Sandboxed || l.Untrusted
+	from := func(accepted *Accepted, since time.Time) {
+		if l.Accepted == nil {
 			l.Accepted = accepted
+		}
+		if !wasWritten && l.WrittenSince.IsZero() || !since.IsZero() && since.Before(l.WrittenSince) {
+			l.WrittenSince = since
 		}
 	}
 	for _, other := range s.InFolder(l.WorkTree) {
 		if other.Sandboxed {
-			from(other.Accepted)
+			l.Sandboxed = true
+			from(other.Accepted, other.WrittenSince)
 		}
 	}
-	if written != nil && (!l.Sandboxed || l.Accepted == nil) {
-		from(written.Accepted)
+	if written == nil {
+		return
 	}
+	l.Sandboxed = l.Sandboxed || !written.NoSandbox
+	if written.Origin != "" {
+		l.Untrusted, l.Origin = true, written.Origin
+	}
+	from(written.Accepted, written.Since)
 }

@@ -3,6 +3,7 @@
 package survey
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -85,7 +86,7 @@ type Facts struct {
 	Texts []overrides.Text
 	// From are the images that the Dockerfile of a service is FROM, by service.
 	From map[string][]string
-	// Written is what is remembered of the work tree if a sandbox could write it.
+	// Written is what is remembered of the work tree if others may have written it.
 	Written *registry.WrittenTree
 	// Guarded are the paths of the work tree that make this machine do something, Proxies the proxy variables that
 	// services take from their env files; both are for a confined loom.
@@ -155,7 +156,7 @@ type Trust interface {
 // Begin reads what tells how to go on: settings, registry and devcontainer.json. state is what the registry said.
 func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, o Options) (*Facts, error) {
 	f := &Facts{
-		Target: t, State: state, Written: s.Registry.Written(t.WorkTree),
+		Target: t, State: state, Written: cmp.Or(t.Written, s.Registry.Written(t.WorkTree)),
 		Engine: Engine{Images: map[string]string{}},
 		Host: Host{
 			Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process,

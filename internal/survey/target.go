@@ -22,6 +22,10 @@ type Target struct {
 	Known *registry.Loom
 	// SettingsFiles are those of the work tree, if they were read before the survey.
 	SettingsFiles *settings.Files
+	// Written is what was found out about who wrote the work tree; nil leaves it to what is remembered of the tree.
+	Written *registry.WrittenTree
+	// Fetched is the head of the pull request that was fetched for a new work tree.
+	Fetched *worktree.Head
 	// Notes tell how the work tree was chosen if that may surprise.
 	Notes []string
 

@@ -74,21 +74,43 @@ type Request struct {
 type Trees struct{ Finder *find.Finder }
 
 // Own gives the loom a work tree of its own if one is wanted: the one it has, otherwise a new one. A dry run only
-// notes what would be made. The loom's lock must be held, so that only one of two commands makes it.
+// notes what would be made. The loom's lock must be held, so that only one of two commands makes it. Nothing is fetched
+// under it: that is for [Trees.FetchPullRequest]. Own also finds out who wrote a work tree that is seen for the first
+// time.
 func (w *Trees) Own(ctx context.Context, t *find.Target, req Request) error {
+	if err := w.giveTree(ctx, t, req); err != nil {
+		return err
+	}
+	return w.judgeOrigin(ctx, t, req.DryRun)
+}
+
+func (w *Trees) giveTree(ctx context.Context, t *find.Target, req Request) error {
 	if err := followRegistry(ctx, t); err != nil {
 		return err
 	}
+	m, err := w.maker(ctx, t, req)
+	if m == nil || err != nil {
+		return err
+	}
+	err = m.run(ctx)
+	if main := m.main; main.repo != nil && main.repo.WorkTree == t.WorkTree {
+		t.SettingsFiles = main.files
+	}
+	return err
+}
+
+// maker returns what gives the loom its work tree, nil if none can be wanted.
+func (w *Trees) maker(ctx context.Context, t *find.Target, req Request) (*maker, error) {
 	o, explicit := req.Options, req.isExplicit()
 	if err := canOwnTree(t, req); err != nil || o.Mode == Never {
 		if explicit {
-			return err
+			return nil, err
 		}
-		return nil
+		return nil, nil
 	}
 	main, err := w.mainTree(ctx, t.Git)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.Mode == FromSettings {
 		o.Mode = Mode(main.settings.Container.Worktree)
@@ -97,15 +119,35 @@ func (w *Trees) Own(ctx context.Context, t *find.Target, req Request) error {
 		}
 	}
 	if err := w.Finder.ReadState(ctx, t); err != nil {
+		return nil, err
+	}
+	return &maker{
+		finder: w.Finder, target: t, main: main, state: t.State, options: o, explicit: explicit, dryRun: req.DryRun,
+	}, nil
+}
+
+// FetchPullRequest fetches the head of the pull request that the loom's work tree will have, if that has to be made.
+// It is called before the loom is locked: a remote can take its time.
+func (w *Trees) FetchPullRequest(ctx context.Context, t *find.Target, req Request) error {
+	if !identity.IsPullRequest(t.ID) || req.DryRun {
+		return nil
+	}
+	// A dry run on a copy says what would be made.
+	looked := *t
+	looked.Known = t.Known.Clone()
+	req.DryRun = true
+	m, err := w.maker(ctx, &looked, req)
+	if m == nil || err != nil {
+		// Own reports it.
+		return nil //nolint:nilerr // as said
+	}
+	if err := m.run(ctx); err != nil && !t.Git.Interrupted(t.ID) {
 		return err
 	}
-	m := &maker{
-		finder: w.Finder, target: t, main: main, state: t.State, options: o, explicit: explicit, dryRun: req.DryRun,
+	if looked.Making == nil {
+		return nil
 	}
-	err = m.run(ctx)
-	if main.repo != nil && main.repo.WorkTree == t.WorkTree {
-		t.SettingsFiles = main.files
-	}
+	t.Fetched, err = t.Git.FetchHead(ctx, looked.Making)
 	return err
 }
 
@@ -160,7 +202,11 @@ func (m *maker) run(ctx context.Context) error {
 		return nil
 	}
 	t := m.target
-	a, err := t.Git.PlanAdd(ctx, m.main.wish(t, m.options))
+	wish := m.main.wish(t, m.options)
+	if wish.Fetched = t.Fetched; wish.PullRequest > 0 && !m.dryRun {
+		wish.NoNetwork = true
+	}
+	a, err := t.Git.PlanAdd(ctx, wish)
 	if err != nil {
 		return err
 	}

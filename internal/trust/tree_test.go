@@ -26,7 +26,8 @@ func TestAWorkTreeThatASandboxWroteStaysDistrusted(t *testing.T) {
 	assert.Assert(t, beside.Sandboxed)
 	assert.DeepEqual(t, NotAccepted(beside, nil, []string{"a", "b"}, noneSet), []string{"b"})
 
-	assert.NilError(t, r.KeepWritten(was))
+	_, err := r.KeepWritten(was)
+	assert.NilError(t, err)
 	again := of("1")
 	again.Inherit(&registry.State{}, r.Written(tree))
 	assert.Assert(t, again.Sandboxed)
@@ -36,4 +37,38 @@ func TestAWorkTreeThatASandboxWroteStaysDistrusted(t *testing.T) {
 	again = of("1")
 	again.Inherit(&registry.State{}, r.Written(tree))
 	assert.Assert(t, !again.Sandboxed)
+}
+
+func TestATreeIsWrittenByOthersSinceTheFirstOfThem(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := registry.Open(filepath.Join(dir, "registry"))
+	tree := filepath.Join(dir, "tree")
+	of := func() *registry.Loom {
+		k := &registry.Loom{ID: "5", Repository: dir, WorkTree: tree}
+		k.Inherit(&registry.State{}, r.Written(tree))
+		return k
+	}
+	first, err := r.KeepOrigin(registry.WrittenTree{WorkTree: tree, Origin: registry.FromSandboxedRefs})
+	assert.NilError(t, err)
+	k := of()
+	assert.Assert(t, k.Untrusted && !k.Sandboxed && k.WrittenSince.Equal(first.Since))
+	assert.DeepEqual(t, Reasons(k), []string{registry.FromSandboxedRefs})
+
+	// A sandbox there comes later, and an older entry in the registry does not know since when.
+	_, err = r.KeepWritten(k)
+	assert.NilError(t, err)
+	k = of()
+	assert.Assert(t, k.Untrusted && k.Sandboxed && k.WrittenSince.Equal(first.Since))
+	assert.Equal(t, len(Reasons(k)), 2)
+	older := &registry.Loom{ID: "6", Repository: dir, WorkTree: filepath.Join(dir, "older"), Sandboxed: true}
+	written, err := r.KeepWritten(older)
+	assert.NilError(t, err)
+	assert.Assert(t, written.Since.IsZero())
+	older.Inherit(&registry.State{}, written)
+	assert.Assert(t, older.WrittenSince.IsZero())
+	assert.DeepEqual(t, Reasons(&registry.Loom{ID: "pr/7"}), []string{"it has the head of pr/7"})
+
+	known, err := r.KeepAccepted(filepath.Join(dir, "nobody's"), &registry.Accepted{})
+	assert.Assert(t, err == nil && !known)
 }

@@ -62,7 +62,24 @@ func Printable(text string) string {
 // WrittenByOthers reports whether others may have written the loom's work tree: the author of a pull request, or an
 // agent.
 func WrittenByOthers(k *registry.Loom) bool {
-	return k.Untrusted || k.Sandboxed || strings.HasPrefix(k.ID, "pr/")
+	return k.IsWrittenByOthers()
+}
+
+// Reasons lists why others may have written the loom's work tree.
+func Reasons(k *registry.Loom) []string {
+	reasons := []string{}
+	switch {
+	case k.Origin != "":
+		reasons = append(reasons, k.Origin)
+	case strings.HasPrefix(k.ID, "pr/"):
+		reasons = append(reasons, registry.FromPullRequest(k.ID))
+	case k.Untrusted:
+		reasons = append(reasons, "it has the changes of others")
+	}
+	if k.Sandboxed {
+		reasons = append(reasons, "a sandbox could write it")
+	}
+	return reasons
 }
 
 // NotAccepted returns the access that is new to the loom. A loom that only its user writes may ask for anything. One

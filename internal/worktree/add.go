@@ -11,7 +11,7 @@ import (
 
 // Add makes the work tree, and its branch if that is new. The work tree stays locked until Finish, so that the caller
 // can add files to it. After a crash in between, Resume continues with the tree or removes it. If Add fails, it leaves
-// nothing behind.
+// nothing behind. The head of a pull request must have been fetched.
 //
 // Hooks of the repository do not run. Its filters do: files of Git LFS have their content. Submodules are empty. If
 // another git process holds a lock, Add tries again for a while.
@@ -76,22 +76,32 @@ func removeStub(admin string) error {
 	return os.RemoveAll(admin)
 }
 
+// FetchHead fetches the head of the pull request that an addition begins at, nil if it begins elsewhere. The head is
+// kept as a remote-tracking ref.
+func (r *Repository) FetchHead(ctx context.Context, a *Addition) (*Head, error) {
+	if !a.New || a.fetch == nil {
+		return nil, nil
+	}
+	args := []string{
+		"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance",
+		"--refmap=",
+	}
+	if _, err := r.patient(ctx, append(args, a.fetch...)...); err != nil {
+		return nil, err
+	}
+	// The pull request may have got commits since the plan: the branch starts at what was fetched.
+	_, ref, _ := strings.Cut(a.fetch[1], ":")
+	commit, err := commitIn(ctx, r.dir(), ref)
+	if err != nil {
+		return nil, err
+	}
+	return &Head{Commit: commit, From: a.From}, nil
+}
+
 // makeBranch makes the branch if it is new. Each of its steps can be tried again.
 func (a *Addition) makeBranch(ctx context.Context, r *Repository) (made bool, err error) {
-	start := a.Start
-	if a.New && a.fetch != nil {
-		args := []string{
-			"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance",
-			"--refmap=",
-		}
-		if _, err := r.patient(ctx, append(args, a.fetch...)...); err != nil {
-			return false, err
-		}
-		// The pull request may have got commits since the plan: the branch starts at what was fetched.
-		_, start, _ = strings.Cut(a.fetch[1], ":")
-	}
 	if a.New {
-		if _, err := r.patientWith(ctx, a.Branch, "branch", "--no-track", a.Branch, start); err != nil {
+		if _, err := r.patientWith(ctx, a.Branch, "branch", "--no-track", a.Branch, a.Start); err != nil {
 			return false, err
 		}
 	}

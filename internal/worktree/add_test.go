@@ -179,6 +179,14 @@ func TestAddFetchesAPullRequest(t *testing.T) {
 			mustGit(t, r.Main, "reset", "-q", "--hard", "HEAD^")
 
 			wish := Wish{ID: "pr/45", Default: "pr/45", MainBranch: "main", PullRequest: 45}
+			planned, err := r.PlanAdd(t.Context(), wish)
+			assert.NilError(t, err)
+			wish.NoNetwork = true
+			_, err = r.PlanAdd(t.Context(), wish)
+			var not *NotFetchedError
+			assert.Assert(t, errors.As(err, &not), "%v", err)
+			wish.Fetched, err = r.FetchHead(t.Context(), planned)
+			assert.NilError(t, err)
 			path := mustAdd(t, r, wish)
 			assert.Equal(t, path, filepath.Join(filepath.Dir(r.Main), "shop-looms", "shop_pr_45"))
 			assert.Equal(t, find(t, path).Branch, "pr/45")

@@ -25,6 +25,9 @@ type Wish struct {
 	MainBranch string
 	// PullRequest is the number of a pull request whose head a new branch gets, 0 for none.
 	PullRequest int
+	// Fetched is that head if it was fetched already. NoNetwork asks the remote for nothing: then it must have been.
+	Fetched   *Head
+	NoNetwork bool
 	// Path is the tree's folder. If it is "", Folder makes one from Prefix and the branch.
 	Path   string
 	Prefix *string
@@ -48,6 +51,23 @@ type Addition struct {
 	stale  []string // work trees whose folders are gone, and that still take the path or the branch
 	within string   // the work tree that Path is inside of, "" for none
 }
+
+// Head is the head of a pull request as it was fetched.
+type Head struct {
+	// Commit is the head, From says in words where it is from.
+	Commit, From string
+}
+
+// NotFetchedError says that the head of a pull request was not fetched before its work tree is made.
+type NotFetchedError struct{ Number int }
+
+// Error names the pull request.
+func (e *NotFetchedError) Error() string {
+	return fmt.Sprintf("pull request %d: its work tree or branch went away meanwhile", e.Number)
+}
+
+// NextStep says what the user does next.
+func (*NotFetchedError) NextStep() string { return "run the command again" }
 
 // BranchTakenError says that another work tree has the branch checked out.
 type BranchTakenError struct{ Branch, Path string }
@@ -229,7 +249,7 @@ func (r *Repository) start(ctx context.Context, w Wish, refs refs, a *Addition) 
 			a.Upstream = theirs
 		}
 	case w.PullRequest > 0 && w.From == "":
-		return r.pullRequest(ctx, remote, w.PullRequest, a)
+		return r.pullRequest(ctx, w, remote, a)
 	case theirs != "" && w.From == "":
 		a.From, a.Upstream, a.Start = theirs, theirs, refs["refs/remotes/"+theirs]
 	default:
@@ -279,8 +299,16 @@ func commitIn(ctx context.Context, dir, name string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// pullRequest finds where the remote keeps the head of a pull request.
-func (r *Repository) pullRequest(ctx context.Context, remote string, number int, a *Addition) error {
+// pullRequest finds the head of a pull request: as it was fetched, otherwise where the remote keeps it.
+func (r *Repository) pullRequest(ctx context.Context, w Wish, remote string, a *Addition) error {
+	number := w.PullRequest
+	switch {
+	case w.Fetched != nil:
+		a.Start, a.From = w.Fetched.Commit, w.Fetched.From
+		return nil
+	case w.NoNetwork:
+		return &NotFetchedError{number}
+	}
 	if remote == "" {
 		return fmt.Errorf("pull request %d: the repository has no remote to fetch it from", number)
 	}

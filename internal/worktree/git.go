@@ -76,11 +76,23 @@ const lastWords = 5 * time.Second
 // being asked for (hooks, the fsmonitor) are switched off. Messages are in English, optional locks are not taken, and
 // git never asks for a password.
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	return invocation{dir: dir}.run(ctx, args...)
+}
+
+// invocation is one call of git: where, with which variables more, and with what on its standard input.
+type invocation struct {
+	dir   string
+	env   []string
+	stdin []byte
+}
+
+func (v invocation) run(ctx context.Context, args ...string) ([]byte, error) {
 	all := append([]string{
 		"-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull,
 		// In ms: how long git waits for locks of refs that another process holds.
 		"-c", "core.filesRefLockTimeout=5000", "-c", "core.packedRefsTimeout=5000",
 	}, args...)
+	dir := v.dir
 	cmd := exec.CommandContext(ctx, "git", all...)
 	if locking[name(args)] {
 		apart(cmd)
@@ -91,7 +103,10 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 		defer attach(cmd)()
 	}
 	cmd.Dir = dir
-	cmd.Env = environ(os.Environ())
+	cmd.Env = append(environ(os.Environ()), v.env...)
+	if v.stdin != nil {
+		cmd.Stdin = bytes.NewReader(v.stdin)
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
