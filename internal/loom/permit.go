@@ -72,14 +72,16 @@ func accepted(d *draft) (*registry.Accepted, error) {
 		return nil, err
 	}
 	parts := [][]byte{project}
+	files := map[string]string{"the Compose project": trust.Digest(project)[:32]}
 	for _, path := range d.Obeyed {
 		text, err := d.facts.Files.Read(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		parts = append(parts, text)
+		files[path] = trust.Digest(text)[:32]
 	}
-	return &registry.Accepted{Hash: trust.Digest(parts...), HostAccess: d.Access}, nil
+	return &registry.Accepted{Hash: trust.Digest(parts...), HostAccess: d.Access, Files: files}, nil
 }
 
 // tellMountsMore tells the companions if services mount more of the work tree than before: what runs in a sandbox could

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,9 +34,10 @@ func newTrustListCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ls [OPTIONS]",
 		Aliases: []string{"list"},
-		Short:   "List looms with the number of requests that were accepted",
-		Long: `List looms with the number of requests that were accepted. CHECKED says whether up compares what the files ask
-with what was accepted, because others may have written the work tree.`,
+		Short:   "List looms with what was accepted and what is pending",
+		Long: `List looms with the number of requests that were accepted, and of those that are pending: the files ask for
+them now, and nobody accepted them. CHECKED says whether up compares the two, because others may have written the work
+tree; SINCE and WHY say since when, and who.`,
 		Example: "  docker loom trust ls\n  docker loom trust ls --format json",
 		Args:    command.MaxArgs(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runTrustList(cmd.Context(), env, format) },
@@ -48,21 +51,37 @@ func runTrustList(ctx context.Context, env *command.Environment, format string) 
 	if err != nil {
 		return err
 	}
-	list, err := loom.Trusts(ctx, l.Registry)
+	list, err := l.Trusts(ctx)
 	if err != nil {
 		return err
 	}
 	return output.Write(env.Docker.Out(), format, list, func(w io.Writer) {
-		rows := [][]string{{"LOOM", "CHECKED", "ACCEPTED"}}
+		rows := [][]string{{"LOOM", "CHECKED", "SINCE", "ACCEPTED", "PENDING", "WHY"}}
 		for _, t := range list {
-			checked := "no"
-			if t.Checked {
-				checked = "yes"
-			}
-			rows = append(rows, []string{t.Name(), checked, strconv.Itoa(len(t.Accepted))})
+			rows = append(rows, trustRow(t))
 		}
 		output.Columns(w, rows)
 	})
+}
+
+func trustRow(t loom.Trust) []string {
+	if !t.Checked {
+		return []string{t.Name(), "no", "-", strconv.Itoa(len(t.Accepted)), "-", "-"}
+	}
+	pending := strconv.Itoa(len(t.Added))
+	if t.Error != "" {
+		pending = "?"
+	}
+	return []string{
+		t.Name(), "yes", sinceText(t), strconv.Itoa(len(t.Accepted)), pending, loom.Visible(strings.Join(t.Why, "; ")),
+	}
+}
+
+func sinceText(t loom.Trust) string {
+	if t.Since == nil {
+		return "unknown"
+	}
+	return t.Since.Local().Format(time.DateTime)
 }
 
 func newTrustDiffCommand(env *command.Environment) *cobra.Command {
@@ -71,7 +90,7 @@ func newTrustDiffCommand(env *command.Environment) *cobra.Command {
 		Use:   "diff [OPTIONS] [ID]",
 		Short: "Compare what a loom's files ask now with what was accepted",
 		Long: `Compare what a loom's files ask of this machine now with what was accepted. Lines with + are new, lines with -
-are no longer asked. Nothing is changed.`,
+are no longer asked, lines with ~ are files that decide what up does and changed since. Nothing is changed.`,
 		Example: "  docker loom trust diff 123\n  docker loom trust diff 123 --format json",
 		Args:    command.MaxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,7 +98,11 @@ are no longer asked. Nothing is changed.`,
 			if err != nil {
 				return err
 			}
-			return output.Write(env.Docker.Out(), format, t, func(w io.Writer) { writeTrust(w, t) })
+			err = output.Write(env.Docker.Out(), format, t, func(w io.Writer) { writeTrust(w, t) })
+			if err == nil && format == "" && len(t.Added) > 0 {
+				fmt.Fprintf(env.Docker.Err(), "docker loom trust accept %s --digest %s accepts exactly this\n", t.Loom, t.Digest)
+			}
+			return err
 		},
 	}
 	output.AddFormat(cmd.Flags(), &format)
@@ -102,14 +125,20 @@ func writeTrust(w io.Writer, t *loom.Trust) {
 	for _, request := range t.Gone {
 		fmt.Fprintln(w, "- "+loom.Visible(request))
 	}
+	for _, path := range t.Changed {
+		fmt.Fprintln(w, "~ "+loom.Visible(path))
+	}
 	if len(t.Added)+len(t.Gone) == 0 {
 		fmt.Fprintf(w, "loom %s: nothing new\n", t.Name())
+	}
+	if t.Checked {
+		fmt.Fprintf(w, "checked since %s: %s\n", sinceText(*t), loom.Visible(strings.Join(t.Why, "; ")))
 	}
 }
 
 type trustAcceptOptions struct {
-	yes    bool
-	format string
+	yes            bool
+	digest, format string
 }
 
 func newTrustAcceptCommand(env *command.Environment) *cobra.Command {
@@ -118,12 +147,15 @@ func newTrustAcceptCommand(env *command.Environment) *cobra.Command {
 		Use:   "accept [OPTIONS] [ID]",
 		Short: "Accept what a loom's files ask now",
 		Long: `Accept what a loom's files ask of this machine now. It shows the new requests and asks. Only what is shown is
-accepted: if the files change meanwhile, up asks again.`,
+accepted: if the files change meanwhile, nothing is. --digest accepts what docker loom trust diff showed, and nothing if
+the files changed since.`,
 		Example: "  docker loom trust accept 123\n  docker loom trust accept 123 --yes",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runTrustAccept(cmd.Context(), env, o, args) },
 	}
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "Do not ask")
+	cmd.Flags().StringVar(&o.digest, "digest", "",
+		"Accept what docker loom trust diff showed with this digest, without asking")
 	output.AddFormat(cmd.Flags(), &o.format)
 	return cmd
 }
@@ -133,7 +165,10 @@ func runTrustAccept(ctx context.Context, env *command.Environment, o trustAccept
 	if err != nil {
 		return err
 	}
-	if !o.yes && len(t.Added) > 0 {
+	if o.digest != "" && o.digest != t.Digest {
+		return &loom.FilesChangedError{ID: t.Loom, Loom: t.Name()}
+	}
+	if !o.yes && o.digest == "" && len(t.Added) > 0 {
 		writeTrust(env.Docker.Err(), t)
 		if err := env.Ask("accept these"); err != nil {
 			return err
