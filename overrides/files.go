@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/moby/sys/atomicwriter"
+
+	"github.com/docker-loom/docker-loom/internal/rooted"
 )
 
 // Names of the generated files, below the project directory.
@@ -32,7 +33,7 @@ type File struct {
 
 // Current reports whether the file on the disk has its wanted content.
 func Current(f File) bool {
-	have, err := os.ReadFile(f.Path)
+	have, err := rooted.ReadFile(f.Path)
 	return err == nil && bytes.Equal(have, f.Content)
 }
 
@@ -41,14 +42,16 @@ func Generated(path string) bool { return GeneratedFor(path) != "" }
 
 // GeneratedFor is the name of the loom that the override at path was made for, as in shop/123; "" for any other file.
 func GeneratedFor(path string) string {
-	f, err := os.Open(path)
+	text, err := rooted.ReadFile(path)
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
-	head := make([]byte, 512)
-	n, _ := io.ReadFull(f, head)
-	rest, ok := strings.CutPrefix(string(head[:n]), made+" for ")
+	return MadeFor(text)
+}
+
+// MadeFor is GeneratedFor for the content of a file.
+func MadeFor(content []byte) string {
+	rest, ok := strings.CutPrefix(string(content[:min(len(content), 512)]), made+" for ")
 	if !ok {
 		return ""
 	}
@@ -61,7 +64,7 @@ func IsGenerated(content []byte) bool { return bytes.HasPrefix(content, []byte(m
 
 // ReadGenerated is the text of the override at path, nil if docker loom did not make it.
 func ReadGenerated(path string) []byte {
-	text, err := os.ReadFile(path)
+	text, err := rooted.ReadFile(path)
 	if err != nil || !IsGenerated(text) {
 		return nil
 	}
@@ -108,7 +111,7 @@ func Leftover(name string) bool {
 
 func writeFile(f File) (bool, error) {
 	sweep(f.Path)
-	have, err := os.ReadFile(f.Path)
+	have, err := rooted.ReadFile(f.Path)
 	exists := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,6 +18,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -175,8 +176,11 @@ func (d *Diagnosis) checkBlock(k *registry.Loom) {
 		return
 	}
 	path := filepath.Join(k.Dir, overrides.EnvFile)
-	env, err := os.ReadFile(path)
+	env, err := rooted.ReadFile(path)
 	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			d.find(finding.Warning, "file "+path, "cannot be read: "+err.Error(), "put a file there, or remove what is there")
+		}
 		return
 	}
 	id, vars, ok := overrides.Block(env)

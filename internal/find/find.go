@@ -62,7 +62,8 @@ const (
 	Making Purpose = iota
 	// Reading wants an existing loom. If the folder has several, it takes the one that owns the files.
 	Reading
-	// Ending wants an existing loom. If the folder has several, the user must name one.
+	// Ending wants an existing loom. If the folder has several, the user must name one. No file of a work tree that the
+	// registry knows is read, and Target.Git may be nil: whoever writes the tree must not keep a loom from being stopped.
 	Ending
 	// Removing is Ending, but also takes a loom that ended and whose work tree is left.
 	Removing
@@ -162,7 +163,7 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 	if err != nil {
 		return nil, err
 	}
-	t, err := f.Here(ctx, where.Source)
+	t, err := f.start(ctx, state, where.Source, purpose)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +171,7 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 	if where.ID == "" {
 		err = f.chooseID(state, t, purpose)
 	} else {
-		err = f.useTypedID(ctx, state, t, where.ID)
+		err = f.useTypedID(ctx, t, where.ID, purpose)
 	}
 	if err != nil {
 		return nil, err
@@ -191,7 +192,7 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 			return nil, &UnknownError{t.Name()}
 		}
 	}
-	if err := f.chooseWorkTree(ctx, t, where); err != nil {
+	if err := f.chooseWorkTree(ctx, t, where, purpose); err != nil {
 		return nil, err
 	}
 	if t.Known != nil {
@@ -200,6 +201,18 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 	f.Teller.Debugf("loom %s: repository %s, work tree %s, looking for the project from %s",
 		t.ID, t.Repository, t.WorkTree, t.Source.Dir)
 	return t, nil
+}
+
+// start is where the search for a loom begins.
+func (f *Finder) start(
+	ctx context.Context, state *registry.State, src stack.Source, purpose Purpose,
+) (*Target, error) {
+	if purpose == Ending {
+		if t := f.inKnownTree(state, src); t != nil {
+			return t, nil
+		}
+	}
+	return f.Here(ctx, src)
 }
 
 // Here is the repository and work tree of the folder that the command runs in, without an id.
@@ -300,7 +313,8 @@ func idFromNames(repo *worktree.Repository, noted []string) string {
 }
 
 // useTypedID sets the id that was typed: an id of this repository, or repo/id of a loom that the registry knows.
-func (f *Finder) useTypedID(ctx context.Context, state *registry.State, t *Target, typed string) error {
+func (f *Finder) useTypedID(ctx context.Context, t *Target, typed string, purpose Purpose) error {
+	state := t.State
 	id, err := identity.ParseID(typed)
 	if err != nil {
 		return err
@@ -327,7 +341,7 @@ func (f *Finder) useTypedID(ctx context.Context, state *registry.State, t *Targe
 		t.ID, t.Repository = other, paths[0]
 		// The search begins at the top of that repository, and no work tree of this one may stand in for a missing one.
 		t.Source.Dir = t.WorkTree
-		return MoveTo(ctx, t, t.Repository)
+		return move(ctx, t, t.Repository, purpose)
 	}
 	return fmt.Errorf("%s is a loom of several repositories: %s", typed, strings.Join(paths, ", "))
 }

@@ -2,7 +2,6 @@ package find
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
@@ -10,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -113,7 +113,7 @@ func FromLabels(e engine.Loom) *registry.Loom {
 		}
 	}
 	if k.Dir != "" {
-		env, _ := os.ReadFile(filepath.Join(k.Dir, overrides.EnvFile)) // without one it is nobody's
+		env, _ := rooted.ReadFile(filepath.Join(k.Dir, overrides.EnvFile)) // without one it is nobody's
 		id, _, _ := overrides.Block(env)
 		k.Files = id == k.ID || overrides.GeneratedFor(filepath.Join(k.Dir, overrides.OverrideFile)) == k.Name()
 	}

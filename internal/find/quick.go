@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // Registered is Resolve for the common case: the folder is in a work tree of the registry, and that is where it was.
@@ -39,6 +40,28 @@ func (f *Finder) Registered(ctx context.Context, where Where) *Target {
 		return nil
 	}
 	return t
+}
+
+// inKnownTree is Here for a folder in a work tree of the registry, nil for any other. It reads no file.
+func (f *Finder) inKnownTree(state *registry.State, src stack.Source) *Target {
+	dir, err := filepath.EvalSymlinks(src.Dir)
+	if err != nil {
+		return nil
+	}
+	src.Dir, src.Environ = dir, f.Process.Environ
+	for ; ; dir = filepath.Dir(dir) {
+		if in := state.InFolder(dir); len(in) > 0 {
+			repository := in[0].Repository
+			if slices.ContainsFunc(in, func(k *registry.Loom) bool { return k.Repository != repository }) {
+				return nil
+			}
+			src.Top = dir
+			return &Target{Repository: repository, WorkTree: dir, Source: src}
+		}
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil || dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
 }
 
 // topOfWorkTree finds the top of the folder's work tree and its main work tree, both empty if only git can tell.

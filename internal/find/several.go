@@ -29,7 +29,11 @@ func (f *Finder) FindEach(ctx context.Context, src stack.Source, ids []string, p
 
 // FindAll finds the looms of the folder's repository on this engine.
 func (f *Finder) FindAll(ctx context.Context, src stack.Source) ([]*Target, error) {
-	here, err := f.Here(ctx, src)
+	state, err := f.Promises(ctx)
+	if err != nil {
+		return nil, err
+	}
+	here, err := f.start(ctx, state, src, Ending)
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +62,7 @@ func (f *Finder) Everywhere(ctx context.Context, src stack.Source) ([]*Target, e
 	var targets []*Target
 	for _, k := range looms {
 		t := &Target{ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(), Source: src}
-		if err := MoveTo(ctx, t, k.WorkTree); err != nil {
-			f.Teller.Debugf("%s: %v", t.Name(), err)
-		}
+		setTree(t, k.WorkTree)
 		targets = append(targets, t)
 	}
 	return targets, nil

@@ -14,7 +14,7 @@ import (
 
 // chooseWorkTree sets the work tree of the loom: the one it has, otherwise the one whose names say so, otherwise the
 // current folder. It notes what may surprise.
-func (f *Finder) chooseWorkTree(ctx context.Context, t *Target, where Where) error {
+func (f *Finder) chooseWorkTree(ctx context.Context, t *Target, where Where, purpose Purpose) error {
 	at := t.WorkTree
 	hasTree := t.Known != nil && t.Known.WorkTree != "" && host.IsDir(t.Known.WorkTree)
 	switch {
@@ -41,7 +41,7 @@ func (f *Finder) chooseWorkTree(ctx context.Context, t *Target, where Where) err
 	if at == t.WorkTree && host.IsDir(at) {
 		return nil
 	}
-	return MoveTo(ctx, t, at)
+	return move(ctx, t, at, purpose)
 }
 
 // mainCheckout is the work tree of main: the repository's main one, or if there is none, the one that main has.
@@ -55,13 +55,22 @@ func mainCheckout(t *Target) string {
 	return t.WorkTree
 }
 
-// MoveTo makes another work tree the loom's. The search for its project begins at the same place below it.
-func MoveTo(ctx context.Context, t *Target, at string) error {
+// move is MoveTo for a purpose. Ending asks no git about the work tree.
+func move(ctx context.Context, t *Target, at string, purpose Purpose) error {
+	if purpose == Ending {
+		setTree(t, at)
+		return nil
+	}
+	return MoveTo(ctx, t, at)
+}
+
+// setTree makes another work tree the loom's, without a look at it.
+func setTree(t *Target, at string) {
 	rel, err := filepath.Rel(t.WorkTree, t.Source.Dir)
 	if err != nil || !filepath.IsLocal(rel) {
 		rel = "."
 	}
-	t.WorkTree, t.Source.Top = at, at
+	t.WorkTree, t.Source.Top, t.Git = at, at, nil
 	t.Source.Dir = filepath.Join(at, rel)
 	chosen := len(t.Source.Files) > 0 || t.Source.ProjectDirectory != ""
 	if t.Known != nil && t.Known.Dir != "" && !chosen && host.IsDir(t.Known.Dir) {
@@ -69,8 +78,12 @@ func MoveTo(ctx context.Context, t *Target, at string) error {
 	} else if !host.IsDir(t.Source.Dir) {
 		t.Source.Dir = at
 	}
+}
+
+// MoveTo makes another work tree the loom's. The search for its project begins at the same place below it.
+func MoveTo(ctx context.Context, t *Target, at string) error {
+	setTree(t, at)
 	if !host.IsDir(at) {
-		t.Git = nil
 		return nil
 	}
 	repo, err := worktree.Find(ctx, at)

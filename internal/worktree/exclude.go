@@ -13,6 +13,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/moby/sys/atomicwriter"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // Marker lines of the blocks in info/exclude. A marker with anything behind it on its line is the user's.
@@ -162,7 +164,7 @@ func cutBlocks(b []byte, owner string) (cut []byte, blocks []string, err error) 
 func (r *Repository) editExclude(ctx context.Context, edit func(b []byte, exists bool) ([]byte, error)) error {
 	name := filepath.Join(r.CommonDir, "info", "exclude")
 	read := func() (old, new []byte, err error) {
-		old, err = os.ReadFile(name)
+		old, err = gitfile.Content(name)
 		exists := err == nil
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, nil, err

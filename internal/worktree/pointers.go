@@ -31,7 +31,7 @@ func Points(workTree string) (*Pointers, error) {
 	if info.IsDir() {
 		return p, nil
 	}
-	content, err := os.ReadFile(p.gitDir)
+	content, err := gitfile.Content(p.gitDir)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func Points(workTree string) (*Pointers, error) {
 	}
 	p.commonDir = p.gitDir
 	name := filepath.Join(p.gitDir, "commondir")
-	if content, err = os.ReadFile(name); errors.Is(err, fs.ErrNotExist) {
+	if content, err = gitfile.Content(name); errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	} else if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (p *Pointers) Verify() error {
 
 // Head is the ref that the work tree is on, "" if that is none or unknown.
 func (p *Pointers) Head() string {
-	text, err := os.ReadFile(filepath.Join(p.gitDir, "HEAD"))
+	text, err := gitfile.Content(filepath.Join(p.gitDir, "HEAD"))
 	if err != nil {
 		return ""
 	}

@@ -56,7 +56,7 @@ type adminFolders struct{ commonDir string }
 // file is empty, and git then lists no work tree of the repository. mend writes what git would have written.
 func (f adminFolders) mend() error {
 	for _, admin := range f.list() {
-		locked, err := os.ReadFile(filepath.Join(admin, "locked"))
+		locked, err := gitfile.Content(filepath.Join(admin, "locked"))
 		if err != nil || !strings.HasPrefix(string(locked), makes) {
 			continue
 		}
@@ -97,7 +97,7 @@ type partial struct {
 func (f adminFolders) unfinished(id string) []partial {
 	var all []partial
 	for _, admin := range f.list() {
-		b, err := os.ReadFile(filepath.Join(admin, "locked"))
+		b, err := gitfile.Content(filepath.Join(admin, "locked"))
 		of, path, ok := underReason(string(b))
 		if err != nil || !ok || of != id {
 			continue
@@ -137,7 +137,7 @@ func pathOf(admin string) string {
 func (f adminFolders) made() (map[string]string, error) {
 	all := map[string]string{}
 	for _, admin := range f.list() {
-		b, err := os.ReadFile(filepath.Join(admin, marker))
+		b, err := gitfile.Content(filepath.Join(admin, marker))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -153,7 +153,7 @@ func (f adminFolders) made() (map[string]string, error) {
 
 // MadeFor returns the id that Add made this work tree for, "" if somebody else made it.
 func (r *Repository) MadeFor() (string, error) {
-	b, err := os.ReadFile(filepath.Join(r.GitDir, marker))
+	b, err := gitfile.Content(filepath.Join(r.GitDir, marker))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

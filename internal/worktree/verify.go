@@ -52,7 +52,7 @@ func Verify(r *Repository) error {
 // makes that for a sandbox, so that the agent cannot make another.
 func verifyMain(r *Repository) error {
 	common := filepath.Join(r.GitDir, "commondir")
-	b, err := os.ReadFile(common)
+	b, err := gitfile.Content(common)
 	if err == nil && strings.TrimRight(string(b), "\r\n") != "." {
 		return fmt.Errorf("%s exists, but %s is not a linked work tree", common, r.WorkTree)
 	}

@@ -16,6 +16,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // Repository is a repository as git sees it from one folder, with the work tree that the folder is in.
@@ -169,7 +171,7 @@ func (r *Repository) findMain(ctx context.Context) error {
 // these keys from nowhere else, since it follows no include for them.
 func plainConfig(common string) (bool, error) {
 	for _, name := range []string{"config", "config.worktree"} {
-		b, err := os.ReadFile(filepath.Join(common, name))
+		b, err := gitfile.Content(filepath.Join(common, name))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -190,7 +192,7 @@ func plainConfig(common string) (bool, error) {
 func (r *Repository) head(ctx context.Context) (string, error) {
 	const heads = "refs/heads/"
 	name := filepath.Join(r.GitDir, "HEAD")
-	b, err := os.ReadFile(name)
+	b, err := gitfile.Content(name)
 	if err != nil {
 		return "", fmt.Errorf("current branch: %w", err)
 	}

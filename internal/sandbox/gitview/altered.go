@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // FindAltered looks in the folders that an agent writes for two things that git on the host would follow. It reads
@@ -100,7 +102,7 @@ func isGitFolder(dir string) bool {
 	if !info.Mode().IsRegular() || info.Size() > 4096 {
 		return false
 	}
-	b, err := os.ReadFile(head)
+	b, err := gitfile.Content(head)
 	if err != nil {
 		return false
 	}

@@ -1,7 +1,6 @@
 package gitview
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -140,14 +139,13 @@ func configValues(file, key string) []string {
 	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	f, err := os.Open(file)
+	text, err := gitfile.Content(file)
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
 	var all []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		k, v, ok := strings.Cut(lines.Text(), "=")
+	for line := range strings.Lines(string(text)) {
+		k, v, ok := strings.Cut(line, "=")
 		if v = strings.Trim(strings.TrimSpace(v), `"`); ok && v != "" && strings.EqualFold(strings.TrimSpace(k), key) {
 			all = append(all, v)
 		}

@@ -96,7 +96,7 @@ func (r *Repository) readEntries() error {
 		}
 	}
 	commonDirFile := filepath.Join(r.Dir, "commondir")
-	if b, err := os.ReadFile(commonDirFile); r.Main && err == nil && strings.TrimRight(string(b), "\r\n") != "." {
+	if b, err := gitfile.Content(commonDirFile); r.Main && err == nil && strings.TrimRight(string(b), "\r\n") != "." {
 		return fmt.Errorf("git folder: %s names %q, but this is a main checkout", commonDirFile, b)
 	}
 	entries, err := os.ReadDir(r.Common)
