@@ -76,22 +76,12 @@ func (co *Companion) End(ctx context.Context, t *loom.Target, own []engine.Conta
 	if err := co.engine.RemoveContainers(ctx, ids); err != nil {
 		return err
 	}
-	if len(ids) > 0 && host.IsDir(t.Known.WorkTree) {
-		git, err := gitOf(t)
-		if err == nil && git != nil {
-			err = gitview.Unprepare(git)
-		}
-		if err != nil {
-			// It must still go down.
-			co.sayf("warning: git's folder of %s: %v", t.Known.WorkTree, tell.FirstLine(err))
-		}
-	}
 	networks, err := co.engine.Networks(ctx, map[string]string{stack.LabelProject: project})
 	if err != nil {
 		return err
 	}
 	for _, n := range networks {
-		if !sandbox.IsKey(n.Labels[stack.LabelNetwork]) {
+		if !sandbox.IsKey(n.Labels[stack.LabelNetwork]) || !isOf(t, n.Labels) {
 			continue
 		}
 		if err := co.removeNetwork(ctx, n); err != nil {
@@ -99,6 +89,25 @@ func (co *Companion) End(ctx context.Context, t *loom.Target, own []engine.Conta
 		}
 	}
 	return nil
+}
+
+// Ended takes what was put into git's folder for the sandboxes out of it again.
+func (co *Companion) Ended(t *loom.Target, own []engine.Container) {
+	if !t.Known.Sandboxed && !slices.ContainsFunc(own, co.Owns) || !host.IsDir(t.Known.WorkTree) {
+		return
+	}
+	git, err := gitOf(t)
+	if err == nil && git != nil {
+		err = gitview.Unprepare(git)
+	}
+	if err != nil {
+		co.sayf("warning: git's folder of %s: %v", t.Known.WorkTree, tell.FirstLine(err))
+	}
+}
+
+// isOf reports whether labels say that an object was made for the loom.
+func isOf(t *loom.Target, labels map[string]string) bool {
+	return labels[engine.LabelLoom] == t.ID && labels[engine.LabelRepo] == t.Repository
 }
 
 // removeNetwork removes a network. Its containers are taken off first: a network cannot be removed under a container.
@@ -125,7 +134,7 @@ func (co *Companion) Forget(ctx context.Context, t *loom.Target) error {
 	}
 	var homes []string
 	for _, v := range volumes {
-		if sandbox.IsKey(v.Labels[stack.LabelVolume]) && v.Labels[engine.LabelLoom] == t.ID {
+		if sandbox.IsKey(v.Labels[stack.LabelVolume]) && isOf(t, v.Labels) {
 			homes = append(homes, v.Name)
 		}
 	}

@@ -122,6 +122,7 @@ func (a *Agents) removeHomes(ctx context.Context, t *loom.Target, keys []string)
 	for _, key := range keys {
 		volumes, err := a.engine.Volumes(ctx, map[string]string{
 			stack.LabelProject: t.Known.Project, stack.LabelVolume: key, engine.LabelLoom: t.ID,
+			engine.LabelRepo: t.Repository,
 		})
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
 )
 
 // Compose's labels, which are stable across its majors.
@@ -41,6 +42,7 @@ type Container struct {
 	Published []Published  // host ports in effect, so none unless it runs
 	Forwards  []Published  // of these, what it publishes for other services, which have them among theirs
 	Networks  []string     // names, sorted
+	Volumes   []string     // names of those that it mounts
 	Addresses []netip.Addr // on these networks, none unless it runs
 
 	networkMode string // as All lists it
@@ -167,6 +169,11 @@ func fromSummary(s container.Summary) Container {
 		}
 		slices.Sort(c.Networks)
 		slices.SortFunc(c.Addresses, netip.Addr.Compare)
+	}
+	for _, m := range s.Mounts {
+		if m.Type == mount.TypeVolume {
+			c.Volumes = append(c.Volumes, m.Name)
+		}
 	}
 	return c
 }

@@ -40,10 +40,10 @@ type Loom struct {
 
 // Looms lists the looms that an engine holds anything of, sorted by repository
 // and project, among them looms that are down with their volumes kept. Only what
-// also carries Compose's project label counts: a container inherits the labels
-// of an image that was committed from a loom.
+// carries both labels of a loom and Compose's project label counts: a container
+// inherits the labels of an image that was committed from a loom.
 func (e *Engine) Looms(ctx context.Context) ([]Loom, error) {
-	labels := map[string]string{LabelLoom: ""}
+	labels := map[string]string{LabelLoom: "", LabelRepo: ""}
 	var (
 		containers []Container
 		networks   []Network

@@ -48,14 +48,42 @@ func (e *Engine) Volumes(ctx context.Context, labels map[string]string) ([]Volum
 	return out, nil
 }
 
+// VolumeInUseError says that a volume stays because containers use it.
+type VolumeInUseError struct {
+	Name string
+	By   []string // names of the containers
+}
+
+// Error names the volume and the containers.
+func (e *VolumeInUseError) Error() string {
+	return "volume " + e.Name + ": container " + strings.Join(e.By, ", ") + " uses it"
+}
+
+// NextStep says what the user does next.
+func (e *VolumeInUseError) NextStep() string { return "docker rm " + strings.Join(e.By, " ") }
+
 // RemoveVolumes removes volumes with their data. A missing one is not an error; one
-// that a container uses is. The others are still removed.
+// that a container uses is a [VolumeInUseError]. The others are still removed.
 func (e *Engine) RemoveVolumes(ctx context.Context, names []string) error {
 	return each(names, func(name string) error {
-		if err := e.api.VolumeRemove(ctx, name, false); err != nil && !cerrdefs.IsNotFound(err) {
-			return fmt.Errorf("volume %s: %w", name, err)
+		err := e.api.VolumeRemove(ctx, name, false)
+		if err == nil || cerrdefs.IsNotFound(err) {
+			return nil
 		}
-		return nil
+		err = fmt.Errorf("volume %s: %w", name, err)
+		if !cerrdefs.IsConflict(err) {
+			return err
+		}
+		users := filters.NewArgs(filters.Arg("volume", name))
+		list, listErr := e.api.ContainerList(ctx, container.ListOptions{All: true, Filters: users})
+		if listErr != nil || len(list) == 0 {
+			return err
+		}
+		inUse := &VolumeInUseError{Name: name}
+		for _, s := range list {
+			inUse.By = append(inUse.By, firstName(s.Names))
+		}
+		return inUse
 	})
 }
 

@@ -67,10 +67,14 @@ func TestRemovalToleratesTheMissingAndGoesOnAfterAnError(t *testing.T) {
 	var asked []string
 	e := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-		mu.Lock()
-		asked = append(asked, name)
-		mu.Unlock()
+		if r.Method == http.MethodDelete {
+			mu.Lock()
+			asked = append(asked, name)
+			mu.Unlock()
+		}
 		switch name {
+		case "json": // who uses the volume
+			_, _ = w.Write([]byte(`[{"Id": "1", "Names": ["/web"]}]`))
 		case "gone":
 			refuse(w, 404, "no such thing: gone")
 		case "used":
@@ -90,6 +94,7 @@ func TestRemovalToleratesTheMissingAndGoesOnAfterAnError(t *testing.T) {
 		assert.Check(t, remove([]string{"gone", "last"}) == nil)
 		assert.Check(t, remove(nil) == nil)
 	}
+	assert.Error(t, e.RemoveVolumes(t.Context(), []string{"used"}), "volume used: container web uses it")
 }
 
 func TestRemovalWaitsForOneAlreadyInProgress(t *testing.T) {
@@ -113,7 +118,7 @@ func TestLoomsAreGroupedAndOutliveTheirContainers(t *testing.T) {
 	e := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		got := labelFilter(t, r)
 		slices.Sort(got)
-		assert.Check(t, slices.Equal(got, []string{LabelLoom, "com.docker.compose.project"}), got)
+		assert.Check(t, slices.Equal(got, []string{LabelLoom, LabelRepo, "com.docker.compose.project"}), got)
 		const loom1 = `"ai.iloom.loom":"1","ai.iloom.repo":"/r","com.docker.compose.project":"iloom-r-1"`
 		switch r.URL.Path {
 		case "/containers/json":

@@ -46,6 +46,6 @@ func EndGone(ctx context.Context, l *loom.Looms, t *find.Target) error {
 		// The loom ends even if git fails.
 		l.Teller.Debugf("%s: %v", t.Name(), err)
 	}
-	_, err := l.Down(ctx, t, loom.DownRequest{Volumes: true})
+	_, err := l.Down(ctx, t, loom.DownRequest{Volumes: true, Labelled: true})
 	return err
 }

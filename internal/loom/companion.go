@@ -18,9 +18,11 @@ type Companion interface {
 	ServicesUp(ctx context.Context, project string) error
 	// ServicesMountMore is called before services mount more of the loom's work tree than before.
 	ServicesMountMore(ctx context.Context, k *registry.Loom) error
-	// End removes the companion's containers and networks. It is called before those of the loom go; own are the
-	// Containers of its project.
+	// End removes the companion's containers and networks. It is called before those of the loom go, and reads no file of
+	// the work tree; own are the loom's containers.
 	End(ctx context.Context, t *Target, own []engine.Container) error
+	// Ended is called when no container of the loom is left; own are those that there were.
+	Ended(t *Target, own []engine.Container)
 	// Forget removes what is left of the companion when the loom ends.
 	Forget(ctx context.Context, t *Target) error
 }

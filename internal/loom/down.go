@@ -2,7 +2,9 @@ package loom
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +29,8 @@ type DownRequest struct {
 	Where
 	// Volumes ends the loom: its named volumes, leases and exclude lines go too.
 	Volumes bool
+	// Labelled removes only what bears docker loom's labels: not what other tools made that the loom has taken over.
+	Labelled bool
 	// Timeout bounds the stopping of containers; zero is each service's own.
 	Timeout time.Duration
 	DryRun  bool
@@ -40,6 +44,8 @@ type Remains struct {
 	Ports   []string `json:"ports"`
 	// Removed says what went, or with DryRun would go.
 	Removed []string `json:"removed"`
+	// Left says what is in the loom's project or folder and stays, with the reason.
+	Left []string `json:"left"`
 }
 
 // ElsewhereError says that a loom is on another engine than the one asked: here there is nothing of it to take down,
@@ -88,6 +94,8 @@ type downRun struct {
 	*Looms
 	target *Target
 	req    DownRequest
+	// stays reports that containers of the loom stay, as DownRequest.Labelled wants it.
+	stays bool
 }
 
 // takeDown is down without the end of the promises. The loom's lock must be held.
@@ -105,142 +113,191 @@ func (r *downRun) takeDown(ctx context.Context) (*Remains, error) {
 		}
 	}
 	e, err := r.planEnd(ctx)
-	if err != nil || r.req.DryRun {
-		return e.remains, err
-	}
-	if err := r.endBeside(ctx, e.own); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if r.target.ID == Main && host.IsDir(r.target.WorkTree) {
-		return e.remains, r.downMain(ctx, e)
+	if r.req.DryRun {
+		files, unread := tree.Generated(r.target)
+		r.listFiles(files, unread, e.remains)
+		return e.remains, nil
 	}
-	return e.remains, r.endProject(ctx, e)
+	if err := r.endBeside(ctx, e.containers); err != nil {
+		return nil, err
+	}
+	r.stays = e.unlabelled
+	if err := r.endProject(ctx, e); err != nil {
+		return nil, err
+	}
+	r.endFiles(e.remains)
+	return e.remains, r.endCompanions(ctx, e.containers)
 }
 
 // end is what down of a loom removes and leaves.
 type end struct {
-	own     []engine.Container
-	volumes []string // that go
-	files   []overrides.File
+	*belongings
 	remains *Remains
 }
 
-// planEnd looks at what a loom has, and decides what of it goes.
+// planEnd looks at what the engine has of a loom, and decides what of it goes. It reads no file.
 func (r *downRun) planEnd(ctx context.Context) (end, error) {
 	t := r.target
-	remains := &Remains{
-		Loom: t.ID, Project: t.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: []string{},
-	}
-	e := end{remains: remains}
-	var err error
-	if e.own, err = r.Containers(ctx, t.Known); err != nil {
-		return end{}, err
-	}
-	volumes, err := r.Engine.Volumes(ctx, map[string]string{stack.LabelProject: t.Known.Project})
+	b, err := r.belongings(ctx, t, r.req.Labelled)
 	if err != nil {
 		return end{}, err
 	}
-	for _, c := range e.own {
+	remains := &Remains{
+		Loom: t.ID, Project: t.Known.Project, Ports: []string{}, Removed: []string{},
+		Volumes: append([]string{}, b.kept...), Left: append([]string{}, b.left...),
+	}
+	for _, c := range b.containers {
 		remains.Removed = append(remains.Removed, "container "+c.Name)
 	}
-	for _, v := range volumes {
-		// A volume that the settings share has none of our labels, whichever loom made it.
-		if r.req.Volumes && (v.Labels[engine.LabelLoom] == t.ID || t.ID == Main) {
-			e.volumes = append(e.volumes, v.Name)
+	for _, v := range b.volumes {
+		if r.req.Volumes {
 			remains.Removed = append(remains.Removed, "volume "+v.Name)
 		} else {
 			remains.Volumes = append(remains.Volumes, v.Name)
 		}
 	}
-	e.files = tree.Generated(t)
-	for _, f := range e.files {
-		remains.Removed = append(remains.Removed, "file "+f.Path)
-	}
+	slices.Sort(remains.Volumes)
 	if !r.req.Volumes && t.ID != Main {
 		for _, lease := range t.Known.Ports {
 			remains.Ports = append(remains.Ports, lease.String())
 		}
 	}
-	return e, nil
+	return end{b, remains}, nil
 }
 
-// endBeside removes what is beside the loom's project: an adopted container, and what companions have.
+// listFiles says which generated files go, and which files may be such and cannot be read.
+func (r *downRun) listFiles(files []overrides.File, unread []error, remains *Remains) {
+	for _, f := range files {
+		remains.Removed = append(remains.Removed, "file "+f.Path)
+	}
+	for _, err := range unread {
+		remains.Left = append(remains.Left, "file "+err.Error())
+	}
+}
+
+// endBeside removes the containers beside the loom's services: an adopted one, and those of companions.
 func (r *downRun) endBeside(ctx context.Context, own []engine.Container) error {
 	remove := func(c engine.Container) error { return r.Engine.RemoveContainers(ctx, []string{c.ID}) }
 	if err := outside(own, r.target.Known, remove); err != nil {
 		return err
 	}
+	return r.Companions.tell(func(c Companion) error { return c.End(ctx, r.target, own) })
+}
+
+// endCompanions removes what companions have in the loom's folders and, if the loom ends, what is left of them.
+func (r *downRun) endCompanions(ctx context.Context, own []engine.Container) error {
 	return r.Companions.tell(func(c Companion) error {
-		if err := c.End(ctx, r.target, own); err != nil || !r.req.Volumes {
-			return err
+		c.Ended(r.target, own)
+		if !r.req.Volumes {
+			return nil
 		}
 		return c.Forget(ctx, r.target)
 	})
 }
 
-// endProject removes the loom's Compose project and its files.
+// endProject removes the loom's Compose project.
 func (r *downRun) endProject(ctx context.Context, e end) error {
-	if err := r.applier().TakeImagesBack(ctx, e.own); err != nil {
-		return err
+	if r.target.ID != Main {
+		if err := r.applier().TakeImagesBack(ctx, e.containers); err != nil {
+			return err
+		}
 	}
-	project, own := r.target.Known.Project, slices.DeleteFunc(e.own, r.Companions.Own)
-	there, err := r.hasProject(ctx, own)
+	project, own := r.target.Known.Project, slices.DeleteFunc(slices.Clone(e.containers), r.Companions.Own)
+	there, err := r.hasProject(ctx, e)
 	if err != nil {
 		return err
 	}
 	if there {
-		o := stack.DownOptions{Project: recordedHooks(r.Teller, r.target, own), Timeout: r.req.Timeout}
-		if err := r.Stack.Down(ctx, project, o); err != nil {
+		inUse, err := r.Stack.Down(ctx, project, stack.DownOptions{
+			Own: e.inStack(r.Companions.Own), Project: recordedHooks(r.Teller, r.target, own),
+			KeepImages: r.target.ID == Main, Timeout: r.req.Timeout,
+		})
+		if err != nil {
+			return err
+		}
+		e.leaveInUse("network", inUse)
+	}
+	if r.req.Volumes {
+		if err := r.removeVolumes(ctx, e); err != nil {
 			return err
 		}
 	}
-	if err := r.Engine.RemoveVolumes(ctx, e.volumes); err != nil {
-		return err
-	}
-	if _, err := overrides.Write(e.files); err != nil {
-		return err
-	}
-	if r.target.Known.Confined != nil {
-		// Made for the services' read-only view of it; one with settings in it stays.
-		_ = os.Remove(filepath.Join(r.target.WorkTree, survey.SettingsFolder))
+	if r.target.ID == Main {
+		r.removeBuilt(ctx, own)
 	}
 	return nil
 }
 
-// hasProject reports whether there is something that Compose's down would remove. It warns if there is nothing.
-func (r *downRun) hasProject(ctx context.Context, own []engine.Container) (bool, error) {
-	if len(own) > 0 {
-		return true, nil
+// removeVolumes removes the loom's named volumes, but for those that other containers use.
+func (r *downRun) removeVolumes(ctx context.Context, e end) error {
+	inUse := map[string][]string{}
+	for _, v := range e.volumes {
+		err := r.Engine.RemoveVolumes(ctx, []string{v.Name})
+		if used, ok := errors.AsType[*engine.VolumeInUseError](err); ok {
+			inUse[v.Name] = used.By
+		} else if err != nil {
+			return err
+		}
 	}
-	byProject := map[string]string{stack.LabelProject: r.target.Known.Project}
-	networks, err := r.Engine.Networks(ctx, byProject)
-	if err != nil || len(networks) > 0 {
-		return true, err
-	}
-	images, err := r.Engine.Images(ctx, "", byProject)
-	return len(images) > 0, err
+	e.leaveInUse("volume", inUse)
+	return nil
 }
 
-// downMain is docker compose down: main has nothing of its own, and another folder may use its project name too. The
-// files are loaded only if the labels of its containers do not say enough.
-func (r *downRun) downMain(ctx context.Context, e end) error {
-	own := slices.DeleteFunc(slices.Clone(e.own), r.Companions.Own)
-	if !r.req.Volumes && len(r.target.Source.Files) == 0 && isMadeForMain(r.target, own) {
-		return r.downMadeForMain(ctx, own)
+// leaveInUse notes what stays because other containers use it.
+func (e end) leaveInUse(kind string, inUse map[string][]string) {
+	for _, name := range slices.Sorted(maps.Keys(inUse)) {
+		gone := kind + " " + name
+		e.remains.Removed = slices.DeleteFunc(e.remains.Removed, func(what string) bool { return what == gone })
+		e.remains.Left = append(e.remains.Left, usedBy(kind, name, inUse[name]))
 	}
-	project, err := r.LoadProject(ctx, r.target)
-	if err != nil {
-		return err
+}
+
+// endFiles removes the loom's files. It comes after the containers, and a file that cannot be read or written stays:
+// whoever writes the work tree must not keep a loom up.
+func (r *downRun) endFiles(remains *Remains) {
+	files, unread := tree.Generated(r.target)
+	for _, f := range files {
+		if _, err := overrides.Write([]overrides.File{f}); err != nil {
+			unread = append(unread, err)
+			continue
+		}
+		remains.Removed = append(remains.Removed, "file "+f.Path)
 	}
-	o := stack.DownOptions{Volumes: r.req.Volumes, Timeout: r.req.Timeout}
-	if err := r.Stack.DownFromFiles(ctx, project, o); err != nil {
-		return err
+	r.listFiles(nil, unread, remains)
+	if r.target.Known.Confined != nil {
+		// Made for the services' read-only view of it; one with settings in it stays.
+		_ = os.Remove(filepath.Join(r.target.Known.WorkTree, survey.SettingsFolder))
 	}
-	if s, ok := project.Services[devcontainer.Service]; ok && s.Build != nil && s.Image == "" {
-		r.removeBuilt(ctx, stack.Image(s, project.Name))
+}
+
+// hasProject reports whether there is something that Compose's down would remove. It warns if there is nothing.
+func (r *downRun) hasProject(ctx context.Context, e end) (bool, error) {
+	own := e.inStack(r.Companions.Own)
+	if len(own.Containers)+len(own.Networks) > 0 {
+		return true, nil
 	}
-	_, err = overrides.Write(tree.Generated(r.target))
-	return err
+	project := r.target.Known.Project
+	images, err := r.Engine.Images(ctx, "", map[string]string{stack.LabelProject: project})
+	return slices.ContainsFunc(images, func(i engine.Image) bool {
+		return len(own.Tags(project, i.Labels, i.Tags)) > 0
+	}), err
+}
+
+// removeBuilt removes the image of main's dev container. No compose file names it, so that docker compose down would
+// never find it.
+func (r *downRun) removeBuilt(ctx context.Context, own []engine.Container) {
+	image := r.target.Known.Project + "-" + devcontainer.Service
+	if !slices.ContainsFunc(own, func(c engine.Container) bool {
+		return c.Service == devcontainer.Service && c.Image == image
+	}) {
+		return
+	}
+	if err := r.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
+		r.Teller.Debugf("%v", err)
+	}
 }
 
 // unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone,
@@ -259,7 +316,7 @@ func unexclude(ctx context.Context, t *Target) error {
 // forget ends the promises that a loom's end ends. Leases go last, so that an interrupted down can be run again.
 func (r *downRun) forget(ctx context.Context) error {
 	t := r.target
-	ends := r.req.Volumes || t.ID == Main
+	ends := (r.req.Volumes || t.ID == Main) && !r.stays
 	if ends {
 		if err := unexclude(ctx, t); err != nil {
 			// A repository that git cannot read must not keep its leases for ever.

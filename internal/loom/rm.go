@@ -10,6 +10,8 @@ import (
 // RmRequest asks to end a loom and to remove its work tree.
 type RmRequest struct {
 	tree.RemoveOptions
+	// Labelled removes of the stack only what bears docker loom's labels.
+	Labelled bool
 	// Timeout bounds the stopping of containers; zero is each service's own.
 	Timeout time.Duration
 }
@@ -99,7 +101,9 @@ func (r *remover) stop(ctx context.Context) error {
 // end removes everything. The order lets a second rm finish what the first one was interrupted in.
 func (r *remover) end(ctx context.Context) error {
 	t, req := r.target, r.req
-	run := &downRun{r.Looms, t, DownRequest{Volumes: true, Timeout: req.Timeout, DryRun: req.DryRun}}
+	run := &downRun{Looms: r.Looms, target: t, req: DownRequest{
+		Volumes: true, Labelled: req.Labelled, Timeout: req.Timeout, DryRun: req.DryRun,
+	}}
 	if t.Known != nil {
 		down, err := run.takeDown(ctx)
 		if err != nil {
@@ -108,6 +112,9 @@ func (r *remover) end(ctx context.Context) error {
 		r.result.Removed = append(r.result.Removed, down.Removed...)
 		for _, v := range down.Volumes {
 			r.result.Kept = append(r.result.Kept, "volume "+v)
+		}
+		for _, what := range down.Left {
+			r.result.Warnings = append(r.result.Warnings, what+", stays")
 		}
 	}
 	if r.work.Path != "" {

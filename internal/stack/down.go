@@ -8,39 +8,58 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/errdefs"
 	"github.com/docker/compose/v2/pkg/api"
+	"github.com/docker/compose/v2/pkg/compose"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
 )
 
+// Own says which objects with a project's label are to be removed. Any tool can give its own objects the label.
+type Own struct {
+	// Containers and Networks are IDs.
+	Containers, Networks map[string]bool
+	// Images are the names that the containers have their images by.
+	Images map[string]bool
+}
+
 // DownOptions are the choices of Down.
 type DownOptions struct {
+	Own Own
 	// Project gives the pre_stop hooks and the order, as RecordedHooks makes it; nil runs none.
 	Project *types.Project
-	// Volumes removes the named volumes too; DownFromFiles only.
-	Volumes bool
+	// KeepImages leaves the built images.
+	KeepImages bool
 	// Timeout bounds the stopping of containers; zero is each service's own.
 	Timeout time.Duration
 }
 
 // Down removes the containers, their anonymous volumes, the networks and the built images of the project with this
-// name, whatever the files say now: Compose finds them by its labels. Named volumes stay.
-func (s *Stack) Down(ctx context.Context, name string, o DownOptions) error {
+// name that are Own, whatever the files say now. Named volumes stay. A network that another container uses stays too:
+// inUse has the names of these containers by that of the network.
+func (s *Stack) Down(ctx context.Context, name string, o DownOptions) (inUse map[string][]string, err error) {
+	view := &ownClient{APIClient: s.docker.Client(), project: name, own: o.Own, inUse: map[string][]string{}}
+	backend := compose.NewComposeService(ownCli{s.docker, view}, compose.WithPrompt(no))
 	// By name Compose runs no pre_stop hooks. From a project it removes only what the project still names. So the
 	// containers are stopped from the project and removed by name.
-	if err := s.Stop(ctx, name, o.Project, o.Timeout); err != nil {
-		return err
+	stop := api.StopOptions{Project: o.Project, Timeout: timeout(o.Timeout)}
+	if err := backend.Stop(ctx, name, stop); err != nil {
+		return nil, err
 	}
-	if err := s.removeContainers(ctx, name); err != nil {
-		return err
+	if err := s.removeContainers(ctx, view, name); err != nil {
+		return nil, err
 	}
-	return s.compose.Down(ctx, name, api.DownOptions{RemoveOrphans: true, Images: "local", Timeout: timeout(o.Timeout)})
+	down := api.DownOptions{RemoveOrphans: true, Images: "local", Timeout: timeout(o.Timeout)}
+	if o.KeepImages {
+		down.Images = ""
+	}
+	err = backend.Down(ctx, name, down)
+	return view.inUse, err
 }
 
 // removeContainers removes a project's containers together with their anonymous volumes, which nothing else ties to the
 // project: Compose keeps them unless the named volumes go too.
-func (s *Stack) removeContainers(ctx context.Context, name string) error {
-	client := s.docker.Client()
+func (s *Stack) removeContainers(ctx context.Context, client client.ContainerAPIClient, name string) error {
 	byProject := filters.NewArgs(filters.Arg("label", api.ProjectLabel+"="+name))
 	list, err := client.ContainerList(ctx, container.ListOptions{All: true, Filters: byProject})
 	if err != nil || len(list) == 0 {
@@ -63,24 +82,6 @@ func (s *Stack) removeContainers(ctx context.Context, name string) error {
 		}
 		return g.Wait()
 	})
-}
-
-// DownFromFiles is docker compose down for a project that was loaded: what other files made under the same project name
-// stays.
-func (s *Stack) DownFromFiles(ctx context.Context, p *types.Project, o DownOptions) error {
-	return s.compose.Down(ctx, p.Name, api.DownOptions{Project: p, Volumes: o.Volumes, Timeout: timeout(o.Timeout)})
-}
-
-// DownFromLabels is docker compose down for the project with this name, as the labels of its containers say it: volumes
-// and images stay.
-func (s *Stack) DownFromLabels(ctx context.Context, name string, o DownOptions) error {
-	if o.Project != nil {
-		// By name Compose runs no pre_stop hooks.
-		if err := s.Stop(ctx, name, o.Project, o.Timeout); err != nil {
-			return err
-		}
-	}
-	return s.compose.Down(ctx, name, api.DownOptions{Timeout: timeout(o.Timeout)})
 }
 
 func timeout(d time.Duration) *time.Duration {

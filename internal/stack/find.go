@@ -2,11 +2,13 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -168,6 +170,26 @@ func Find(src Source, ours Ours) (*Found, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: %w", src.Dir, ErrNoProject)
+}
+
+// HaveDefaultNames reports whether Compose takes all the files by itself where they are.
+func HaveDefaultNames(paths []string) bool {
+	return !slices.ContainsFunc(paths, func(path string) bool {
+		name := filepath.Base(path)
+		return !slices.Contains(cli.DefaultFileNames, name) && !slices.Contains(cli.DefaultOverrideFileNames, name)
+	})
+}
+
+// AreNamed reports whether the files are those of --file, or of COMPOSE_FILE in the process's environment.
+func AreNamed(src Source, paths []string) bool {
+	named := src.Files
+	if len(named) == 0 {
+		env := types.NewMapping(src.Environ)
+		separator := cmp.Or(env[consts.ComposePathSeparator], string(os.PathListSeparator))
+		named = strings.Split(env[consts.ComposeFilePath], separator)
+	}
+	list, err := absolute(named, src.Dir)
+	return err == nil && slices.Equal(list, paths)
 }
 
 // takeNamed takes the files and the project directory that the command line names.

@@ -325,7 +325,7 @@ func (m *maker) assign(ctx context.Context, path string) error {
 		return nil
 	}
 	if t.Known != nil && t.Known.WorkTree != path {
-		if files := Generated(t); len(files) > 0 && !m.dryRun {
+		if files, _ := Generated(t); len(files) > 0 && !m.dryRun {
 			if _, err := overrides.Write(files); err != nil {
 				return err
 			}

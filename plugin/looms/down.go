@@ -29,7 +29,11 @@ func newDownCommand(env *command.Environment) *cobra.Command {
 		Use:   "down [OPTIONS] [ID...]",
 		Short: "Remove the containers, networks and files of looms; with --volumes end them",
 		Long: `Remove the containers, networks, anonymous volumes, built images and generated files of looms. Named volumes
-and port leases stay, so that up brings the same loom back; --volumes removes these too and ends the loom.`,
+and port leases stay, so that up brings the same loom back; --volumes removes these too and ends the loom.
+
+What else is in a loom's Compose project, and was not made for the loom, is named and stays. With --all and
+--all-repositories only what bears docker loom's labels goes: a dev container that an editor made, or what docker
+compose made in the main checkout, goes when its loom is named.`,
 		Example: "  docker loom down 123\n  docker loom down 123 124 --volumes\n  docker loom down --all",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -78,13 +82,18 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 	remains := []*loom.Remains{}
 	var errs []error
 	for _, t := range targets {
-		r, err := l.Down(ctx, t, loom.DownRequest{Volumes: o.volumes, Timeout: o.timeout, DryRun: o.dryRun})
+		r, err := l.Down(ctx, t, loom.DownRequest{
+			Volumes: o.volumes, Labelled: o.all || o.allRepositories, Timeout: o.timeout, DryRun: o.dryRun,
+		})
 		if err != nil {
 			// One loom that cannot go down must not keep the others up.
 			errs = append(errs, fmt.Errorf("%s: %w", t.ID, err))
 			continue
 		}
 		remains = append(remains, r)
+		for _, what := range r.Left {
+			fmt.Fprintf(env.Docker.Err(), "warning: loom %s: %s, stays\n", r.Loom, what)
+		}
 	}
 	err = output.Write(env.Docker.Out(), o.format, remains, func(w io.Writer) { tellDown(w, o, remains) })
 	if err != nil {

@@ -27,7 +27,8 @@ func newPruneCommand(env *command.Environment) *cobra.Command {
 		Use:   "prune [OPTIONS]",
 		Short: "End what belongs to no loom or to a work tree that is gone",
 		Long: `End what belongs to no loom or to a work tree that is gone, with its containers, networks, volumes and leases.
-A loom that is merely down is never touched. What is removed is found by docker loom's own labels, never by its name.
+A loom that is merely down is never touched. Only what bears docker loom's labels is removed; what else is in the same
+Compose project is named and stays.
 
 With --merged also the looms whose branch is merged into the main branch (a squash merge counts), with the work tree
 that docker loom made and the branch. One in which work would be lost, as docker loom rm sees it, stays.`,
@@ -72,6 +73,9 @@ func runPrune(ctx context.Context, env *command.Environment, o pruneOptions) err
 		for _, what := range plan.Removed {
 			fmt.Fprintf(env.Docker.Err(), "  remove %s\n", what)
 		}
+		for _, what := range plan.Left {
+			fmt.Fprintf(env.Docker.Err(), "  leave %s\n", what)
+		}
 		remains = append(remains, plan)
 		ends = append(ends, p)
 	}
@@ -103,7 +107,7 @@ func runPrune(ctx context.Context, env *command.Environment, o pruneOptions) err
 
 // ofMerged is how a loom whose branch is merged is ended.
 func ofMerged(dryRun bool) loom.RmRequest {
-	return loom.RmRequest{RemoveOptions: tree.RemoveOptions{Branch: true, DryRun: dryRun}}
+	return loom.RmRequest{RemoveOptions: tree.RemoveOptions{Branch: true, DryRun: dryRun}, Labelled: true}
 }
 
 // planEnd says why a loom is to be ended, and gives what would go; nil where it must stay.
@@ -112,7 +116,7 @@ func planEnd(
 ) (*loom.Remains, error) {
 	fmt.Fprintf(env.Docker.Err(), "loom %s: %s\n", p.Name(), p.Why)
 	if !p.Merged {
-		return l.Down(ctx, p.Target, loom.DownRequest{Volumes: true, DryRun: true})
+		return l.Down(ctx, p.Target, loom.DownRequest{Volumes: true, Labelled: true, DryRun: true})
 	}
 	r, err := l.Rm(ctx, p.Target, ofMerged(true))
 	if err != nil {
@@ -126,6 +130,7 @@ func planEnd(
 	}
 	return &loom.Remains{
 		Loom: p.ID, Project: p.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: r.Removed,
+		Left: r.Warnings,
 	}, nil
 }
 
