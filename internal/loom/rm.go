@@ -23,6 +23,8 @@ type Removal struct {
 	State    string `json:"state"`
 	WorkTree string `json:"workTree"`
 	Branch   string `json:"branch"`
+	// Ignored names the files that git ignores and that are lost with the work tree, also in Refused unless they may be.
+	Ignored string `json:"ignored"`
 	// Refused lists what would be lost, Warnings what else the user should know.
 	Refused  []string `json:"refused"`
 	Warnings []string `json:"warnings"`
@@ -62,7 +64,7 @@ func (l *Looms) Rm(ctx context.Context, t *Target, req RmRequest) (*Removal, err
 	r := &remover{Looms: l, target: t, req: req, work: work, result: &Removal{
 		Loom: t.ID, State: RemovalDone, WorkTree: work.WorkTree, Branch: work.Branch, Refused: []string{},
 		Warnings: append([]string{}, work.Warnings...), Removed: append([]string{}, work.Cleared...),
-		Kept: append([]string{}, work.Kept...),
+		Kept: append([]string{}, work.Kept...), Ignored: work.Lost,
 	}}
 	if !req.Force {
 		never = append(never, risks...)
@@ -119,6 +121,11 @@ func (r *remover) end(ctx context.Context) error {
 	}
 	if r.work.Path != "" {
 		r.result.Removed = append(r.result.Removed, "work tree "+r.work.Path)
+		for _, files := range []string{r.work.Lost, r.work.Caches} {
+			if files != "" {
+				r.result.Removed = append(r.result.Removed, files)
+			}
+		}
 		if req.Branch && r.result.Branch != "" {
 			r.result.Removed = append(r.result.Removed, "branch "+r.result.Branch)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -138,7 +139,7 @@ func (m *mainTree) isCopied(path, rel string) bool {
 		return false
 	}
 	// Each of the two may have the block of a loom.
-	a, errA := os.ReadFile(filepath.Join(path, rel))
-	b, errB := os.ReadFile(filepath.Join(m.repo.WorkTree, rel))
+	a, errA := rooted.ReadFile(filepath.Join(path, rel))
+	b, errB := rooted.ReadFile(filepath.Join(m.repo.WorkTree, rel))
 	return errA == nil && errB == nil && bytes.Equal(overrides.Cut(a), overrides.Cut(b))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -32,8 +33,8 @@ func (*MeanwhileError) NextStep() string {
 
 // RemoveOptions say how a work tree is removed.
 type RemoveOptions struct {
-	// Force removes although something would be lost.
-	Force bool
+	// Force removes although something would be lost, Ignored although only files would be lost that git ignores.
+	Force, Ignored bool
 	// WorkTree removes a work tree that docker loom did not make, too; Branch the branch that is checked out there.
 	WorkTree, Branch bool
 	DryRun           bool
@@ -47,6 +48,10 @@ type Removal struct {
 	Path string
 	// Gone reports that the work tree's folder does not exist.
 	Gone bool
+	// Lost names the ignored files that are lost with the work tree, empty without any.
+	Lost string
+	// Caches names the ignored files that go with it and that tools make again, empty without any.
+	Caches string
 	// Cleared lists what was removed while rm looked, Kept what stays, Warnings what the user should know.
 	Cleared, Kept, Warnings []string
 
@@ -194,12 +199,42 @@ func (r *Removal) losses(ctx context.Context) ([]string, error) {
 	if at == nil || at.CommonDir != r.repo.CommonDir {
 		return []string{r.Path + " is no longer a work tree of " + r.repo.Main}, nil
 	}
-	return at.Risks(ctx, worktree.Keep{
+	keep := worktree.Keep{
 		MainBranch: r.main.settings.MainBranch, Protected: r.main.settings.ProtectedBranches,
 		Copied: func(rel string) bool {
-			return overrides.Leftover(filepath.Base(rel)) || r.main.isCopied(r.Path, rel)
+			return overrides.Leftover(filepath.Base(rel)) || r.main.isCopied(r.Path, rel) || isGenerated(r.Path, rel)
 		},
-	})
+	}
+	risks, err := at.Risks(ctx, keep)
+	if err != nil {
+		return nil, err
+	}
+	ignored, err := at.Ignored(ctx, keep)
+	if err != nil {
+		return nil, err
+	}
+	risks = append(risks, ignored.Risks()...)
+	if !ignored.Caches.None() {
+		r.Caches = ignored.Caches.String()
+	}
+	if r.Lost = ""; !ignored.Files.None() {
+		r.Lost = ignored.Files.String()
+		if !r.options.Ignored {
+			risks = append(risks, r.Lost)
+		}
+	}
+	return risks, nil
+}
+
+// isGenerated reports whether docker loom made all of a file of the work tree.
+func isGenerated(path, rel string) bool {
+	switch filepath.Base(rel) {
+	case overrides.EnvFile, overrides.OverrideFile, filepath.Base(overrides.NamedFile):
+	default:
+		return false
+	}
+	text, err := rooted.ReadFile(filepath.Join(path, rel))
+	return err == nil && withoutGenerated(rel, text) == nil
 }
 
 // Run removes the work tree, unless somebody has worked there since rm looked.

@@ -52,14 +52,36 @@ func (r *Repository) Risks(ctx context.Context, keep Keep) ([]string, error) {
 		}
 	}
 	risks = append(risks, r.underway()...)
-	for _, look := range []func(context.Context, Keep) ([]string, error){r.uncommitted, r.unpushed, r.inSubmodules} {
-		more, err := look(ctx, keep)
-		if err != nil {
-			return nil, err
-		}
-		risks = append(risks, more...)
+	more, err := r.uncommitted(ctx, keep)
+	if err != nil {
+		return nil, err
 	}
-	return risks, nil
+	risks = append(risks, more...)
+	if more, err = r.unpushed(ctx, keep); err != nil {
+		return nil, err
+	}
+	risks = append(risks, more...)
+	more, err = r.inIndex(ctx)
+	return append(risks, more...), err
+}
+
+// inIndex lists what would be lost of changed files that git status does not look at, and in submodules.
+func (r *Repository) inIndex(ctx context.Context) ([]string, error) {
+	index, err := readIndex(ctx, r.WorkTree)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := changedUnwatched(ctx, r.WorkTree, index)
+	if err != nil {
+		return nil, err
+	}
+	var risks []string
+	if len(changed) > 0 {
+		const hidden = "with changes that git status does not show (skip-worktree or assume-unchanged)"
+		risks = append(risks, fmt.Sprintf("%s %s: %s", count(len(changed), "file"), hidden, list(changed)))
+	}
+	more, err := r.inSubmodules(ctx, index)
+	return append(risks, more...), err
 }
 
 // underway lists the operations that git has not finished, such as a rebase.
@@ -245,31 +267,32 @@ func countCommits(ctx context.Context, dir string, args ...string) (int, error) 
 }
 
 // inSubmodules lists what would be lost in the submodules. They are repositories of their own, inside the work tree.
-func (r *Repository) inSubmodules(ctx context.Context, _ Keep) ([]string, error) {
-	out, err := git(ctx, r.WorkTree, "ls-files", "-z", "--stage")
-	if err != nil {
-		return nil, err
-	}
+func (r *Repository) inSubmodules(ctx context.Context, index []indexEntry) ([]string, error) {
 	var risks []string
-	for entry := range strings.SplitSeq(string(out), "\x00") {
-		mode, _, _ := strings.Cut(entry, " ")
-		_, rel, _ := strings.Cut(entry, "\t")
-		dir := filepath.Join(r.WorkTree, filepath.FromSlash(rel))
-		if mode != "160000" || gone(filepath.Join(dir, ".git")) {
+	for _, e := range index {
+		if e.mode != modeSubmodule {
 			continue
 		}
+		dir := filepath.Join(r.WorkTree, filepath.FromSlash(e.path))
 		more, err := r.inSubmodule(ctx, dir)
 		if err != nil {
 			return nil, err
 		}
 		for _, risk := range more {
-			risks = append(risks, "submodule "+rel+": "+risk)
+			risks = append(risks, "submodule "+e.path+": "+risk)
 		}
 	}
 	return risks, nil
 }
 
 func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, error) {
+	if gone(filepath.Join(dir, ".git")) {
+		// git leaves an empty folder for a submodule that is not checked out.
+		if entries, _ := os.ReadDir(dir); len(entries) > 0 {
+			return []string{"it has files and no repository"}, nil
+		}
+		return nil, nil
+	}
 	// git keeps a submodule's git folder below the work tree's own. A .git that leads elsewhere may have any
 	// configuration, which can run programs.
 	at, err := gitfile.Read(filepath.Join(dir, ".git"))
@@ -288,14 +311,24 @@ func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	n, err := countCommits(ctx, dir, "HEAD", "--branches", "--not", "--remotes", "--tags")
+	ignored, err := sub.Ignored(ctx, Keep{})
+	if err != nil {
+		return nil, err
+	}
+	risks = append(risks, ignored.Risks()...)
+	if !ignored.Files.None() {
+		risks = append(risks, ignored.Files.String())
+	}
+	// Its stash goes with it, too.
+	n, err := countCommits(ctx, dir, "HEAD", "--branches", "--glob=refs/stash", "--not", "--remotes", "--tags")
 	if err != nil {
 		return nil, err
 	}
 	if n > 0 {
 		risks = append(risks, count(n, "commit")+" that no remote has")
 	}
-	return risks, nil
+	more, err := sub.inIndex(ctx)
+	return append(risks, more...), err
 }
 
 // sameFile reports whether two paths are regular files with the same content.
@@ -305,11 +338,11 @@ func sameFile(a, b string) bool {
 			return false
 		}
 	}
-	x, err := os.ReadFile(a)
+	x, err := gitfile.Content(a)
 	if err != nil {
 		return false
 	}
-	y, err := os.ReadFile(b)
+	y, err := gitfile.Content(b)
 	return err == nil && bytes.Equal(x, y)
 }
 

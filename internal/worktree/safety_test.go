@@ -48,9 +48,25 @@ func TestRisksNameWhatWouldBeLost(t *testing.T) {
 		want   string
 	}{
 		"nothing": {func(*testing.T, *Repository, string) {}, ""},
-		"ignored files": {func(t *testing.T, r *Repository, path string) {
-			write(t, filepath.Join(r.CommonDir, "info", "exclude"), "*.log\n")
-			write(t, filepath.Join(path, "x.log"), "")
+		"a change that skip-worktree hides": {func(t *testing.T, _ *Repository, path string) {
+			write(t, filepath.Join(path, "page"), "x")
+			mustGit(t, path, "update-index", "--skip-worktree", "page")
+		}, "1 file with changes that git status does not show (skip-worktree or assume-unchanged): page"},
+		"a change that assume-unchanged hides": {func(t *testing.T, _ *Repository, path string) {
+			write(t, filepath.Join(path, "page"), "x")
+			mustGit(t, path, "update-index", "--assume-unchanged", "page")
+		}, "1 file with changes that git status does not show (skip-worktree or assume-unchanged): page"},
+		"a hidden file that became a folder": {func(t *testing.T, _ *Repository, path string) {
+			mustGit(t, path, "update-index", "--skip-worktree", "page")
+			assert.NilError(t, os.Remove(filepath.Join(path, "page")))
+			write(t, filepath.Join(path, "page", "work"), "x")
+		}, "1 file that git does not track: page/work; 1 file with changes that git status does not show (skip-worktree or assume-unchanged): page"},
+		"hidden files without a change": {func(t *testing.T, _ *Repository, path string) {
+			mustGit(t, path, "update-index", "--skip-worktree", "page")
+		}, ""},
+		"a sparse checkout": {func(t *testing.T, _ *Repository, path string) {
+			mustGit(t, path, "update-index", "--skip-worktree", "page")
+			assert.NilError(t, os.Remove(filepath.Join(path, "page")))
 		}, ""},
 		"a change": {func(t *testing.T, _ *Repository, path string) { write(t, filepath.Join(path, "page"), "x") }, "1 file with uncommitted changes: page"},
 		"a staged one": {func(t *testing.T, _ *Repository, path string) {

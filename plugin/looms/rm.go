@@ -20,7 +20,7 @@ import (
 
 type rmOptions struct {
 	force, worktree, branch bool
-	dryRun, quiet           bool
+	ignored, dryRun, quiet  bool
 	timeout                 time.Duration
 	format                  string
 }
@@ -32,8 +32,14 @@ func newRmCommand(env *command.Environment) *cobra.Command {
 		Short: "End looms and remove the work trees that were made for them",
 		Long: `End looms, with their volumes and leases, and remove the work trees that docker loom made for them. First it
 looks whether anything would be lost: uncommitted or untracked files, commits that nobody else has, a rebase that is
-not finished, a protected branch. Then it says so and touches nothing; --force goes ahead. The branch stays unless
---delete-branch is given. Where the settings have container.keepAlive, the loom is only stopped.`,
+not finished, a protected branch, a repository in an ignored folder. Then it says so and touches nothing; --force goes
+ahead. The branch stays unless --delete-branch is given. Where the settings have container.keepAlive, the loom is only
+stopped.
+
+Files that git ignores are named with their number and size. If nothing but these would be lost, rm asks;
+--delete-ignored says yes. Copies of the main work tree's files, what docker loom generated, and folders that a tool
+makes again do not count: node_modules beside a package.json, __pycache__, Python's virtual environments, and folders
+with a CACHEDIR.TAG.`,
 		Example: "  docker loom rm 123\n  docker loom rm 123 124 --delete-branch\n  docker loom rm 123 --dry-run",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runRm(cmd.Context(), env, o, args) },
@@ -42,6 +48,7 @@ not finished, a protected branch. Then it says so and touches nothing; --force g
 	flags.BoolVarP(&o.force, "force", "f", false, "Go ahead although work would be lost")
 	flags.BoolVar(&o.worktree, "delete-worktree", false, "Remove the work tree even if docker loom did not make it")
 	flags.BoolVar(&o.branch, "delete-branch", false, "Delete the branch, too")
+	flags.BoolVar(&o.ignored, "delete-ignored", false, "Do not ask although files that git ignores would be lost")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
 	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
@@ -74,10 +81,7 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 	var errs []error
 	refused := false
 	for _, t := range targets {
-		r, err := l.Rm(ctx, t, loom.RmRequest{
-			RemoveOptions: tree.RemoveOptions{Force: o.force, WorkTree: o.worktree, Branch: o.branch, DryRun: o.dryRun},
-			Timeout:       o.timeout,
-		})
+		r, err := rm(ctx, env, l, t, o)
 		if err != nil {
 			// One that cannot be removed must not keep the others.
 			errs = append(errs, fmt.Errorf("%s: %w", t.ID, err))
@@ -103,6 +107,29 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 		return cli.StatusError{StatusCode: 1}
 	}
 	return nil
+}
+
+// rm ends one loom. If only ignored files would be lost, it asks, where there is a terminal.
+func rm(
+	ctx context.Context, env *command.Environment, l *loom.Looms, t *loom.Target, o rmOptions,
+) (*loom.Removal, error) {
+	req := loom.RmRequest{Timeout: o.timeout, RemoveOptions: tree.RemoveOptions{
+		Force: o.force, Ignored: o.ignored, WorkTree: o.worktree, Branch: o.branch, DryRun: o.dryRun,
+	}}
+	r, err := l.Rm(ctx, t, req)
+	if err != nil || !losesOnlyIgnored(r) || o.dryRun || o.format != "" || !env.Docker.In().IsTerminal() {
+		return r, err
+	}
+	fmt.Fprintf(env.Docker.Err(), "loom %s has %s\n", r.Loom, r.Ignored)
+	if err := env.Ask("remove them with its work tree"); err != nil {
+		return nil, err
+	}
+	req.Ignored = true
+	return l.Rm(ctx, t, req)
+}
+
+func losesOnlyIgnored(r *loom.Removal) bool {
+	return r.State == loom.RemovalRefused && len(r.Refused) == 1 && r.Refused[0] == r.Ignored
 }
 
 func tellRm(w io.Writer, o rmOptions, removals []*loom.Removal) {
@@ -131,18 +158,22 @@ func tellRm(w io.Writer, o rmOptions, removals []*loom.Removal) {
 // tellRefused says what would be lost, and how to go ahead.
 func tellRefused(w io.Writer, o rmOptions, removals []*loom.Removal) {
 	var ids []string
+	flag := "--delete-ignored"
 	for _, r := range removals {
 		if r.State != loom.RemovalRefused {
 			continue
 		}
 		ids = append(ids, r.Loom)
+		if !losesOnlyIgnored(r) {
+			flag = "--force"
+		}
 		fmt.Fprintf(w, "error: loom %s was not touched:\n", r.Loom)
 		for _, risk := range r.Refused {
 			fmt.Fprintf(w, "  %s\n", risk)
 		}
 	}
 	if !o.quiet && !o.force {
-		fmt.Fprintf(w, "hint: commit and push what is to be kept, or lose it with docker loom rm %s --force\n",
-			strings.Join(ids, " "))
+		fmt.Fprintf(w, "hint: commit and push what is to be kept, or lose it with docker loom rm %s %s\n",
+			strings.Join(ids, " "), flag)
 	}
 }
