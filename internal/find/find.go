@@ -290,10 +290,10 @@ func idFromNames(repo *worktree.Repository, noted []string) string {
 		return identity.Main
 	}
 	names := noted
-	if id, ok := worktree.IDFromFolder(filepath.Base(repo.WorkTree)); ok && repo.Linked() {
+	if id, ok := identity.IDFromFolder(filepath.Base(repo.WorkTree)); ok && repo.Linked() {
 		names = append(names, id)
 	}
-	if id, ok := worktree.IDFromBranch(repo.Branch); ok {
+	if id, ok := identity.IDFromBranch(repo.Branch); ok {
 		names = append(names, id)
 	}
 	if repo.Linked() {

@@ -179,7 +179,7 @@ func (f *Finder) PathOf(trees []worktree.Tree, id string) string {
 			continue
 		}
 		base := filepath.Base(tree.Path)
-		of, _ := worktree.IDFromFolder(base)
+		of, _ := identity.IDFromFolder(base)
 		names := append(settings.NotedIDs(f.UserSettings, tree.Path), base, of)
 		if slices.ContainsFunc(names, func(name string) bool { return IsID(id, name) }) {
 			return tree.Path
@@ -190,7 +190,7 @@ func (f *Finder) PathOf(trees []worktree.Tree, id string) string {
 
 // MatchesBranch reports whether a branch has the id in its name.
 func MatchesBranch(id, branch string) bool {
-	of, _ := worktree.IDFromBranch(branch)
+	of, _ := identity.IDFromBranch(branch)
 	return IsID(id, of) || IsID(id, branch)
 }
 

@@ -98,15 +98,18 @@ func (p *Plan) DryRunFindings(f *survey.Facts) []finding.Finding {
 	}}
 }
 
-// requested returns the project as its files ask for it, without the mounts that confinement adds.
+// requested returns the project as its files ask for it, without what confinement adds.
 func (m *maker) requested() *types.Project {
 	return m.withoutDevLabels(withoutGuards(m.Project, m.edits))
 }
 
 func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
 	project := *of
-	project.Services = maps.Clone(of.Services)
+	project.Services, project.Networks = maps.Clone(of.Services), maps.Clone(of.Networks)
 	for _, e := range edits {
+		if isolated, ok := e.(overrides.Isolated); ok {
+			project.Networks[isolated.Network] = isolated.Was
+		}
 		guard, ok := e.(overrides.ProtectMounts)
 		s, there := project.Services[guard.Service]
 		if !ok || !there {
@@ -118,6 +121,7 @@ func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
 		project.Services[guard.Service] = s
 	}
 	delete(project.Services, EgressService)
+	delete(project.Networks, EgressOuter)
 	return &project
 }
 

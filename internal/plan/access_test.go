@@ -19,6 +19,10 @@ func TestAccessDoesNotChangeWithConfinement(t *testing.T) {
 	added := types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: "/r/conf", Target: "/src/conf"}
 	p := &types.Project{Services: types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own, added}}, EgressService: {}}}
 	edits := []overrides.Edit{overrides.ProtectMounts{Service: "web", Mounts: []types.ServiceVolumeConfig{added}, Added: []types.ServiceVolumeConfig{added}}}
+	closed := types.NetworkConfig{Internal: true, DriverOpts: types.Options{"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}}
+	p.Networks = types.Networks{"default": closed, EgressOuter: {}}
+	edits = append(edits, overrides.Isolated{Network: "default", Is: closed})
+	assert.DeepEqual(t, withoutGuards(p, edits).Networks, types.Networks{"default": {}})
 	assert.DeepEqual(t, withoutGuards(p, edits).Services, types.Services{"web": {Name: "web", Volumes: []types.ServiceVolumeConfig{own}}})
 	assert.Equal(t, len(p.Services["web"].Volumes), 2)
 }

@@ -111,7 +111,7 @@ func requestOf(ctx context.Context, t *find.Target) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	folder, _ := worktree.IDFromFolder(filepath.Base(t.WorkTree))
+	folder, _ := identity.IDFromFolder(filepath.Base(t.WorkTree))
 	for _, name := range []string{t.ID, madeFor, t.Git.Branch, folder} {
 		if id, err := identity.ParseID(name); err == nil && identity.IsPullRequest(id) {
 			return id, nil

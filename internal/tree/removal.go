@@ -146,7 +146,7 @@ func (r *Removal) lookAtTree() {
 		return
 	}
 	r.Path = r.tree.Path
-	for _, p := range worktree.Users(r.Path) {
+	for _, p := range host.Users(r.Path) {
 		r.Warnings = append(r.Warnings, "process "+p.String()+" works in "+r.Path)
 	}
 	if !r.options.Branch && r.Branch != "" {
@@ -209,7 +209,7 @@ func (r *Removal) losses(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	ignored, err := at.Ignored(ctx, keep)
+	ignored, err := worktree.FindIgnored(ctx, at, keep)
 	if err != nil {
 		return nil, err
 	}

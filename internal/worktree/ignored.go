@@ -75,9 +75,9 @@ func (t *Tally) add(name string, size int64, files int) {
 // maxCounted bounds how many ignored files are counted.
 const maxCounted = 200_000
 
-// Ignored looks at the files that git ignores. It runs git for their names alone: a repository in an ignored folder may
-// have any configuration, which can run programs.
-func (r *Repository) Ignored(ctx context.Context, keep Keep) (*Ignored, error) {
+// FindIgnored looks at the files that git ignores. It runs git for their names alone: a repository in an ignored folder
+// may have any configuration, which can run programs.
+func FindIgnored(ctx context.Context, r *Repository, keep Keep) (*Ignored, error) {
 	out, err := git(ctx, r.WorkTree, "status", "--porcelain", "-z",
 		"--untracked-files=all", "--ignored=matching", "--ignore-submodules=all")
 	if err != nil {

@@ -14,7 +14,7 @@ func TestIgnoredFilesAreCounted(t *testing.T) {
 	path := mustAdd(t, r, wishFor("1"))
 	ignored := func(keep Keep) *Ignored {
 		t.Helper()
-		i, err := find(t, path).Ignored(t.Context(), keep)
+		i, err := FindIgnored(t.Context(), find(t, path), keep)
 		assert.NilError(t, err)
 		return i
 	}
@@ -52,7 +52,7 @@ func TestRepositoriesInIgnoredFoldersAreRisks(t *testing.T) {
 		mustGit(t, filepath.Join(path, dir), "init", "-q")
 	}
 	mustGit(t, path, "init", "-q", "--bare", "tmp/three.git")
-	i, err := find(t, path).Ignored(t.Context(), keepMain)
+	i, err := FindIgnored(t.Context(), find(t, path), keepMain)
 	assert.NilError(t, err)
 	assert.DeepEqual(t, i.Risks(), []string{"3 repositories in ignored folders, whose commits and changes were not looked at: " +
 		"node_modules/two, tmp/deep/one, tmp/three.git"})

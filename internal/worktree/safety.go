@@ -311,7 +311,7 @@ func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	ignored, err := sub.Ignored(ctx, Keep{})
+	ignored, err := FindIgnored(ctx, sub, Keep{})
 	if err != nil {
 		return nil, err
 	}

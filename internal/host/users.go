@@ -1,4 +1,4 @@
-package worktree
+package host
 
 import (
 	"fmt"
@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// Process is a process that has a folder open.
-type Process struct {
+// User is a process that has a folder open.
+type User struct {
 	PID  int
 	Name string
 }
 
 // String is the name with the number: bash (1234).
-func (p Process) String() string { return fmt.Sprintf("%s (%d)", p.Name, p.PID) }
+func (u User) String() string { return fmt.Sprintf("%s (%d)", u.Name, u.PID) }
 
 // Users returns the processes that work in a folder or have a file in it open, as far as this user may see them. It
 // leaves out this process, the docker command that started it, and the processes that containers run by themselves. It
 // works on Linux only; on other systems the result is empty.
-func Users(dir string) []Process {
+func Users(dir string) []User {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
 	skip := ancestors()
-	var users []Process
+	var users []User
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || skip[pid] {
@@ -38,7 +38,7 @@ func Users(dir string) []Process {
 			continue
 		}
 		name, _ := os.ReadFile(filepath.Join(at, "comm"))
-		users = append(users, Process{pid, strings.TrimSpace(string(name))})
+		users = append(users, User{pid, strings.TrimSpace(string(name))})
 	}
 	return users
 }

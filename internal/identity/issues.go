@@ -1,4 +1,4 @@
-package worktree
+package identity
 
 import (
 	"regexp"
@@ -15,9 +15,8 @@ var issues = []*regexp.Regexp{
 }
 
 var (
-	leading     = regexp.MustCompile(`^(\d+)-`)
-	pullRequest = regexp.MustCompile(`(?i)_pr_(\d+)$`)
-	key         = regexp.MustCompile(`(?i)^[a-z]{2,}-\d+$`)
+	leading           = regexp.MustCompile(`^(\d+)-`)
+	pullRequestFolder = regexp.MustCompile(`(?i)_pr_(\d+)$`)
 )
 
 // IDFromBranch returns the id that a branch name carries by iloom's conventions: 123 for feat/issue-123__login or
@@ -37,7 +36,7 @@ func IDFromBranch(branch string) (id string, ok bool) {
 // when another branch is checked out. A leading number does not count: a folder may be called 2024-site. base is the
 // last part of the path.
 func IDFromFolder(base string) (id string, ok bool) {
-	if m := pullRequest.FindStringSubmatch(base); m != nil {
+	if m := pullRequestFolder.FindStringSubmatch(base); m != nil {
 		return "pr/" + m[1], true
 	}
 	return issue(base)
@@ -49,7 +48,7 @@ func issue(name string) (id string, ok bool) {
 		if m == nil {
 			continue
 		}
-		if key.MatchString(m[1]) {
+		if projectKey.MatchString(m[1]) {
 			return strings.ToUpper(m[1]), true
 		}
 		return m[1], true
