@@ -63,7 +63,7 @@ var functions = map[string]map[string]string{
 	"internal/plan":        {"Make": "plan made"},
 	"internal/registry":    {"Registry.Read": "registry read", "Registry.Peek": "registry read in passing", "Registry.Update": "registry transaction"},
 	"internal/stack":       {"loadFiles": "project loaded from its files", "Model.Recompile": "project compiled again from memory"},
-	"devcontainer":         {"Read": "devcontainer.json parsed"},
+	"devcontainer":         {"ReadText": "devcontainer.json parsed"},
 	"devcontainer/compile": {"Compile": "devcontainer.json compiled"},
 }
 
