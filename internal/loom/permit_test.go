@@ -1,12 +1,14 @@
 package loom
 
 import (
+	"io"
 	"testing"
 
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/trust"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
@@ -34,4 +36,31 @@ func TestThePolicyOfAnotherWorkTreeIsNoAccess(t *testing.T) {
 		assert.NilError(t, err)
 		assert.Equal(t, len(d.facts.PolicyAccess), want, dir)
 	}
+}
+
+// While a loom is locked other commands wait: nobody may keep them waiting for an answer.
+func TestNobodyIsAskedWhileALoomIsLocked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Remote)
+	target := &Target{ID: "pr/5", Repository: w.Path("shop"), WorkTree: w.Path("shop")}
+	asked := 0
+	w.looms.Teller = &tell.Writer{Out: io.Discard, Question: func(string) error {
+		asked++
+		release, err := w.looms.Registry.Lock(t.Context(), target.Repository, target.ID)
+		assert.NilError(t, err)
+		release()
+		return nil
+	}}
+	tries := 0
+	err := w.looms.Locked(t.Context(), target, Options{}, func() error {
+		tries++
+		release, err := w.looms.lock(t.Context(), target)
+		assert.NilError(t, err)
+		defer release()
+		entry := &registry.Loom{ID: target.ID, Repository: target.Repository}
+		return w.looms.permission().ask(entry, &registry.State{}, []string{"service web is privileged"}, false)
+	})
+	assert.NilError(t, err)
+	assert.Equal(t, asked, 1)
+	assert.Equal(t, tries, 2)
 }

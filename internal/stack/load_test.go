@@ -312,7 +312,7 @@ services:
 func TestWhatComposesLoaderCannotDecodeIsAnError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	text := "services: {web: {image: x, ulimits: {nofile: {hard: \"1\"}}}}\n"
+	text := "services: {web: {build: {context: ., ulimits: {nofile: {soft: 1, hard: \"1\"}}}}}\n"
 	assert.NilError(t, os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o600))
 	found, err := stack.Find(stack.Source{Dir: dir}, stack.Ours{})
 	assert.NilError(t, err)

@@ -46,6 +46,7 @@ type walk struct {
 // A file may lead to two that lead to two others each: Compose reads each as often as it is led to.
 const (
 	maxFollowed = 10_000
+	maxDepth    = 200
 	maxBytes    = 64 << 20
 )
 
@@ -54,7 +55,8 @@ type EndlessError struct{}
 
 // Error says how many are too many.
 func (*EndlessError) Error() string {
-	return fmt.Sprintf("include and extends lead through more than %d files or %d MiB", maxFollowed, maxBytes>>20)
+	return fmt.Sprintf("include and extends lead through more than %d files, one below %d others, or %d MiB",
+		maxFollowed, maxDepth, maxBytes>>20)
 }
 
 // NextStep says what the user does next.
@@ -79,7 +81,8 @@ type document struct {
 
 // follow reads what a compose file refers to. within are the files that led there.
 func (w *walk) follow(text []byte, l level, within []string) {
-	if w.followed, w.bytes = w.followed+1, w.bytes+len(text); w.followed > maxFollowed || w.bytes > maxBytes {
+	w.followed, w.bytes = w.followed+1, w.bytes+len(text)
+	if w.followed > maxFollowed || len(within) > maxDepth || w.bytes > maxBytes {
 		w.fail(&EndlessError{})
 	}
 	if err := boundAliases(text); err != nil {
