@@ -26,15 +26,24 @@ func (p filesTrust) Accepts(f *survey.Facts, access string) bool {
 	return slices.Contains(p.permitted, access) || len(p.notAccepted(entryOf(f), f.State, []string{access})) == 0
 }
 
-// Permit asks for access that is needed before the project is known. Where nobody can be asked it is noted, so that all
-// that the files ask for is told at once; nothing is done for them then.
-func (p filesTrust) Permit(f *survey.Facts, access string) error {
-	entry, list := entryOf(f), []string{access}
-	isNoted := p.notes && strings.HasPrefix(access, trust.ReadsFile)
-	if !isNoted || p.teller.Answers() && !p.options.DryRun || p.options.Trust {
-		return p.ask(entry, f.State, list, p.options.Trust)
+// Permit asks for access that is needed before the project is known. Where nobody can be asked a file is noted, so that
+// all that the files ask for is told at once; nothing is done for them then.
+func (p filesTrust) Permit(f *survey.Facts, access ...string) error {
+	entry := entryOf(f)
+	if p.options.Trust || p.teller.Answers() && !p.options.DryRun {
+		return p.ask(entry, f.State, access, p.options.Trust)
 	}
-	p.refused = append(p.refused, p.notAccepted(entry, f.State, list)...)
+	added := p.notAccepted(entry, f.State, access)
+	isNoFile := func(a string) bool {
+		return !strings.HasPrefix(a, trust.ReadsFile) || strings.HasPrefix(a, trust.ReadsVariable)
+	}
+	if p.notes && !slices.ContainsFunc(access, isNoFile) {
+		p.refused = append(p.refused, added...)
+		return nil
+	}
+	if added = append(added, p.refused...); len(added) > 0 {
+		return &AccessError{ID: entry.ID, Loom: entry.Name(), Added: added}
+	}
 	return nil
 }
 

@@ -49,15 +49,18 @@ func (l *planner) refuseDraft(_ context.Context, d *draft) error { return l.refu
 func (l *planner) draftPermitted(
 	ctx context.Context, t *Target, req PlanRequest, permit func(context.Context, *draft) error,
 ) (*draft, error) {
-	d, err := l.begin(ctx, t, req.Options)
-	if err != nil {
-		return nil, err
-	}
 	read := l.readProject
 	if req.PrepareImages {
 		read = l.readPrepared
 	}
-	if err := read(ctx, d); err != nil {
+	d, err := untilGiven(func() (*draft, error) {
+		d, err := l.begin(ctx, t, req.Options)
+		if err != nil {
+			return nil, err
+		}
+		return d, read(ctx, d)
+	})
+	if err != nil {
 		return nil, err
 	}
 	d.choices.FromMemory = req.FromMemory

@@ -51,14 +51,11 @@ type planner struct {
 func (l *Looms) planner() *planner { return &planner{l, l.permission()} }
 
 func (l *Looms) surveyor() *survey.Surveyor {
-	store := l.FeatureStore
-	if store != nil {
-		waiting := *store
-		waiting.BeforeFetch = filesTrust{permission: l.permission()}.BeforeFetch
-		store = &waiting
+	if l.FeatureStore != nil {
+		l.FeatureStore.BeforeFetch = filesTrust{permission: l.permission()}.BeforeFetch
 	}
 	return &survey.Surveyor{
-		Stack: l.Stack, Engine: l.Engine, Registry: l.Registry, Features: store, UserSettings: l.UserSettings,
+		Stack: l.Stack, Engine: l.Engine, Registry: l.Registry, Features: l.FeatureStore, UserSettings: l.UserSettings,
 		Teller: l.Teller, Process: l.Process,
 	}
 }
@@ -83,11 +80,13 @@ func (l *planner) shown(ctx context.Context, t *Target, o Options) (*draft, erro
 
 // facts reads the facts of a loom.
 func (l *planner) facts(ctx context.Context, t *Target, o Options) (*draft, error) {
-	d, err := l.begin(ctx, t, o)
-	if err != nil {
-		return nil, err
-	}
-	return d, l.readProject(ctx, d)
+	return untilGiven(func() (*draft, error) {
+		d, err := l.begin(ctx, t, o)
+		if err != nil {
+			return nil, err
+		}
+		return d, l.readProject(ctx, d)
+	})
 }
 
 // begin reads what comes before the project's files: settings, devcontainer.json, the engine.
@@ -226,26 +225,28 @@ func (l *Looms) LoadProject(ctx context.Context, t *Target) (*types.Project, err
 	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return nil, err
 	}
-	s := l.surveyor()
-	f, err := s.Begin(ctx, t, t.State, survey.Options{Trust: filesTrust{permission: l.permission()}})
-	if err != nil {
-		return nil, err
-	}
-	l.expose(f)
-	if err := s.Find(ctx, f); err != nil {
-		return nil, err
-	}
-	p := entryPlan(t)
-	if f.Dev != nil && t.ID == Main {
-		p.Entry.Project = f.Dev.DerivedProject
-	}
-	if err := s.LoadBase(ctx, f, p.Entry); err != nil {
-		return nil, err
-	}
-	if f.Dev != nil && f.Dev.Config.Kind != devcontainer.KindCompose {
-		f.Dev.Outline().Apply(f.Base.Project)
-	}
-	return f.Base.Finish(f.Found.Paths, plan.CustomLabels(p))
+	return untilGiven(func() (*types.Project, error) {
+		s := l.surveyor()
+		f, err := s.Begin(ctx, t, t.State, survey.Options{Trust: filesTrust{permission: l.permission()}})
+		if err != nil {
+			return nil, err
+		}
+		l.expose(f)
+		if err := s.Find(ctx, f); err != nil {
+			return nil, err
+		}
+		p := entryPlan(t)
+		if f.Dev != nil && t.ID == Main {
+			p.Entry.Project = f.Dev.DerivedProject
+		}
+		if err := s.LoadBase(ctx, f, p.Entry); err != nil {
+			return nil, err
+		}
+		if f.Dev != nil && f.Dev.Config.Kind != devcontainer.KindCompose {
+			f.Dev.Outline().Apply(f.Base.Project)
+		}
+		return f.Base.Finish(f.Found.Paths, plan.CustomLabels(p))
+	})
 }
 
 // entryPlan is a plan of nothing but what is known, for commands that do not load the project.

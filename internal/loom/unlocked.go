@@ -3,6 +3,8 @@ package loom
 import (
 	"context"
 	"errors"
+
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
 // given is what the user has accepted in this process, and whether the user may be kept waiting.
@@ -18,8 +20,8 @@ type given struct {
 	hasReadAhead bool
 	// hasNarrowed says that the process has fewer variables than it was started with.
 	hasNarrowed bool
-	// initialized are the looms whose initializeCommand has run.
-	initialized map[string]bool
+	// begunLooms are those whose initializeCommand has run.
+	begunLooms []string
 }
 
 // questionError says that something has to be asked for once no loom is held.
@@ -51,5 +53,15 @@ func (l *Looms) Locked(ctx context.Context, t *Target, o Options, do func() erro
 			return err
 		}
 		t.SettingsFiles = nil
+	}
+}
+
+// untilGiven reads again for as long as the files are given more variables.
+func untilGiven[T any](read func() (T, error)) (T, error) {
+	for {
+		v, err := read()
+		if !errors.Is(err, survey.ErrGivenMore) {
+			return v, err
+		}
 	}
 }

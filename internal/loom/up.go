@@ -15,6 +15,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tree"
 )
 
@@ -131,7 +132,7 @@ func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequ
 	}
 	for {
 		p, result, err := run.once(ctx, target, source, req)
-		if !errors.Is(err, errGivenMore) {
+		if !errors.Is(err, survey.ErrGivenMore) {
 			return p, result, err
 		}
 	}
@@ -182,9 +183,6 @@ func (l *upRun) once(ctx context.Context, target, source *Target, req UpRequest)
 	return d.Plan, result, err
 }
 
-// errGivenMore says that the files have variables now that they did not have when they were read.
-var errGivenMore = errors.New("the files were given more variables")
-
 // upRun is one up, step by step.
 type upRun struct{ *planner }
 
@@ -197,7 +195,7 @@ func (l *upRun) permit(ctx context.Context, d *draft, req UpRequest) error {
 		return err
 	}
 	if l.hasGained(d) {
-		return errGivenMore
+		return survey.ErrGivenMore
 	}
 	if err := d.Select(req.Services); err != nil {
 		return err
@@ -212,16 +210,13 @@ func (l *upRun) initialized(ctx context.Context, target *Target, req UpRequest) 
 	o.Services = req.Services
 	o.Build, o.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
 	d, err := l.beginUp(ctx, target, o, req)
-	if err != nil || o.DryRun || l.permission.initialized[target.Name()] {
+	if err != nil || o.DryRun || slices.Contains(l.begunLooms, target.Name()) {
 		return d, err
 	}
 	if ran, err := l.initialize(ctx, d); err != nil || !ran {
 		return d, err
 	}
-	if l.permission.initialized == nil {
-		l.permission.initialized = map[string]bool{}
-	}
-	l.permission.initialized[target.Name()] = true
+	l.begunLooms = append(l.begunLooms, target.Name())
 	target.SettingsFiles = nil
 	return l.beginUp(ctx, target, o, req)
 }

@@ -115,8 +115,9 @@ func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string
 func loadFiles(
 	ctx context.Context, f *Found, name string, vars map[string]string, fetchers []*references.Fetcher,
 ) (*Model, error) {
-	c := &compilation{Found: f, name: name, vars: vars, missed: map[string]bool{}}
-	c.files = references.Files{Reader: f.reader, Fetchers: fetchers}
+	// A load that fails has told what it missed too.
+	c := &compilation{Found: f, name: name, vars: vars, missed: f.Missed}
+	c.files = references.Files{Reader: f.reader, Fetchers: fetchers, Missed: f.Missed}
 	m, err := c.model(ctx)
 	if unread, ok := errors.AsType[*NotReadError](err); ok {
 		err = &fs.PathError{Op: "open", Path: unread.Path, Err: fs.ErrNotExist}
@@ -149,9 +150,8 @@ func (c *compilation) model(ctx context.Context) (*Model, error) {
 	if err := c.findVariables(ctx, m); err != nil {
 		return nil, err
 	}
-	m.Missed = maps.Clone(c.Missed)
-	maps.Copy(m.Missed, c.files.Missed)
-	maps.Copy(m.Missed, c.missed)
+	m.Missed = maps.Clone(c.missed)
+	maps.Copy(m.Missed, c.Missed)
 	maps.Copy(m.Missed, c.files.ArgumentNames(c.composeFiles()))
 	return m, nil
 }
@@ -176,7 +176,7 @@ func (m *Model) Recompile(name string, vars map[string]string) (*Model, error) {
 	}
 	c := &compilation{Found: m.Found, name: name, vars: vars, missed: map[string]bool{}}
 	c.files = m.files
-	c.files.Complete = true
+	c.files.Complete, c.files.Missed = true, c.missed
 	return c.model(context.Background())
 }
 

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,11 @@ func (s *Surveyor) model(ctx context.Context, f *Facts, project string, vars map
 		return stack.Empty(f.Found, project), nil
 	}
 	if f.Found.Dockerfile == "" {
-		return s.Stack.Load(ctx, f.Found, project, vars)
+		m, err := s.Stack.Load(ctx, f.Found, project, vars)
+		if err != nil && !errors.As(err, new(*stack.MissingBaseError)) {
+			err = cmp.Or(f.giveMissed(), err)
+		}
+		return m, err
 	}
 	base, target, err := dockerfilePorts(f)
 	if err != nil {

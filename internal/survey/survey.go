@@ -147,8 +147,9 @@ type Trust interface {
 	WrittenByOthers(f *Facts) bool
 	// Accepts reports whether access was accepted.
 	Accepts(f *Facts, access string) bool
-	// Permit asks for access, before a file is read that is outside of the work tree, or fetched. An error refuses it.
-	Permit(f *Facts, access string) error
+	// Permit asks for access, before a file is read that is outside of the work tree, or fetched, or because the files
+	// cannot be read without it. An error refuses it.
+	Permit(f *Facts, access ...string) error
 	// BeforeFetch is asked before a file is fetched that may be had. An error puts it off.
 	BeforeFetch() error
 }

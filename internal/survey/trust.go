@@ -1,6 +1,8 @@
 package survey
 
 import (
+	"errors"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -54,10 +56,39 @@ func (f *Facts) leave(asked, real string) error {
 // userOfURL is the user and password of a reference.
 var userOfURL = regexp.MustCompile(`//[^/@]*@`)
 
-// mayHave asks before a file of another machine is used: the reference can have any variable that the files have in it,
-// and is used before the project is known.
+// mayHave asks before a file of another machine is used. The reference can have any variable that the files have in it,
+// and is used before the project is known. A variable that it lacks comes first.
 func (f *Facts) mayHave(reference string) error {
-	return f.permit("the files include " + userOfURL.ReplaceAllString(reference, "//"))
+	if err := f.giveMissed(); err != nil {
+		return err
+	}
+	given := map[string]string{}
+	for name := range f.Given {
+		given[name] = f.Process.Getenv(name)
+	}
+	reference = userOfURL.ReplaceAllString(reference, "//")
+	return f.permit("the files include " + trust.NewMask(given).Text(reference))
+}
+
+// ErrGivenMore says that the files were given more variables: they have to be read once more.
+var ErrGivenMore = errors.New("the files were given more variables")
+
+// giveMissed asks for the variables that were looked up in vain although the user has set them. It is called where the
+// files cannot be read without. If they were given, it returns [ErrGivenMore].
+func (f *Facts) giveMissed() error {
+	var access []string
+	for _, name := range slices.Sorted(maps.Keys(f.Found.Missed)) {
+		if f.Withheld[name] {
+			access = append(access, trust.ReadsVariable+name)
+		}
+	}
+	if len(access) == 0 {
+		return nil
+	}
+	if err := f.trust.Permit(f, access...); err != nil {
+		return err
+	}
+	return ErrGivenMore
 }
 
 func (f *Facts) permit(access string) error {

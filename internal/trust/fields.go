@@ -170,7 +170,7 @@ func (w fieldWalk) judge(g fieldGroup, v reflect.Value, at place) {
 	text, shown := Mask{}.value(v), w.mask.value(v)
 	if strings.HasSuffix(at.field, ".*") {
 		last := len(at.path) - 1
-		text, shown = at.path[last]+"="+text, w.mask.text(at.path[last])+"="+shown
+		text, shown = at.path[last]+"="+text, w.mask.Text(at.path[last])+"="+shown
 		at.path = at.path[:last]
 	}
 	if g.harmless == nil || !g.harmless(text) {

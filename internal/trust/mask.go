@@ -42,8 +42,8 @@ func NewMask(variables map[string]string) Mask {
 	return Mask{strings.NewReplacer(append(pairs, "$", "$$")...)}
 }
 
-// text masks a text.
-func (m Mask) text(s string) string {
+// Text masks a text.
+func (m Mask) Text(s string) string {
 	if m.replacer == nil {
 		return s
 	}
@@ -56,7 +56,7 @@ func (m Mask) value(v reflect.Value) string {
 	case reflect.Invalid:
 		return "null"
 	case reflect.String:
-		return m.text(v.String())
+		return m.Text(v.String())
 	case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array:
 		var model any
 		text, err := json.Marshal(v.Interface())
@@ -67,18 +67,18 @@ func (m Mask) value(v reflect.Value) string {
 			text, err = json.Marshal(m.model(model))
 		}
 		if err != nil {
-			return m.text(fmt.Sprintf("%v", v.Interface()))
+			return m.Text(fmt.Sprintf("%v", v.Interface()))
 		}
 		return string(text)
 	default:
-		return m.text(fmt.Sprintf("%v", v.Interface()))
+		return m.Text(fmt.Sprintf("%v", v.Interface()))
 	}
 }
 
 func (m Mask) model(of any) any {
 	switch v := of.(type) {
 	case string:
-		return m.text(v)
+		return m.Text(v)
 	case []any:
 		masked := make([]any, 0, len(v))
 		for _, one := range v {
@@ -88,7 +88,7 @@ func (m Mask) model(of any) any {
 	case map[string]any:
 		masked := make(map[string]any, len(v))
 		for key, one := range v {
-			masked[m.text(key)] = m.model(one)
+			masked[m.Text(key)] = m.model(one)
 		}
 		return masked
 	default:

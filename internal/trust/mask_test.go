@@ -56,7 +56,7 @@ func TestAMaskKeepsDifferentValuesApart(t *testing.T) {
 		for _, b := range parts {
 			for _, c := range parts {
 				value := a + b + c
-				masked := user.text(value)
+				masked := user.Text(value)
 				if other, twice := seen[masked]; twice {
 					assert.Equal(t, other, value, masked)
 				}

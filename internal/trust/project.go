@@ -33,7 +33,7 @@ type access struct {
 func (a *access) add(subject, format string, values ...string) {
 	masked := make([]any, 0, len(values))
 	for _, v := range values {
-		masked = append(masked, a.mask.text(v))
+		masked = append(masked, a.mask.Text(v))
 	}
 	a.set[subject+fmt.Sprintf(format, masked...)] = true
 }

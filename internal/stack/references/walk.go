@@ -25,7 +25,10 @@ import (
 func (f *Files) ReadReferences(
 	ctx context.Context, dir string, files []types.ConfigFile, env types.Mapping,
 ) error {
-	f.Resolved, f.Missed, f.absolute = map[string]string{}, map[string]bool{}, map[string]bool{}
+	f.Resolved, f.absolute = map[string]string{}, map[string]bool{}
+	if f.Missed == nil {
+		f.Missed = map[string]bool{}
+	}
 	walk := &walk{Files: f, Context: ctx}
 	for _, file := range files {
 		walk.follow(file.Content, level{dir: dir, env: env, includes: true}, []string{file.Filename})
