@@ -67,7 +67,7 @@ func (m *maker) listAccess() error {
 // many shells load it, and whoever writes the file could give it another value. Its value stays in what is recorded.
 func maskOf(f *survey.Facts) trust.Mask {
 	values, files := map[string]string{}, [][]byte{f.DotEnv}
-	names := slices.Collect(maps.Keys(f.Base.Uses))
+	names := slices.Collect(maps.Keys(f.Base.Reads()))
 	if d := f.Dev; d != nil {
 		names = slices.AppendSeq(names, maps.Keys(d.UserVariables))
 		files = append(files, d.DotEnvText)

@@ -86,8 +86,8 @@ type Found struct {
 	// envDir is the folder of the .env that has COMPOSE_FILE, empty for Dir.
 	envDir   string
 	noDotEnv bool
-	// Missed are the variables that were looked up and are not set, as far as it was read.
-	Missed map[string]bool
+	// Sought are the variables that were looked up, as far as it was read.
+	Sought map[string]bool
 
 	reader Reader
 	// texts are those of Paths.
@@ -119,7 +119,7 @@ func (noProjectError) NextStep() string {
 // Source.Dir upwards), leaving out what is Ours, and for a Dockerfile in Source.Dir or Source.Top where there
 // is not a compose file.
 func Find(src Source, ours Ours) (*Found, error) {
-	f := &Found{Env: types.Mapping{}, Dir: src.Dir, Missed: map[string]bool{}, reader: src.Reader}
+	f := &Found{Env: types.Mapping{}, Dir: src.Dir, Sought: map[string]bool{}, reader: src.Reader}
 	always := func(string) error { return nil }
 	f.Fetch = Asks{MayHave: always, BeforeFetch: always}
 	if f.reader == nil {
@@ -289,13 +289,11 @@ func (f *Found) readEnv(ours Ours) error {
 		}
 		// All into one map, as Compose does: a later file's own lines beat an earlier file's if one refers to another.
 		err = dotenv.ParseWithFormat(bytes.NewReader(b), file, read, func(name string) (string, bool) {
+			f.Sought[name] = true
 			if v, ok := f.Env[name]; ok {
 				return v, true
 			}
 			v, ok := read[name]
-			if !ok {
-				f.Missed[name] = true
-			}
 			return v, ok
 		}, "")
 		if err != nil {

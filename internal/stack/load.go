@@ -33,8 +33,8 @@ type Model struct {
 	// Uses are the variables that the files use in other places than published ports. If the loom's block gives one of
 	// them, the project must be compiled again with it.
 	Uses map[string]bool
-	// Missed are the variables that were looked up and are not set, and build arguments without a value.
-	Missed map[string]bool
+	// Sought are the variables that were looked up, and build arguments without a value.
+	Sought map[string]bool
 	// Includes is true if the files include others.
 	Includes bool
 
@@ -115,9 +115,9 @@ func (s *Stack) Load(ctx context.Context, f *Found, name string, vars map[string
 func loadFiles(
 	ctx context.Context, f *Found, name string, vars map[string]string, fetchers []*references.Fetcher,
 ) (*Model, error) {
-	// A load that fails has told what it missed too.
-	c := &compilation{Found: f, name: name, vars: vars, missed: f.Missed}
-	c.files = references.Files{Reader: f.reader, Fetchers: fetchers, Missed: f.Missed}
+	// A load that fails has told what it looked for too.
+	c := &compilation{Found: f, name: name, vars: vars, sought: f.Sought}
+	c.files = references.Files{Reader: f.reader, Fetchers: fetchers, Sought: f.Sought}
 	m, err := c.model(ctx)
 	if unread, ok := errors.AsType[*NotReadError](err); ok {
 		err = &fs.PathError{Op: "open", Path: unread.Path, Err: fs.ErrNotExist}
@@ -150,9 +150,9 @@ func (c *compilation) model(ctx context.Context) (*Model, error) {
 	if err := c.findVariables(ctx, m); err != nil {
 		return nil, err
 	}
-	m.Missed = maps.Clone(c.missed)
-	maps.Copy(m.Missed, c.Missed)
-	maps.Copy(m.Missed, c.files.ArgumentNames(c.composeFiles()))
+	m.Sought = maps.Clone(c.sought)
+	maps.Copy(m.Sought, c.Sought)
+	maps.Copy(m.Sought, c.files.ArgumentNames(c.composeFiles()))
 	return m, nil
 }
 
@@ -174,9 +174,9 @@ func (m *Model) Recompile(name string, vars map[string]string) (*Model, error) {
 	case len(m.Paths) == 0:
 		return Empty(m.Found, name), nil
 	}
-	c := &compilation{Found: m.Found, name: name, vars: vars, missed: map[string]bool{}}
+	c := &compilation{Found: m.Found, name: name, vars: vars, sought: map[string]bool{}}
 	c.files = m.files
-	c.files.Complete, c.files.Missed = true, c.missed
+	c.files.Complete, c.files.Sought = true, c.sought
 	return c.model(context.Background())
 }
 
@@ -213,8 +213,8 @@ type compilation struct {
 	dollars bool
 	// includes is set if a file includes another.
 	includes bool
-	// missed are the variables that were looked up and are not set.
-	missed map[string]bool
+	// sought are the variables that were looked up.
+	sought map[string]bool
 }
 
 func (c *compilation) compile(ctx context.Context) (*Model, error) {
@@ -347,7 +347,7 @@ func (c *compilation) watch(o *loader.Options) {
 	o.Interpolate.Substitute = func(s string, lookup template.Mapping) (string, error) {
 		if strings.Contains(s, "$") {
 			c.dollars = true
-			lookup = c.noteMissed(lookup)
+			lookup = c.noteSought(lookup)
 			for _, m := range ourPort.FindAllStringSubmatch(strings.ReplaceAll(s, "$$", ""), -1) {
 				if v, _ := lookup(m[1]); v == "" && !hasDefault(s, m[1]) {
 					return "", &MissingBaseError{Name: m[1]}

@@ -84,13 +84,10 @@ func (c *compilation) bring(path string) (string, error) {
 	return c.snapshot.At(path), err
 }
 
-// noteMissed notes the variables that are looked up and not set.
-func (c *compilation) noteMissed(lookup template.Mapping) template.Mapping {
+// noteSought notes the variables that are looked up.
+func (c *compilation) noteSought(lookup template.Mapping) template.Mapping {
 	return func(name string) (string, bool) {
-		value, ok := lookup(name)
-		if !ok {
-			c.missed[name] = true
-		}
-		return value, ok
+		c.sought[name] = true
+		return lookup(name)
 	}
 }

@@ -47,11 +47,11 @@ func (m *Model) namesIn(uses variables.Uses) map[string]bool {
 	return names
 }
 
-// Reads are the variables that the files use, and those that they looked up in vain.
+// Reads are the variables that the files use or look up.
 func (m *Model) Reads() map[string]bool {
 	reads := map[string]bool{}
 	maps.Copy(reads, m.Uses)
-	maps.Copy(reads, m.Missed)
+	maps.Copy(reads, m.Sought)
 	return reads
 }
 

@@ -77,7 +77,7 @@ var ErrGivenMore = errors.New("the files were given more variables")
 // files cannot be read without. If they were given, it returns [ErrGivenMore].
 func (f *Facts) giveMissed() error {
 	var access []string
-	for _, name := range slices.Sorted(maps.Keys(f.Found.Missed)) {
+	for _, name := range slices.Sorted(maps.Keys(f.Found.Sought)) {
 		if f.Withheld[name] {
 			access = append(access, trust.ReadsVariable+name)
 		}

@@ -18,7 +18,8 @@ var harmless = []string{
 // needed are variables that docker, buildx, git and the helpers of their credentials work by. Files that others write
 // cannot name them: Compose looks variables up in what it is given.
 var needed = []string{
-	"PATH", "TMPDIR", "TZ", "NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
+	"PATH", "TMPDIR", "TZ", "EDITOR", "VISUAL", "PAGER", "BROWSER", "NO_COLOR", "COLORTERM", "COLUMNS", "LINES",
+	"SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 	"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS", "DOCKER_TLS_VERIFY",
 	"DOCKER_API_VERSION", "DOCKER_BUILDKIT", "DOCKER_CUSTOM_HEADERS", "DOCKER_CLI_HINTS", "BUILDKIT_PROGRESS",

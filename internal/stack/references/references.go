@@ -47,8 +47,8 @@ type Files struct {
 	Fetchers []*Fetcher
 	// Resolved are the references that have variables, as written, with what they led to.
 	Resolved map[string]string
-	// Missed are the variables that the env files of includes look up and that are not set.
-	Missed map[string]bool
+	// Sought are the variables that were looked up on the way.
+	Sought map[string]bool
 	// Complete is true if no more files may be read.
 	Complete bool
 }

@@ -26,8 +26,8 @@ func (f *Files) ReadReferences(
 	ctx context.Context, dir string, files []types.ConfigFile, env types.Mapping,
 ) error {
 	f.Resolved, f.absolute = map[string]string{}, map[string]bool{}
-	if f.Missed == nil {
-		f.Missed = map[string]bool{}
+	if f.Sought == nil {
+		f.Sought = map[string]bool{}
 	}
 	walk := &walk{Files: f, Context: ctx}
 	for _, file := range files {
@@ -236,13 +236,10 @@ func names(path string) []string {
 	return strings.FieldsFunc(filepath.Clean(path), func(r rune) bool { return r == filepath.Separator })
 }
 
-// lookup returns the value of a variable, and notes a variable that is not set.
+// lookup returns the value of a variable, and notes that it was looked up.
 func (w *walk) lookup(name string, l level) (string, bool) {
-	value, ok := l.env.Resolve(name)
-	if !ok {
-		w.Missed[name] = true
-	}
-	return value, ok
+	w.Sought[name] = true
+	return l.env.Resolve(name)
 }
 
 // interpolated is a part of a compose file with its variables resolved, nil if that is not possible.
