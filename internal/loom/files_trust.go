@@ -21,9 +21,12 @@ type filesTrust struct {
 // WrittenByOthers reports whether others may have written the work tree of the loom that is looked at.
 func (p filesTrust) WrittenByOthers(f *survey.Facts) bool { return trust.WrittenByOthers(entryOf(f)) }
 
-// Accepts reports whether the user has accepted access of the loom that is looked at.
-func (p filesTrust) Accepts(f *survey.Facts, access string) bool {
-	return slices.Contains(p.permitted, access) || len(p.notAccepted(entryOf(f), f.State, []string{access})) == 0
+// Accepted returns what reports whether the user has accepted access of the loom that is looked at.
+func (p filesTrust) Accepted(f *survey.Facts) func(access string) bool {
+	entry := entryOf(f)
+	return func(access string) bool {
+		return slices.Contains(p.permitted, access) || len(p.notAccepted(entry, f.State, []string{access})) == 0
+	}
 }
 
 // Permit asks for access that is needed before the project is known. Where nobody can be asked a file is noted, so that
@@ -33,18 +36,14 @@ func (p filesTrust) Permit(f *survey.Facts, access ...string) error {
 	if p.options.Trust || p.teller.Answers() && !p.options.DryRun {
 		return p.ask(entry, f.State, access, p.options.Trust)
 	}
-	added := p.notAccepted(entry, f.State, access)
 	isNoFile := func(a string) bool {
 		return !strings.HasPrefix(a, trust.ReadsFile) || strings.HasPrefix(a, trust.ReadsVariable)
 	}
 	if p.notes && !slices.ContainsFunc(access, isNoFile) {
-		p.refused = append(p.refused, added...)
+		p.refused = append(p.refused, p.notAccepted(entry, f.State, access)...)
 		return nil
 	}
-	if added = append(added, p.refused...); len(added) > 0 {
-		return &AccessError{ID: entry.ID, Loom: entry.Name(), Added: added}
-	}
-	return nil
+	return p.refuse(entry, f.State, access)
 }
 
 // BeforeFetch puts a fetch off while a loom is locked.

@@ -131,11 +131,10 @@ func (p permission) put(e *AccessError) error {
 
 // refuse stops if the files of a loom that others write ask for more of the host than up has accepted. Unlike up it
 // accepts nothing.
-func (p permission) refuse(d *draft) error {
-	added := append(p.notAccepted(&d.Entry, d.facts.State, d.Access), p.refused...)
-	if len(added) == 0 {
-		return nil
+func (p permission) refuse(entry *registry.Loom, state *registry.State, access []string) error {
+	if added := append(p.notAccepted(entry, state, access), p.refused...); len(added) > 0 {
+		slices.Sort(added)
+		return &AccessError{ID: entry.ID, Loom: entry.Name(), Added: slices.Compact(added)}
 	}
-	slices.Sort(added)
-	return &AccessError{ID: d.ID, Loom: d.Name(), Added: slices.Compact(added)}
+	return nil
 }

@@ -31,7 +31,7 @@ func (l *Looms) PlanPermitted(ctx context.Context, t *Target, req PlanRequest) (
 func (l *Looms) WriteFiles(ctx context.Context, t *Target, o Options) (*Plan, error) {
 	p := l.planner()
 	refuseOrLease := func(ctx context.Context, d *draft) error {
-		if err := p.refuse(d); err != nil {
+		if err := p.refuseDraft(ctx, d); err != nil {
 			return err
 		}
 		return p.lease(ctx, d)
@@ -43,7 +43,9 @@ func (l *Looms) WriteFiles(ctx context.Context, t *Target, o Options) (*Plan, er
 	return d.Plan, l.applier().Files(ctx, d.Plan, t.Git, owner(t))
 }
 
-func (l *planner) refuseDraft(_ context.Context, d *draft) error { return l.refuse(d) }
+func (l *planner) refuseDraft(_ context.Context, d *draft) error {
+	return l.refuse(&d.Entry, d.facts.State, d.Access)
+}
 
 // draftPermitted plans a loom. permit is called before the images are built, and again after each.
 func (l *planner) draftPermitted(

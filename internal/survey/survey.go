@@ -145,8 +145,8 @@ type Options struct {
 type Trust interface {
 	// WrittenByOthers reports whether others may have written the work tree.
 	WrittenByOthers(f *Facts) bool
-	// Accepts reports whether access was accepted.
-	Accepts(f *Facts, access string) bool
+	// Accepted returns what reports whether access was accepted.
+	Accepted(f *Facts) func(access string) bool
 	// Permit asks for access, before a file is read that is outside of the work tree, or fetched, or because the files
 	// cannot be read without it. An error refuses it.
 	Permit(f *Facts, access ...string) error

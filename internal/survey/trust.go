@@ -22,11 +22,12 @@ func (f *Facts) open(process host.Process, t Trust) {
 	if !f.ByOthers {
 		return
 	}
+	isAccepted := t.Accepted(f)
 	f.Process = process.With(func(name string) bool {
 		if trust.IsHarmlessVariable(name) {
 			return true
 		}
-		given := t.Accepts(f, trust.ReadsVariable+name)
+		given := isAccepted(trust.ReadsVariable + name)
 		if given {
 			f.Given[name] = true
 		} else {

@@ -60,7 +60,7 @@ func (t Tally) String() string {
 	return fmt.Sprintf("%s (%s): %s", files, units.HumanSize(float64(t.Size)), list(names))
 }
 
-// None reports that there is no file.
+// None reports whether nothing was counted and nothing was left out.
 func (t Tally) None() bool { return t.Count == 0 && !t.Partial }
 
 func (t *Tally) add(name string, size int64, files int) {

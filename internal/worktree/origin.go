@@ -54,8 +54,8 @@ var makingCommands = map[string]bool{
 	"rebase": true,
 }
 
-// HeadMoves reads the reflog of HEAD of the work tree that has this git folder, the oldest line first. Without a
-// reflog there is no line.
+// HeadMoves reads the reflog of HEAD of the work tree that has this git folder, the oldest line first. A
+// work tree without a reflog has none.
 func HeadMoves(gitDir string) ([]HeadMove, error) {
 	text, err := os.ReadFile(filepath.Join(gitDir, "logs", "HEAD"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -149,7 +149,7 @@ var (
 // on no branch of a remote.
 func RequestOf(ctx context.Context, r *Repository) (int, error) {
 	if r.Branch != "" {
-		// Its error says that there is no such key.
+		// Its error says that the key is missing.
 		out, err := git(ctx, r.WorkTree, "config", "--get", "branch."+r.Branch+".merge")
 		if m := requestRef.FindStringSubmatch(strings.TrimSpace(string(out))); err == nil && m != nil {
 			return strconv.Atoi(m[1])

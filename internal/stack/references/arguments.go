@@ -2,11 +2,9 @@ package references
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"go.yaml.in/yaml/v3"
 )
 
 // ArgumentNames are the build arguments to which the compose files and their references give no value of their own:
@@ -22,23 +20,20 @@ func (f *Files) ArgumentNames(files []types.ConfigFile) map[string]bool {
 	return names
 }
 
+// building is the part of a compose file that has build arguments.
+type building struct {
+	Services map[string]struct {
+		Build struct {
+			Args any `yaml:"args"`
+		} `yaml:"build"`
+	} `yaml:"services"`
+}
+
 func addArguments(text []byte, names map[string]bool) {
 	if !bytes.Contains(text, []byte("args")) {
 		return
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var doc struct {
-			Services map[string]struct {
-				Build struct {
-					Args any `yaml:"args"`
-				} `yaml:"build"`
-			} `yaml:"services"`
-		}
-		err := decoder.Decode(&doc)
-		if wrongType := (*yaml.TypeError)(nil); err != nil && !errors.As(err, &wrongType) {
-			return // io.EOF, at the end
-		}
+	eachDocument(text, func(doc building) {
 		for _, s := range doc.Services {
 			switch args := s.Build.Args.(type) {
 			case []any:
@@ -55,5 +50,5 @@ func addArguments(text []byte, names map[string]bool) {
 				}
 			}
 		}
-	}
+	})
 }

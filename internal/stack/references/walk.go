@@ -94,13 +94,7 @@ func (w *walk) follow(text []byte, l level, within []string) {
 	if w.err != nil || !bytes.Contains(text, []byte("include")) && !bytes.Contains(text, []byte("extends")) {
 		return
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var doc document
-		err := decoder.Decode(&doc)
-		if wrongType := (*yaml.TypeError)(nil); err != nil && !errors.As(err, &wrongType) {
-			return // io.EOF, at the end
-		}
+	eachDocument(text, func(doc document) {
 		for _, s := range doc.Services {
 			if extends, ok := s.Extends.(map[string]any); ok {
 				w.followExtends(extends["file"], l, within)
@@ -109,6 +103,19 @@ func (w *walk) follow(text []byte, l level, within []string) {
 		if l.includes {
 			w.followIncludes(doc.Include, l, within)
 		}
+	})
+}
+
+// eachDocument decodes the documents of a compose file, as far as they fit. What is damaged ends it.
+func eachDocument[T any](text []byte, do func(T)) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var doc T
+		err := decoder.Decode(&doc)
+		if wrongType := (*yaml.TypeError)(nil); err != nil && !errors.As(err, &wrongType) {
+			return // io.EOF, at the end
+		}
+		do(doc)
 	}
 }
 
