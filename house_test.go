@@ -30,7 +30,7 @@ var floors = []struct {
 	{false, []string{"internal/loom"}},
 	{true, []string{
 		"internal/survey", "internal/plan", "internal/apply", "internal/devbox", "internal/image", "internal/data",
-		"internal/trust", "internal/find", "internal/tree", "internal/report",
+		"internal/trust", "internal/find", "internal/tree", "internal/report", "internal/belongings", "internal/permit",
 	}},
 	{false, []string{
 		"internal/registry", "internal/settings", "internal/worktree", "internal/stack", "internal/engine",

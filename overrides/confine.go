@@ -26,8 +26,9 @@ type Confinement struct {
 	Labels  map[string]string
 	// Isolate changes a network so that its containers reach neither the outside nor the host.
 	Isolate func(*types.NetworkConfig)
-	// Share are the keys of networks that stay as they are.
-	Share []string
+	Closing
+	// Mounted are files and folders of the work tree that services of the loom's other projects mount.
+	Mounted []string
 	// Tree is the work tree. ReadOnly are paths in it that services may not write. Common is the repository's git folder.
 	Tree, Common string
 	ReadOnly     []string
@@ -39,12 +40,22 @@ type Confinement struct {
 	ResolveLinks func(string) string
 }
 
-// ClosedNetworks lists the networks, by key, that confinement closes.
-func ClosedNetworks(p *types.Project, share []string) []string {
+// Closing says which networks confinement closes.
+type Closing struct {
+	// Share are the keys of networks that stay as they are.
+	Share []string
+	// Joined are the keys of those that another project of the loom makes: it closes them. Direct are names and subnets
+	// of what other projects have on the closed networks: it is reached without the proxy.
+	Joined, Direct []string
+}
+
+// Networks lists the networks, by key, that are closed.
+func (c Closing) Networks(p *types.Project) []string {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(p.Networks)) {
 		n := p.Networks[key]
-		if !bool(n.External) && !slices.Contains(share, key) && (n.Driver == "" || n.Driver == "bridge") {
+		isOwn := !bool(n.External) && !slices.Contains(c.Share, key) && (n.Driver == "" || n.Driver == "bridge")
+		if isOwn || slices.Contains(c.Joined, key) {
 			keys = append(keys, key)
 		}
 	}
@@ -57,12 +68,16 @@ func ClosedNetworks(p *types.Project, share []string) []string {
 func Confine(p *types.Project, in Confinement) ([]Edit, []finding.Finding, []OpenPath) {
 	c := &confiner{
 		planner: planner{p: p, all: p.AllServices()}, in: in,
-		closed: ClosedNetworks(p, in.Share), forwards: Forwards(p, in.Share),
+		closed: in.Networks(p), forwards: in.Forwards(p),
 	}
 	c.services = slices.Sorted(maps.Keys(c.all))
-	c.mounted = MountedPaths(p, in.Tree, in.ResolveLinks)
+	c.mounted = append(MountedPaths(p, in.Tree, in.ResolveLinks), in.Mounted...)
+	slices.Sort(c.mounted)
+	c.mounted = slices.Compact(c.mounted)
 	for _, key := range c.closed {
-		c.network(key, p.Networks[key])
+		if !slices.Contains(in.Joined, key) {
+			c.network(key, p.Networks[key])
+		}
 	}
 	for _, name := range c.services {
 		c.service(name, c.all[name])

@@ -40,7 +40,7 @@ func confinement(k *loom, dir string) overrides.Confinement {
 			}
 			n.DriverOpts["com.docker.network.bridge.gateway_mode_ipv4"] = "isolated"
 		},
-		Share: k.share, Tree: dir, ReadOnly: []string{filepath.Join(dir, ".git"), filepath.Join(dir, ".iloom")},
+		Closing: overrides.Closing{Share: k.share}, Tree: dir, ReadOnly: []string{filepath.Join(dir, ".git"), filepath.Join(dir, ".iloom")},
 		ResolveLinks: func(path string) string { return path },
 	}
 }

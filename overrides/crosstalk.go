@@ -64,9 +64,18 @@ type crosstalk struct {
 	ours  map[int]bool
 }
 
-func newCrosstalk(leases []ports.Lease) crosstalk {
+// newCrosstalk takes the leases of the project and of those beside it. Where both have a base, the project's own
+// counts.
+func newCrosstalk(own, beside []ports.Lease) crosstalk {
 	c := crosstalk{map[int]int{}, map[int]bool{}}
-	for _, l := range leases {
+	bases := map[int]bool{}
+	for _, l := range own {
+		for i := range max(l.Count, 1) {
+			bases[l.Base+i] = true
+		}
+	}
+	isOwn := func(l ports.Lease) bool { return bases[l.Base] }
+	for _, l := range append(slices.DeleteFunc(slices.Clone(beside), isOwn), own...) {
 		for i := range max(l.Count, 1) {
 			c.ours[l.Host+i] = true
 			if l.Host != l.Base {

@@ -24,8 +24,8 @@ type Forward struct {
 }
 
 // Forwards lists the ports of active services on closed networks, in a stable order. The sidecar listens for them.
-func Forwards(p *types.Project, share []string) []Forward {
-	closed := ClosedNetworks(p, share)
+func (c Closing) Forwards(p *types.Project) []Forward {
+	closed := c.Networks(p)
 	var list []Forward
 	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
 		s := p.Services[name]

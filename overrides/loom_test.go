@@ -184,7 +184,7 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 		if v.confinement != nil {
 			v.confinement(&in)
 		}
-		k.forwards, k.held = overrides.Forwards(k.model.Project, in.Share), overrides.MountedPaths(k.model.Project, in.Tree, in.ResolveLinks)
+		k.forwards, k.held = in.Forwards(k.model.Project), overrides.MountedPaths(k.model.Project, in.Tree, in.ResolveLinks)
 		edits, findings, open := overrides.Confine(k.model.Project, in)
 		overrides.Apply(k.model.Project, edits)
 		k.edits, k.findings, k.open = append(k.edits, edits...), append(k.findings, findings...), open

@@ -31,6 +31,9 @@ func Networks(p *types.Project, in Input) []Network {
 	for _, key := range slices.Sorted(maps.Keys(p.Networks)) {
 		n := p.Networks[key]
 		bridge := n.Driver == "" || n.Driver == "bridge"
+		if _, joined := in.Join[[2]string{"networks", key}]; joined {
+			continue
+		}
 		if shared(bool(n.External), key, in, true) || !bridge || n.Ipam.Driver != "" && n.Ipam.Driver != "default" {
 			continue
 		}
@@ -51,6 +54,9 @@ func Networks(p *types.Project, in Input) []Network {
 func (b *planner) networks() {
 	for _, key := range slices.Sorted(maps.Keys(b.p.Networks)) {
 		n := b.p.Networks[key]
+		if b.join("networks", key, n.Name) {
+			continue
+		}
 		if shared(bool(n.External), key, b.in, true) {
 			name := b.shareName("networks", key, n.Name, bool(n.External))
 			b.find(finding.Warning, "network "+key,
@@ -110,14 +116,46 @@ func (b *planner) subnets(key string, n types.NetworkConfig, leased []netip.Pref
 	}
 	if len(pools) == 0 {
 		pools = []*types.IPAMPool{{Subnet: leased[0].String()}}
+		if fixed := FixedSubnets(b.p, key); len(fixed) > 0 {
+			moved[fixed[0]] = leased[0]
+		}
 	}
 	b.edit(Subnets{Network: key, Pools: pools})
+	b.moveAddresses(key)
+}
+
+// FixedSubnets are the subnets that the files give a network. Where they give an external network none, it is the /24
+// of the addresses that services have there.
+func FixedSubnets(p *types.Project, key string) []netip.Prefix {
+	var fixed []netip.Prefix
+	for _, pool := range p.Networks[key].Ipam.Config {
+		if prefix, err := netip.ParsePrefix(pool.Subnet); err == nil {
+			fixed = append(fixed, prefix.Masked())
+		}
+	}
+	if len(fixed) > 0 || !bool(p.Networks[key].External) {
+		return fixed
+	}
+	for _, s := range p.AllServices() {
+		if at := s.Networks[key]; at != nil {
+			if address, err := netip.ParseAddr(at.Ipv4Address); err == nil {
+				prefix, _ := address.Prefix(24) // of an IPv4 address there is one
+				return []netip.Prefix{prefix}
+			}
+		}
+	}
+	return nil
+}
+
+// moveAddresses moves the fixed addresses of services on a network into its subnets.
+func (b *planner) moveAddresses(key string) {
 	for _, name := range b.services {
 		at := b.all[name].Networks[key]
 		if at == nil {
 			continue
 		}
-		e := Address{Service: name, Network: key, IPv4: rebase(at.Ipv4Address, moved), IPv6: rebase(at.Ipv6Address, moved)}
+		ipv4, ipv6 := rebase(at.Ipv4Address, b.moved), rebase(at.Ipv6Address, b.moved)
+		e := Address{Service: name, Network: key, IPv4: ipv4, IPv6: ipv6}
 		if e.IPv4 == at.Ipv4Address {
 			e.IPv4 = ""
 		}

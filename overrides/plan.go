@@ -17,8 +17,8 @@ type Input struct {
 	Labels map[string]string
 	// Base is the project name that Compose would choose. Images that are built without a name are named after it.
 	Base string
-	// Leases are the host ports of the loom.
-	Leases []ports.Lease
+	// Leases are the host ports of the project, Beside those of the loom's other projects.
+	Leases, Beside []ports.Lease
 	// Ports are the services' ports in the base files. It is set if the project was loaded with moved variables, and nil
 	// if its own ports are those of the files.
 	Ports map[string][]types.ServicePortConfig
@@ -26,6 +26,8 @@ type Input struct {
 	Subnets map[string][]netip.Prefix
 	// Share and Isolate are the keys of volumes and networks named in the settings.
 	Share, Isolate []string
+	// Join are the networks and volumes, by their keys here, that other projects of the loom make.
+	Join Joined
 	// RewriteLocalhost lets environment and build arguments that name localhost and a moved port follow it.
 	RewriteLocalhost bool
 	// Texts are files of the work tree that are searched for ports and container names of another loom.
@@ -71,7 +73,7 @@ func Plan(p *types.Project, in Input) ([]Edit, []finding.Finding) {
 	for _, name := range b.services {
 		b.service(name, b.all[name])
 	}
-	talk := newCrosstalk(in.Leases)
+	talk := newCrosstalk(in.Leases, in.Beside)
 	for _, name := range b.services {
 		b.crosstalk(name, b.all[name], talk)
 	}
@@ -114,6 +116,9 @@ func (b *planner) shareName(kind, key, name string, external bool) string {
 func (b *planner) volumes() {
 	for _, key := range slices.Sorted(maps.Keys(b.p.Volumes)) {
 		v := b.p.Volumes[key]
+		if b.join("volumes", key, v.Name) {
+			continue
+		}
 		if shared(bool(v.External), key, b.in, false) {
 			name := b.shareName("volumes", key, v.Name, bool(v.External))
 			remedy := "name it in container.isolate to give each loom its own"

@@ -38,7 +38,7 @@ func (c *confiner) proxy(name string, s types.ServiceConfig) {
 
 // noProxy names what is reached directly: this container and the services.
 func (c *confiner) noProxy() string {
-	names := []string{"localhost", "127.0.0.1", "::1"}
+	names := append([]string{"localhost", "127.0.0.1", "::1"}, c.in.Direct...)
 	for _, name := range c.services {
 		s := c.all[name]
 		names = append(names, name, s.Hostname)

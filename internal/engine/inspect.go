@@ -28,6 +28,8 @@ type Detail struct {
 	// Aliases are the names by which the container is found on its networks, each once and sorted, without those that are
 	// made of its ID.
 	Aliases []string
+	// AliasesOn are the same by the name of the network.
+	AliasesOn map[string][]string
 	// ProbeDue reports that the container is unhealthy only because it was paused: the engine calls it so until the next
 	// probe, though no probe has failed so often.
 	ProbeDue bool
@@ -78,13 +80,15 @@ func fromInspect(r container.InspectResponse) Detail {
 	}
 	if n := r.NetworkSettings; n != nil {
 		d.Published = effectivePorts(listedPorts(n.Ports))
+		d.AliasesOn = map[string][]string{}
 		for name, at := range n.Networks {
 			d.Networks = append(d.Networks, name)
 			for _, alias := range at.Aliases {
 				if !strings.HasPrefix(d.ID, alias) {
-					d.Aliases = append(d.Aliases, alias)
+					d.AliasesOn[name] = append(d.AliasesOn[name], alias)
 				}
 			}
+			d.Aliases = append(d.Aliases, d.AliasesOn[name]...)
 		}
 		slices.Sort(d.Networks)
 		slices.Sort(d.Aliases)

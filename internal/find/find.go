@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -71,7 +72,8 @@ const (
 
 // Query says which loom a command means.
 type Query struct {
-	Source stack.Source
+	// Where has the folder, and the project if one is named. Its ID is not looked at.
+	Where
 	// Words are what the user typed: [ID] [SERVICE...]. The first word is an id if there is a loom of that name, otherwise
 	// a service of the folder's loom. If the loom may be new, the first word may also be its id.
 	Words   []string
@@ -93,6 +95,9 @@ func (f *Finder) Find(ctx context.Context, q Query) (t *Target, rest []string, e
 		existing = Reading
 	}
 	t, unknown := f.resolveQuery(ctx, q, first, existing)
+	if several, ok := errors.AsType[*SeveralProjectsError](unknown); ok && len(q.Words) > 1 {
+		return f.byService(ctx, q, t, several, q.Words[1:])
+	}
 	if !errors.As(unknown, new(*UnknownError)) {
 		return t, q.Words[1:], unknown
 	}
@@ -101,13 +106,13 @@ func (f *Finder) Find(ctx context.Context, q Query) (t *Target, rest []string, e
 		// The folder has no loom whose service the word could be.
 		return nil, nil, unknown
 	}
+	if several, ok := errors.AsType[*SeveralProjectsError](err); ok {
+		return f.byService(ctx, q, here, several, q.Words)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if q.Services == nil {
-		q.Services = f.Services
-	}
-	services, err := q.Services(ctx, here)
+	services, err := f.servicesOf(ctx, q, here)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,7 +125,9 @@ func (f *Finder) Find(ctx context.Context, q Query) (t *Target, rest []string, e
 			return nil, nil, err
 		}
 		if isNew {
-			t, err = f.Resolve(ctx, Where{ID: first, Source: q.Source}, Making)
+			where := q.Where
+			where.ID = first
+			t, err = f.Resolve(ctx, where, Making)
 			return t, q.Words[1:], err
 		}
 	}
@@ -131,7 +138,8 @@ func (f *Finder) Find(ctx context.Context, q Query) (t *Target, rest []string, e
 }
 
 func (f *Finder) resolveQuery(ctx context.Context, q Query, id string, purpose Purpose) (*Target, error) {
-	where := Where{ID: id, Source: q.Source}
+	where := q.Where
+	where.ID = id
 	if q.Quick && purpose == Reading {
 		if t := f.Registered(ctx, where); t != nil {
 			return t, nil
@@ -176,10 +184,13 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 	if err != nil {
 		return nil, err
 	}
-	if t.Known = state.Find(t.Repository, t.ID).Clone(); t.Known == nil {
-		if t.Known, err = f.recover(ctx, state, t); err != nil && purpose != Making {
+	if t.Projects = registry.Clones(state.Projects(t.Repository, t.ID)); len(t.Projects) == 0 {
+		if t.Projects, err = f.recover(ctx, state, t); err != nil && purpose != Making {
 			return nil, err
 		}
+	}
+	if len(t.Projects) > 0 {
+		t.Known = t.Projects[0]
 	}
 	if t.Known == nil && purpose != Making {
 		left := false
@@ -195,7 +206,10 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 	if err := f.chooseWorkTree(ctx, t, where, purpose); err != nil {
 		return nil, err
 	}
-	if t.Known != nil {
+	if err := f.chooseProject(ctx, t, where, purpose); err != nil {
+		return t, err
+	}
+	if len(t.Projects) > 0 {
 		f.MarkInUse(ctx, t)
 	}
 	f.Teller.Debugf("loom %s: repository %s, work tree %s, looking for the project from %s",
@@ -254,7 +268,7 @@ func (f *Finder) RepositoryPath(ctx context.Context, src stack.Source) (string, 
 // chooseID sets the id of the folder's loom: the exported one if it works in this folder, otherwise the registry's,
 // otherwise what the names of the work tree say.
 func (f *Finder) chooseID(state *registry.State, t *Target, purpose Purpose) error {
-	in := state.InFolder(t.WorkTree)
+	in := registry.OnePerLoom(state.InFolder(t.WorkTree))
 	exported := f.Process.Getenv("ILOOM_LOOM")
 	for _, k := range in {
 		if exported != "" && k.ID == exported || len(in) == 1 {
@@ -269,17 +283,34 @@ func (f *Finder) chooseID(state *registry.State, t *Target, purpose Purpose) err
 		}
 		return err
 	}
-	for _, k := range in {
-		if k.Files && (purpose == Making || purpose == Reading) {
-			t.ID = k.ID
-			return nil
-		}
+	if k := filesOwner(state, t); k != nil && (purpose == Making || purpose == Reading) {
+		t.ID = k.ID
+		return nil
 	}
 	e := &SeveralError{Folder: t.WorkTree}
 	for _, k := range in {
 		e.IDs = append(e.IDs, k.ID)
 	}
 	return e
+}
+
+// filesOwner is the loom whose generated files are nearest to the folder, otherwise one that has files elsewhere in the
+// work tree; nil if none has.
+func filesOwner(state *registry.State, t *Target) *registry.Loom {
+	for dir := t.Source.Dir; host.IsBelow(dir, t.WorkTree); dir = filepath.Dir(dir) {
+		if k := state.FilesOwner(dir); k != nil {
+			return k
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	for _, k := range state.InFolder(t.WorkTree) {
+		if k.Files {
+			return k
+		}
+	}
+	return nil
 }
 
 // idFromNames reads an id from what is noted of the work tree, otherwise from its folder, otherwise from its branch.
@@ -329,7 +360,7 @@ func (f *Finder) useTypedID(ctx context.Context, t *Target, typed string, purpos
 		return nil //nolint:nilerr // it is not repo/id, but a branch such as feat/-
 	}
 	var paths []string
-	for _, k := range state.Looms {
+	for _, k := range registry.OnePerLoom(state.Looms) {
 		if k.ID == other && filepath.Base(k.Repository) == repo {
 			paths = append(paths, k.Repository)
 		}

@@ -89,7 +89,7 @@ func (c *crowd) meant(t *rapid.T, where Where, purpose Purpose) string {
 		}
 	}
 	if purpose == Reading {
-		quick, _, err := c.finder.Find(c.T.Context(), Query{Source: where.Source, Words: words(where.ID), Purpose: Reading, Quick: true})
+		quick, _, err := c.finder.Find(c.T.Context(), Query{Where: where, Words: words(where.ID), Purpose: Reading, Quick: true})
 		assert.NilError(t, err)
 		assert.Equal(t, quick.ID+quick.Repository+quick.Known.Project, target.ID+target.Repository+target.Known.Project)
 	}

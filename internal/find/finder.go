@@ -20,6 +20,13 @@ type Target = survey.Target
 type Where struct {
 	ID     string
 	Source stack.Source
+	// Project is the folder of the project that is meant, seen from the top of the work tree or by its whole path; "" for
+	// that of the folder.
+	Project string
+	// WholeLoom says that the command is about all projects of the loom: none has to be chosen.
+	WholeLoom bool
+	// Together says that the command can make the projects that the settings bring up together.
+	Together bool
 }
 
 // Finder finds looms in one registry and on one engine.

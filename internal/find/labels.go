@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
@@ -16,8 +17,8 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// recover finds a loom that the registry does not know by the labels of what it has on the engine.
-func (f *Finder) recover(ctx context.Context, state *registry.State, t *Target) (*registry.Loom, error) {
+// recover finds the projects of a loom that the registry does not know, by the labels of what it has on the engine.
+func (f *Finder) recover(ctx context.Context, state *registry.State, t *Target) ([]*registry.Loom, error) {
 	// Without the check an engine that swallows packets would keep the user waiting.
 	if err := f.Engine.Check(ctx); err != nil {
 		return nil, err
@@ -30,6 +31,7 @@ func (f *Finder) recover(ctx context.Context, state *registry.State, t *Target) 
 	if err != nil {
 		return nil, err
 	}
+	var found []*registry.Loom
 	for _, e := range looms {
 		if e.ID != t.ID || e.Repo != t.Repository {
 			t.Foreign = append(t.Foreign, e.Project)
@@ -41,9 +43,9 @@ func (f *Finder) recover(ctx context.Context, state *registry.State, t *Target) 
 		f.Teller.Debugf("loom %s is not in the registry; its project %s was found by labels", t.Name(), e.Project)
 		k := FromLabels(e)
 		k.Space, t.Recovered = space, true
-		return k, nil
+		found = append(found, k)
 	}
-	return nil, nil
+	return found, nil
 }
 
 // Promises is what the registry says, rebuilt from the engine's labels where it is new or was lost.
@@ -77,12 +79,13 @@ func (f *Finder) rebuild(ctx context.Context, fresh *registry.State) (*registry.
 		}
 		for _, e := range looms {
 			// Where the repository is not here, the loom is another user's or machine's, and in their registry.
-			if e.ID == "" || !host.IsDir(e.Repo) || state.Find(e.Repo, e.ID) != nil {
+			if e.ID == "" || !host.IsDir(e.Repo) || state.ByProject(e.Project) != nil {
 				continue
 			}
 			k := FromLabels(e)
-			k.Space = space
-			state.Put(*k)
+			if k.Space = space; state.ProjectOf(k) == nil {
+				state.Put(*k)
+			}
 		}
 		return nil
 	})
@@ -108,9 +111,15 @@ func FromLabels(e engine.Loom) *registry.Loom {
 		if dir := c.Labels[stack.LabelWorkingDir]; dir != "" {
 			k.Dir = dir
 		}
+		if workspace := c.Labels[devcontainer.LabelLocalFolder]; workspace != "" {
+			k.Workspace = workspace
+		}
 		if k.Created.IsZero() || c.Created.Before(k.Created) {
 			k.Created = c.Created.UTC()
 		}
+	}
+	if k.Workspace == k.Dir {
+		k.Workspace = ""
 	}
 	if k.Dir != "" {
 		env, _ := rooted.ReadFile(filepath.Join(k.Dir, overrides.EnvFile)) // without one it is nobody's

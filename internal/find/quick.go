@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -24,6 +25,9 @@ func (f *Finder) Registered(ctx context.Context, where Where) *Target {
 		return nil
 	}
 	t := &Target{Repository: repository, WorkTree: workTree, Source: where.Source}
+	if t.Source.Dir, err = filepath.EvalSymlinks(where.Source.Dir); err != nil {
+		return nil
+	}
 	if where.ID != "" {
 		t.ID, err = identity.ParseID(where.ID)
 	} else {
@@ -36,7 +40,14 @@ func (f *Finder) Registered(ctx context.Context, where Where) *Target {
 	if err != nil {
 		return nil
 	}
-	if t.Known = state.Find(repository, t.ID).Clone(); t.Known == nil {
+	if t.Projects = registry.Clones(state.Projects(repository, t.ID)); len(t.Projects) == 0 {
+		return nil
+	}
+	if at := t.Projects[0].WorkTree; at != workTree && host.IsDir(at) {
+		setTree(t, at)
+	}
+	t.Source.Top = t.WorkTree
+	if f.chooseProject(ctx, t, where, Reading) != nil {
 		return nil
 	}
 	return t

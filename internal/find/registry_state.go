@@ -12,6 +12,15 @@ type LastRead struct {
 	mu    sync.Mutex
 	state *registry.State
 	stamp registry.Stamp
+	// imagined are entries that a dry run goes on with. No other process sees them.
+	imagined []registry.Loom
+}
+
+// Imagine takes an entry for registered: what a dry run plans next is planned beside it.
+func (last *LastRead) Imagine(k registry.Loom) {
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	last.imagined, last.state = append(last.imagined, k), nil
 }
 
 // currentState is what the registry says. Its file is read only if it changed since the last time.
@@ -26,6 +35,9 @@ func (f *Finder) currentState(ctx context.Context) (*registry.State, error) {
 	state, err := f.Registry.Read(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for _, k := range last.imagined {
+		state.Put(k)
 	}
 	last.state, last.stamp = state, stamp
 	return state, nil

@@ -329,7 +329,7 @@ func TestALostRegistryIsRebuiltFromLabels(t *testing.T) {
 		worldtest.Container{Name: "strange", Project: "q", Service: "web", Labels: map[string]string{engine.LabelLoom: "7"}},
 	)
 	w.Keep("p8_data", "p8", "8", repo)
-	targets, err := w.finder.FindAll(t.Context(), in(repo, "").Source)
+	targets, err := w.finder.FindAll(t.Context(), in(repo, ""))
 	assert.NilError(t, err)
 	assert.Equal(t, len(targets), 4)
 	state := w.State()
@@ -370,12 +370,12 @@ func TestAllMeansTheLoomsOfThisRepositoryOnThisEngine(t *testing.T) {
 		}
 		return strings.Join(list, " ")
 	}
-	src := in(a, "").Source
-	assert.Equal(t, names(w.finder.FindAll(t.Context(), src)), "a/1 a/2")
-	assert.Equal(t, names(w.finder.FindEach(t.Context(), src, []string{"1", "#1", "b/3"}, Ending)), "a/1 b/3")
-	assert.Equal(t, names(w.finder.Everywhere(t.Context(), src)), "a/1 a/2 b/3")
-	assert.Equal(t, names(w.finder.FindAll(t.Context(), in(w.Repo("empty"), "").Source)), "")
-	_, err := w.finder.FindEach(t.Context(), src, []string{"1", "99"}, Ending)
+	here := in(a, "")
+	assert.Equal(t, names(w.finder.FindAll(t.Context(), here)), "a/1 a/2")
+	assert.Equal(t, names(w.finder.FindEach(t.Context(), here, []string{"1", "#1", "b/3"}, Ending)), "a/1 b/3")
+	assert.Equal(t, names(w.finder.Everywhere(t.Context(), here.Source)), "a/1 a/2 b/3")
+	assert.Equal(t, names(w.finder.FindAll(t.Context(), in(w.Repo("empty"), ""))), "")
+	_, err := w.finder.FindEach(t.Context(), here, []string{"1", "99"}, Ending)
 	assert.Error(t, err, "no loom a/99")
 }
 

@@ -70,12 +70,9 @@ func setTree(t *Target, at string) {
 	if err != nil || !filepath.IsLocal(rel) {
 		rel = "."
 	}
-	t.WorkTree, t.Source.Top, t.Git = at, at, nil
+	t.WorkTree, t.Source.Top, t.Git, t.SettingsFiles = at, at, nil, nil
 	t.Source.Dir = filepath.Join(at, rel)
-	chosen := len(t.Source.Files) > 0 || t.Source.ProjectDirectory != ""
-	if t.Known != nil && t.Known.Dir != "" && !chosen && host.IsDir(t.Known.Dir) {
-		t.Source.Dir = t.Known.Dir
-	} else if !host.IsDir(t.Source.Dir) {
+	if !host.IsDir(t.Source.Dir) {
 		t.Source.Dir = at
 	}
 }

@@ -64,37 +64,81 @@ func ParseID(typed string) (string, error) {
 // Crowded says whether another repository has the names that this one would have.
 type Crowded bool
 
-// ProjectName makes the Compose project name of a loom: iloom-<repo>-<id>, or what the template of the settings says.
-// The id's hash is added where the id had to be changed to fit, so that two ids never share a name. crowded adds the
-// repository's: another repository has this name already.
-func ProjectName(format, repository, id string, crowded Crowded) (string, error) {
-	repo := Sanitise(filepath.Base(repository), 30)
+// Naming is what the name of a Compose project is made of.
+type Naming struct {
+	// Format is the template of the settings, "" for the usual name.
+	Format         string
+	Repository, ID string
+	// Folder is the last part of the project's folder, "" for the plain name. Path is the whole folder. Twin says that
+	// another folder of the repository ends alike.
+	Folder, Path string
+	Twin         bool
+	Crowded      Crowded
+}
+
+// ProjectName makes the Compose project name of a loom: iloom-<repo>-<id>, iloom-<repo>-<folder>-<id>, or what the
+// template of the settings says. The id's hash is added where the id had to be changed to fit, so that two ids never
+// share a name; that of the folder's path too, where two folders end alike or folder and id together read like an id.
+// Crowded adds the repository's: another repository has this name already.
+func ProjectName(n Naming) (string, error) {
+	repo := Sanitise(filepath.Base(n.Repository), 30)
 	if repo == "" {
 		repo = "project"
 	}
-	if crowded {
-		repo += "-" + ShortHash(repository)
+	if n.Crowded {
+		repo += "-" + ShortHash(n.Repository)
 	}
-	short := Sanitise(id, 40)
-	if short != id {
-		short = strings.TrimPrefix(short+"-"+ShortHash(id), "-")
-	}
-	if format == "" {
+	folder, short := n.parts()
+	if n.Format == "" {
+		if folder != "" {
+			repo += "-" + folder
+		}
 		return "iloom-" + repo + "-" + short, nil
 	}
-	t, err := template.New("container.projectName").Option("missingkey=error").Parse(format)
+	t, err := template.New("container.projectName").Option("missingkey=error").Parse(n.Format)
 	if err != nil {
 		return "", fmt.Errorf("settings: container.projectName: %w", err)
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, map[string]string{"Repo": repo, "ID": short}); err != nil {
+	if err := t.Execute(&b, map[string]string{"Repo": repo, "ID": short, "Folder": folder}); err != nil {
 		return "", fmt.Errorf("settings: container.projectName: %w", err)
+	}
+	if folder != "" && !strings.Contains(n.Format, ".Folder") {
+		b.WriteString("-" + folder)
 	}
 	name := Sanitise(b.String(), 80)
 	if name == "" {
-		return "", fmt.Errorf("settings: container.projectName: %q gives no name", format)
+		return "", fmt.Errorf("settings: container.projectName: %q gives no name", n.Format)
 	}
 	return name, nil
+}
+
+// parts are the folder and the id as they are in the name.
+func (n Naming) parts() (folder, id string) {
+	id = Sanitise(n.ID, 40)
+	if n.Folder == "" {
+		return "", withHash(id, id != n.ID, n.ID)
+	}
+	folder = FolderName(n.Folder)
+	changed := folder == "" || n.Twin || readsLikeID(folder+"-"+id)
+	return folder, withHash(id, changed || id != n.ID, n.Path+"\x00"+n.ID)
+}
+
+// FolderName is the last part of a folder as it is in the name of a project.
+func FolderName(folder string) string { return Sanitise(folder, 30) }
+
+// withHash adds a hash to a name that could be another's.
+func withHash(name string, ambiguous bool, of string) string {
+	if !ambiguous {
+		return name
+	}
+	return strings.TrimPrefix(name+"-"+ShortHash(of), "-")
+}
+
+// readsLikeID reports whether a name could be that of an id, unchanged.
+func readsLikeID(name string) bool {
+	id, err := ParseID(name)
+	return err == nil && Sanitise(id, len(id)) == id
 }
 
 // Sanitise keeps what Compose allows in a project name, at most limit bytes of it.

@@ -96,7 +96,7 @@ func TestProjectNameFollowsRepositoryAndID(t *testing.T) {
 		{"a template", "{{.ID}}-of-{{.Repo}}", "/src/shop", "123", false, "123-of-shop"},
 		{"a template with what Compose does not allow", "Team X: {{.ID}}", "/src/shop", "feat/x", false, "team-x--feat-x-" + ShortHash("feat/x")},
 	} {
-		got, err := ProjectName(tc.format, tc.repository, tc.id, Crowded(tc.crowded))
+		got, err := ProjectName(Naming{Format: tc.format, Repository: tc.repository, ID: tc.id, Crowded: Crowded(tc.crowded)})
 		assert.Check(t, err == nil && got == tc.want, "%s: %q, %v, want %q", tc.name, got, err, tc.want)
 		assert.Check(t, composeName.MatchString(got), "%s: %q", tc.name, got)
 	}
@@ -110,7 +110,7 @@ func TestProjectNameRefusesATemplateThatGivesNone(t *testing.T) {
 		"--":            `settings: container.projectName: "--" gives no name`,
 		"{{index . 1}}": "settings: container.projectName: ",
 	} {
-		_, err := ProjectName(format, "/src/shop", "1", false)
+		_, err := ProjectName(Naming{Format: format, Repository: "/src/shop", ID: "1"})
 		assert.Check(t, err != nil && strings.HasPrefix(err.Error(), want), "%s: %v", format, err)
 	}
 }
@@ -128,12 +128,76 @@ func TestTwoIDsNeverShareAProjectName(t *testing.T) {
 			return
 		}
 		for _, crowded := range []Crowded{false, true} {
-			one, err := ProjectName("", "/src/shop", a, crowded)
+			one, err := ProjectName(Naming{Repository: "/src/shop", ID: a, Crowded: crowded})
 			assert.NilError(t, err)
-			other, err := ProjectName("", "/src/shop", b, crowded)
+			other, err := ProjectName(Naming{Repository: "/src/shop", ID: b, Crowded: crowded})
 			assert.NilError(t, err)
 			assert.Assert(t, one != other, "%q and %q are both %s", a, b, one)
 			assert.Assert(t, composeName.MatchString(one) && len(one) <= 100, one)
+		}
+	})
+}
+
+func TestProjectNameOfAFolder(t *testing.T) {
+	t.Parallel()
+	hashed := func(path, id string) string { return "-" + ShortHash(path+"\x00"+id) }
+	for _, tc := range []struct {
+		name string
+		n    Naming
+		want string
+	}{
+		{"a folder", Naming{ID: "7", Folder: "web", Path: "apps/web"}, "iloom-shop-web-7"},
+		{"a key", Naming{ID: "ENG-3", Folder: "web", Path: "apps/web"}, "iloom-shop-web-eng-3" + hashed("apps/web", "ENG-3")},
+		{"folder and id read like a key, which would have a hash", Naming{ID: "7", Folder: "eng", Path: "eng"}, "iloom-shop-eng-7"},
+		{"folder and id read like a pull request, which would have one", Naming{ID: "45", Folder: "pr", Path: "pr"}, "iloom-shop-pr-45"},
+		{"folder and id read like a branch", Naming{ID: "7", Folder: "web-app", Path: "web-app"}, "iloom-shop-web-app-7" + hashed("web-app", "7")},
+		{"folder and id read like another folder and id", Naming{ID: "app-7", Folder: "web", Path: "web"}, "iloom-shop-web-app-7" + hashed("web", "app-7")},
+		{"a number", Naming{ID: "8", Folder: "7", Path: "7"}, "iloom-shop-7-8" + hashed("7", "8")},
+		{"another folder ends alike", Naming{ID: "7", Folder: "web", Path: "a/web", Twin: true}, "iloom-shop-web-7" + hashed("a/web", "7")},
+		{"a folder without a letter", Naming{ID: "7", Folder: "日本", Path: "日本"}, "iloom-shop-7" + hashed("日本", "7")},
+		{"capitals and blanks", Naming{ID: "7", Folder: "Web App", Path: "Web App"}, "iloom-shop-web-app-7" + hashed("Web App", "7")},
+		{
+			"a long folder",
+			Naming{ID: "7", Folder: strings.Repeat("long", 20), Path: "x"},
+			"iloom-shop-" + strings.Repeat("long", 20)[:30] + "-7",
+		},
+		{"another repository has the name", Naming{ID: "7", Folder: "web", Path: "web", Crowded: true}, "iloom-shop-" + ShortHash("/src/shop") + "-web-7"},
+		{"a template with the folder", Naming{Format: "{{.Folder}}.{{.Repo}}.{{.ID}}", ID: "7", Folder: "web", Path: "web"}, "web-shop-7"},
+		{"a template without it", Naming{Format: "{{.ID}}-{{.Repo}}", ID: "7", Folder: "web", Path: "web"}, "7-shop-web"},
+		{"a template for the plain name", Naming{Format: "{{.Folder}}.{{.Repo}}.{{.ID}}", ID: "7"}, "shop-7"},
+	} {
+		tc.n.Repository = "/src/shop"
+		got, err := ProjectName(tc.n)
+		assert.Check(t, err == nil && got == tc.want, "%s: %q, %v, want %q", tc.name, got, err, tc.want)
+		assert.Check(t, composeName.MatchString(got), "%s: %q", tc.name, got)
+	}
+}
+
+func TestFolderAndIDNeverReadLikeOthers(t *testing.T) {
+	t.Parallel()
+	part := rapid.OneOf(rapid.StringMatching(`[a-z]{1,3}(-[a-z0-9]{1,3}){0,3}`), rapid.StringMatching(`([a-z]{8}-){2,5}[0-9]{1,2}`),
+		rapid.StringMatching(`[A-Z]{2}-[0-9]`), rapid.StringMatching(`[0-9]{1,3}`))
+	name := func(folder, id string) string {
+		name, err := ProjectName(Naming{Repository: "/src/shop", ID: id, Folder: folder, Path: folder})
+		assert.NilError(t, err)
+		return name
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		// The same letters, cut in two at any of their dashes.
+		parts := strings.Split(strings.Join(rapid.SliceOfN(part, 2, 4).Draw(t, "parts"), "-"), "-")
+		seen := map[string]string{}
+		for at := range parts {
+			id, err := ParseID(strings.Join(parts[at:], "-"))
+			assert.NilError(t, err)
+			folder := strings.Join(parts[:at], "-")
+			if FolderName(folder) != Sanitise(folder, 80) {
+				continue // it is cut: only folders of one repository that begin alike are called alike, which Twin says
+			}
+			got := name(folder, id)
+			if other, taken := seen[got]; taken {
+				t.Fatalf("%q and %q are both %s", other, folder+" "+id, got)
+			}
+			seen[got] = folder + " " + id
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -19,6 +18,8 @@ import (
 type Trust struct {
 	Loom       string `json:"loom"`
 	Repository string `json:"repository"`
+	// Folder is that of the project, as --project takes it.
+	Folder string `json:"folder"`
 	// Checked says that others may have written the work tree, so that up asks before it does more than was accepted.
 	Checked bool `json:"checked"`
 	// Since is when that began, nil if it is not known. Why says who may have written there.
@@ -61,7 +62,8 @@ func Visible(text string) string { return trust.Printable(text) }
 
 func trustOf(k *registry.Loom) Trust {
 	t := Trust{
-		Loom: k.ID, Repository: k.Repository, Checked: trust.WrittenByOthers(k), Accepted: []string{}, Why: trust.Reasons(k),
+		Loom: k.ID, Repository: k.Repository, Folder: k.Folder(), Checked: trust.WrittenByOthers(k),
+		Accepted: []string{}, Why: trust.Reasons(k),
 	}
 	if t.Checked && !k.WrittenSince.IsZero() {
 		t.Since = &k.WrittenSince
@@ -97,7 +99,9 @@ func (l *Looms) Trusts(ctx context.Context) ([]Trust, error) {
 		}
 		list = append(list, t)
 	}
-	slices.SortFunc(list, func(a, b Trust) int { return cmp.Compare(a.Name(), b.Name()) })
+	slices.SortFunc(list, func(a, b Trust) int {
+		return cmp.Or(cmp.Compare(a.Name(), b.Name()), cmp.Compare(a.Folder, b.Folder))
+	})
 	return list, nil
 }
 
@@ -107,7 +111,7 @@ func (l *Looms) addPending(ctx context.Context, t *Trust, k *registry.Loom) {
 	if host.IsDir(k.Dir) {
 		dir = k.Dir
 	}
-	now, err := l.TrustDiff(ctx, Where{ID: k.ID, Source: stack.Source{Dir: dir}})
+	now, err := l.TrustDiff(ctx, Where{ID: k.ID, Source: stack.Source{Dir: dir}, Project: k.Folder()})
 	refused, ok := errors.AsType[*AccessError](err)
 	switch {
 	case ok:
@@ -137,13 +141,13 @@ func (l *Looms) TrustDiff(ctx context.Context, where Where) (*Trust, error) {
 	if t.now, err = accepted(d); err != nil {
 		return nil, err
 	}
-	t.Added = l.permission().notAccepted(&d.Entry, d.facts.State, d.Access)
+	t.Added = l.permission().NotAccepted(d.request())
 	for _, access := range t.Accepted {
 		if !slices.Contains(d.Access, access) {
 			t.Gone = append(t.Gone, access)
 		}
 	}
-	t.Changed = changedFiles(d.Entry.Accepted, t.now, d.WorkTree)
+	t.Changed = trust.ChangedFiles(d.Entry.Accepted, t.now, d.WorkTree)
 	t.Digest = trust.Digest([]byte(t.now.Hash), []byte(trust.Digest(parts(t.now.HostAccess)...)))[:32]
 	return &t, nil
 }
@@ -169,33 +173,6 @@ func parts(lines []string) [][]byte {
 	return all
 }
 
-// changedFiles lists the files that are not as they were accepted, below the work tree by their names there. Nothing is
-// known of them before they were accepted.
-func changedFiles(have, now *registry.Accepted, workTree string) []string {
-	if have == nil || have.Files == nil {
-		return nil
-	}
-	var changed []string
-	add := func(path string) {
-		if rel, err := filepath.Rel(workTree, path); err == nil && filepath.IsAbs(path) && filepath.IsLocal(rel) {
-			path = rel
-		}
-		changed = append(changed, path)
-	}
-	for path, digest := range now.Files {
-		if have.Files[path] != digest {
-			add(path)
-		}
-	}
-	for path := range have.Files {
-		if _, ok := now.Files[path]; !ok {
-			add(path)
-		}
-	}
-	slices.Sort(changed)
-	return changed
-}
-
 // AcceptTrust records that the user accepts what [Looms.TrustDiff] found. It refuses if the files changed meanwhile;
 // what they ask after that is not accepted.
 func (l *Looms) AcceptTrust(ctx context.Context, t *Trust) error {
@@ -217,7 +194,7 @@ func (l *Looms) AcceptTrust(ctx context.Context, t *Trust) error {
 	}
 	known := false
 	err = l.Registry.Update(ctx, func(state *registry.State) error {
-		if k := state.Find(d.Repository, d.ID); k != nil {
+		if k := state.ProjectOf(&d.Entry); k != nil {
 			known, k.Accepted = true, t.now
 		}
 		return nil
@@ -226,6 +203,8 @@ func (l *Looms) AcceptTrust(ctx context.Context, t *Trust) error {
 		return err
 	}
 	// The loom that is made there later begins with it.
-	_, err = l.Registry.KeepAccepted(d.WorkTree, t.now)
+	entry := d.Entry
+	entry.Accepted = t.now
+	_, err = l.Registry.KeepAccepted(&entry)
 	return err
 }

@@ -38,6 +38,9 @@ func (l *upRun) adopt(ctx context.Context, d *draft, req UpRequest) (*Plan, *Res
 	}
 	ours := t.Known != nil && t.Known.Adopted == nil && t.ID != Main
 	if !ours && !req.ForceRecreate {
+		if plan.ConfinementOf(t) != nil {
+			return nil, nil, &plan.OpenDevContainerError{Loom: t.Name(), Container: foreign[0].Name}
+		}
 		if req.DryRun {
 			t.Notes = append(t.Notes, adopting(foreign[0]))
 			return nil, nil, nil
@@ -78,7 +81,7 @@ func (l *upRun) takeOver(ctx context.Context, d *draft, c engine.Container, req 
 		return nil, nil, err
 	}
 	if k.Created.IsZero() {
-		k.Created = time.Now().UTC().Truncate(time.Second)
+		k.Created = time.Now().UTC().Truncate(time.Millisecond)
 	}
 	if err := l.Registry.Update(ctx, func(state *registry.State) error { state.Put(*k); return nil }); err != nil {
 		return nil, nil, err

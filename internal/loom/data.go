@@ -14,8 +14,18 @@ func (l *Looms) copier() *data.Copier {
 	return &data.Copier{Engine: l.Engine, Stack: l.Stack, Teller: l.Teller}
 }
 
-// dataSource finds the loom whose data an up begins with, nil if it begins with none.
+// dataSource finds the loom whose data an up begins with, and its project of the same folder; nil if it begins with
+// none.
 func (l *upRun) dataSource(ctx context.Context, t *Target, req UpRequest) (*Target, error) {
+	return l.sourceOf(ctx, t, req, false)
+}
+
+// sourceLoom is dataSource for an up of several projects, which have their own sources.
+func (l *upRun) sourceLoom(ctx context.Context, t *Target, req UpRequest) (*Target, error) {
+	return l.sourceOf(ctx, t, req, true)
+}
+
+func (l *upRun) sourceOf(ctx context.Context, t *Target, req UpRequest, whole bool) (*Target, error) {
 	if req.Data.From == "" {
 		return nil, nil
 	}
@@ -31,7 +41,8 @@ func (l *upRun) dataSource(ctx context.Context, t *Target, req UpRequest) (*Targ
 		// The registry does not know a main that plain docker compose made.
 		purpose = Making
 	}
-	source, err := l.Finder().Resolve(ctx, Where{ID: req.Data.From, Source: t.Source}, purpose)
+	where := Where{ID: req.Data.From, Source: t.Source, WholeLoom: whole}
+	source, err := l.Finder().Resolve(ctx, where, purpose)
 	if err != nil {
 		return nil, fmt.Errorf("--data-from: %w", err)
 	}

@@ -13,14 +13,13 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/belongings"
 	"github.com/docker-loom/docker-loom/internal/engine"
-	"github.com/docker-loom/docker-loom/internal/host"
-	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/tree"
-	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -38,15 +37,20 @@ type DownRequest struct {
 
 // Remains is what down left of a loom, or would leave.
 type Remains struct {
-	Loom    string   `json:"loom"`
-	Project string   `json:"project"`
-	Volumes []string `json:"volumes"`
-	Ports   []string `json:"ports"`
+	Loom string `json:"loom"`
+	// Project is that of the folder, Projects are all that went down.
+	Project  string        `json:"project"`
+	Projects []ProjectName `json:"projects"`
+	Volumes  []string      `json:"volumes"`
+	Ports    []string      `json:"ports"`
 	// Removed says what went, or with DryRun would go.
 	Removed []string `json:"removed"`
 	// Left says what is in the loom's project or folder and stays, with the reason.
 	Left []string `json:"left"`
 }
+
+// ProjectName says which project of a loom is meant: the one of this folder.
+type ProjectName = report.ProjectName
 
 // ElsewhereError says that a loom is on another engine than the one asked: here there is nothing of it to take down,
 // and to forget it would free what it holds there.
@@ -63,7 +67,8 @@ func (*ElsewhereError) NextStep() string {
 	return "docker context ls shows the contexts"
 }
 
-// Down takes one loom down. It needs neither the files nor the work tree: what the loom has is found by its labels.
+// Down takes one loom down, or the project of it that the target names. It needs neither the files nor the work tree:
+// what the loom has is found by its labels.
 func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
@@ -78,27 +83,30 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 	if t.Known == nil {
 		return nil, &UnknownError{Name: t.Name()}
 	}
-	run := &downRun{Looms: l, target: t, req: req}
-	r, err := run.takeDown(ctx)
+	e := &loomEnd{Looms: l, target: t, req: req}
+	r, err := e.takeDown(ctx)
 	if err != nil || req.DryRun {
 		return r, err
 	}
 	if req.Volumes {
 		l.Images().RemoveFeatures(ctx, survey.FeaturesImage(t.Repository))
 	}
-	return r, run.forget(ctx)
+	return r, e.forget(ctx)
 }
 
-// downRun is one down, step by step.
+// downRun is down of one project, step by step.
 type downRun struct {
 	*Looms
 	target *Target
 	req    DownRequest
-	// stays reports that containers of the loom stay, as DownRequest.Labelled wants it.
-	stays bool
+	// remains is what became of it. stays reports that containers stay, as DownRequest.Labelled wants it.
+	remains *Remains
+	stays   bool
+	// inUse are the networks and volumes that stay because other containers use them.
+	inUse []string
 }
 
-// takeDown is down without the end of the promises. The loom's lock must be held.
+// takeDown is down of the project without the end of its promises. The loom's lock must be held.
 func (r *downRun) takeDown(ctx context.Context) (*Remains, error) {
 	space, err := r.Engine.Space(ctx)
 	if err != nil {
@@ -116,43 +124,48 @@ func (r *downRun) takeDown(ctx context.Context) (*Remains, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.remains = e.remains
 	if r.req.DryRun {
 		files, unread := tree.Generated(r.target)
 		r.listFiles(files, unread, e.remains)
 		return e.remains, nil
 	}
-	if err := r.endBeside(ctx, e.containers); err != nil {
+	if err := r.endBeside(ctx, e.Containers); err != nil {
 		return nil, err
 	}
-	r.stays = e.unlabelled
+	r.stays = e.Unlabelled
 	if err := r.endProject(ctx, e); err != nil {
 		return nil, err
 	}
 	r.endFiles(e.remains)
-	return e.remains, r.endCompanions(ctx, e.containers)
+	return e.remains, r.endCompanions(ctx, e.Containers)
 }
 
 // end is what down of a loom removes and leaves.
 type end struct {
-	*belongings
+	*belongings.Belongings
 	remains *Remains
 }
 
 // planEnd looks at what the engine has of a loom, and decides what of it goes. It reads no file.
 func (r *downRun) planEnd(ctx context.Context) (end, error) {
 	t := r.target
-	b, err := r.belongings(ctx, t, r.req.Labelled)
+	own, err := r.Containers(ctx, t.Known)
+	if err != nil {
+		return end{}, err
+	}
+	b, err := belongings.Find(ctx, r.Engine, belongings.Search{Target: t, LabelledOnly: r.req.Labelled}, own)
 	if err != nil {
 		return end{}, err
 	}
 	remains := &Remains{
 		Loom: t.ID, Project: t.Known.Project, Ports: []string{}, Removed: []string{},
-		Volumes: append([]string{}, b.kept...), Left: append([]string{}, b.left...),
+		Volumes: append([]string{}, b.Kept...), Left: append([]string{}, b.Left...),
 	}
-	for _, c := range b.containers {
+	for _, c := range b.Containers {
 		remains.Removed = append(remains.Removed, "container "+c.Name)
 	}
-	for _, v := range b.volumes {
+	for _, v := range b.Volumes {
 		if r.req.Volumes {
 			remains.Removed = append(remains.Removed, "volume "+v.Name)
 		} else {
@@ -201,24 +214,24 @@ func (r *downRun) endCompanions(ctx context.Context, own []engine.Container) err
 // endProject removes the loom's Compose project.
 func (r *downRun) endProject(ctx context.Context, e end) error {
 	if r.target.ID != Main {
-		if err := r.applier().TakeImagesBack(ctx, e.containers); err != nil {
+		if err := r.applier().TakeImagesBack(ctx, e.Containers); err != nil {
 			return err
 		}
 	}
-	project, own := r.target.Known.Project, slices.DeleteFunc(slices.Clone(e.containers), r.Companions.Own)
+	project, own := r.target.Known.Project, slices.DeleteFunc(slices.Clone(e.Containers), r.Companions.Own)
 	there, err := r.hasProject(ctx, e)
 	if err != nil {
 		return err
 	}
 	if there {
 		inUse, err := r.Stack.Down(ctx, project, stack.DownOptions{
-			Own: e.inStack(r.Companions.Own), Project: recordedHooks(r.Teller, r.target, own),
+			Own: e.InStack(r.Companions.Own), Project: recordedHooks(r.Teller, r.target, own),
 			KeepImages: r.target.ID == Main, Timeout: r.req.Timeout,
 		})
 		if err != nil {
 			return err
 		}
-		e.leaveInUse("network", inUse)
+		r.leaveInUse(e, "network", inUse)
 	}
 	if r.req.Volumes {
 		if err := r.removeVolumes(ctx, e); err != nil {
@@ -234,7 +247,7 @@ func (r *downRun) endProject(ctx context.Context, e end) error {
 // removeVolumes removes the loom's named volumes, but for those that other containers use.
 func (r *downRun) removeVolumes(ctx context.Context, e end) error {
 	inUse := map[string][]string{}
-	for _, v := range e.volumes {
+	for _, v := range e.Volumes {
 		err := r.Engine.RemoveVolumes(ctx, []string{v.Name})
 		if used, ok := errors.AsType[*engine.VolumeInUseError](err); ok {
 			inUse[v.Name] = used.By
@@ -242,16 +255,18 @@ func (r *downRun) removeVolumes(ctx context.Context, e end) error {
 			return err
 		}
 	}
-	e.leaveInUse("volume", inUse)
+	r.leaveInUse(e, "volume", inUse)
 	return nil
 }
 
 // leaveInUse notes what stays because other containers use it.
-func (e end) leaveInUse(kind string, inUse map[string][]string) {
+func (r *downRun) leaveInUse(e end, kind string, inUse map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(inUse)) {
 		gone := kind + " " + name
 		e.remains.Removed = slices.DeleteFunc(e.remains.Removed, func(what string) bool { return what == gone })
-		e.remains.Left = append(e.remains.Left, usedBy(kind, name, inUse[name]))
+		left := belongings.UsedBy(kind, name, inUse[name])
+		e.remains.Left = append(e.remains.Left, left)
+		r.inUse = append(r.inUse, left)
 	}
 }
 
@@ -267,15 +282,16 @@ func (r *downRun) endFiles(remains *Remains) {
 		remains.Removed = append(remains.Removed, "file "+f.Path)
 	}
 	r.listFiles(nil, unread, remains)
-	if r.target.Known.Confined != nil {
-		// Made for the services' read-only view of it; one with settings in it stays.
+	if t := r.target; t.Known.Confined != nil && (len(t.Projects) < 2 || !t.Part && t.Known == t.Projects[0]) {
+		// Made for the services' read-only view of it; one with settings in it stays. While another project of the loom is
+		// up, its services and a sandbox have the view: without the folder they could make one.
 		_ = os.Remove(filepath.Join(r.target.Known.WorkTree, survey.SettingsFolder))
 	}
 }
 
 // hasProject reports whether there is something that Compose's down would remove. It warns if there is nothing.
 func (r *downRun) hasProject(ctx context.Context, e end) (bool, error) {
-	own := e.inStack(r.Companions.Own)
+	own := e.InStack(r.Companions.Own)
 	if len(own.Containers)+len(own.Networks) > 0 {
 		return true, nil
 	}
@@ -298,64 +314,6 @@ func (r *downRun) removeBuilt(ctx context.Context, own []engine.Container) {
 	if err := r.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
 		r.Teller.Debugf("%v", err)
 	}
-}
-
-// unexclude takes the loom's lines out of info/exclude: from the repository, not the work tree, which may be gone,
-// since all its work trees share the file.
-func unexclude(ctx context.Context, t *Target) error {
-	if !host.IsDir(t.Repository) {
-		return nil
-	}
-	repo, err := worktree.Find(ctx, t.Repository)
-	if err != nil || repo == nil {
-		return err
-	}
-	return repo.Unexclude(ctx, owner(t))
-}
-
-// forget ends the promises that a loom's end ends. Leases go last, so that an interrupted down can be run again.
-func (r *downRun) forget(ctx context.Context) error {
-	t := r.target
-	ends := (r.req.Volumes || t.ID == Main) && !r.stays
-	if ends {
-		if err := unexclude(ctx, t); err != nil {
-			// A repository that git cannot read must not keep its leases for ever.
-			r.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, tell.FirstLine(err))
-		}
-	}
-	if ends {
-		r.Finder().ForgetUse(t)
-	}
-	if ends && host.IsDir(t.Known.WorkTree) {
-		if err := r.rememberTree(t.Known); err != nil {
-			return err
-		}
-	}
-	return r.Registry.Update(ctx, func(state *registry.State) error {
-		if ends {
-			state.Remove(t.Repository, t.ID)
-			return nil
-		}
-		if k := state.Find(t.Repository, t.ID); k != nil {
-			k.Files, k.Confined = false, nil
-		} else {
-			state.Put(*t.Known)
-		}
-		return nil
-	})
-}
-
-// rememberTree notes what was accepted of a work tree that others may have written: the tree outlives the loom.
-func (r *downRun) rememberTree(k *registry.Loom) error {
-	if k.Sandboxed {
-		_, err := r.Registry.KeepWritten(k)
-		return err
-	}
-	if k.Accepted == nil {
-		return nil
-	}
-	_, err := r.Registry.KeepAccepted(k.WorkTree, k.Accepted)
-	return err
 }
 
 // recordedHooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep

@@ -5,12 +5,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -236,4 +238,83 @@ func TestPreStopHooksAreThoseThatUpRecorded(t *testing.T) {
 	// Of a loom without a folder the current one must not be taken for it.
 	_, err := w.looms.LoadProject(t.Context(), &Target{ID: "1", Known: &registry.Loom{ID: "1"}})
 	assert.Error(t, err, "its folder is not known")
+}
+
+func TestDownNamesWhatItLeaves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.filesUp(repo, "123")
+	w.Run(worldtest.Container{Name: "stranger", Project: "iloom-shop-123", Service: "x"})
+	remains, err := w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{Volumes: true})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, remains.Left, []string{"container stranger, which was not made for the loom"})
+	assert.Assert(t, !slices.ContainsFunc(w.Requests(), func(r string) bool { return r[:4] != "GET " && r[:5] != "HEAD " }), "%v", w.Requests())
+	assert.Equal(t, len(w.State().Looms), 0)
+}
+
+// A dev container that an editor made stays under --all: so does the loom, for a down that names it.
+func TestALoomStaysKnownWhileWhatItHasTakenOverStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.filesUp(repo, Main)
+	w.Run(worldtest.Container{Name: "web", Project: "shop", Service: "web", Labels: map[string]string{
+		stack.LabelWorkingDir: repo, stack.LabelConfigFiles: repo + "/compose.yaml",
+	}})
+	remains, err := w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{Labelled: true})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, remains.Left, []string{
+		"container web, which bears no label of docker loom (docker loom down main removes it)",
+	})
+	assert.Assert(t, w.State().Find(repo, Main) != nil)
+}
+
+// The services of a confined loom see the settings folder read-only. Without the folder on the host they could make one.
+func TestDownOfOneProjectLeavesTheSettingsFolderThatOthersSee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	settings := w.Path("shop", ".iloom")
+	for _, folder := range []string{"web", "api"} {
+		w.Know(registry.Loom{
+			ID: "7", Repository: repo, WorkTree: repo, Dir: w.Path("shop", folder), Project: "shop-" + folder,
+			Confined: &registry.Confined{Mode: "none"},
+		})
+	}
+	assert.NilError(t, os.Mkdir(settings, 0o700))
+	for _, folder := range []string{"web", "api"} {
+		where := in(repo, "7")
+		where.Project = folder
+		target, err := w.looms.Finder().Resolve(t.Context(), where, Ending)
+		assert.NilError(t, err)
+		_, err = w.looms.Down(t.Context(), target, DownRequest{})
+		assert.NilError(t, err)
+		_, err = os.Lstat(settings)
+		assert.NilError(t, err)
+		assert.Assert(t, w.State().Projects(repo, "7")[0].Confined != nil)
+	}
+	_, err := w.looms.Down(t.Context(), w.target(repo, "7"), DownRequest{})
+	assert.NilError(t, err)
+	_, err = os.Lstat(settings)
+	assert.Assert(t, os.IsNotExist(err))
+}
+
+func TestAnEditorsContainerIsNotTakenIntoALoomThatAnAgentWorksOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Local)
+	repo := w.Repo("shop")
+	config := w.Write(`{"image": "x"}`, "shop", "api", ".devcontainer.json")
+	api := filepath.Dir(config)
+	w.Run(worldtest.Container{Name: "editors", Labels: map[string]string{
+		"devcontainer.local_folder": api, "devcontainer.config_file": config,
+	}})
+	w.Know(registry.Loom{
+		ID: "7", Repository: repo, WorkTree: repo, Dir: w.Path("shop", "web"), Project: "shop-7",
+		Confined: &registry.Confined{Mode: "none"},
+	})
+	_, _, err := w.looms.Up(t.Context(), UpRequest{Where: in(api, "7")})
+	var open *plan.OpenDevContainerError
+	assert.Assert(t, errors.As(err, &open), "%v", err)
+	assert.Equal(t, len(w.State().Projects(repo, "7")), 1)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/docker-loom/docker-loom/internal/devbox"
+	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
@@ -29,8 +30,11 @@ func (l *upRun) initialize(ctx context.Context, d *draft) (bool, error) {
 		return false, nil
 	}
 	c := *dev.Config.InitializeCommand
-	access := []string{trust.RunsOnHost(*dev.Read.InitializeCommand)}
-	if err := l.ask(entryOf(d.facts), d.facts.State, access, d.options.Trust); err != nil {
+	err := l.permits.Ask(permit.Request{
+		Entry: permit.EntryOf(d.facts), State: d.facts.State, Trusted: d.options.Trust,
+		Access: []string{trust.RunsOnHost(*dev.Read.InitializeCommand)},
+	})
+	if err != nil {
 		return false, err
 	}
 	l.Teller.Sayf("running the initializeCommand of %s", dev.Place.Path)

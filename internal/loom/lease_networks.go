@@ -43,7 +43,7 @@ func (l *planner) leaseMissing(ctx context.Context, t *Target, networks []overri
 		return err
 	}
 	decide := func(state *registry.State) error {
-		e := state.Find(t.Repository, t.ID)
+		e := state.ProjectOf(t.Known)
 		if e == nil {
 			return &UnknownError{Name: t.Name()}
 		}

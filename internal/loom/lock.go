@@ -17,7 +17,7 @@ func (l *Looms) lock(ctx context.Context, targets ...*Target) (release func(), e
 	release = func() {
 		for _, r := range releases {
 			r()
-			l.granted.locks--
+			l.granted.Locks--
 		}
 		releases = nil
 	}
@@ -28,7 +28,7 @@ func (l *Looms) lock(ctx context.Context, targets ...*Target) (release func(), e
 			return nil, err
 		}
 		releases = append(releases, r)
-		l.granted.locks++
+		l.granted.Locks++
 	}
 	return release, nil
 }
@@ -50,9 +50,10 @@ func (l *Looms) Refresh(ctx context.Context, t *Target) error {
 	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return err
 	}
-	if now := t.State.Find(t.Repository, t.ID); now != nil || !t.Recovered {
+	if now := t.State.Projects(t.Repository, t.ID); len(now) > 0 || !t.Recovered {
 		// A loom without an entry was ended: its leases may be another loom's by now.
-		t.Known, t.Recovered = now.Clone(), false
+		t.SetProjects(now)
+		t.Recovered = false
 	}
 	return nil
 }

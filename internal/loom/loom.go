@@ -8,6 +8,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -36,7 +37,11 @@ type Looms struct {
 	Process host.Process
 
 	// granted is what the user has accepted in this process.
-	granted given
+	granted permit.Given
+	// hasNarrowed says that the process has fewer variables than it was started with.
+	hasNarrowed bool
+	// begun are the projects whose initializeCommand has run.
+	begun []string
 	// InUse is the looms that this process works on.
 	InUse    find.InUse
 	lastRead find.LastRead

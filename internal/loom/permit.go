@@ -8,38 +8,29 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/registry"
-	"github.com/docker-loom/docker-loom/internal/tell"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/trust"
 )
 
 // AccessError says that the files of a loom ask for more of the host than was accepted.
 type AccessError = trust.AccessError
 
-// permission asks the user for what the files of looms want of the host.
-type permission struct {
-	teller  tell.Teller
-	process host.Process
-	*given
+func (l *Looms) permission() permit.Permission {
+	return permit.Permission{Teller: l.Teller, Process: l.Process, Given: &l.granted}
 }
 
-func (l *Looms) permission() permission { return permission{l.Teller, l.Process, &l.granted} }
-
-// notAccepted returns the access that is new to the loom.
-func (p permission) notAccepted(entry *registry.Loom, state *registry.State, access []string) []string {
-	isSet := func(name string) bool {
-		_, set := p.process.LookupEnv(name)
-		return set
-	}
-	return trust.NotAccepted(entry, state.Looms, access, isSet)
+// request is what the files of the plan want.
+func (d *draft) request() permit.Request {
+	return permit.Request{Entry: &d.Entry, State: d.facts.State, Access: d.Access, Trusted: d.options.Trust}
 }
 
 // accept stops if the files of a loom that others write ask for more of the host than was accepted, and puts into the
 // plan what is accepted from now on. It comes before anything that the files say is done.
 func (l *upRun) accept(ctx context.Context, d *draft) error {
 	if d.options.DryRun {
-		if added := l.notAccepted(&d.Entry, d.facts.State, d.Access); len(added) > 0 {
+		if added := l.permits.NotAccepted(d.request()); len(added) > 0 {
 			d.Findings = append(d.Findings, finding.Finding{
 				Level: finding.Error, Subject: "loom " + d.ID,
 				Message: "asks for more of this machine than was accepted: " + strings.Join(added, "; "),
@@ -48,7 +39,7 @@ func (l *upRun) accept(ctx context.Context, d *draft) error {
 		}
 		return nil
 	}
-	if err := l.ask(&d.Entry, d.facts.State, d.Access, d.options.Trust); err != nil {
+	if err := l.permits.Ask(d.request()); err != nil {
 		return err
 	}
 	now, err := accepted(d)
@@ -97,44 +88,19 @@ func tellMountsMore(ctx context.Context, cs Companions, d *draft, now *registry.
 	return cs.tell(func(c Companion) error { return c.ServicesMountMore(ctx, &d.Entry) })
 }
 
-// ask stops, or asks the user, if access is new to a loom whose work tree others write. What the user has just accepted
-// is not asked about again.
-func (p permission) ask(entry *registry.Loom, state *registry.State, access []string, trusted bool) error {
-	added := append(p.notAccepted(entry, state, access), p.refused...)
-	slices.Sort(added)
-	added = slices.DeleteFunc(added, func(a string) bool { return slices.Contains(p.permitted, a) })
-	added = slices.Compact(added)
-	if len(added) == 0 {
-		return nil
+// expose leaves in the process what the files of a loom may have, and what programs need: Compose and buildx look into
+// it by themselves.
+func (l *Looms) expose(f *survey.Facts) {
+	if l.Process.Expose == nil || !f.ByOthers && !l.hasNarrowed {
+		return
 	}
-	e := &AccessError{ID: entry.ID, Loom: entry.Name(), Added: added}
-	if trusted {
-		p.permitted = append(p.permitted, added...)
-		return nil
-	}
-	if p.locks > 0 {
-		return &questionError{e}
-	}
-	return p.put(e)
+	l.hasNarrowed = f.ByOthers
+	l.Process.Expose(l.Process.With(func(name string) bool {
+		return !f.ByOthers || f.Given[name] || trust.IsNeededVariable(name)
+	}).Environ)
 }
 
-// put asks the user for access.
-func (p permission) put(e *AccessError) error {
-	if err := p.teller.Ask(e.Error() + "\naccept it"); errors.Is(err, tell.ErrNobody) {
-		return e
-	} else if err != nil {
-		return err
-	}
-	p.permitted = append(p.permitted, e.Added...)
-	return nil
-}
-
-// refuse stops if the files of a loom that others write ask for more of the host than up has accepted. Unlike up it
-// accepts nothing.
-func (p permission) refuse(entry *registry.Loom, state *registry.State, access []string) error {
-	if added := append(p.notAccepted(entry, state, access), p.refused...); len(added) > 0 {
-		slices.Sort(added)
-		return &AccessError{ID: entry.ID, Loom: entry.Name(), Added: slices.Compact(added)}
-	}
-	return nil
+// hasGained reports whether variables were accepted that the files did not have when they were read.
+func (l *planner) hasGained(d *draft) bool {
+	return slices.ContainsFunc(l.permits.Variables(), func(name string) bool { return d.facts.Withheld[name] })
 }

@@ -3,6 +3,7 @@ package loom
 import (
 	"context"
 
+	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/settings"
@@ -36,7 +37,7 @@ func (l *Looms) PermitPolicy(ctx context.Context, t *Target, o Options) error {
 		if !trust.WrittenByOthers(k) {
 			continue
 		}
-		if err := l.permission().ask(k, state, access, o.Trust); err != nil {
+		if err := l.permission().Ask(permit.Request{Entry: k, State: state, Access: access, Trusted: o.Trust}); err != nil {
 			return err
 		}
 	}

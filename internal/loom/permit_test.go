@@ -6,19 +6,11 @@ import (
 
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/tell"
-	"github.com/docker-loom/docker-loom/internal/trust"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
-
-func TestAVariableCountsIfTheUserHasSetIt(t *testing.T) {
-	t.Parallel()
-	p := permission{process: host.Process{Environ: []string{"LOOM_TEST_TOKEN=x"}}}
-	all := []string{trust.ReadsVariable + "LOOM_TEST_TOKEN", trust.ReadsVariable + "LOOM_TEST_OTHER"}
-	assert.DeepEqual(t, p.notAccepted(&registry.Loom{ID: "pr/5", Repository: "/r"}, &registry.State{}, all), all[:1])
-}
 
 // The agents' policy is obeyed in the main work tree only.
 func TestThePolicyOfAnotherWorkTreeIsNoAccess(t *testing.T) {
@@ -58,7 +50,9 @@ func TestNobodyIsAskedWhileALoomIsLocked(t *testing.T) {
 		assert.NilError(t, err)
 		defer release()
 		entry := &registry.Loom{ID: target.ID, Repository: target.Repository}
-		return w.looms.permission().ask(entry, &registry.State{}, []string{"service web is privileged"}, false)
+		return w.looms.permission().Ask(permit.Request{
+			Entry: entry, State: &registry.State{}, Access: []string{"service web is privileged"},
+		})
 	})
 	assert.NilError(t, err)
 	assert.Equal(t, asked, 1)

@@ -44,7 +44,7 @@ func (l *Looms) WriteFiles(ctx context.Context, t *Target, o Options) (*Plan, er
 }
 
 func (l *planner) refuseDraft(_ context.Context, d *draft) error {
-	return l.refuse(&d.Entry, d.facts.State, d.Access)
+	return l.permits.Refuse(d.request())
 }
 
 // draftPermitted plans a loom. permit is called before the images are built, and again after each.

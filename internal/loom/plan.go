@@ -8,6 +8,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/survey"
@@ -45,14 +46,14 @@ type draft struct {
 // planner makes plans: it reads the facts, decides, and leases what a plan promises.
 type planner struct {
 	*Looms
-	permission
+	permits permit.Permission
 }
 
 func (l *Looms) planner() *planner { return &planner{l, l.permission()} }
 
 func (l *Looms) surveyor() *survey.Surveyor {
 	if l.FeatureStore != nil {
-		l.FeatureStore.BeforeFetch = filesTrust{permission: l.permission()}.BeforeFetch
+		l.FeatureStore.BeforeFetch = permit.Files{Permission: l.permission()}.BeforeFetch
 	}
 	return &survey.Surveyor{
 		Stack: l.Stack, Engine: l.Engine, Registry: l.Registry, Features: l.FeatureStore, UserSettings: l.UserSettings,
@@ -98,8 +99,9 @@ func (l *planner) begin(ctx context.Context, t *Target, o Options) (*draft, erro
 		return nil, err
 	}
 	s := l.surveyor()
-	l.refused = nil
-	files := filesTrust{permission: l.permission, options: o, notes: true}
+	l.permits.Refused = nil
+	l.permits.WorkOn(t)
+	files := permit.Files{Permission: l.permits, Trusted: o.Trust, DryRun: o.DryRun, Notes: true}
 	var err error
 	if d.facts, err = s.Begin(ctx, t, t.State, survey.Options{Config: o.Config, Trust: files}); err != nil {
 		return nil, err
@@ -120,7 +122,7 @@ func (l *planner) readProject(ctx context.Context, d *draft) error {
 	if err := s.Find(ctx, d.facts); err != nil {
 		return err
 	}
-	if d.facts.Target.Known != nil && d.facts.Target.Known.Confined != nil && d.choices.SidecarImage == "" {
+	if plan.ConfinementOf(d.facts.Target) != nil && d.choices.SidecarImage == "" {
 		// A plan that is only shown does with the name.
 		d.choices.SidecarImage, _ = l.Images().EgressRef()
 	}
@@ -163,7 +165,7 @@ func (l *planner) lease(ctx context.Context, d *draft) error {
 				return err
 			}
 			if d.Entry.Created.IsZero() {
-				d.Entry.Created = time.Now().UTC().Truncate(time.Second)
+				d.Entry.Created = time.Now().UTC().Truncate(time.Millisecond)
 				if d.facts.Written == nil && d.Entry.Untrusted && !d.Entry.Sandboxed {
 					d.Entry.WrittenSince = d.Entry.Created
 				}
@@ -192,8 +194,9 @@ func (l *planner) startOver(ctx context.Context, d *draft) error {
 	if err := l.Finder().ReadState(ctx, t); err != nil {
 		return err
 	}
-	if now := t.State.Find(t.Repository, t.ID); now != nil {
-		t.Known, t.Recovered = now.Clone(), false
+	if now := t.State.Projects(t.Repository, t.ID); len(now) > 0 {
+		t.SetProjects(now)
+		t.Known, t.Recovered = registry.InTree(t.Projects, t.WorkTree, d.facts.Found.Dir), false
 	}
 	d.facts.State = t.State
 	entry, err := plan.Identify(d.facts, d.choices)
@@ -227,7 +230,8 @@ func (l *Looms) LoadProject(ctx context.Context, t *Target) (*types.Project, err
 	}
 	return untilGiven(func() (*types.Project, error) {
 		s := l.surveyor()
-		f, err := s.Begin(ctx, t, t.State, survey.Options{Trust: filesTrust{permission: l.permission()}})
+		l.granted.WorkOn(t)
+		f, err := s.Begin(ctx, t, t.State, survey.Options{Trust: permit.Files{Permission: l.permission()}})
 		if err != nil {
 			return nil, err
 		}

@@ -14,8 +14,7 @@ import (
 
 // ensureSidecarImage makes sure that the image of a confined loom's sidecar is there, and is of this binary.
 func (l *planner) ensureSidecarImage(ctx context.Context, d *draft) (err error) {
-	known := d.facts.Target.Known
-	if known == nil || known.Confined == nil || known.ID == Main {
+	if plan.ConfinementOf(d.facts.Target) == nil {
 		return nil
 	}
 	d.choices.SidecarImage, err = l.Images().EnsureEgress(ctx)
@@ -49,7 +48,7 @@ func (l *planner) readPrepared(ctx context.Context, d *draft) error {
 	if err := l.ensureSidecarImage(ctx, d); err != nil {
 		return err
 	}
-	if err := l.readProject(ctx, d); err != nil || len(l.refused) > 0 {
+	if err := l.readProject(ctx, d); err != nil || len(l.permits.Refused) > 0 {
 		return err
 	}
 	return l.prepare(ctx, d)

@@ -103,7 +103,7 @@ func (r *remover) stop(ctx context.Context) error {
 // end removes everything. The order lets a second rm finish what the first one was interrupted in.
 func (r *remover) end(ctx context.Context) error {
 	t, req := r.target, r.req
-	run := &downRun{Looms: r.Looms, target: t, req: DownRequest{
+	run := &loomEnd{Looms: r.Looms, target: t, req: DownRequest{
 		Volumes: true, Labelled: req.Labelled, Timeout: req.Timeout, DryRun: req.DryRun,
 	}}
 	if t.Known != nil {

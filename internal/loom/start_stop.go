@@ -10,11 +10,20 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 )
 
-// Stop stops the containers of a loom.
+// Stop stops the containers of a loom, the newest project first.
 func (l *Looms) Stop(ctx context.Context, t *Target, timeout time.Duration) error {
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
+	for _, k := range slices.Backward(t.Meant()) {
+		if err := l.stopProject(ctx, t.Of(k), timeout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Looms) stopProject(ctx context.Context, t *Target, timeout time.Duration) error {
 	own, err := l.Containers(ctx, t.Known)
 	if err != nil {
 		return err
@@ -92,23 +101,29 @@ func (e *EmptyError) NextStep() string {
 	return "docker loom up " + e.ID + " makes them"
 }
 
-// Start starts the stopped containers of a loom.
+// Start starts the stopped containers of a loom, the oldest project first.
 func (l *Looms) Start(ctx context.Context, t *Target) error {
 	if err := l.Engine.Check(ctx); err != nil {
 		return err
 	}
-	own, err := l.Containers(ctx, t.Known)
-	if err != nil {
-		return err
+	isEmpty := true
+	for _, k := range t.Meant() {
+		own, err := l.Containers(ctx, k)
+		if err != nil {
+			return err
+		}
+		isEmpty = isEmpty && len(own) == 0
+		if err := outside(own, k, func(c engine.Container) error { return l.Engine.Start(ctx, c.ID) }); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(own, func(c engine.Container) bool { return c.Project == k.Project }) {
+			if err := l.Stack.Start(ctx, k.Project); err != nil {
+				return err
+			}
+		}
 	}
-	if len(own) == 0 {
+	if isEmpty {
 		return &EmptyError{t.ID}
 	}
-	if err := outside(own, t.Known, func(c engine.Container) error { return l.Engine.Start(ctx, c.ID) }); err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(own, func(c engine.Container) bool { return c.Project == t.Known.Project }) {
-		return nil
-	}
-	return l.Stack.Start(ctx, t.Known.Project)
+	return nil
 }

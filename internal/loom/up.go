@@ -95,6 +95,11 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return l.upOne(ctx, target, req)
+}
+
+// upOne is up of the project of a target.
+func (l *Looms) upOne(ctx context.Context, target *Target, req UpRequest) (*Plan, *Result, error) {
 	source, err := l.upRun().dataSource(ctx, target, req)
 	if err != nil {
 		return nil, nil, err
@@ -121,6 +126,10 @@ func (l *Looms) Up(ctx context.Context, req UpRequest) (*Plan, *Result, error) {
 		p, result, err = l.UpLocked(ctx, target, source, req)
 		return err
 	})
+	if err == nil && result != nil {
+		result.Projects = []report.Project{report.Of(&p.Entry, result.Services, result.Ports)}
+		err = l.addProjects(ctx, target, result)
+	}
 	return p, result, err
 }
 
@@ -210,13 +219,13 @@ func (l *upRun) initialized(ctx context.Context, target *Target, req UpRequest) 
 	o.Services = req.Services
 	o.Build, o.Pull = req.CreateOptions.Build, req.CreateOptions.Pull
 	d, err := l.beginUp(ctx, target, o, req)
-	if err != nil || o.DryRun || slices.Contains(l.begunLooms, target.Name()) {
+	if err != nil || o.DryRun || slices.Contains(l.begun, l.permits.Project()) {
 		return d, err
 	}
 	if ran, err := l.initialize(ctx, d); err != nil || !ran {
 		return d, err
 	}
-	l.begunLooms = append(l.begunLooms, target.Name())
+	l.begun = append(l.begun, l.permits.Project())
 	target.SettingsFiles = nil
 	return l.beginUp(ctx, target, o, req)
 }
@@ -311,11 +320,8 @@ func (l *upRun) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.
 		if err := a.Containers(ctx, d.Plan, own, o); err != nil {
 			return nil, nil, err
 		}
-		if slices.ContainsFunc(own, l.Companions.Own) {
-			up := func(c Companion) error { return c.ServicesUp(ctx, project) }
-			if err := l.Companions.tell(up); err != nil {
-				return nil, nil, err
-			}
+		if err := l.tellServicesUp(ctx, d); err != nil {
+			return nil, nil, err
 		}
 	}
 	if req.NoWait || req.CreateOnly {

@@ -98,7 +98,8 @@ func (p *Plan) DryRunFindings(f *survey.Facts) []finding.Finding {
 	}}
 }
 
-// requested returns the project as its files ask for it, without what confinement adds.
+// requested returns the project as its files ask for it, without what confinement adds. What the loom's projects share
+// is its own.
 func (m *maker) requested() *types.Project {
 	return m.withoutDevLabels(withoutGuards(m.Project, m.edits))
 }
@@ -106,7 +107,11 @@ func (m *maker) requested() *types.Project {
 func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
 	project := *of
 	project.Services, project.Networks = maps.Clone(of.Services), maps.Clone(of.Networks)
+	project.Volumes = maps.Clone(of.Volumes)
 	for _, e := range edits {
+		if join, ok := e.(overrides.Join); ok {
+			asOwn(&project, join)
+		}
 		if isolated, ok := e.(overrides.Isolated); ok {
 			project.Networks[isolated.Network] = isolated.Was
 		}
@@ -123,6 +128,16 @@ func withoutGuards(of *types.Project, edits []overrides.Edit) *types.Project {
 	delete(project.Services, EgressService)
 	delete(project.Networks, EgressOuter)
 	return &project
+}
+
+// asOwn shows what another project of the loom makes as the project's own: it is the loom's.
+func asOwn(project *types.Project, join overrides.Join) {
+	own := project.Name + "_" + join.Key
+	if join.Kind == "networks" {
+		project.Networks[join.Key] = types.NetworkConfig{Name: own}
+	} else {
+		project.Volumes[join.Key] = types.VolumeConfig{Name: own}
+	}
 }
 
 // withoutDevLabels returns the project without the labels by which tools find the dev container: docker loom says

@@ -49,6 +49,8 @@ func AdoptedEntry(f *survey.Facts, c engine.Container, config string) (*registry
 	k := registry.Loom{ID: t.ID, Repository: t.Repository}
 	if t.Known != nil {
 		k = *t.Known
+	} else if any := t.Any(); any != nil {
+		k.Join(any)
 	}
 	k.WorkTree, k.Dir, k.Space, k.Adopted = t.WorkTree, dev.Place.Workspace, f.Space, dev.Read.IDLabels()
 	if dir := c.Labels[stack.LabelWorkingDir]; dir != "" {
@@ -64,6 +66,6 @@ func AdoptedEntry(f *survey.Facts, c engine.Container, config string) (*registry
 		return &k, nil
 	}
 	var err error
-	k.Project, err = identity.ProjectName("", t.Repository, t.ID, false)
+	k.Project, err = identity.ProjectName(naming(f, &k))
 	return &k, err
 }

@@ -9,10 +9,12 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -23,20 +25,49 @@ const (
 	EgressOuter   = "loom-egress-out"
 )
 
+// OpenDevContainerError says that a dev container cannot be used as it is: an agent works on the loom, and what another
+// tool made leaves without the sidecar.
+type OpenDevContainerError struct{ Loom, Container string }
+
+// Error names the container.
+func (e *OpenDevContainerError) Error() string {
+	return "container " + e.Container + " was made by another tool and reaches every host: an agent of loom " + e.Loom +
+		" would too"
+}
+
+// NextStep says what the user does next.
+func (*OpenDevContainerError) NextStep() string {
+	return "docker loom up --force-recreate makes it the loom's own"
+}
+
+// ConfinementOf returns how the services of a loom are confined, nil if they are not. If one project is confined, all
+// are: the agent reaches the services of each, whichever project its sandbox is in.
+func ConfinementOf(t *survey.Target) *registry.Confined {
+	if t.ID == identity.Main {
+		return nil
+	}
+	for _, k := range append([]*registry.Loom{t.Known}, t.Projects...) {
+		if k != nil && k.Confined != nil {
+			return k.Confined
+		}
+	}
+	return nil
+}
+
 // confine puts the isolated project's services on internal networks, if the loom is confined.
 func (m *maker) confine() error {
 	c := m.Confined()
 	if c == nil {
 		return nil
 	}
-	project, share := m.model.Project, m.facts.Settings.Container.Share
+	project := m.model.Project
 	in := overrides.Confinement{
 		Sidecar: confinement{m}.sidecar(c),
 		Port:    egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
 		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
 		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, sandbox.Gateway(m.facts.Engine.IsolatedGateway)) },
-		Share:   share, Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,
-		Proxies: m.facts.Proxies, ResolveLinks: m.real,
+		Closing: m.shared.closing(), Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,
+		Mounted: m.facts.MountedBeside, Proxies: m.facts.Proxies, ResolveLinks: m.real,
 	}
 	if m.facts.Dev != nil {
 		in.Dev = m.facts.Dev.Service
@@ -58,14 +89,14 @@ type confinement struct{ *maker }
 
 // sidecar returns the service that forwards all traffic into and out of the confined networks.
 func (m confinement) sidecar(c *registry.Confined) types.ServiceConfig {
-	project, share := m.model.Project, m.facts.Settings.Container.Share
+	project, closing := m.model.Project, m.shared.closing()
 	cfg := egress.Config{
 		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow",
 		Closed:  egress.Closed(m.facts.Host.Addresses),
-		Clients: m.clients(overrides.ClosedNetworks(project, share)),
+		Clients: m.clients(closing.Networks(project)),
 	}
 	var label []engine.Forward
-	for _, f := range overrides.Forwards(project, share) {
+	for _, f := range closing.Forwards(project) {
 		label = append(label, engine.Forward{Listen: f.Listen, Protocol: f.Protocol, Service: f.Service, Target: f.Target})
 		target := f.Service + ":" + strconv.Itoa(f.Target)
 		cfg.Forwards = append(cfg.Forwards, egress.Forward{Listen: f.Listen, Protocol: f.Protocol, Target: target})
@@ -85,7 +116,7 @@ func (m confinement) sidecar(c *registry.Confined) types.ServiceConfig {
 
 // clients are the subnets of the confined networks.
 func (m confinement) clients(networks []string) []netip.Prefix {
-	subnets := Prefixes(m.Entry.Subnets)
+	subnets := m.shared.subnets()
 	var clients []netip.Prefix
 	for _, key := range networks {
 		clients = append(clients, slices.DeleteFunc(slices.Clone(subnets[key]), func(p netip.Prefix) bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
@@ -28,6 +29,8 @@ func Identify(f *survey.Facts, c Choices) (registry.Loom, error) {
 			// The leases are of another engine's host, and say nothing about this one.
 			e.Ports, e.Subnets = nil, nil
 		}
+	} else if any := t.Any(); any != nil {
+		e.Join(any)
 	}
 	if t.ID == identity.Main {
 		// The name is chosen again each time: by docker compose, or for a dev container as the reference CLI does.
@@ -39,12 +42,13 @@ func Identify(f *survey.Facts, c Choices) (registry.Loom, error) {
 	if c.Config != "" {
 		e.DevContainer = c.Config
 	}
-	if e.Confined != nil && t.ID != identity.Main && c.SidecarImage != "" {
-		confined := *e.Confined
-		confined.Image = c.SidecarImage
+	if now := ConfinementOf(t); now != nil {
+		confined := *now
+		confined.Image = cmp.Or(c.SidecarImage, now.Image)
 		e.Confined = &confined
 	}
 	e.ID, e.Repository, e.WorkTree, e.Dir, e.Space = t.ID, t.Repository, t.WorkTree, f.Found.Dir, f.Space
+	e.Workspace = workspaceOf(f)
 	e.Inherit(f.State, f.Written)
 	if identity.IsPullRequest(t.ID) {
 		e.Untrusted, e.Origin = true, cmp.Or(e.Origin, registry.FromPullRequest(t.ID))
@@ -74,18 +78,18 @@ func chooseProject(f *survey.Facts, e *registry.Loom) error {
 		e.Project = name
 		return nil
 	}
-	format := f.Settings.Container.ProjectName
-	for _, crowded := range []identity.Crowded{false, true} {
-		name, err := identity.ProjectName(format, e.Repository, e.ID, crowded)
+	n := naming(f, e)
+	for _, n.Crowded = range []identity.Crowded{false, true} {
+		name, err := identity.ProjectName(n)
 		if err != nil {
 			return err
 		}
-		if format != "" && bool(crowded) {
-			name += "-" + identity.ShortHash(e.Repository+"\x00"+e.ID)
+		if n.Format != "" && bool(n.Crowded) {
+			name += "-" + identity.ShortHash(strings.TrimSuffix(e.Repository+"\x00"+e.ID+"\x00"+n.Path, "\x00"))
 		}
 		e.Project = name
 		taken := f.State.ByProject(name) != nil || slices.Contains(f.Target.Foreign, name)
-		if !taken && (bool(crowded) || !sharesName(f.State, e.Repository)) {
+		if !taken && (bool(n.Crowded) || !sharesName(f.State, e.Repository) && !readsLikeAnother(f.State, e.Repository, n)) {
 			return nil
 		}
 	}
@@ -106,8 +110,7 @@ func derivedProject(f *survey.Facts, e *registry.Loom) string {
 	if d == nil || d.DerivedProject == "" || !f.Tracked[d.DotEnv] && !f.Links[d.DotEnv] {
 		return ""
 	}
-	other := f.State.ByProject(d.DerivedProject)
-	if other != nil && (other.ID != e.ID || other.Repository != e.Repository) {
+	if other := f.State.ByProject(d.DerivedProject); other != nil && other != f.State.ProjectOf(e) {
 		return ""
 	}
 	return d.DerivedProject
@@ -117,7 +120,7 @@ func derivedProject(f *survey.Facts, e *registry.Loom) string {
 // loom of a folder owns them.
 func filesOwner(f *survey.Facts, e *registry.Loom) *registry.Loom {
 	owner := f.State.FilesOwner(f.Found.Dir)
-	if f.Target.Making != nil || owner == nil || owner.ID == e.ID && owner.Repository == e.Repository {
+	if f.Target.Making != nil || owner == nil || owner == f.State.ProjectOf(e) {
 		return nil
 	}
 	return owner

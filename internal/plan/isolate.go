@@ -118,15 +118,17 @@ func (m *maker) shift(named []overrides.Var) error {
 }
 
 func (m *maker) input() overrides.Input {
-	set := m.facts.Settings.Container
+	set, sharing := m.facts.Settings.Container, m.shared.input()
 	in := overrides.Input{
 		Labels:    map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
-		Base:      m.facts.Found.BaseName(),
+		Base:      sharing.Base,
 		Leases:    m.Entry.Ports,
+		Beside:    besideLeases(m.facts.State, &m.Entry),
 		Ports:     map[string][]types.ServicePortConfig{},
 		Subnets:   Prefixes(m.Entry.Subnets),
-		Share:     set.Share,
-		Isolate:   set.Isolate,
+		Share:     sharing.Share,
+		Isolate:   sharing.Isolate,
+		Join:      sharing.Join,
 		PortsOnly: m.ID == identity.Main,
 		Dir:       m.WorkTree,
 

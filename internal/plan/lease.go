@@ -49,8 +49,7 @@ func (m *maker) lease() error {
 	l := leasing{m}
 	m.WantedPorts = overrides.Ports(m.base.Project)
 	if m.ID != identity.Main {
-		set := m.facts.Settings.Container
-		m.WantedNetworks = overrides.Networks(m.base.Project, overrides.Input{Share: set.Share, Isolate: set.Isolate})
+		m.WantedNetworks = overrides.Networks(m.base.Project, m.shared.input())
 		if m.Confined() != nil {
 			// The network that only the sidecar is on.
 			outer := overrides.Network{Key: EgressOuter, Pools: []overrides.Pool{{Bits: 24}}}
@@ -100,7 +99,7 @@ func (p *Plan) Confined() *registry.Confined {
 // if they are no longer those of the plan.
 func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 	e := &p.Entry
-	now := state.Find(e.Repository, e.ID)
+	now := state.ProjectOf(e)
 	known := f.Target.Known
 	other := state.ByProject(e.Project)
 	if other != nil && other != now && e.ID != identity.Main && (known == nil || known.Project != e.Project) {
@@ -126,13 +125,13 @@ func Promise(f *survey.Facts, p *Plan, state *registry.State) error {
 // already do not count.
 func leasesTaken(p *Plan, known *registry.Loom, state *registry.State) bool {
 	e := &p.Entry
-	leased := state.Ports(e.Space, e.Repository, e.ID)
+	leased := state.Ports(e)
 	for _, lease := range e.Ports {
 		if _, taken := leased(lease); taken && !p.IsPlain() && !holds(known, lease) {
 			return true
 		}
 	}
-	taken := state.Subnets(e.Space, e.Repository, e.ID)
+	taken := state.Subnets(e)
 	for key, prefixes := range Prefixes(e.Subnets) {
 		if known != nil && slices.Equal(known.Subnets[key], e.Subnets[key]) {
 			continue
@@ -163,19 +162,22 @@ func (l leasing) allocate(state *registry.State, w *world) (registry.Loom, error
 			return e, err
 		}
 	}
-	leased := state.Ports(e.Space, e.Repository, e.ID)
-	result, err := ports.Allocate(ports.Request{
+	leased := state.Ports(&e)
+	request := ports.Request{
 		Ports: l.WantedPorts, Offset: wanted, Pinned: e.Pinned, Plain: isPlain(&e), Keep: e.Ports,
+		Fixed: len(besideLeases(state, &e)) > 0,
 		Taken: func(lease ports.Lease) (string, bool) {
 			if holder, taken := leased(lease); taken {
 				return holder, true
 			}
 			return w.holder(lease)
 		},
-	})
+	}
+	result, err := ports.Allocate(request)
 	if err != nil {
 		return e, err
 	}
+	l.noteAlone(request, result)
 	e.Ports, e.Offset = result.Leases, result.Offset
 	e.Subnets, err = Subnets(l.facts, &e, l.WantedNetworks)
 	return e, err
@@ -187,6 +189,7 @@ func (l leasing) entryChanged() bool {
 	return k.Created.IsZero() || k.WorkTree != e.WorkTree || k.Dir != e.Dir || k.Files != e.Files ||
 		k.Space != e.Space || k.Project != e.Project || k.Pinned != e.Pinned || k.Sandboxed != e.Sandboxed ||
 		k.Untrusted != e.Untrusted || k.Origin != e.Origin ||
+		k.Workspace != e.Workspace || !slices.EqualFunc(k.Makes, e.Makes, registry.Made.IsSame) ||
 		!maps.Equal(k.Variables, e.Variables) || !reflect.DeepEqual(k.Confined, e.Confined)
 }
 
@@ -318,9 +321,9 @@ func (l leasing) keepOrMove(own []engine.Container, w *world) error {
 		}
 		l.find(finding.Finding{
 			Level: finding.Warning, Subject: "port " + lease.String(),
-			Message: "is held by " + holder + ": the loom moves to other ports",
+			Message: "is held by " + holder + ": the loom moves to " + l.movesTo(),
 		})
-		l.Entry.Ports, l.Entry.Offset = nil, 0
+		l.giveUp(lease)
 		return nil
 	}
 	return nil

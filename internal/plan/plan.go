@@ -189,6 +189,8 @@ type maker struct {
 	// devBuild is the build section of the image that the dev container's own is made from, with variables moved; nil if
 	// the files of the project have none.
 	devBuild *types.BuildConfig
+	// shared are the networks and volumes that the loom's projects have in common.
+	shared sharing
 }
 
 // Make makes the plan. It returns a [*NeedsError] if it needs more facts.
@@ -202,6 +204,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 		ID: t.ID, Repository: t.Repository, WorkTree: t.WorkTree, Notes: slices.Clone(t.Notes), Entry: entry,
 		Settings: f.Settings, Stop: c.Stop, Rebuild: c.Build, RemoveOrphans: c.RemoveOrphans,
 	}}
+	m.shared.maker = m
 	if m.base, err = copyModel(f.Base); err != nil {
 		return nil, err
 	}
@@ -212,7 +215,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 		m.CommonDir = m.real(common)
 	}
 	for _, part := range [][]func() error{
-		{m.develop, m.checkServices, m.refuseSharedData, m.moveVariables, m.lease},
+		{m.develop, m.checkServices, m.refuseSharedData, m.moveVariables, m.shared.decideAll, m.lease},
 		// Without its leases the project is not compiled again.
 		{m.isolate, m.findNextImage, m.listAccess, m.compare},
 	} {

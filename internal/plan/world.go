@@ -63,7 +63,7 @@ func Subnets(f *survey.Facts, e *registry.Loom, networks []overrides.Network) (m
 	if own := f.Settings.Container.AddressPool; own != nil {
 		pools = append(slices.Clone(own), defaultPools[len(defaultPools)-1])
 	}
-	taken := append(slices.Clone(f.Host.Routes), f.State.Subnets(e.Space, e.Repository, e.ID)...)
+	taken := append(slices.Clone(f.Host.Routes), f.State.Subnets(e)...)
 	for _, n := range f.Engine.Networks {
 		taken = append(taken, n.Subnets...)
 	}

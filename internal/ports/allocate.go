@@ -13,6 +13,7 @@ type Request struct {
 	Offset int     // wanted offset, or with Keep the loom's; 0 or above
 	Pinned bool    // --offset N: no other offset is tried, a taken port is an error
 	Keep   []Lease // what the loom holds: stays as it is and is never checked again
+	Fixed  bool    // other projects of the loom have ports with this offset: it stays, ports in the way move alone
 	Plain  bool    // the loom main: host port = base, nothing lifted, offset 0, a taken port is an error
 
 	// Taken tells who else holds a port of the lease; nil is nobody. What the loom itself holds must not count.
@@ -64,9 +65,9 @@ func StepToFree(l Lease, holder string) string {
 // can place, such as base 65534 whose only shifted number is 65535, must not keep the loom from running: then those
 // that are in the way, and only they, go to the next free number upward, from the wanted offset.
 //
-// A loom that holds leases keeps its offset; a port added since then takes its number under that offset, or alone the
-// next free one upward, wrapping at 65535. Ports with the same base (tcp and udp, several addresses) get the same
-// number; where a lease of that base is kept, they get its number if it is free.
+// A loom that holds leases, for this project or another, keeps its offset; a port added since then takes its number
+// under that offset, or alone the next free one upward, wrapping at 65535. Ports with the same base (tcp and udp,
+// several addresses) get the same number; where a lease of that base is kept, they get its number if it is free.
 //
 // Errors: a port that is not a host port, a negative offset, a [*TakenError] with Pinned or Plain or, wrapped, where
 // nothing is free.
@@ -84,13 +85,13 @@ func Allocate(r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if !r.Plain && !r.Pinned && len(r.Keep) == 0 && r.Offset == 0 {
+	if !r.Plain && !r.Pinned && !r.Fixed && len(r.Keep) == 0 && r.Offset == 0 {
 		r.Offset = 1000
 	}
 	switch {
 	case r.Pinned || r.Plain:
 		err = fixed(r, groups)
-	case len(r.Keep) > 0:
+	case len(r.Keep) > 0 || r.Fixed:
 		err = alone(r, groups)
 	default:
 		var ok bool
@@ -180,15 +181,23 @@ func fixed(r Request, groups []*span) error {
 	return nil
 }
 
-// alone places every port near where r.Offset wants it, each for itself.
+// alone places every port near where r.Offset wants it, each for itself. Beside other projects those that can be there
+// come first: one that has to move takes none of their numbers.
 func alone(r Request, groups []*span) error {
 	own := kept(r)
+	var left []*span
 	for _, g := range groups {
-		want := Shift(g.from, r.Offset)
+		g.host = Shift(g.from, r.Offset)
 		if i := slices.IndexFunc(r.Keep, func(l Lease) bool { return l.Base == g.ports[0].Base }); i >= 0 {
-			want = r.Keep[i].Host
+			g.host = r.Keep[i].Host
 		}
-		if err := own.next(r, g, want); err != nil {
+		fits := g.host >= Min && g.host+g.count-1 <= Max
+		if !r.Fixed || !fits || own.place(r, g) != nil {
+			left = append(left, g)
+		}
+	}
+	for _, g := range left {
+		if err := own.next(r, g, g.host); err != nil {
 			return err
 		}
 	}

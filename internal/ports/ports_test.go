@@ -381,6 +381,95 @@ func TestAllocateKeepsWhatTheLoomHolds(t *testing.T) {
 	}
 }
 
+func TestAllocateBesideOtherProjectsKeepsTheOffset(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		ports  []ports.Port
+		offset int
+		held   []int
+		hosts  []int
+	}{
+		{"nothing held", []ports.Port{{Base: 80}, {Base: 3000}}, 7, nil, []int{8087, 3007}},
+		{"one held", []ports.Port{{Base: 80}, {Base: 3000}}, 7, []int{3007}, []int{8087, 3008}},
+		{"one that moves takes no other's number", []ports.Port{{Base: 3000}, {Base: 3001}}, 7, []int{3007}, []int{3009, 3008}},
+		{"all held", []ports.Port{{Base: 3000}, {Base: 3001}}, 7, []int{3007, 3008}, []int{3009, 3010}},
+		{"offset 0, which main has when it is pinned", []ports.Port{{Base: 3000}}, 0, []int{3000}, []int{3001}},
+	} {
+		got, err := ports.Allocate(ports.Request{Ports: c.ports, Offset: c.offset, Fixed: true, Taken: takenBy("x", c.held...)})
+		assert.NilError(t, err, c.name)
+		assert.Check(t, got.Offset == c.offset, "%s: %d", c.name, got.Offset)
+		assert.Check(t, slices.Equal(hosts(got.Leases), c.hosts), "%s: %v", c.name, hosts(got.Leases))
+	}
+}
+
+func TestLeasesBesideOtherProjectsHoldTheirPromises(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		all := drawPorts(t, "ports")
+		var held ports.Index
+		for _, p := range drawPorts(t, "held") {
+			held.Add("x", ports.Lease{IP: p.HostIP, Protocol: p.Protocol, Count: p.Count, Host: p.Base})
+		}
+		offset := rapid.OneOf(rapid.IntRange(0, 2000), rapid.IntRange(60000, 70000)).Draw(t, "offset")
+		// The other projects have the same bases, and most of what this one wants.
+		bases := map[int]int{}
+		for _, p := range all {
+			bases[p.Base] = max(bases[p.Base], p.Count, 1)
+		}
+		from := ports.Lift(bases)
+		for _, p := range all {
+			if rapid.Bool().Draw(t, "of a sibling") {
+				held.Add("sibling", ports.Lease{IP: p.HostIP, Protocol: p.Protocol, Count: 1, Host: ports.Shift(from[p.Base], offset)})
+			}
+		}
+		got, err := ports.Allocate(ports.Request{Ports: all, Offset: offset, Fixed: true, Taken: held.Taken})
+		assert.NilError(t, err)
+		assert.Equal(t, got.Offset, offset)
+		for i, l := range got.Leases {
+			assert.Assert(t, l.Host >= ports.Min && l.Host+l.Count-1 <= ports.Max, "%v", l)
+			_, taken := held.Taken(l)
+			assert.Assert(t, !taken, "%v is held", l)
+			for _, o := range got.Leases[:i] {
+				inFiles, other := l, o
+				inFiles.Host, other.Host = l.Base, o.Base
+				assert.Assert(t, !l.Overlaps(o) || inFiles.Overlaps(other), "%v meets %v", l, o)
+			}
+		}
+		// A base whose number is free has it. Wrapping and ranges may bring two of them together.
+		for base, count := range bases {
+			wanted := ports.Shift(from[base], offset)
+			free := wanted+count-1 <= ports.Max
+			for other, of := range bases {
+				at := ports.Shift(from[other], offset)
+				free = free && (other == base || at+of <= wanted || wanted+count <= at)
+			}
+			for _, l := range got.Leases {
+				if l.Base == base {
+					l.Host = wanted
+					_, taken := held.Taken(l)
+					free = free && !taken
+				}
+			}
+			for _, l := range got.Leases {
+				assert.Assert(t, !free || l.Base != base || l.Host == wanted, "%v could be on %d", l, wanted)
+			}
+		}
+		for _, p := range all {
+			_, ok := ports.Find(got.Leases, p)
+			assert.Assert(t, ok, "%v has no lease", p)
+		}
+
+		// None of it moves when a port comes or goes.
+		later, err := ports.Allocate(ports.Request{
+			Ports: slices.Concat(all[len(all)/2:], drawPorts(t, "later")), Offset: got.Offset, Fixed: true, Keep: got.Leases,
+		})
+		assert.NilError(t, err)
+		assert.Equal(t, later.Offset, got.Offset)
+		assert.Assert(t, slices.Equal(later.Leases[:len(got.Leases)], got.Leases))
+	})
+}
+
 func TestAllocatePlacesAloneWhatNoOffsetCan(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -16,17 +16,30 @@ import (
 	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
-// version is the file format this code writes. A change that older code could misread must raise it; a new field that
-// it may ignore need not.
-const version = 1
+// The versions of the file. A change that older code could misread must raise it; a new field that it may ignore need
+// not. A registry in which no loom has several projects is written as older code can read it.
+const (
+	oneProject      = 1
+	severalProjects = 2
+)
 
-func fresh() *State { return &State{Version: version, Fresh: true} }
+func fresh() *State { return &State{Version: oneProject, Fresh: true} }
+
+// versionOf is the version in which looms are written, sorted by their names.
+func versionOf(looms []*Loom) int {
+	for i, l := range looms {
+		if i > 0 && l.hasName(looms[i-1].Repository, looms[i-1].ID) {
+			return severalProjects
+		}
+	}
+	return oneProject
+}
 
 // encode returns the file's bytes: the same state always gives the same ones.
 func encode(s *State) ([]byte, error) {
 	looms := slices.Clone(s.Looms)
 	slices.SortStableFunc(looms, func(a, b *Loom) int {
-		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Dir, b.Dir))
 	})
 	file := map[string]any{}
 	for k, v := range s.Unknown {
@@ -52,7 +65,7 @@ func encode(s *State) ([]byte, error) {
 		}
 		list = append(list, entry)
 	}
-	file["version"], file["looms"] = version, list
+	file["version"], file["looms"] = versionOf(looms), list
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -80,7 +93,7 @@ func withUnknown(l *Loom) (any, error) {
 // damage.
 func decode(data []byte) (*State, error) {
 	if looms, ok := usual(data); ok {
-		return &State{Version: version, Looms: looms}, nil
+		return &State{Version: versionOf(looms), Looms: looms}, nil
 	}
 	file, err := members(data)
 	if err != nil {
@@ -95,10 +108,10 @@ func decode(data []byte) (*State, error) {
 	if v < 1 {
 		return nil, place(data, head.at, errors.New("it has no version"))
 	}
-	if v > version {
+	if v > severalProjects {
 		return nil, &NewerError{Version: v}
 	}
-	s := &State{Version: version}
+	s := &State{Version: v}
 	list, ok := file["looms"]
 	if !ok {
 		return nil, place(data, 0, errors.New("it has no list of looms"))
@@ -123,6 +136,9 @@ func decode(data []byte) (*State, error) {
 func usual(data []byte) ([]*Loom, bool) {
 	list, ok := bytes.CutPrefix(data, []byte("{\n  \"looms\": "))
 	list, end := bytes.CutSuffix(list, []byte(",\n  \"version\": 1\n}\n"))
+	if !end {
+		list, end = bytes.CutSuffix(list, []byte(",\n  \"version\": 2\n}\n"))
+	}
 	if !ok || !end {
 		return nil, false
 	}

@@ -278,7 +278,7 @@ type NewerError struct {
 // Error names file and version and what to do.
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("registry %s is of version %d: a newer docker loom wrote it, update this one (it knows version %d)",
-		e.Path, e.Version, version)
+		e.Path, e.Version, severalProjects)
 }
 
 // NextStep says what the user does next.

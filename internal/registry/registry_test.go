@@ -49,7 +49,7 @@ func lease(s *registry.State, repository, id string) error {
 	got, err := ports.Allocate(ports.Request{
 		Ports:  []ports.Port{{Service: "web", Base: 80}, {Service: "api", Base: 3000}, {Service: "db", Base: 3001}},
 		Offset: 42,
-		Taken:  s.Ports("local", repository, id),
+		Taken:  s.Ports(&registry.Loom{Space: "local", Repository: repository, ID: id}),
 	})
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func hang(dir string, _ []string) error {
 func spin(dir string, _ []string) error {
 	for i := 0; ; i++ {
 		err := registry.Open(dir).Update(context.Background(), func(s *registry.State) error {
-			s.Put(registry.Loom{ID: "spin", Repository: "/src/shop", Project: strings.Repeat("x", i%50_000)})
+			s.Put(registry.Loom{ID: "spin", Repository: "/src/shop", DevContainer: strings.Repeat("x", i%50_000)})
 			return nil
 		})
 		if err != nil {
@@ -579,10 +579,10 @@ func TestDamageFoundByManyAtOnceLosesNoGoodFile(t *testing.T) {
 
 func TestANewerFileIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	text := `{"version":2,"looms":{"of":"another shape"}}`
+	text := `{"version":3,"looms":{"of":"another shape"}}`
 	dir, path := write(t, text)
 	_, err := registry.Open(dir).Read(t.Context())
-	want := "registry " + path + " is of version 2: a newer docker loom wrote it, update this one (it knows version 1)"
+	want := "registry " + path + " is of version 3: a newer docker loom wrote it, update this one (it knows version 2)"
 	assert.Error(t, err, want)
 	err = registry.Open(dir).Update(t.Context(), func(*registry.State) error { t.Error("called"); return nil })
 	assert.Error(t, err, want)
@@ -727,7 +727,7 @@ func BenchmarkAllocateAmongThousandLooms(b *testing.B) {
 		all = append(all, ports.Port{Service: "s", Base: 3000 + 20*i})
 	}
 	for b.Loop() {
-		if _, err := ports.Allocate(ports.Request{Ports: all, Offset: 123, Taken: s.Ports("local", "/src/shop", "123")}); err != nil {
+		if _, err := ports.Allocate(ports.Request{Ports: all, Offset: 123, Taken: s.Ports(&registry.Loom{Space: "local", Repository: "/src/shop", ID: "123"})}); err != nil {
 			b.Fatal(err)
 		}
 	}

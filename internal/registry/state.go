@@ -17,21 +17,25 @@ import (
 // State is what the registry says: all looms of this user, of every repository. It belongs to one goroutine.
 type State struct {
 	Version int
-	Looms   []*Loom
-	Fresh   bool // there was no file: looms may have leases that only their containers' labels still tell of
+	// Looms has an entry for each Compose project of each loom.
+	Looms []*Loom
+	Fresh bool // there was no file: looms may have leases that only their containers' labels still tell of
 
 	// Unknown holds what a later docker loom of the same file version wrote beside the looms; a change gives it back.
 	Unknown map[string]json.RawMessage
 }
 
-// Loom is one isolated copy of a project and everything promised to it. Repository and ID tell looms apart.
+// Loom is one Compose project of a loom, and everything promised to it. Repository and ID tell looms apart, Dir the
+// projects of one loom; most looms have one. Where the work tree is, the offset, and who wrote the files are the
+// loom's: all its projects have the same.
 type Loom struct {
 	ID         string              `json:"id"`         // normalised, as the user types it: 123, ENG-324, feat/x
 	Repository string              `json:"repository"` // path of the main work tree
 	Project    string              `json:"project"`    // Compose project name
 	WorkTree   string              `json:"workTree"`
-	Dir        string              `json:"dir"`   // Compose project directory
-	Files      bool                `json:"files"` // the generated files of Dir are this loom's
+	Dir        string              `json:"dir"`                 // Compose project directory
+	Workspace  string              `json:"workspace,omitempty"` // of its dev container, if that is another folder than Dir
+	Files      bool                `json:"files"`               // the generated files of Dir are this loom's
 	Offset     int                 `json:"offset"`
 	Pinned     bool                `json:"pinned,omitempty"` // the user asked for just this offset
 	Space      string              `json:"space"`            // lease space: "local", or the ID of a remote engine
@@ -39,6 +43,7 @@ type Loom struct {
 	Ports      []ports.Lease       `json:"ports"`
 	Subnets    map[string][]string `json:"subnets,omitempty"`   // network key → CIDRs
 	Variables  map[string]string   `json:"variables,omitempty"` // base of each shifted variable, by name
+	Makes      []Made              `json:"makes,omitempty"`     // what other projects of the loom may name
 	// DevContainer is the devcontainer.json that was chosen for it by --config, "" if it was found.
 	DevContainer string `json:"devContainer,omitempty"`
 	// Adopted are the labels of a dev container that another tool made and that is used as it is; nil for a loom's own.
@@ -108,27 +113,34 @@ func (l *Loom) hasName(repository, id string) bool {
 	return l.ID == id && same(l.Repository, repository)
 }
 
-// Find returns the loom, or nil. What is changed in it is changed in the state.
+// Find returns the first project of a loom, or nil: for what is the same in all. What is changed in it is changed in
+// the state.
 func (s *State) Find(repository, id string) *Loom {
-	for _, l := range s.Looms {
-		if l.hasName(repository, id) {
-			return l
-		}
+	if all := s.Projects(repository, id); len(all) > 0 {
+		return all[0]
 	}
 	return nil
 }
 
-// Put adds l, or replaces the loom of the same repository and ID. What is unknown about that one stays, unless l
-// brings its own.
+// Put adds l, or replaces the same project of the same loom. What is unknown about that one stays, unless l brings its
+// own, and so does what it says of who wrote the work tree. The other projects of the loom get what the loom has.
 func (s *State) Put(l Loom) {
-	if old := s.Find(l.Repository, l.ID); old != nil {
-		if l.Unknown == nil {
-			l.Unknown = old.Unknown
-		}
-		*old = l
-		return
+	old := s.entryOf(&l)
+	if old == nil {
+		old = new(Loom)
+		s.Looms = append(s.Looms, old)
 	}
-	s.Looms = append(s.Looms, &l)
+	if l.Unknown == nil {
+		l.Unknown = old.Unknown
+	}
+	l.shareTrust(old)
+	*old = l
+	for _, k := range s.Projects(l.Repository, l.ID) {
+		old.shareTrust(k)
+	}
+	for _, k := range s.Projects(l.Repository, l.ID) {
+		k.share(old)
+	}
 }
 
 // Remove ends all promises to a loom and reports whether there were any.
@@ -184,25 +196,28 @@ func (s *State) FilesOwner(dir string) *Loom {
 	return nil
 }
 
-// Ports returns the question that [ports.Request] asks: which loom of a lease space, other than the one named, holds a
-// lease like this. The holder reads "loom shop/123". The answer is of now: later changes of the state do not show in
-// it.
-func (s *State) Ports(space, repository, id string) func(ports.Lease) (holder string, taken bool) {
+// Ports returns the question that [ports.Request] asks: which project of l's lease space, other than l, holds a lease
+// like this. The holder reads "loom shop/123", or "project apps/web of this loom". The answer is of now: later changes
+// of the state do not show in it.
+func (s *State) Ports(l *Loom) func(ports.Lease) (holder string, taken bool) {
 	var index ports.Index
-	for _, l := range s.others(space, repository, id) {
-		holder := "loom " + l.Name()
-		for _, lease := range l.Ports {
+	for _, k := range s.others(l) {
+		holder := "loom " + k.Name()
+		if k.hasName(l.Repository, l.ID) {
+			holder = "project " + k.Folder() + " of this loom"
+		}
+		for _, lease := range k.Ports {
 			index.Add(holder, lease)
 		}
 	}
 	return index.Taken
 }
 
-// Subnets returns every subnet leased in a lease space to a loom other than the one named, in no particular order.
-func (s *State) Subnets(space, repository, id string) []netip.Prefix {
+// Subnets returns every subnet leased in l's lease space to another project than l, in no particular order.
+func (s *State) Subnets(l *Loom) []netip.Prefix {
 	var all []netip.Prefix
-	for _, l := range s.others(space, repository, id) {
-		for _, cidrs := range l.Subnets {
+	for _, k := range s.others(l) {
+		for _, cidrs := range k.Subnets {
 			for _, cidr := range cidrs {
 				if p, err := netip.ParsePrefix(cidr); err == nil {
 					all = append(all, p)
@@ -218,8 +233,9 @@ func (s *State) InSpace(space string) []*Loom {
 	return slices.DeleteFunc(slices.Clone(s.Looms), func(l *Loom) bool { return l.Space != space })
 }
 
-func (s *State) others(space, repository, id string) []*Loom {
-	return slices.DeleteFunc(s.InSpace(space), func(l *Loom) bool { return l.hasName(repository, id) })
+func (s *State) others(l *Loom) []*Loom {
+	own := s.entryOf(l)
+	return slices.DeleteFunc(s.InSpace(l.Space), func(k *Loom) bool { return k == own })
 }
 
 func same(a, b string) bool {

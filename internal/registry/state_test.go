@@ -70,14 +70,14 @@ func TestLeasesOfOthersInTheSpaceAreTaken(t *testing.T) {
 		{"remote", "/src/shop", "1", map[int]string{3004: "loom shop/3"}, []string{"10.0.4.0/24"}},
 		{"other", "", "", nil, nil},
 	} {
-		taken := s.Ports(c.space, c.repository, c.id)
+		taken := s.Ports(&registry.Loom{Space: c.space, Repository: c.repository, ID: c.id})
 		for host := 3000; host < 3006; host++ {
 			holder, is := taken(ports.Lease{IP: "127.0.0.1", Protocol: "tcp", Count: 1, Host: host})
 			assert.Equal(t, holder, c.holders[host])
 			assert.Equal(t, is, holder != "")
 		}
 		var subnets []string
-		for _, p := range s.Subnets(c.space, c.repository, c.id) {
+		for _, p := range s.Subnets(&registry.Loom{Space: c.space, Repository: c.repository, ID: c.id}) {
 			subnets = append(subnets, p.String())
 		}
 		slices.Sort(subnets)
@@ -226,7 +226,7 @@ func TestNoTwoLoomsEverShareAPortAndNoLeaseEverMoves(t *testing.T) {
 				project := drawProject(t)
 				offset, err := ports.Offset(id)
 				assert.NilError(t, err)
-				request := ports.Request{Ports: project, Offset: offset, Taken: s.Ports("local", repository, id)}
+				request := ports.Request{Ports: project, Offset: offset, Taken: s.Ports(&registry.Loom{Space: "local", Repository: repository, ID: id})}
 				if l := s.Find(repository, id); l != nil {
 					request.Offset, request.Keep = l.Offset, l.Ports
 				}

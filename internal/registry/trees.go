@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,10 @@ import (
 // WrittenTree is what is remembered of a work tree that others may have written: the tree outlives the loom, and what
 // they left in it with it.
 type WrittenTree struct {
-	WorkTree string    `json:"workTree"`
+	WorkTree string `json:"workTree"`
+	// Projects is what was accepted of the Compose projects in it, by their folders as [Loom.Folder] gives them.
+	Projects map[string]*Accepted `json:"projects,omitempty"`
+	// Accepted is what an earlier docker loom noted, without the folder.
 	Accepted *Accepted `json:"accepted,omitempty"`
 	// Since is when it began; zero in a file of an earlier docker loom.
 	Since time.Time `json:"since,omitzero"`
@@ -66,7 +70,8 @@ func (r *Registry) KeepWritten(k *Loom) (*WrittenTree, error) {
 			w.Since = r.now().UTC().Truncate(time.Second)
 		}
 	}
-	w.WorkTree, w.Accepted, w.NoSandbox, w.ID, w.Repository = k.WorkTree, k.Accepted, false, k.ID, k.Repository
+	w.WorkTree, w.NoSandbox, w.ID, w.Repository = k.WorkTree, false, k.ID, k.Repository
+	w.accept(k.Folder(), k.Accepted)
 	return w, r.writeTree(w)
 }
 
@@ -79,14 +84,36 @@ func (r *Registry) KeepOrigin(w WrittenTree) (*WrittenTree, error) {
 	return &w, r.writeTree(&w)
 }
 
-// KeepAccepted notes what was accepted of a work tree that others wrote. It reports whether such a tree is remembered.
-func (r *Registry) KeepAccepted(tree string, accepted *Accepted) (bool, error) {
-	w := r.Written(tree)
+// KeepAccepted notes what was accepted of a project in a work tree that others wrote. It reports whether such a tree is
+// remembered.
+func (r *Registry) KeepAccepted(k *Loom) (bool, error) {
+	w := r.Written(k.WorkTree)
 	if w == nil {
 		return false, nil
 	}
-	w.Accepted = accepted
+	w.accept(k.Folder(), k.Accepted)
 	return true, r.writeTree(w)
+}
+
+// accept notes what was accepted of the project in a folder.
+func (w *WrittenTree) accept(folder string, accepted *Accepted) {
+	if accepted == nil {
+		return
+	}
+	if w.Projects == nil {
+		w.Projects = map[string]*Accepted{}
+	}
+	w.Projects[folder] = accepted
+}
+
+// acceptedIn returns what was accepted of the project in a folder, nil for nothing. Without a folder it was about the
+// only one there was.
+func (w *WrittenTree) acceptedIn(s *State, folder string) *Accepted {
+	isOther := func(k *Loom) bool { return k.Folder() != folder }
+	if len(w.Projects) > 0 || slices.ContainsFunc(s.InFolder(w.WorkTree), isOther) {
+		return w.Projects[folder]
+	}
+	return w.Accepted
 }
 
 func (r *Registry) writeTree(w *WrittenTree) error {
@@ -133,7 +160,7 @@ func (r *Registry) WrittenTrees() []*WrittenTree {
 }
 
 // Inherit gives a loom what its work tree has of others before it, or beside it: that they could write there, and what
-// was accepted then. written is what [Registry.Written] returned.
+// was accepted of the same folder then. written is what [Registry.Written] returned.
 func (l *Loom) Inherit(s *State, written *WrittenTree) {
 	wasWritten := l.Sandboxed || l.Untrusted
 	from := func(accepted *Accepted, since time.Time) {
@@ -147,7 +174,11 @@ func (l *Loom) Inherit(s *State, written *WrittenTree) {
 	for _, other := range s.InFolder(l.WorkTree) {
 		if other.Sandboxed {
 			l.Sandboxed = true
-			from(other.Accepted, other.WrittenSince)
+			var accepted *Accepted
+			if other.Folder() == l.Folder() {
+				accepted = other.Accepted
+			}
+			from(accepted, other.WrittenSince)
 		}
 	}
 	if written == nil {
@@ -157,5 +188,5 @@ func (l *Loom) Inherit(s *State, written *WrittenTree) {
 	if written.Origin != "" {
 		l.Untrusted, l.Origin = true, written.Origin
 	}
-	from(written.Accepted, written.Since)
+	from(written.acceptedIn(s, l.Folder()), written.Since)
 }

@@ -11,16 +11,41 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/registry"
 )
 
 // Result is what up and ps tell of a loom.
 type Result struct {
-	Loom     string            `json:"loom"`
+	Loom string `json:"loom"`
+	// Project is the one of the folder: what follows is about it. Projects are all of the loom.
 	Project  string            `json:"project"`
 	WorkTree string            `json:"workTree"`
 	Services []Service         `json:"services"`
 	Ports    []Port            `json:"ports"`
 	Findings []finding.Finding `json:"findings"`
+	Projects []Project         `json:"projects"`
+}
+
+// ProjectName tells the projects of a loom apart.
+type ProjectName struct {
+	// Folder is as --project takes it: "." for the top of the work tree.
+	Folder  string `json:"folder"`
+	Project string `json:"project"`
+}
+
+// Project is one of a loom's Compose projects.
+type Project struct {
+	ProjectName
+	Services []Service `json:"services"`
+	Ports    []Port    `json:"ports"`
+}
+
+// NameOf tells which project an entry of the registry is.
+func NameOf(k *registry.Loom) ProjectName { return ProjectName{Folder: k.Folder(), Project: k.Project} }
+
+// Of is a project with what it has.
+func Of(k *registry.Loom, services []Service, ports []Port) Project {
+	return Project{ProjectName: NameOf(k), Services: services, Ports: ports}
 }
 
 // Service is one container of a loom.
@@ -67,7 +92,27 @@ func New(e *engine.Engine, p *plan.Plan, own []engine.Container) *Result {
 	if r.Findings == nil {
 		r.Findings = []finding.Finding{}
 	}
+	r.Projects = []Project{Of(&p.Entry, r.Services, r.Ports)}
 	return r
+}
+
+// Observed is a project with its containers, and what they publish. Without ports of containers it has those that were
+// leased, whose services are not known.
+func Observed(e *engine.Engine, k *registry.Loom, own []engine.Container) Project {
+	list := PublishedPorts(e, k.ID, own)
+	if len(list) == 0 {
+		list = append(list, LeasedPorts(k)...)
+	}
+	return Of(k, ListServices(own), list)
+}
+
+// LeasedPorts are the ports that a project without containers will publish. Their services are not known.
+func LeasedPorts(k *registry.Loom) []Port {
+	list := []Port{}
+	for _, lease := range k.Ports {
+		list = append(list, Port{Published: lease.Host, Target: lease.Base, Protocol: lease.Protocol, HostIP: lease.IP})
+	}
+	return list
 }
 
 // withAttributes gives a port the label and the protocol that the devcontainer.json says.

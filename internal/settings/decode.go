@@ -56,6 +56,7 @@ func (d *decoder) container(n *jsonc.Node, to *Container) {
 	to.Ports = d.ports(n.Lookup("ports"))
 	d.boolean(n.Lookup("keepAlive"), &to.KeepAlive)
 	d.text(n.Lookup("projectName"), &to.ProjectName)
+	d.texts(n.Lookup("projects"), &to.Projects)
 	to.AddressPool = d.networks(n.Lookup("addressPool"))
 	d.texts(n.Lookup("share"), &to.Share)
 	d.texts(n.Lookup("isolate"), &to.Isolate)

@@ -62,6 +62,8 @@ type Container struct {
 	KeepAlive bool
 	// ProjectName is the template of the Compose project name; "" means the usual name.
 	ProjectName string
+	// Projects are the folders of the Compose projects that an up at the top of the work tree brings up, in this order.
+	Projects []string
 	// AddressPool are the IPv4 networks that looms get their /24s from, such as 10.200.0.0/16. Each is at least a /24. It
 	// is nil if none are set.
 	AddressPool []string

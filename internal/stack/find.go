@@ -128,9 +128,7 @@ func Find(src Source, ours Ours) (*Found, error) {
 	if err := f.takeEnviron(src.Environ, ours); err != nil {
 		return nil, err
 	}
-	if _, ok := f.Env["PWD"]; !ok {
-		f.Env["PWD"] = src.Dir
-	}
+	f.Env["PWD"] = workingFolder(f.Env["PWD"], src.Dir)
 	if err := f.takeNamed(src); err != nil {
 		return nil, err
 	}
@@ -172,6 +170,16 @@ func Find(src Source, ours Ours) (*Found, error) {
 	return nil, fmt.Errorf("%s: %w", src.Dir, ErrNoProject)
 }
 
+// workingFolder is the folder of the search, by the name that the command has for it if it runs there.
+func workingFolder(pwd, dir string) string {
+	if pwd != dir {
+		if real, err := filepath.EvalSymlinks(pwd); err != nil || real != dir {
+			return dir
+		}
+	}
+	return pwd
+}
+
 // HaveDefaultNames reports whether Compose takes all the files by itself where they are.
 func HaveDefaultNames(paths []string) bool {
 	return !slices.ContainsFunc(paths, func(path string) bool {
@@ -179,6 +187,12 @@ func HaveDefaultNames(paths []string) bool {
 		return !slices.Contains(cli.DefaultFileNames, name) && !slices.Contains(cli.DefaultOverrideFileNames, name)
 	})
 }
+
+// DefaultFileNames are the names by which Compose finds a project.
+func DefaultFileNames() []string { return slices.Clone(cli.DefaultFileNames) }
+
+// HasComposeFile reports whether Compose finds a project in the folder by itself.
+func HasComposeFile(dir string) bool { return len(present(dir, cli.DefaultFileNames, nil)) > 0 }
 
 // AreNamed reports whether the files are those of --file, or of COMPOSE_FILE in the process's environment.
 func AreNamed(src Source, paths []string) bool {

@@ -3,6 +3,7 @@ package stack_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,6 +58,18 @@ func TestProjectsAreFoundAsComposeFindsThem(t *testing.T) {
 			assert.Equal(t, f.Chosen, test.chosen)
 			assert.Equal(t, f.DotEnv(), filepath.Join(dir, test.dir, ".env"))
 		})
+	}
+}
+
+func TestTheWorkingFolderIsThatOfTheSearch(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"apps/web/compose.yaml": small, "src/file": ""})
+	web, link := filepath.Join(dir, "apps", "web"), filepath.Join(dir, "link")
+	assert.NilError(t, os.Symlink(web, link))
+	for pwd, want := range map[string]string{"": web, web: web, dir: web, filepath.Join(dir, "gone"): web, link: link} {
+		f, err := stack.Find(stack.Source{Dir: web, Environ: []string{"PWD=" + pwd}}, stack.Ours{})
+		assert.NilError(t, err)
+		assert.Check(t, f.Env["PWD"] == want, "in %s: %s", pwd, f.Env["PWD"])
 	}
 }
 

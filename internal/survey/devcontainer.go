@@ -98,6 +98,7 @@ func (s *Surveyor) findDev(f *Facts, chosen string) (*DevContainer, error) {
 	if chosen == "" && t.Known != nil && host.IsFile(t.Known.DevContainer) {
 		chosen = t.Known.DevContainer
 	}
+	isNamed := chosen != ""
 	if chosen == "" && f.Settings.Container.ConfigPath != "" {
 		chosen = filepath.Join(t.WorkTree, filepath.FromSlash(f.Settings.Container.ConfigPath))
 	}
@@ -132,12 +133,34 @@ func (s *Surveyor) findDev(f *Facts, chosen string) (*DevContainer, error) {
 	if d.Config, err = d.Read.Substitute(d.vars); err != nil {
 		return nil, err
 	}
+	if dir := d.nearerProject(t.Source); dir != "" && !isNamed {
+		t.leaveOut(d.Place.Path, dir)
+		return nil, nil
+	}
 	d.Workspace = d.Config.ContainerFolder(d.Git.Root)
 	d.Service = devcontainer.Service
 	if d.Config.Kind == devcontainer.KindCompose {
 		d.Service = d.Config.Compose.Service
 	}
 	return d, nil
+}
+
+// nearerProject is a folder between the one of the search and the workspace that has a compose file which the dev
+// container is not made of, "" if there is none.
+func (d *DevContainer) nearerProject(src stack.Source) string {
+	var files []string
+	if d.Config.Kind == devcontainer.KindCompose {
+		files = d.Config.ComposeFiles(nil, nil)
+	}
+	for dir := src.Dir; dir != d.Place.Workspace && host.IsBelow(dir, d.Place.Workspace); dir = filepath.Dir(dir) {
+		if stack.HasComposeFile(dir) {
+			if slices.ContainsFunc(files, func(file string) bool { return filepath.Dir(file) == dir }) {
+				return ""
+			}
+			return dir
+		}
+	}
+	return ""
 }
 
 // gitOf returns the facts of the work tree that the workspace is in.

@@ -45,12 +45,14 @@ type Needs struct {
 	Bindings bool
 	// Networks asks for the engine's networks.
 	Networks bool
+	// Volumes asks for the names of the engine's volumes, Elsewhere for those that other folders' projects make.
+	Volumes, Elsewhere bool
 }
 
 // Empty reports whether nothing is missing.
 func (n Needs) Empty() bool {
 	return len(n.Paths) == 0 && len(n.Tracked) == 0 && len(n.Leases) == 0 &&
-		len(n.Images) == 0 && !n.Bindings && !n.Networks
+		len(n.Images) == 0 && !n.Bindings && !n.Networks && !n.Volumes && !n.Elsewhere
 }
 
 // Complete reads what was missing.
@@ -81,10 +83,30 @@ func (s *Surveyor) Complete(ctx context.Context, f *Facts, n Needs) error {
 			return err
 		}
 	}
+	if n.Volumes {
+		if err := s.volumes(ctx, f); err != nil {
+			return err
+		}
+	}
+	if n.Elsewhere {
+		if err := s.elsewhere(ctx, f); err != nil {
+			return err
+		}
+	}
 	if n.Bindings {
 		return s.bindings(ctx, f)
 	}
 	return nil
+}
+
+// volumes reads the names of the engine's volumes.
+func (s *Surveyor) volumes(ctx context.Context, f *Facts) error {
+	list, err := s.Engine.Volumes(ctx, nil)
+	f.Engine.Volumes = []string{}
+	for _, v := range list {
+		f.Engine.Volumes = append(f.Engine.Volumes, v.Name)
+	}
+	return err
 }
 
 // bindings reads which host ports are taken, and where the networks of this machine lead.

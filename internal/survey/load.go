@@ -20,6 +20,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/trust"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -202,12 +203,14 @@ func (s *Surveyor) confinement(f *Facts) (err error) {
 	f.Guarded = []string{filepath.Join(tree, SettingsFolder)}
 	repo := f.Target.Git
 	if repo == nil || repo.WorkTree == "" {
+		f.MountedBeside = mountedBeside(f.Target, tree)
 		return nil
 	}
 	if repo.WorkTree != f.Target.WorkTree {
 		// The project is in a folder of the work tree.
 		tree = host.RealPath(repo.WorkTree)
 	}
+	f.MountedBeside = mountedBeside(f.Target, tree)
 	git, _, err := gitview.Read(tree, host.RealPath(repo.CommonDir), host.RealPath(repo.GitDir))
 	if err != nil {
 		return err
@@ -218,6 +221,26 @@ func (s *Surveyor) confinement(f *Facts) (err error) {
 	}
 	f.Guarded = append(f.Guarded, git.Trees...)
 	return nil
+}
+
+// mountedBeside lists what services of the loom's other projects mount of the work tree, as up accepted it. A service
+// of this project must not put a link in its place either.
+func mountedBeside(t *Target, tree string) []string {
+	var paths []string
+	for _, k := range t.Projects {
+		if k.Accepted == nil || t.Known != nil && k.Project == t.Known.Project {
+			continue
+		}
+		for _, access := range k.Accepted.HostAccess {
+			rel, ok := strings.CutPrefix(access, trust.MountsTree)
+			path := host.RealPath(filepath.Join(tree, rel))
+			if _, err := os.Lstat(path); ok && err == nil && path != tree && host.IsBelow(path, tree) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // SettingsFolder is the folder of the work tree that settings and generated files are in.

@@ -53,6 +53,10 @@ type Facts struct {
 	DevErr error
 
 	Found *stack.Found
+	// Folders are those of the work tree in which up finds a project, if the project has no name yet that depends on them.
+	Folders []string
+	// Elsewhere are the volumes that projects in other folders make, nil until they are needed.
+	Elsewhere []registry.Made
 	// DotEnv is the text of .env, nil if there is none; Block are the variables of the block in it, whichever loom's.
 	DotEnv []byte
 	Block  []overrides.Var
@@ -88,10 +92,11 @@ type Facts struct {
 	From map[string][]string
 	// Written is what is remembered of the work tree if others may have written it.
 	Written *registry.WrittenTree
-	// Guarded are the paths of the work tree that make this machine do something, Proxies the proxy variables that
-	// services take from their env files; both are for a confined loom.
-	Guarded []string
-	Proxies map[string][]string
+	// Guarded are the paths of the work tree that make this machine do something, MountedBeside those that services of the
+	// loom's other projects mount, Proxies the proxy variables that services take from their env files; they are for a
+	// confined loom.
+	Guarded, MountedBeside []string
+	Proxies                map[string][]string
 
 	Engine Engine
 	Host   Host
@@ -103,6 +108,8 @@ type Engine struct {
 	Containers []engine.Container
 	// Networks are all of the engine's, nil until they are needed.
 	Networks []engine.Network
+	// Volumes are the names of all of the engine's, nil until they are needed.
+	Volumes []string
 	// Images are the IDs of images by reference, as far as they were asked for; "" for an image that is not there.
 	Images map[string]string
 	// Bindings are the host ports of all containers, nil until they are needed.
@@ -218,10 +225,13 @@ func (s *Surveyor) Find(ctx context.Context, f *Facts) error {
 	}
 	if d := f.Dev; d != nil && d.Config.Kind != devcontainer.KindCompose && f.Found.Dir != d.Place.Workspace &&
 		host.IsBelow(f.Found.Dir, d.Place.Workspace) {
-		t.Notes = append(t.Notes, f.Found.Dir+" is a project of its own: the dev container of "+d.Place.Path+" is left out")
+		t.leaveOut(d.Place.Path, f.Found.Dir)
 		f.Dev = nil
 	}
 	f.OtherOverrides = stack.OverrideNames(f.Found.Dir, ours)
+	if err := f.knowProject(ctx); err != nil {
+		return err
+	}
 	return f.readGenerated(ctx)
 }
 

@@ -3,13 +3,22 @@ package tree
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/overrides"
 )
+
+// isBeside reports whether another project of the loom has its files in the folder.
+func isBeside(t *find.Target, dir string) bool {
+	return slices.ContainsFunc(t.Projects, func(k *registry.Loom) bool {
+		return k.Project != t.Known.Project && (k.Dir == dir || k.Workspace == dir)
+	})
+}
 
 // Generated lists the files of the loom in its folder as they must be without it. Only what says that it is this
 // loom's is touched, whatever the registry says. unread says which files may be the loom's and cannot be read: whoever
@@ -36,7 +45,7 @@ func Generated(t *find.Target) (files []overrides.File, unread []error) {
 	for ; ; dir = filepath.Dir(dir) {
 		path := filepath.Join(dir, overrides.EnvFile)
 		env := read(path)
-		if id, _, ok := overrides.Block(env); ok && id == t.ID {
+		if id, _, ok := overrides.Block(env); ok && id == t.ID && !isBeside(t, dir) {
 			rest := overrides.Cut(env)
 			if len(rest) == 0 && overrides.MadeFile(env) {
 				rest = nil

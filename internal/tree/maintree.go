@@ -55,11 +55,21 @@ func (w *Trees) mainTree(ctx context.Context, repo *worktree.Repository) (*mainT
 			return nil, err
 		}
 	}
-	if m.files, err = settings.ReadFiles(settings.Sources{User: w.Finder.UserSettings, WorkTree: dir}); err != nil {
+	m.files, err = settings.ReadFiles(settings.Sources{User: w.Finder.UserSettings, WorkTree: dir})
+	if err != nil {
 		return nil, err
 	}
 	m.settings, err = m.files.Settings()
 	return m, err
+}
+
+// mainTreeOf is mainTree for a target, whose settings may have been read already.
+func (w *Trees) mainTreeOf(ctx context.Context, t *find.Target) (*mainTree, error) {
+	if t.SettingsFiles == nil || t.Git.Bare || t.WorkTree != t.Git.Main || t.Git.WorkTree != t.WorkTree {
+		return w.mainTree(ctx, t.Git)
+	}
+	set, err := t.SettingsFiles.Settings()
+	return &mainTree{repo: t.Git, settings: set, files: t.SettingsFiles}, err
 }
 
 // wish is the work tree that a loom will have.

@@ -108,7 +108,7 @@ func (w *Trees) maker(ctx context.Context, t *find.Target, req Request) (*maker,
 		}
 		return nil, nil
 	}
-	main, err := w.mainTree(ctx, t.Git)
+	main, err := w.mainTreeOf(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -133,10 +133,9 @@ func (w *Trees) FetchPullRequest(ctx context.Context, t *find.Target, req Reques
 		return nil
 	}
 	// A dry run on a copy says what would be made.
-	looked := *t
-	looked.Known = t.Known.Clone()
+	looked := t.Copy()
 	req.DryRun = true
-	m, err := w.maker(ctx, &looked, req)
+	m, err := w.maker(ctx, looked, req)
 	if m == nil || err != nil {
 		// Own reports it.
 		return nil //nolint:nilerr // as said
@@ -153,7 +152,7 @@ func (w *Trees) FetchPullRequest(ctx context.Context, t *find.Target, req Reques
 
 // followRegistry moves to the work tree that another command gave the loom while this one waited for the lock.
 func followRegistry(ctx context.Context, t *find.Target) error {
-	k := t.Known
+	k := t.Any()
 	if k == nil || t.ID == identity.Main || k.WorkTree == t.WorkTree || k.WorkTree == "" || !host.IsDir(k.WorkTree) {
 		return nil
 	}
@@ -229,7 +228,8 @@ func (m *maker) run(ctx context.Context) error {
 
 // wantsNew reports whether a new work tree is made. An existing loom moves only if the user says so.
 func (m *maker) wantsNew() bool {
-	hasTree := m.target.Known != nil && host.IsDir(m.target.Known.WorkTree)
+	any := m.target.Any()
+	hasTree := any != nil && host.IsDir(any.WorkTree)
 	if m.options.Mode == Auto {
 		return !hasTree && len(m.state.InFolder(m.target.WorkTree)) > 0
 	}
@@ -296,9 +296,9 @@ func (m *maker) useExisting(ctx context.Context) (bool, error) {
 // existing is the work tree in which the loom works alone, otherwise the one whose names say that it is the loom's.
 func (m *maker) existing(trees []worktree.Tree) *worktree.Tree {
 	path := m.finder.PathOf(trees, m.target.ID)
-	if k := m.target.Known; k != nil && k.WorkTree != "" && k.WorkTree != path {
+	if k := m.target.Any(); k != nil && k.WorkTree != "" && k.WorkTree != path {
 		i := slices.IndexFunc(trees, func(tree worktree.Tree) bool { return tree.Path == k.WorkTree && !tree.Main })
-		if i >= 0 && len(m.state.InFolder(k.WorkTree)) == 1 {
+		if i >= 0 && len(registry.OnePerLoom(m.state.InFolder(k.WorkTree))) == 1 {
 			return &trees[i]
 		}
 	}
@@ -321,16 +321,20 @@ func sameFolder(a, b string) bool {
 // would still act on the loom from there.
 func (m *maker) assign(ctx context.Context, path string) error {
 	t := m.target
-	if path == t.WorkTree && (t.Known == nil || t.Known.WorkTree == path) {
+	any := t.Any()
+	if path == t.WorkTree && (any == nil || any.WorkTree == path) {
 		return nil
 	}
-	if t.Known != nil && t.Known.WorkTree != path {
-		if files, _ := Generated(t); len(files) > 0 && !m.dryRun {
+	for _, k := range t.Projects {
+		if k.WorkTree == path {
+			continue
+		}
+		if files, _ := Generated(t.Of(k)); len(files) > 0 && !m.dryRun {
 			if _, err := overrides.Write(files); err != nil {
 				return err
 			}
 		}
-		t.Known.WorkTree, t.Known.Dir, t.Known.Files = path, "", false
+		k.MoveTo(path)
 	}
 	t.Notes = nil
 	return find.MoveTo(ctx, t, path)

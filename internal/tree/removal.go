@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -170,7 +171,7 @@ func (r *Removal) Risks(ctx context.Context) (never, risks []string, err error) 
 	if err := r.trees.Finder.ReadState(ctx, r.target); err != nil {
 		return nil, nil, err
 	}
-	for _, other := range r.target.State.InFolder(r.Path) {
+	for _, other := range registry.OnePerLoom(r.target.State.InFolder(r.Path)) {
 		if other.ID != r.target.ID {
 			risks = append(risks, "loom "+other.ID+" works there too")
 		}

@@ -69,6 +69,8 @@ func TestATreeIsWrittenByOthersSinceTheFirstOfThem(t *testing.T) {
 	assert.Assert(t, older.WrittenSince.IsZero())
 	assert.DeepEqual(t, Reasons(&registry.Loom{ID: "pr/7"}), []string{"it has the head of pr/7"})
 
-	known, err := r.KeepAccepted(filepath.Join(dir, "nobody's"), &registry.Accepted{})
+	known, err := r.KeepAccepted(&registry.Loom{
+		WorkTree: filepath.Join(dir, "nobody's"), Accepted: &registry.Accepted{},
+	})
 	assert.Assert(t, err == nil && !known)
 }

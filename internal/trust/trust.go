@@ -83,8 +83,9 @@ func Reasons(k *registry.Loom) []string {
 }
 
 // NotAccepted returns the access that is new to the loom. A loom that only its user writes may ask for anything. One
-// that others write may ask for no more than the last time, and the first time for no more than the looms of its
-// repository that only the user writes. isSet reports whether the user has set a variable.
+// that others write may ask for no more than the last time, and the first time for no more than the same folder's
+// project in looms of its repository that only the user writes: a line names services, and those of another folder are
+// others. isSet reports whether the user has set a variable.
 func NotAccepted(entry *registry.Loom, looms []*registry.Loom, access []string, isSet func(string) bool) []string {
 	if !WrittenByOthers(entry) {
 		return nil
@@ -94,7 +95,8 @@ func NotAccepted(entry *registry.Loom, looms []*registry.Loom, access []string, 
 		accepted = entry.Accepted.HostAccess
 	} else {
 		for _, k := range looms {
-			if k.Repository == entry.Repository && !WrittenByOthers(k) && k.Accepted != nil {
+			isSame := k.Repository == entry.Repository && k.Folder() == entry.Folder()
+			if isSame && !WrittenByOthers(k) && k.Accepted != nil {
 				accepted = append(accepted, k.Accepted.HostAccess...)
 			}
 		}

@@ -95,6 +95,36 @@ func TestALoomThatOthersWriteMayNotAskForMore(t *testing.T) {
 	}
 }
 
+// A line names a service, and each folder has its own: what was accepted for one says nothing about another's of that name.
+func TestWhatWasAcceptedForAFolderCountsForNoOther(t *testing.T) {
+	t.Parallel()
+	in := func(id, tree, folder string) *registry.Loom {
+		return &registry.Loom{ID: id, Repository: "/r", WorkTree: tree, Dir: filepath.Join(tree, filepath.FromSlash(folder))}
+	}
+	const line = "service db is privileged"
+	web := in("7", "/r", "apps/web")
+	web.Accepted = &registry.Accepted{HostAccess: []string{line}}
+	looms := []*registry.Loom{web}
+	asks := func(entry *registry.Loom) []string { return NotAccepted(entry, looms, []string{line}, noneSet) }
+
+	assert.Equal(t, len(asks(in("pr/5", "/t", "apps/web"))), 0, "the same folder of another work tree")
+	for _, folder := range []string{"apps/evil", "apps/api", ".", "apps", "apps/web/deeper", "../r/apps/web/x"} {
+		assert.DeepEqual(t, asks(in("pr/5", "/t", folder)), []string{line})
+	}
+	// A project of the very loom that is added once a sandbox could write the tree.
+	added := in("7", "/r", "apps/evil")
+	added.Sandboxed = true
+	assert.DeepEqual(t, asks(added), []string{line})
+	// A dev container's folder is its workspace: compose files elsewhere do not lend it another's name.
+	lent := in("pr/5", "/t", "apps/web")
+	lent.Workspace = "/t/apps/evil"
+	assert.DeepEqual(t, asks(lent), []string{line})
+	// A link does not help either: folders are compared by their paths.
+	outside := in("pr/5", "/t", "apps/web")
+	outside.Dir = "/r/apps/web"
+	assert.DeepEqual(t, asks(outside), []string{line})
+}
+
 // Which variables files read is recorded always, and counts where the variable is set;
 // what a service mounts of the work tree counts once an agent can put a link in its place.
 func TestSomeAccessCountsWhereItDoesHarm(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 )
 
@@ -45,7 +46,8 @@ func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
 	args, all := filtersOf(r), r.URL.Query().Get("all") == "1"
 	list := []container.Summary{}
 	for _, b := range e.containers {
-		if (all || b.state == container.StateRunning) && isWanted(args, b.name, b.request.Labels) {
+		mounts := !args.Contains("volume") || slices.ContainsFunc(args.Get("volume"), b.mounts)
+		if (all || b.state == container.StateRunning) && mounts && isWanted(args, b.name, b.request.Labels) {
 			list = append(list, b.summary())
 		}
 	}
@@ -112,6 +114,13 @@ func (e *Engine) removeContainer(w http.ResponseWriter, r *http.Request) {
 		e.tell(b, "destroy")
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// mounts reports whether the container has a volume.
+func (b *box) mounts(volume string) bool {
+	h := b.request.HostConfig
+	return h != nil && (slices.ContainsFunc(h.Mounts, func(m mount.Mount) bool { return m.Source == volume }) ||
+		slices.ContainsFunc(h.Binds, func(bind string) bool { return strings.HasPrefix(bind, volume+":") }))
 }
 
 // ports are the published ones.

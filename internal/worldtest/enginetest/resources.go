@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
@@ -94,7 +95,14 @@ func (e *Engine) createNetwork(w http.ResponseWriter, r *http.Request) {
 
 func (e *Engine) inspectNetwork(w http.ResponseWriter, r *http.Request) {
 	if n := e.network(w, r); n != nil {
-		reply(w, http.StatusOK, *n)
+		with := *n
+		with.Containers = map[string]network.EndpointResource{}
+		for _, b := range e.containers {
+			if b.networks[n.Name] != nil && b.state == container.StateRunning {
+				with.Containers[b.id] = network.EndpointResource{Name: b.name}
+			}
+		}
+		reply(w, http.StatusOK, with)
 	}
 }
 
@@ -144,6 +152,10 @@ func (e *Engine) inspectVolume(w http.ResponseWriter, r *http.Request) {
 
 func (e *Engine) removeVolume(w http.ResponseWriter, r *http.Request) {
 	if v := e.volume(w, r); v != nil {
+		if i := slices.IndexFunc(e.containers, func(b *box) bool { return b.mounts(v.Name) }); i >= 0 {
+			fail(w, http.StatusConflict, "remove "+v.Name+": volume is in use - ["+e.containers[i].id+"]")
+			return
+		}
 		e.volumes = slices.DeleteFunc(e.volumes, func(other *volume.Volume) bool { return other == v })
 		w.WriteHeader(http.StatusNoContent)
 	}

@@ -1,18 +1,23 @@
-package loom
+package belongings
 
 import (
 	"maps"
-	"slices"
 	"testing"
 
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
-	"github.com/docker-loom/docker-loom/internal/worldtest"
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
+
+// of are the belongings of a loom of /shop before anything was found.
+func of(k *registry.Loom) *Belongings {
+	return &Belongings{Search: Search{Target: &survey.Target{ID: k.ID, Repository: "/shop", Known: k}}}
+}
 
 type labels = map[string]string
 
@@ -42,7 +47,7 @@ func TestOnlyContainersThatWereMadeForTheLoomAreItsOwn(t *testing.T) {
 		"of docker compose in its folder": {"1", composed("/shop/app", "/shop/app/compose.yaml"), nil, true, false},
 		"of docker compose elsewhere":     {"1", composed("/else", "/else/compose.yaml"), nil, false, false},
 		"of other files in its folder":    {"1", composed("/shop/app", "/shop/app/tools.yaml"), nil, false, false},
-		"of main's only files":            {Main, composed("/shop/app", "/shop/app/own.yaml"), nil, true, false},
+		"of main's only files":            {identity.Main, composed("/shop/app", "/shop/app/own.yaml"), nil, true, false},
 		"a dev container of its folder":   {"1", labels{devcontainer.LabelLocalFolder: "/shop"}, nil, true, false},
 		"a dev container of another":      {"1", labels{devcontainer.LabelLocalFolder: "/else"}, nil, false, false},
 		"an adopted one":                  {"1", labels{"editor": "x"}, labels{"editor": "x"}, true, false},
@@ -51,22 +56,19 @@ func TestOnlyContainersThatWereMadeForTheLoomAreItsOwn(t *testing.T) {
 		},
 	} {
 		for labelledOnly, want := range map[bool]bool{false: tc.own, true: tc.labelled} {
-			b := &belongings{labelledOnly: labelledOnly, target: &Target{ID: tc.id, Repository: "/shop", Known: &registry.Loom{
-				ID: tc.id, Project: "p", WorkTree: "/shop", Dir: "/shop/app", Adopted: tc.adopted,
-			}}}
+			b := of(&registry.Loom{ID: tc.id, Project: "p", WorkTree: "/shop", Dir: "/shop/app", Adopted: tc.adopted})
+			b.LabelledOnly = labelledOnly
 			b.takeContainers([]engine.Container{{Name: "c", Project: tc.labels[stack.LabelProject], Labels: tc.labels}})
-			assert.Check(t, len(b.containers) == 1 == want, "%s, labelled only: %v", name, labelledOnly)
-			assert.Check(t, len(b.left) == 1 == !want, "%s: %v", name, b.left)
-			assert.Check(t, b.unlabelled == (labelledOnly && tc.own && !want), name)
+			assert.Check(t, len(b.Containers) == 1 == want, "%s, labelled only: %v", name, labelledOnly)
+			assert.Check(t, len(b.Left) == 1 == !want, "%s: %v", name, b.Left)
+			assert.Check(t, b.Unlabelled == (labelledOnly && tc.own && !want), name)
 		}
 	}
 }
 
 func TestServicesOfTheSameFilesAsTheLoomsAreItsOwn(t *testing.T) {
 	t.Parallel()
-	b := &belongings{target: &Target{ID: "1", Repository: "/shop", Known: &registry.Loom{
-		ID: "1", Project: "p", WorkTree: "/shop", Dir: "/shop/app",
-	}}}
+	b := of(&registry.Loom{ID: "1", Project: "p", WorkTree: "/shop", Dir: "/shop/app"})
 	files := func(more labels) labels {
 		all := labels{
 			stack.LabelProject: "p", stack.LabelWorkingDir: "/shop/app", stack.LabelConfigFiles: "/shop/app/own.yaml,/tmp/features.yml",
@@ -78,18 +80,16 @@ func TestServicesOfTheSameFilesAsTheLoomsAreItsOwn(t *testing.T) {
 		{Name: "db", Project: "p", Labels: files(nil)},
 		{Name: "app", Project: "p", Labels: files(labels{devcontainer.LabelLocalFolder: "/shop"})},
 	})
-	assert.Equal(t, len(b.containers), 2)
+	assert.Equal(t, len(b.Containers), 2)
 }
 
 func TestNetworksAndVolumesOfOthersStay(t *testing.T) {
 	t.Parallel()
-	target := func(id string) *Target {
-		return &Target{ID: id, Repository: "/shop", Known: &registry.Loom{ID: id, Project: "p"}}
-	}
 	byCompose := labels{stack.LabelProject: "p"}
 	web := engine.Container{Name: "web", Networks: []string{"front", "back"}, Volumes: []string{"data"}}
 	stranger := engine.Container{Name: "stranger", Networks: []string{"back"}}
-	b := &belongings{target: target("1"), containers: []engine.Container{web}, others: []engine.Container{stranger}}
+	b := of(&registry.Loom{ID: "1", Project: "p"})
+	b.Containers, b.others = []engine.Container{web}, []engine.Container{stranger}
 	b.takeNetworks([]engine.Network{
 		{Name: "front", Labels: byCompose},
 		{Name: "back", Labels: labelled("1", "/shop", nil)},
@@ -98,11 +98,11 @@ func TestNetworksAndVolumesOfOthersStay(t *testing.T) {
 		{Name: "other", Labels: labelled("2", "/shop", nil)},
 	})
 	var names []string
-	for _, n := range b.networks {
+	for _, n := range b.Networks {
 		names = append(names, n.Name)
 	}
 	assert.DeepEqual(t, names, []string{"front", "idle"})
-	assert.DeepEqual(t, b.left, []string{
+	assert.DeepEqual(t, b.Left, []string{
 		"network back, which container stranger uses", "network theirs, which was not made for the loom",
 		"network other, which was not made for the loom",
 	})
@@ -112,49 +112,19 @@ func TestNetworksAndVolumesOfOthersStay(t *testing.T) {
 		id   string
 		name string
 		own  bool
-	}{{Main, "p_x", true}, {Main, "x", false}, {"1", "p_x", false}} {
-		b := &belongings{target: target(tc.id)}
+	}{{identity.Main, "p_x", true}, {identity.Main, "x", false}, {"1", "p_x", false}} {
+		b := of(&registry.Loom{ID: tc.id, Project: "p"})
 		b.takeNetworks([]engine.Network{{Name: tc.name, Labels: made}})
-		assert.Equal(t, len(b.networks) == 1, tc.own, tc.id+tc.name)
+		assert.Equal(t, len(b.Networks) == 1, tc.own, tc.id+tc.name)
 	}
 
 	shared := engine.Volume{Name: "data", Labels: byCompose}
 	assert.Assert(t, b.ownsVolume(engine.Volume{Name: "x", Labels: labelled("1", "/shop", nil)}))
 	assert.Assert(t, !b.ownsVolume(engine.Volume{Name: "x", Labels: labelled("1", "/other", nil)}))
 	assert.Assert(t, !b.ownsVolume(shared), "the settings share it")
-	b.target = target(Main)
+	b.Target = of(&registry.Loom{ID: identity.Main, Project: "p"}).Target
 	assert.Assert(t, b.ownsVolume(shared))
 	assert.Assert(t, !b.ownsVolume(engine.Volume{Name: "x", Labels: byCompose}), "no container of main mounts it")
-	b.labelledOnly = true
+	b.LabelledOnly = true
 	assert.Assert(t, !b.ownsVolume(shared))
-}
-
-func TestDownNamesWhatItLeaves(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, worldtest.Remote)
-	repo := w.Repo("shop")
-	w.filesUp(repo, "123")
-	w.Run(worldtest.Container{Name: "stranger", Project: "iloom-shop-123", Service: "x"})
-	remains, err := w.looms.Down(t.Context(), w.target(repo, "123"), DownRequest{Volumes: true})
-	assert.NilError(t, err)
-	assert.DeepEqual(t, remains.Left, []string{"container stranger, which was not made for the loom"})
-	assert.Assert(t, !slices.ContainsFunc(w.Requests(), func(r string) bool { return r[:4] != "GET " && r[:5] != "HEAD " }), "%v", w.Requests())
-	assert.Equal(t, len(w.State().Looms), 0)
-}
-
-// A dev container that an editor made stays under --all: so does the loom, for a down that names it.
-func TestALoomStaysKnownWhileWhatItHasTakenOverStays(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, worldtest.Remote)
-	repo := w.Repo("shop")
-	w.filesUp(repo, Main)
-	w.Run(worldtest.Container{Name: "web", Project: "shop", Service: "web", Labels: labels{
-		stack.LabelWorkingDir: repo, stack.LabelConfigFiles: repo + "/compose.yaml",
-	}})
-	remains, err := w.looms.Down(t.Context(), w.target(repo, ""), DownRequest{Labelled: true})
-	assert.NilError(t, err)
-	assert.DeepEqual(t, remains.Left, []string{
-		"container web, which bears no label of docker loom (docker loom down main removes it)",
-	})
-	assert.Assert(t, w.State().Find(repo, Main) != nil)
 }
