@@ -56,7 +56,7 @@ type readySandbox struct {
 	target      *loom.Target
 	containerID string
 	state       record.Sandbox
-	// services are reached without the proxy.
+	// services are the names that are reached without the proxy.
 	services []string
 	// refs are the repository's before the command, nil if they are not known yet.
 	refs map[string]string
@@ -108,12 +108,15 @@ func (a *Agents) readySandboxFor(ctx context.Context, req *Request) (*readySandb
 	if err := a.checkEngine(ctx); err != nil {
 		return nil, nil, err
 	}
-	t := a.looms.Finder().Registered(ctx, req.Where)
+	t := a.looms.Finder().Registered(ctx, wholeLoom(req.Where))
+	var err error
 	if t == nil {
-		var err error
-		if t, err = a.looms.Finder().Resolve(ctx, req.Where, loom.Reading); err != nil {
-			return nil, nil, err
-		}
+		t, err = a.resolve(ctx, req.Where)
+	} else {
+		t, err = a.withLead(ctx, t)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	w, err := a.wantedOf(t, req)
 	if err != nil {

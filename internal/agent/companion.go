@@ -28,16 +28,17 @@ func NewCompanion(l *loom.Looms) *Companion { return &Companion{backend{looms: l
 func (co *Companion) Owns(c engine.Container) bool { return sandbox.IsSandbox(c.Labels) }
 
 // ServicesUp joins services that were recreated to the networks of the loom's sandboxes.
-func (co *Companion) ServicesUp(ctx context.Context, project string) error {
-	own, err := co.engine.Containers(ctx, engine.Filter{Project: project})
+func (co *Companion) ServicesUp(ctx context.Context, projects []*registry.Loom) error {
+	own, err := co.containers(ctx, projects)
 	if err != nil {
 		return err
 	}
+	names := namesOfContainers(projects, own)
 	for _, c := range own {
-		if c.Service != sandbox.ServiceName(c.Labels[sandbox.LabelAgent]) || !co.Owns(c) {
+		if !isSandbox(c) {
 			continue
 		}
-		if err := co.joinServices(ctx, own, sandbox.NetworkName(project, c.Service)); err != nil {
+		if err := co.joinServices(ctx, own, names, sandbox.NetworkName(c.Project, c.Service)); err != nil {
 			return err
 		}
 	}
@@ -45,19 +46,22 @@ func (co *Companion) ServicesUp(ctx context.Context, project string) error {
 }
 
 // ServicesMountMore stops the loom's sandboxes: they were not made to hold what services mount of the work tree now,
-// and what runs in them could put a link in its place. The next agent command recreates them.
+// and what runs in them could put a link in its place. The next agent command recreates them. They are in one project
+// of the loom, which need not be the one whose services mount more.
 func (co *Companion) ServicesMountMore(ctx context.Context, k *registry.Loom) error {
-	ours := engine.Filter{Project: k.Project, Labels: map[string]string{sandbox.LabelAgent: ""}}
+	ours := engine.Filter{Labels: map[string]string{
+		sandbox.LabelAgent: "", engine.LabelLoom: k.ID, engine.LabelRepo: k.Repository,
+	}}
 	own, err := co.engine.Containers(ctx, ours)
 	if err != nil {
 		return err
 	}
 	for _, c := range own {
-		name := c.Labels[sandbox.LabelAgent]
-		if !loom.IsRunning(c) || c.Service != sandbox.ServiceName(name) {
+		if !loom.IsRunning(c) || !isSandbox(c) {
 			continue
 		}
-		co.sayf("agent %s of loom %s is stopped: it could replace what services mount of the work tree now", name, k.ID)
+		co.sayf("agent %s of loom %s is stopped: it could replace what services mount of the work tree now",
+			c.Labels[sandbox.LabelAgent], k.ID)
 		if err := co.engine.Stop(ctx, c.ID, 0); err != nil {
 			return err
 		}
@@ -65,7 +69,8 @@ func (co *Companion) ServicesMountMore(ctx context.Context, k *registry.Loom) er
 	return nil
 }
 
-// End removes the sandboxes of a loom, their sidecars and networks.
+// End removes the sandboxes of a project, their sidecars and networks. If the project is not the one that the loom's
+// sandboxes are in, nothing goes.
 func (co *Companion) End(ctx context.Context, t *loom.Target, own []engine.Container) error {
 	project := t.Known.Project
 	var ids []string
@@ -92,8 +97,16 @@ func (co *Companion) End(ctx context.Context, t *loom.Target, own []engine.Conta
 	return nil
 }
 
-// Ended takes what was put into git's folder for the sandboxes out of it again.
+// Ended takes what was put into git's folder for the sandboxes out of it again, once the project that they were in is
+// down. While that is up, they need it.
 func (co *Companion) Ended(t *loom.Target, own []engine.Container) {
+	lead := co.recordedLead(t.Projects)
+	if lead == nil && len(t.Projects) > 0 {
+		lead = t.Projects[0]
+	}
+	if lead != nil && lead.Project != t.Known.Project && !slices.ContainsFunc(own, co.Owns) {
+		return
+	}
 	if !t.Known.Sandboxed && !slices.ContainsFunc(own, co.Owns) || !host.IsDir(t.Known.WorkTree) {
 		return
 	}
@@ -126,8 +139,8 @@ func (co *Companion) removeNetwork(ctx context.Context, n engine.Network) error 
 	return nil
 }
 
-// Forget removes what is left of a loom's sandboxes when the loom ends: their home volumes, and their files on this
-// machine.
+// Forget removes what is left of a loom's sandboxes when the project that they were in ends: their home volumes, and
+// their files on this machine. Another project has none.
 func (co *Companion) Forget(ctx context.Context, t *loom.Target) error {
 	volumes, err := co.engine.Volumes(ctx, map[string]string{stack.LabelProject: t.Known.Project})
 	if err != nil {

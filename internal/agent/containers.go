@@ -66,12 +66,15 @@ func canJoin(c engine.Container) bool {
 	return !slices.Contains(c.Networks, "host") && !slices.Contains(c.Networks, "none")
 }
 
-// joinServices joins the loom's services to a sandbox's network under their names; they go on running.
-func (b backend) joinServices(ctx context.Context, own []engine.Container, network string) error {
+// joinServices joins the services of a loom's projects to a sandbox's network under their names; they go on running.
+func (b backend) joinServices(
+	ctx context.Context, own []engine.Container, names serviceNames, network string,
+) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for _, c := range own {
-		if !canJoin(c) || slices.Contains(c.Networks, network) {
+		joined := slices.Contains(c.Networks, network)
+		if !canJoin(c) || joined && (c.OneOff || names.mayUse(c.Project, c.Service)) {
 			continue
 		}
 		g.Go(func() error {
@@ -79,10 +82,16 @@ func (b backend) joinServices(ctx context.Context, own []engine.Container, netwo
 			if err != nil || !ok {
 				return err
 			}
-			aliases := now.Aliases
-			if !c.OneOff && !slices.Contains(aliases, c.Service) {
-				aliases = append(aliases, c.Service)
+			if joined {
+				// It may have joined while the older project that has its name was down.
+				if !slices.Contains(now.AliasesOn[network], c.Service) {
+					return nil
+				}
+				if err := b.engine.Detach(ctx, network, []string{c.ID}); err != nil {
+					return err
+				}
 			}
+			aliases := names.aliases(c, now.Aliases)
 			b.debugf("container %s joins network %s as %v", c.Name, network, aliases)
 			return b.engine.Connect(ctx, network, c.ID, aliases)
 		})

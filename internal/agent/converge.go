@@ -11,7 +11,6 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/agent/check"
-	"github.com/docker-loom/docker-loom/internal/agent/reach"
 	"github.com/docker-loom/docker-loom/internal/agent/record"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
@@ -45,15 +44,16 @@ func (d *draft) converge(ctx context.Context) (*readySandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := d.looms.Containers(ctx, d.target.Known)
+	own, err := d.containers(ctx, d.target.Projects)
 	if err != nil {
 		return nil, err
 	}
 	network := sandbox.NetworkName(d.spec.Project, sandbox.ServiceName(d.spec.Agent))
-	if err := d.joinServices(ctx, own, network); err != nil {
+	names := namesOfContainers(d.target.Projects, own)
+	if err := d.joinServices(ctx, own, names, network); err != nil {
 		return nil, err
 	}
-	c := containersOf(own, d.spec.Agent)
+	c := containersOf(inProject(own, d.target.Known), d.spec.Agent)
 	if !c.areRunning() {
 		return nil, d.whyNotRunning(ctx, c)
 	}
@@ -69,17 +69,22 @@ func (d *draft) converge(ctx context.Context) (*readySandbox, error) {
 		return nil, err
 	}
 	return &readySandbox{
-		backend: d.backend, target: d.target, containerID: c.sandbox.ID, state: state, services: servicesOf(own),
+		backend: d.backend, target: d.target, containerID: c.sandbox.ID, state: state, services: names.all,
 	}, nil
 }
 
 // checkClosed checks the sandbox from inside.
 func (d *draft) checkClosed(ctx context.Context, containerID string) error {
-	return check.Check{Engine: d.engine, Teller: d.looms.Teller, Spec: d.spec, ContainerID: containerID}.Run(ctx)
+	c := check.Check{Engine: d.engine, Teller: d.looms.Teller, Spec: d.spec, ContainerID: containerID}
+	for _, k := range d.target.Projects {
+		c.Projects = append(c.Projects, k.Project)
+	}
+	return c.Run(ctx)
 }
 
 // act decides what brings the containers to their wanted state, and does it.
 func (d *draft) act(ctx context.Context, project *types.Project) (sandbox.Action, error) {
+	// The services of other projects are not in the sandbox's Compose project.
 	own, err := d.looms.Containers(ctx, d.target.Known)
 	if err != nil {
 		return sandbox.Action{}, err
@@ -265,7 +270,7 @@ func (d *draft) remember(ctx context.Context, own []engine.Container, s *record.
 	spec := d.spec
 	s.Image, s.ImageID, s.WorkTree, s.Sources = spec.Image, spec.ImageID, spec.WorkTree, d.sources
 	s.User = fmt.Sprintf("%d:%d", spec.UID, spec.GID)
-	c := containersOf(own, spec.Agent)
+	c := containersOf(inProject(own, d.target.Known), spec.Agent)
 	for _, seen := range []struct {
 		container *engine.Container
 		id, start *string
@@ -279,7 +284,7 @@ func (d *draft) remember(ctx context.Context, own []engine.Container, s *record.
 	if info, err := os.Stat(spec.WorkTree); err == nil && acl.NeedsGrant(info, d.user.hostUID) {
 		s.GrantedUID = d.user.hostUID
 	}
-	access, err := sandbox.Access(spec, reach.ByServices(d.plan), nil)
+	access, err := sandbox.Access(spec, d.servicesReached(), nil)
 	if err != nil {
 		return err
 	}

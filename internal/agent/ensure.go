@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/egress"
@@ -18,7 +20,7 @@ import (
 // ensure brings the loom up with its services confined as the agent wants it, and the sandbox to its wanted state;
 // then the sandbox is checked.
 func (a *Agents) ensure(ctx context.Context, w *wanted.Sandbox, req *Request) (*readySandbox, error) {
-	t, err := a.looms.Finder().Resolve(ctx, req.Where, loom.Reading)
+	t, err := a.resolve(ctx, req.Where)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +41,12 @@ func (a *Agents) ensureLocked(
 		return nil, err
 	}
 	defer release()
-	if t.Known == nil {
+	if len(t.Projects) == 0 {
 		return nil, &loom.UnknownError{Name: t.Name()}
+	}
+	// Until the lock was ours, another command may have made a sandbox, or ended the project that it was in.
+	if t, err = a.withLead(ctx, t); err != nil {
+		return nil, err
 	}
 	if host.IsGone(t.Known.WorkTree) {
 		// up would go on in the folder that it was called in. That is the user's, and nothing was said of an agent in it.
@@ -53,11 +59,11 @@ func (a *Agents) ensureLocked(
 	if s, err := a.findReady(ctx, t, w, req.AsItIs); s != nil || err != nil {
 		return s, err
 	}
-	plan, err := a.upServices(ctx, t, w, req)
+	plans, err := a.upServices(ctx, t, w, req)
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{backend: a.backend, target: t, plan: plan, wanted: w}
+	d := &draft{backend: a.backend, target: t, plans: plans, wanted: w}
 	if err := d.specify(ctx); err != nil {
 		return nil, err
 	}
@@ -65,15 +71,17 @@ func (a *Agents) ensureLocked(
 	return d.converge(ctx)
 }
 
-// upServices is up of the loom, with its services confined as the agent wants it.
-func (a *Agents) upServices(ctx context.Context, t *loom.Target, w *wanted.Sandbox, req *Request) (*loom.Plan, error) {
+// upServices is up of all projects of the loom, with their services confined as the agent wants it.
+func (a *Agents) upServices(
+	ctx context.Context, t *loom.Target, w *wanted.Sandbox, req *Request,
+) ([]*loom.Plan, error) {
 	if err := a.checkRuntime(ctx, w.Policy.Runtime); err != nil {
 		return nil, err
 	}
 	if _, err := a.images().EnsureEgress(ctx); err != nil {
 		return nil, err
 	}
-	own, err := a.looms.Containers(ctx, t.Known)
+	own, err := a.containers(ctx, t.Projects)
 	if err != nil {
 		return nil, err
 	}
@@ -93,19 +101,64 @@ func (a *Agents) upServices(ctx context.Context, t *loom.Target, w *wanted.Sandb
 	if err := a.setConfined(ctx, t, confined); err != nil {
 		return nil, err
 	}
-	plan, _, err := a.looms.UpLocked(ctx, t, nil, loom.UpRequest{
-		Where: req.Where, Options: loom.Options{Trust: req.Trust},
-		WaitTimeout: 3 * time.Minute, HookOutput: a.looms.Teller.Stream(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range plan.Findings {
-		if f.Level == finding.Warning {
-			a.sayf("%s", f.String())
+	return a.upProjects(ctx, t, own, req)
+}
+
+// upProjects is up of each project. No sandbox may start while the services of one are as they were before.
+func (a *Agents) upProjects(
+	ctx context.Context, t *loom.Target, own []engine.Container, req *Request,
+) ([]*loom.Plan, error) {
+	var plans []*loom.Plan
+	// Each up reads the entries again.
+	for i := range len(t.Projects) {
+		k := t.Projects[i]
+		if ok, err := canComeUp(t, k, own); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
+		}
+		p, _, err := a.looms.UpLocked(ctx, t.Of(k), nil, loom.UpRequest{
+			Where: req.Where, Options: loom.Options{Trust: req.Trust},
+			WaitTimeout: 3 * time.Minute, HookOutput: a.looms.Teller.Stream(),
+		})
+		if err != nil {
+			return nil, ofProject(t, k, err)
+		}
+		if p.Project == nil {
+			// A dev container of another tool, whose mounts no sandbox can hold.
+			return nil, &plan.OpenDevContainerError{Loom: t.Name(), Container: "of project " + k.Folder()}
+		}
+		for _, f := range p.Findings {
+			if f.Level == finding.Warning {
+				a.sayf("%s", f.String())
+			}
+		}
+		plans = append(plans, p)
+		if err := a.looms.Refresh(ctx, t); err != nil {
+			return nil, err
 		}
 	}
-	return plan, a.looms.Refresh(ctx, t)
+	return plans, nil
+}
+
+// canComeUp reports whether a project of the loom can come up. One whose folder is gone cannot; if it has containers,
+// nothing can confine them, which is an error.
+func canComeUp(t *loom.Target, k *registry.Loom, own []engine.Container) (bool, error) {
+	if len(t.Projects) < 2 || k.Dir == "" || host.IsDir(k.Dir) {
+		return true, nil
+	}
+	if len(inProject(own, k)) > 0 {
+		return false, &GoneProjectError{Loom: t.ID, Folder: k.Folder()}
+	}
+	return false, nil
+}
+
+// ofProject says which of several projects an error is about.
+func ofProject(t *loom.Target, k *registry.Loom, err error) error {
+	if len(t.Projects) < 2 {
+		return err
+	}
+	return fmt.Errorf("project %s: %w", k.Folder(), err)
 }
 
 // checkRuntime returns an error if the engine has no such container runtime.
@@ -154,7 +207,7 @@ func (a *Agents) confinementOf(
 	if err != nil {
 		return nil, err
 	}
-	return w.ConfinementBeside(others, sidecarImage, t.Known.Confined), nil
+	return w.ConfinementBeside(others, sidecarImage, plan.ConfinementOf(t)), nil
 }
 
 // devImage names the image of the loom's dev container, "" without one.

@@ -44,6 +44,20 @@ func (*GoneError) NextStep() string {
 	return "docker loom prune ends what is left of the loom"
 }
 
+// GoneProjectError says that the folder of one of the loom's projects is gone, so that nothing can confine its
+// containers.
+type GoneProjectError struct{ Loom, Folder string }
+
+// Error names the project.
+func (e *GoneProjectError) Error() string {
+	return "project " + e.Folder + " of loom " + e.Loom + " has containers that cannot be confined: its folder is gone"
+}
+
+// NextStep says what the user does next.
+func (e *GoneProjectError) NextStep() string {
+	return "docker loom down " + e.Loom + " --project " + e.Folder + " removes them"
+}
+
 // RuntimeError says that the engine has no such container runtime.
 type RuntimeError struct {
 	Runtime string

@@ -108,16 +108,16 @@ func (a *Agents) find(ctx context.Context, where loom.Where, agent string) (foun
 	if err := a.engine.Check(ctx); err != nil {
 		return found{}, err
 	}
-	t, err := a.looms.Finder().Resolve(ctx, where, loom.Reading)
+	t, err := a.resolve(ctx, where)
 	if err != nil {
 		return found{}, err
 	}
-	own, err := a.looms.Containers(ctx, t.Known)
+	own, err := a.containers(ctx, t.Projects)
 	if err != nil {
 		return found{}, err
 	}
 	name := cmp.Or(agent, DefaultName)
-	f := found{target: t, own: own, agentContainers: containersOf(own, name)}
+	f := found{target: t, own: own, agentContainers: containersOf(inProject(own, t.Known), name)}
 	if f.sandbox == nil && f.sidecar == nil {
 		err = &NoSandboxError{Loom: t.ID, Agent: name}
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
@@ -13,31 +14,45 @@ func (b backend) markSandboxed(ctx context.Context, t *loom.Target) error {
 	if err := b.looms.Trees().ShareRepository(ctx, t); err != nil {
 		return err
 	}
-	written, err := b.looms.Registry.KeepWritten(t.Known)
-	if err != nil || t.Known.Sandboxed {
-		return err
+	sandboxed := true
+	var since time.Time
+	for _, k := range t.Projects {
+		written, err := b.looms.Registry.KeepWritten(k)
+		if err != nil {
+			return err
+		}
+		since, sandboxed = written.Since, sandboxed && k.Sandboxed
 	}
-	t.Known.Sandboxed, t.Known.WrittenSince = true, written.Since
+	if sandboxed {
+		return nil
+	}
+	mark := func(projects []*registry.Loom) {
+		for _, k := range projects {
+			k.Sandboxed, k.WrittenSince = true, since
+		}
+	}
+	mark(t.Projects)
 	return b.looms.Registry.Update(ctx, func(state *registry.State) error {
-		k := state.Find(t.Repository, t.ID)
-		if k == nil {
+		projects := state.Projects(t.Repository, t.ID)
+		if len(projects) == 0 {
 			return &loom.UnknownError{Name: t.Name()}
 		}
-		k.Sandboxed, k.WrittenSince = true, written.Since
+		mark(projects)
 		return nil
 	})
 }
 
-// setConfined notes how the loom's services are confined from now on; nil lifts it. The next up, from these files or
-// from memory, brings it about.
+// setConfined notes how the services of all projects of the loom are confined from now on; nil lifts it. The next up of
+// each, from these files or from memory, brings it about.
 func (b backend) setConfined(ctx context.Context, t *loom.Target, c *registry.Confined) error {
-	if t.Known != nil {
-		t.Known.Confined = c
-	}
-	return b.looms.Registry.Update(ctx, func(state *registry.State) error {
-		if k := state.Find(t.Repository, t.ID); k != nil {
+	confine := func(projects []*registry.Loom) {
+		for _, k := range projects {
 			k.Confined = c
 		}
+	}
+	confine(t.Projects)
+	return b.looms.Registry.Update(ctx, func(state *registry.State) error {
+		confine(state.Projects(t.Repository, t.ID))
 		return nil
 	})
 }

@@ -36,12 +36,12 @@ func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted.Sandbo
 	if !ok {
 		return nil, nil
 	}
-	own, err := a.looms.Containers(ctx, t.Known)
+	own, err := a.containers(ctx, t.Projects)
 	if err != nil {
 		return nil, err
 	}
 	network := sandbox.NetworkName(project, sandbox.ServiceName(name))
-	seen := observed{agentContainers: containersOf(own, name), network: network}
+	seen := observed{agentContainers: containersOf(inProject(own, t.Known), name), network: network}
 	if !seen.areRunning() || seen.sandbox.ID != state.Sandbox || seen.sidecar.ID != state.Egress {
 		return nil, nil
 	}
@@ -65,11 +65,12 @@ func (a *Agents) findReady(ctx context.Context, t *loom.Target, w *wanted.Sandbo
 		a.debugf("the sandbox is not ready: %s", why)
 		return nil, nil
 	}
-	if err := a.joinServices(ctx, own, seen.network); err != nil {
+	names := namesOfContainers(t.Projects, own)
+	if err := a.joinServices(ctx, own, names, seen.network); err != nil {
 		return nil, err
 	}
 	return &readySandbox{
-		backend: a.backend, target: t, containerID: seen.sandbox.ID, state: state, services: servicesOf(own), refs: refs,
+		backend: a.backend, target: t, containerID: seen.sandbox.ID, state: state, services: names.all, refs: refs,
 	}, nil
 }
 
@@ -94,6 +95,17 @@ func (b backend) digestOf(
 	in.UID, in.GID = host.OwnerOf(root)
 	if k.Accepted != nil {
 		in.HostAccess = k.Accepted.HostAccess
+	}
+	for _, o := range t.Projects {
+		if o.Project == k.Project {
+			continue
+		}
+		// A project that was added or ended is another input, even if it asks for nothing.
+		other := record.OtherProject{Project: o.Project, Confined: o.Confined}
+		if o.Accepted != nil {
+			other.HostAccess = o.Accepted.HostAccess
+		}
+		in.Others = append(in.Others, other)
 	}
 	if dev := loom.DevContainerOf(own); dev != nil {
 		in.DevImageID = dev.ImageID

@@ -13,6 +13,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/trust"
@@ -22,7 +23,8 @@ import (
 type draft struct {
 	backend
 	target *loom.Target
-	plan   *loom.Plan
+	// plans are those of the loom's projects.
+	plans  []*loom.Plan
 	wanted *wanted.Sandbox
 	// lookOnly writes, leases and builds nothing.
 	lookOnly bool
@@ -42,8 +44,6 @@ func (d *draft) specify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	isSidecar := func(service string) bool { return service == sandbox.ServicesEgress }
-	services := slices.DeleteFunc(d.plan.Project.ServiceNames(), isSidecar)
 	d.spec = sandbox.Spec{
 		Policy: d.wanted.Policy, Project: t.Known.Project, Loom: t.ID, Repository: t.Repository,
 		WorkTree:        host.RealPath(t.WorkTree),
@@ -51,7 +51,7 @@ func (d *draft) specify(ctx context.Context) error {
 		State:           d.records().Dir(t.Known.Project, name),
 		IsolatedGateway: d.engine.Features().IsolatedGateway,
 		Hint:            "docker loom agent allow " + t.ID + AsFlag(name),
-		Machine:         machine, Services: services, ServiceMounts: reach.ServiceMounts(d.plan),
+		Machine:         machine, Services: d.serviceNames().all, ServiceMounts: d.serviceMounts(),
 	}
 	for _, step := range []func(context.Context) error{
 		d.specifyUser, d.specifyGit, d.specifySocket, d.specifyImages, d.specifyNetworks,
@@ -61,6 +61,29 @@ func (d *draft) specify(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// serviceNames are the names of the services of the loom's files.
+func (d *draft) serviceNames() serviceNames {
+	return namesOf(d.target.Projects, func(k *registry.Loom) []string {
+		var services []string
+		for _, p := range d.plans {
+			if p.Entry.Project == k.Project && p.Project != nil {
+				services = append(services, p.Project.ServiceNames()...)
+			}
+		}
+		return slices.DeleteFunc(services, func(service string) bool { return service == sandbox.ServicesEgress })
+	})
+}
+
+// serviceMounts are what the services of all projects mount of the work tree.
+func (d *draft) serviceMounts() []string {
+	var paths []string
+	for _, p := range d.plans {
+		paths = append(paths, reach.ServiceMounts(p)...)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // AsFlag is the flag that names an agent in a command, "" for the default one.
@@ -115,7 +138,7 @@ func (d *draft) specifyImages(ctx context.Context) error {
 	if d.spec.EgressImage, err = d.images().EgressRef(); err != nil {
 		return err
 	}
-	own, err := d.looms.Containers(ctx, d.target.Known)
+	own, err := d.containers(ctx, d.target.Projects)
 	if err != nil {
 		return err
 	}
@@ -125,7 +148,7 @@ func (d *draft) specifyImages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := containersOf(own, d.spec.Agent).sandbox
+	c := containersOf(inProject(own, d.target.Known), d.spec.Agent).sandbox
 	if c != nil && !loom.IsRunning(*c) {
 		c = nil
 	}

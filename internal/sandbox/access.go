@@ -52,6 +52,10 @@ type ServiceAccess struct {
 	Open bool `json:"open"`
 	// Ways are what else the agent gets through it: rights on the host, folders outside the work tree, git's hooks.
 	Ways []string `json:"ways,omitempty"`
+	// Folder and Names are set if the loom has several projects: the project's folder, and the names that reach the
+	// service, the shortest first.
+	Folder string   `json:"folder,omitempty"`
+	Names  []string `json:"names,omitempty"`
 }
 
 // LimitsAccess are the limits of the sandbox.
@@ -80,7 +84,7 @@ func Access(s Spec, services []ServiceAccess, variables []string) (AccessList, e
 		a.Network.Hosts = append(a.Network.Hosts, s.Allow...)
 	}
 	a.Network.Services = append(a.Network.Services, services...)
-	slices.SortFunc(a.Network.Services, func(x, y ServiceAccess) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortStableFunc(a.Network.Services, func(x, y ServiceAccess) int { return cmp.Compare(x.Name, y.Name) })
 	for _, b := range binds {
 		f := FileAccess{Path: b.target, Access: "write", Kind: s.fileKind(b)}
 		if b.readOnly {
@@ -157,7 +161,7 @@ func (a AccessList) Text() string {
 		}
 	}
 	for _, s := range a.Network.Services {
-		line("  service %s%s", s.Name, s.detail())
+		line("  service %s%s", s.title(), s.detail())
 	}
 	line("")
 	line("credentials: %s", orNone(a.Credentials))
@@ -172,6 +176,22 @@ func (a AccessList) Text() string {
 		line("docker: the engine's socket, which is root on this host")
 	}
 	return b.String()
+}
+
+// title returns the names of the service, and its folder if the loom has several projects: app, app.web (apps/web).
+func (s ServiceAccess) title() string {
+	if s.Folder == "" {
+		return s.Name
+	}
+	return strings.Join(s.Names, ", ") + " (" + s.Folder + ")"
+}
+
+// shortName returns the name that an agent uses for the service.
+func (s ServiceAccess) shortName() string {
+	if len(s.Names) == 0 {
+		return s.Name
+	}
+	return s.Names[0]
 }
 
 // detail returns what the agent reaches through a service, as the end of its line.
@@ -245,9 +265,13 @@ func (a AccessList) networkLine() string {
 	}
 	var names, details []string
 	for _, s := range a.Network.Services {
-		names = append(names, s.Name)
+		name := s.shortName()
+		if s.Folder != "" {
+			name += " (" + s.Folder + ")"
+		}
+		names = append(names, name)
 		if d := s.detail(); d != "" {
-			details = append(details, s.Name+d)
+			details = append(details, s.shortName()+d)
 		}
 	}
 	if len(names) > 0 {

@@ -24,3 +24,17 @@ func TestAccess(t *testing.T) {
 		})
 	}
 }
+
+func TestServicesOfSeveralProjectsAreNamedWithTheirFolders(t *testing.T) {
+	t.Parallel()
+	a, err := Access(mainSpec(), []ServiceAccess{
+		{Name: "app", Folder: "apps/web", Names: []string{"app", "app.web"}},
+		{Name: "app", Folder: "apps/api", Names: []string{"app.api"}, Open: true},
+	}, nil)
+	assert.NilError(t, err)
+	text := a.Text()
+	assert.Assert(t, strings.Contains(text, "  service app, app.web (apps/web)\n"), text)
+	assert.Assert(t, strings.Contains(text, "  service app.api (apps/api): reaches every host without the proxy\n"), text)
+	assert.Assert(t, strings.HasSuffix(a.Lines()[1],
+		"; services app (apps/web), app.api (apps/api); by way of app.api: reaches every host without the proxy"), a.Lines()[1])
+}

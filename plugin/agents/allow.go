@@ -47,6 +47,7 @@ func runAllow(ctx context.Context, env *command.Environment, o allowOptions, arg
 	if err != nil {
 		return err
 	}
+	where.WholeLoom = true
 	if len(args) > 1 {
 		where.ID = args[0]
 		_, err := l.Finder().Resolve(ctx, where, loom.Reading)

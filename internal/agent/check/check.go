@@ -29,6 +29,8 @@ type Check struct {
 	Engine *engine.Engine
 	Teller tell.Teller
 	Spec   sandbox.Spec
+	// Projects are the Compose projects whose services are on the sandbox's network.
+	Projects []string
 	// ContainerID is that of the sandbox.
 	ContainerID string
 }
@@ -93,17 +95,9 @@ func (k Check) probes(ctx context.Context) (egress.Check, error) {
 	if err != nil {
 		return c, err
 	}
-	now, err := k.Engine.Containers(ctx, engine.Filter{Project: spec.Project})
+	peers, err := k.peers(ctx)
 	if err != nil {
 		return c, err
-	}
-	var peers []netip.Addr
-	for _, o := range now {
-		for _, address := range o.Addresses {
-			if spec.Subnet.Contains(address) {
-				peers = append(peers, address)
-			}
-		}
 	}
 	for _, address := range append(gateways, own...) {
 		// An address of one link means nothing on another.
@@ -129,6 +123,25 @@ func (k Check) probes(ctx context.Context) (egress.Check, error) {
 	slices.Sort(c.Ports)
 	c.Ports = slices.Compact(c.Ports)
 	return c, nil
+}
+
+// peers are the addresses of the containers on the sandbox's network: its own, the sidecar's, and those of services.
+func (k Check) peers(ctx context.Context) ([]netip.Addr, error) {
+	var peers []netip.Addr
+	for _, project := range k.Projects {
+		now, err := k.Engine.Containers(ctx, engine.Filter{Project: project})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range now {
+			for _, address := range o.Addresses {
+				if k.Spec.Subnet.Contains(address) {
+					peers = append(peers, address)
+				}
+			}
+		}
+	}
+	return peers, nil
 }
 
 // LeakError says that a sandbox reached what it must not. It was stopped, and no command has run in it.

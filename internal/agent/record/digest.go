@@ -30,12 +30,21 @@ type Inputs struct {
 	Project, WorkTree     string
 	Confined              *registry.Confined
 	GitPointers           string
+	// Others are the loom's projects beside Project.
+	Others []OtherProject `json:",omitempty"`
 	// DevImageID is the image of the loom's dev container.
 	DevImageID string
 	// SourcesDigest is of the host's files whose copies the sandbox has.
 	SourcesDigest string
 	// UID and GID own the work tree.
 	UID, GID int
+}
+
+// OtherProject is what counts of a project that the sandbox is not in, but whose services it reaches.
+type OtherProject struct {
+	Project    string
+	HostAccess []string
+	Confined   *registry.Confined
 }
 
 // Digest is the same for the same input: a sandbox with the same digest is as wanted.

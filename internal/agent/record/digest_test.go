@@ -16,12 +16,12 @@ import (
 // differentInputs are two inputs that differ in every field.
 func differentInputs() (one, other Inputs) {
 	one = Inputs{
-		HostAccess: []string{"a"}, Policy: sandbox.Policy{Agent: "a"}, Images: image.Choice{Flag: "a"}, Services: egress.Open,
+		HostAccess: []string{"a"}, Others: []OtherProject{{Project: "a"}}, Policy: sandbox.Policy{Agent: "a"}, Images: image.Choice{Flag: "a"}, Services: egress.Open,
 		Mounts: []settings.AgentMount{{Source: "a"}}, SidecarImage: "a", Version: "a", Project: "a", WorkTree: "a",
 		Confined: &registry.Confined{Mode: "none"}, GitPointers: "a", DevImageID: "a", SourcesDigest: "a", UID: 1, GID: 1,
 	}
 	other = Inputs{
-		HostAccess: []string{"b"}, Policy: sandbox.Policy{Agent: "b"}, Images: image.Choice{Flag: "b"}, Services: egress.None,
+		HostAccess: []string{"b"}, Others: []OtherProject{{Project: "b"}}, Policy: sandbox.Policy{Agent: "b"}, Images: image.Choice{Flag: "b"}, Services: egress.None,
 		Mounts: []settings.AgentMount{{Source: "b"}}, SidecarImage: "b", Version: "b", Project: "b", WorkTree: "b",
 		Confined: &registry.Confined{Mode: "restricted"}, GitPointers: "b", DevImageID: "b", SourcesDigest: "b", UID: 2, GID: 2,
 	}
@@ -80,6 +80,23 @@ func fill(v reflect.Value) {
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 	case reflect.Struct:
 		fill(v.Field(0))
+	}
+}
+
+// A project that is added, even one that asks for nothing, and what it asks for, lead to a closer look.
+func TestOtherProjectsOfTheLoomChangeTheWantedDigest(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, others := range [][]OtherProject{
+		nil,
+		{{Project: "api"}},
+		{{Project: "api", HostAccess: []string{"a"}}},
+		{{Project: "api", Confined: &registry.Confined{Mode: "none"}}},
+		{{Project: "api"}, {Project: "web"}},
+	} {
+		digest := digestFor(t, Inputs{Others: others})
+		assert.Assert(t, !seen[digest], others)
+		seen[digest] = true
 	}
 }
 
