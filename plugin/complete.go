@@ -209,7 +209,7 @@ func (c completion) listed() []inventory.Listed {
 		if err != nil {
 			return nil, err
 		}
-		return inventory.List(ctx, l)
+		return inventory.List(ctx, l, "")
 	})
 	if !ok {
 		list = c.remembered()
@@ -283,7 +283,8 @@ func (c completion) services(id string) []string {
 		if err != nil {
 			return nil, err
 		}
-		return inside.ServicesInFiles(ctx, l, where.Source, id)
+		where.ID = id
+		return inside.ServicesInFiles(ctx, l, where)
 	})
 	return names
 }
@@ -301,9 +302,11 @@ func (c completion) ports(id, service string) []string {
 			return nil, err
 		}
 		var list []string
-		for _, p := range r.Ports {
-			if p.Service == service {
-				list = append(list, strconv.Itoa(p.Target)+"\t"+cmp.Or(p.URL, output.Address(p)))
+		for _, project := range r.Projects {
+			for _, p := range project.Ports {
+				if p.Service == service {
+					list = append(list, strconv.Itoa(p.Target)+"\t"+cmp.Or(p.URL, output.Address(p)))
+				}
 			}
 		}
 		return list, nil

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -9,7 +10,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/agent"
+	"github.com/docker-loom/docker-loom/internal/find"
+	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/idle"
+	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
 // fixed are the values of flags that take no others, or seldom.
@@ -52,8 +56,8 @@ func (c completion) flags(cmd *cobra.Command) {
 	})
 }
 
-func (c completion) flag(command, name string) cobra.CompletionFunc {
-	if command == "env" && name == "format" {
+func (c completion) flag(of, name string) cobra.CompletionFunc {
+	if of == "env" && name == "format" {
 		return cobra.FixedCompletions([]string{"dotenv", "shell", "json", "direnv"}, cobra.ShellCompDirectiveNoFileComp)
 	}
 	if values, ok := fixed[name]; ok {
@@ -68,9 +72,11 @@ func (c completion) flag(command, name string) cobra.CompletionFunc {
 	if slices.Contains(folders, name) {
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	}
-	return func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		var list []string
 		switch name {
+		case "project":
+			list = c.projects(cmd, args)
 		case "data-from":
 			list = without(c.ids(typed), args)
 		case "service":
@@ -94,4 +100,50 @@ func (c completion) flag(command, name string) cobra.CompletionFunc {
 		}
 		return list, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// makesProjects are the commands that take a folder of which the loom has no project yet.
+var makesProjects = []string{"up", "prepare", "config", "build"}
+
+// projects are the folders of the named loom's projects, without an id those of this folder's loom. A command that can
+// make a project also takes the folders of the repository that have a compose file.
+func (c completion) projects(cmd *cobra.Command, args []string) []string {
+	id := ""
+	if len(args) > 0 && c.known(args[0]) {
+		id = args[0]
+	}
+	dir, repository := command.Folder(), c.repository()
+	var list []string
+	for _, l := range c.remembered() {
+		isMeant := l.Repository == repository && l.ID == id || l.Name() == id
+		if id == "" {
+			isMeant = l.Repository == repository && host.IsBelow(dir, l.WorkTree)
+		}
+		for _, p := range l.Projects {
+			if isMeant && p.Folder != "" {
+				list = append(list, p.Folder)
+			}
+		}
+	}
+	if slices.Contains(makesProjects, cmd.Name()) {
+		if top := c.workTree(); top != "" {
+			folders, _ := find.ComposeFolders(c.env.Signals, top) // without git there are none to list
+			list = append(list, folders...)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// workTree is the top of that of the current folder, "" without one.
+func (c completion) workTree() string {
+	for dir := command.Folder(); dir != ""; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return ""
 }

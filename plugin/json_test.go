@@ -19,6 +19,7 @@ import (
 	insideloom "github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	reportloom "github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	setuploom "github.com/docker-loom/docker-loom/internal/setup"
 	"github.com/docker-loom/docker-loom/internal/stack"
@@ -31,7 +32,7 @@ import (
 
 // documents are the types of what is printed, by their headings in docs/reference/json.md.
 var documents = map[string]any{
-	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{}, "Step": plan.Step{},
+	"Result": loom.Result{}, "Service": loom.Service{}, "Port": loom.Port{}, "Project": reportloom.Project{}, "Project name": reportloom.ProjectName{}, "Finding": finding.Finding{}, "Plan": looms.PlanDocument{}, "Step": plan.Step{},
 	"Loom": inventory.Listed{}, "Usage": inventory.Usage{}, "Processes": inside.TopDocument{}, "Container processes": inside.TopContainer{},
 	"Remains": loom.Remains{}, "Removal": loom.Removal{}, "Moved": upkeep.Moved{}, "Acted": insideloom.Acted{}, "Trust": loom.Trust{}, "Hold": upkeep.HeldLoom{},
 	"Images": insideloom.Images{}, "Image": stack.Built{}, "Setup": setuploom.Setup{}, "Base": setuploom.Base{},
@@ -70,7 +71,7 @@ func TestTheDocumentedFieldsAreThoseOfTheTypes(t *testing.T) {
 		want[name] = map[string]string{}
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			tag := f.Tag.Get("json")
-			if !f.IsExported() || tag == "-" {
+			if !f.IsExported() || tag == "-" || f.Anonymous && tag == "" {
 				continue
 			}
 			field, options, _ := strings.Cut(tag, ",")

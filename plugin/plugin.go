@@ -54,7 +54,7 @@ func Main(version string) int {
 	if env.Opened != nil {
 		env.Opened.InUse.Leave()
 	}
-	return report(docker.Err(), err, env.Ctx.Err() != nil)
+	return report(docker.Err(), env, err, env.Ctx.Err() != nil)
 }
 
 // runDirectly runs a command that a person called as docker-loom, without the docker command before it.
@@ -125,6 +125,8 @@ ports that no other copy has, its own volumes. The compose files stay as they ar
 	flags := cmd.PersistentFlags()
 	flags.StringArrayVar(&env.Profiles, "profile", nil, "Specify a profile to enable")
 	flags.StringArrayVar(&env.EnvFiles, "env-file", envList("COMPOSE_ENV_FILES"), "Specify an alternate environment file")
+	flags.StringVar(&env.Project, "project", "",
+		"Folder of the project that is meant, if a loom has several: apps/web")
 	flags.StringVar(&env.ProjectDirectory, "project-directory", "",
 		"Specify an alternate working directory\n(default: the path of the first specified compose file)")
 	flags.StringVar(&env.Progress, "progress", os.Getenv("COMPOSE_PROGRESS"),

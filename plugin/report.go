@@ -38,14 +38,14 @@ func nextStep(err error) string {
 }
 
 // report prints the error with its next step and gives the exit code.
-func report(w io.Writer, err error, interrupted bool) int {
+func report(w io.Writer, env *command.Environment, err error, interrupted bool) int {
 	var status cli.StatusError
 	switch {
 	case err == nil:
 		return 0
 	case interrupted && !errors.As(err, &status):
 		if step := nextStep(err); step != "" {
-			fmt.Fprintln(w, "interrupted: "+step)
+			fmt.Fprintln(w, "interrupted: "+env.WithProject(step))
 		} else {
 			fmt.Fprintln(w, "interrupted")
 		}
@@ -58,7 +58,7 @@ func report(w io.Writer, err error, interrupted bool) int {
 	}
 	fmt.Fprintln(w, "error: "+err.Error())
 	if step := nextStep(err); step != "" {
-		fmt.Fprintln(w, "hint: "+step)
+		fmt.Fprintln(w, "hint: "+env.WithProject(step))
 	}
 	return exitCode(err)
 }

@@ -117,7 +117,7 @@ func TestExitCodes(t *testing.T) {
 		{"an error is never 0", cli.StatusError{}, false, 1, ""},
 	} {
 		var b bytes.Buffer
-		code := report(&b, tc.err, tc.interrupted)
+		code := report(&b, &command.Environment{}, tc.err, tc.interrupted)
 		assert.Check(t, code == tc.code && b.String() == tc.said, "%s: %d, %q", tc.name, code, b.String())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
@@ -147,27 +149,70 @@ func (d *Diagnosis) checkRegistry(state *registry.State, looms []engine.Loom) {
 				"docker loom down "+e.ID+" --volumes in "+e.Repo+" ends it, docker loom up "+e.ID+" takes it over")
 		}
 	}
-	folders := map[string][]string{}
+	d.checkTrees(state, onEngine)
+	d.checkFolders(state)
+}
+
+// checkTrees looks for looms whose work tree is gone, and compares the files of the others with the registry.
+func (d *Diagnosis) checkTrees(state *registry.State, onEngine map[string]bool) {
+	for _, k := range registry.OnePerLoom(state.Looms) {
+		projects := state.Projects(k.Repository, k.ID)
+		if !host.IsGone(k.WorkTree) {
+			for _, p := range projects {
+				d.checkBlock(p)
+			}
+			continue
+		}
+		left := "only its leases are left"
+		if slices.ContainsFunc(projects, func(p *registry.Loom) bool { return onEngine[p.Project] }) {
+			left = "its containers or volumes are still there"
+		}
+		d.find(finding.Warning, "loom "+k.Name(), "its work tree "+k.WorkTree+" is gone; "+left, "docker loom prune")
+	}
+}
+
+// checkFolders looks for folders that several looms share, or several projects of one, and for projects whose folder is
+// gone.
+func (d *Diagnosis) checkFolders(state *registry.State) {
+	in := map[string][]*registry.Loom{}
 	for _, k := range state.Looms {
-		switch {
-		case host.IsGone(k.WorkTree) && onEngine[k.Project]:
-			d.find(finding.Warning, "loom "+k.Name(),
-				"its work tree "+k.WorkTree+" is gone; its containers or volumes are still there", "docker loom prune")
-		case host.IsGone(k.WorkTree):
-			d.find(finding.Warning, "loom "+k.Name(),
-				"its work tree "+k.WorkTree+" is gone; only its leases are left", "docker loom prune")
-		default:
-			folders[k.Dir] = append(folders[k.Dir], k.ID)
-			d.checkBlock(k)
+		if k.Dir == "" || host.IsGone(k.WorkTree) {
+			continue
+		}
+		in[k.Dir] = append(in[k.Dir], k)
+		if host.IsGone(k.Dir) {
+			d.find(finding.Warning, "loom "+k.Name(), "the folder of its project "+k.Project+" is gone: "+k.Dir,
+				find.WithProject("docker loom down "+k.ID+" --volumes in "+k.WorkTree+" ends the project", k.Folder()))
 		}
 	}
-	for dir, ids := range folders {
-		if len(ids) > 1 {
+	for _, dir := range slices.Sorted(maps.Keys(in)) {
+		looms := registry.OnePerLoom(in[dir])
+		for _, k := range looms {
+			d.checkShared(dir, k, (&registry.State{Looms: in[dir]}).Projects(k.Repository, k.ID))
+		}
+		if len(looms) > 1 {
+			var ids []string
+			for _, k := range looms {
+				ids = append(ids, k.ID)
+			}
 			slices.Sort(ids)
 			d.find(finding.Info, "folder "+dir,
 				"has several looms: "+strings.Join(ids, ", ")+"; plain docker compose there acts on one of them", "")
 		}
 	}
+}
+
+// checkShared looks whether several projects of one loom have the same folder.
+func (d *Diagnosis) checkShared(dir string, k *registry.Loom, projects []*registry.Loom) {
+	if len(projects) < 2 {
+		return
+	}
+	var names []string
+	for _, p := range projects {
+		names = append(names, p.Project)
+	}
+	d.find(finding.Warning, "folder "+dir, "has several projects of loom "+k.Name()+": "+strings.Join(names, ", "),
+		"docker loom down "+k.ID+" --volumes in "+k.WorkTree+" ends the loom, docker loom up makes one of them again")
 }
 
 // checkBlock compares the block in a loom's .env with its leases.
@@ -188,6 +233,9 @@ func (d *Diagnosis) checkBlock(k *registry.Loom) {
 		return
 	}
 	again := "docker loom up " + k.ID
+	if folder := k.Folder(); folder != "" && folder != "." {
+		again = find.WithProject(again, folder)
+	}
 	if id != k.ID {
 		d.find(finding.Warning, "file "+path,
 			"has the block of loom "+id+", but the folder is loom "+k.ID+"'s", again)
@@ -205,12 +253,16 @@ func (d *Diagnosis) checkBlock(k *registry.Loom) {
 	}
 }
 
-// checkLoom looks at the loom that is meant, if there is one.
+// checkLoom looks at the loom that is meant, if there is one: at all its projects, unless one is named.
 func (x examination) checkLoom(ctx context.Context, where loom.Where) {
 	if !x.Docker.SocketConnected {
 		return
 	}
 	t, err := x.looms.Finder().Resolve(ctx, where, loom.Making)
+	if errors.As(err, new(*find.NoProjectHereError)) {
+		where.WholeLoom = true
+		t, err = x.looms.Finder().Resolve(ctx, where, loom.Making)
+	}
 	if err != nil {
 		x.error("loom", err.Error(), "")
 		return
@@ -219,27 +271,50 @@ func (x examination) checkLoom(ctx context.Context, where loom.Where) {
 		x.checkACLs(t.WorkTree)
 	}
 	x.checkSandboxImages(ctx, t)
-	plan, err := x.looms.Plan(ctx, t, loom.Options{DryRun: true})
-	if errors.Is(err, stack.ErrNoProject) {
-		if where.ID != "" {
-			x.error("loom "+t.ID, err.Error(), "")
-		}
+	x.checkProject(ctx, t, where.ID != "")
+	if t.Part {
 		return
 	}
+	mode := x.Mode
+	for _, k := range t.Projects {
+		if k != t.Known {
+			x.checkProject(ctx, t.Of(k), true)
+		}
+	}
+	x.Mode = mode
+}
+
+// checkProject looks at one project of a loom. mustBe says that it is an error if there is none.
+func (x examination) checkProject(ctx context.Context, t *loom.Target, mustBe bool) {
+	subject, prefix := "loom "+t.ID, ""
+	if len(t.Projects) > 1 && t.Known != nil {
+		prefix = "project " + t.Known.Folder() + ", "
+		subject = prefix + subject
+	}
+	plan, err := x.looms.Plan(ctx, t, loom.Options{DryRun: true})
 	if err != nil {
-		x.error("loom "+t.ID, err.Error(), "")
+		if mustBe || !errors.Is(err, stack.ErrNoProject) {
+			x.error(subject, err.Error(), "")
+		}
 		return
 	}
 	x.Mode = "compose"
 	if plan.Base.Dockerfile != "" {
 		x.Mode = "dockerfile"
 	}
-	x.Findings = append(x.Findings, plan.Findings...)
-	if plan.Dev != nil {
-		labels := plan.Dev.IDLabels
-		x.checkDevContainers(ctx, t, labels)
+	for _, f := range plan.Findings {
+		f.Subject = prefix + f.Subject
+		if prefix != "" {
+			f.Remedy = find.WithProject(f.Remedy, t.Known.Folder())
+		}
+		x.Findings = append(x.Findings, f)
 	}
-	x.Docker.ImageAvailable = true
+	if plan.Dev != nil {
+		x.checkDevContainers(ctx, t, plan.Dev.IDLabels)
+	}
+	if x.Docker.ImageName == "" {
+		x.Docker.ImageAvailable = true
+	}
 	for _, name := range plan.Project.ServiceNames() {
 		ref := stack.Image(plan.Project.Services[name], plan.Project.Name)
 		id, err := x.engine.ImageID(ctx, ref)
@@ -248,7 +323,7 @@ func (x examination) checkLoom(ctx context.Context, where loom.Where) {
 		}
 	}
 	networks, err := x.engine.Networks(ctx, map[string]string{stack.LabelProject: plan.Project.Name})
-	x.Docker.NetworkExists = err == nil && len(networks) > 0
+	x.Docker.NetworkExists = x.Docker.NetworkExists || err == nil && len(networks) > 0
 }
 
 // checkDevContainers looks at the dev containers that there are for the folder.
@@ -258,6 +333,10 @@ func (x examination) checkDevContainers(ctx context.Context, t *loom.Target, lab
 	if err != nil {
 		x.error("engine", err.Error(), "")
 		return
+	}
+	folder := ""
+	if len(t.Projects) > 1 && t.Known != nil {
+		folder = t.Known.Folder()
 	}
 	for _, c := range there {
 		switch id := c.Labels[engine.LabelLoom]; {
@@ -269,7 +348,7 @@ func (x examination) checkDevContainers(ctx context.Context, t *loom.Target, lab
 			x.find(finding.Warning, "container "+c.Name,
 				"was made by another tool from the plain files (a rebuild in the editor): "+
 					"it has neither the ports nor the volumes of loom "+t.ID,
-				"run docker loom up "+t.ID+": it recreates the container")
+				find.WithProject("run docker loom up "+t.ID+": it recreates the container", folder))
 		}
 	}
 }

@@ -265,11 +265,13 @@ func (x examination) checkSandboxImages(ctx context.Context, t *loom.Target) {
 			"install it for the engine, or choose another with container.agent.runtime")
 	}
 	var own []engine.Container
-	if t.Known != nil {
-		if own, err = x.looms.Containers(ctx, t.Known); err != nil {
+	for _, k := range t.Projects {
+		of, err := x.looms.Containers(ctx, k)
+		if err != nil {
 			warn(err, "")
 			return
 		}
+		own = append(own, of...)
 	}
 	dev := ""
 	if c := loom.DevContainerOf(own); c != nil {

@@ -39,7 +39,8 @@ type Activity struct {
 
 // signs are what one look shows of a loom.
 type signs struct {
-	usage    []engine.Usage
+	usage    []engine.Usage   // of all its projects
+	started  time.Time        // when the last of its projects was started
 	sessions []engine.Session // of the loom's containers or others, oldest first
 	command  time.Time        // the last docker loom command on it
 	working  bool             // a docker loom command works on it now
@@ -60,7 +61,11 @@ func lookNow(before registry.Activity, s signs, now time.Time, ignore []string) 
 			r.seen(source, now)
 		}
 	}
-	return r.after, summarise(r.after, s.usage, active, ignore)
+	a := summarise(r.after, s.usage, active, ignore)
+	if s.started.After(a.Last) {
+		a.Last, a.Since = s.started, SourceStart
+	}
+	return r.after, a
 }
 
 // record is what is recorded of a loom while a look is added.
@@ -156,11 +161,8 @@ func (r *record) activeSources(s signs) map[string]bool {
 
 // summarise tells the use of a loom, without the sources in ignore.
 func summarise(r registry.Activity, usage []engine.Usage, active map[string]bool, ignore []string) Activity {
-	a := Activity{Since: SourceStart}
+	a := Activity{Since: SourceStart, Last: firstStart(usage)}
 	for _, u := range usage {
-		if a.Last.IsZero() || u.Started.Before(a.Last) {
-			a.Last = u.Started
-		}
 		if u.Unseen && !slices.Contains(ignore, SourceConnection) {
 			a.Unseen = []string{SourceConnection}
 		}
@@ -178,6 +180,17 @@ func summarise(r registry.Activity, usage []engine.Usage, active map[string]bool
 	}
 	slices.Sort(a.Active)
 	return a
+}
+
+// firstStart is when the first of the containers was started, zero without any.
+func firstStart(usage []engine.Usage) time.Time {
+	var first time.Time
+	for _, u := range usage {
+		if first.IsZero() || u.Started.Before(first) {
+			first = u.Started
+		}
+	}
+	return first
 }
 
 // judge decides whether a loom that runs is idle: it is not held, every source can be seen, none is active, and nothing

@@ -21,16 +21,18 @@ func Release(ctx context.Context, l *loom.Looms, t *loom.Target) (bool, error) {
 
 func setHold(ctx context.Context, l *loom.Looms, t *loom.Target, hold *registry.Hold) error {
 	return l.Registry.Update(ctx, func(state *registry.State) error {
-		k := state.Find(t.Repository, t.ID)
-		if k == nil {
+		if state.Find(t.Repository, t.ID) == nil {
 			// Known by its labels alone, or ended meanwhile.
 			if !t.Recovered {
 				return &loom.UnknownError{Name: t.Name()}
 			}
-			state.Put(*t.Known)
-			k = state.Find(t.Repository, t.ID)
+			for _, k := range t.Projects {
+				state.Put(*k)
+			}
 		}
-		k.Hold = hold
+		for _, k := range state.Projects(t.Repository, t.ID) {
+			k.Hold = hold
+		}
 		return nil
 	})
 }

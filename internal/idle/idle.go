@@ -14,7 +14,7 @@ import (
 func Observe(ctx context.Context, l *loom.Looms, list []inventory.Listed) error {
 	var projects []string
 	for _, item := range list {
-		projects = append(projects, item.Project)
+		projects = append(projects, projectsOf(item)...)
 	}
 	v, err := look(ctx, l, projects, nil)
 	if err != nil {
@@ -22,7 +22,8 @@ func Observe(ctx context.Context, l *loom.Looms, list []inventory.Listed) error 
 	}
 	for i := range list {
 		item := &list[i]
-		a := v.activity(l, usedLoom{repository: item.Repository, id: item.ID, project: item.Project, record: item.Known})
+		used := usedLoom{repository: item.Repository, id: item.ID, projects: projectsOf(*item), record: item.Known}
+		a := v.activity(l, used)
 		if !a.Last.IsZero() {
 			last := a.Last.UTC().Truncate(time.Second)
 			item.LastActivity = &last
@@ -30,6 +31,14 @@ func Observe(ctx context.Context, l *loom.Looms, list []inventory.Listed) error 
 		item.ActiveSources = append(item.ActiveSources, a.Active...)
 	}
 	return nil
+}
+
+func projectsOf(item inventory.Listed) []string {
+	var projects []string
+	for _, p := range item.Projects {
+		projects = append(projects, p.Project)
+	}
+	return projects
 }
 
 // Request asks for looms to be stopped in which nothing happened.
@@ -45,7 +54,7 @@ type Request struct {
 	Log *engine.SessionLog
 }
 
-// Verdict is what became of one loom.
+// Verdict is what became of one loom: it is idle if all its projects are.
 type Verdict struct {
 	*loom.Target
 	// Idle says that the loom was stopped, or with DryRun would be.
@@ -68,7 +77,7 @@ func Stop(ctx context.Context, l *loom.Looms, targets []*loom.Target, req Reques
 	}
 	var projects []string
 	for _, t := range targets {
-		projects = append(projects, t.Known.Project)
+		projects = append(projects, meant(t)...)
 	}
 	v, err := look(ctx, l, projects, log)
 	if err != nil {
@@ -76,7 +85,7 @@ func Stop(ctx context.Context, l *loom.Looms, targets []*loom.Target, req Reques
 	}
 	var verdicts []Verdict
 	for _, t := range targets {
-		if !v.running[t.Known.Project] {
+		if !v.runs(meant(t)) {
 			continue
 		}
 		verdict := Verdict{Target: t}
@@ -89,8 +98,18 @@ func Stop(ctx context.Context, l *loom.Looms, targets []*loom.Target, req Reques
 	return verdicts, nil
 }
 
+// meant are the Compose projects that the target is about.
+func meant(t *loom.Target) []string {
+	var projects []string
+	for _, k := range t.Meant() {
+		projects = append(projects, k.Project)
+	}
+	return projects
+}
+
 func (v *view) isIdle(l *loom.Looms, t *loom.Target, req Request) (bool, string) {
-	a := v.activity(l, usedLoom{t.Repository, t.ID, t.Known.Project, req.Ignore, !t.Recovered})
+	// What one project shows is not the whole record.
+	a := v.activity(l, usedLoom{t.Repository, t.ID, meant(t), req.Ignore, !t.Recovered && !t.Part})
 	return judge(t.Known, a, v.at, req.After)
 }
 
@@ -106,7 +125,7 @@ func stopIfStillIdle(
 	if t.Known == nil {
 		return false, "ended meanwhile", nil
 	}
-	v, err := look(ctx, l, []string{t.Known.Project}, log)
+	v, err := look(ctx, l, meant(t), log)
 	if err != nil {
 		return false, "", err
 	}

@@ -41,6 +41,7 @@ func TestActivityIsWhatSomebodyDoesToALoom(t *testing.T) {
 	}{
 		{name: "nothing was ever seen: since its start", signs: signs{usage: []engine.Usage{web}}, since: "start", last: start},
 		{name: "the containers that started first count", signs: signs{usage: []engine.Usage{{ID: "x", Started: at(50)}, web}}, since: "start", last: start},
+		{name: "the last project that was started counts", signs: signs{usage: []engine.Usage{web, {ID: "api", Started: at(50)}}, started: at(50)}, since: "start", last: at(50)},
 		{
 			name: "what was recorded before", before: registry.Activity{Looked: at(50), Last: map[string]time.Time{SourceConnection: at(40)}},
 			signs: signs{usage: []engine.Usage{web}}, since: "connection", last: at(40),
@@ -169,11 +170,47 @@ func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 	// Another up leases another port, from what it knew before.
 	plan()
 	assert.Check(t, w.State().Find(repo, "123").Held(time.Now()))
-	list, err := inventory.List(t.Context(), looms)
+	list, err := inventory.List(t.Context(), looms, "")
 	assert.NilError(t, err)
 	assert.Check(t, list[0].Held && list[0].HeldUntil == nil)
 
 	held, err := Release(t.Context(), looms, resolved(loom.Reading))
 	assert.Check(t, held && err == nil)
 	assert.Check(t, w.State().Find(repo, "123").Hold == nil)
+}
+
+func TestAHoldIsOfAllProjectsOfALoom(t *testing.T) {
+	t.Parallel()
+	w := worldtest.New(t, worldtest.Remote)
+	looms := &loom.Looms{
+		Stack: w.Stack, Engine: w.Engine, Registry: w.Registry,
+		UserSettings: w.UserSettings(), Version: "test", Teller: w.Teller(), Process: host.Current(),
+	}
+	repo := w.Repo("shop")
+	w.Know(
+		registry.Loom{ID: "7", Repository: repo, Project: "p7-web", WorkTree: repo, Dir: w.Path("shop", "web")},
+		registry.Loom{ID: "7", Repository: repo, Project: "p7-api", WorkTree: repo, Dir: w.Path("shop", "api")},
+	)
+	target, err := looms.Finder().Resolve(t.Context(), loom.Where{ID: "7", Source: stack.Source{Dir: repo}, WholeLoom: true}, find.Reading)
+	assert.NilError(t, err)
+	assert.NilError(t, Hold(t.Context(), looms, target, time.Time{}))
+	for _, k := range w.State().Projects(repo, "7") {
+		assert.Check(t, k.Held(time.Now()), k.Project)
+	}
+}
+
+func TestALoomIsOneVerdictOverItsProjects(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	w := worldtest.New(t, worldtest.Remote)
+	looms := &loom.Looms{Engine: w.Engine, Registry: w.Registry, Teller: w.Teller(), Process: host.Current()}
+	v := &view{at: start.Add(time.Hour), running: map[string]bool{"p7-api": true}, usage: map[string][]engine.Usage{
+		"p7-web": {{ID: "web", Started: start}}, "p7-api": {{ID: "api", Started: start.Add(30 * time.Minute), Execs: []string{"e"}}},
+	}}
+	assert.Assert(t, v.runs([]string{"p7-web", "p7-api"}) && !v.runs([]string{"p7-web"}))
+	used := usedLoom{repository: "/shop", id: "7", projects: []string{"p7-web", "p7-api"}}
+	assert.DeepEqual(t, v.activity(looms, used).Active, []string{SourceExec})
+	v.usage["p7-api"][0].Execs = nil
+	a := v.activity(looms, used)
+	assert.Equal(t, a.Last, start.Add(30*time.Minute), "the loom is not idle for longer than its last project")
 }

@@ -81,7 +81,8 @@ func unite(a, b []engine.Session) []engine.Session {
 
 // usedLoom is a loom that a look is about.
 type usedLoom struct {
-	repository, id, project string
+	repository, id string
+	projects       []string
 	// ignore are the sources that do not count.
 	ignore []string
 	// record says that what is new is recorded.
@@ -91,7 +92,13 @@ type usedLoom struct {
 // activity is what a look tells of one loom.
 func (v *view) activity(l *loom.Looms, u usedLoom) Activity {
 	before := l.Registry.Activity(u.repository, u.id)
-	s := signs{usage: v.usage[u.project], sessions: v.sessions}
+	s := signs{sessions: v.sessions}
+	for _, project := range u.projects {
+		s.usage = append(s.usage, v.usage[project]...)
+		if started := firstStart(v.usage[project]); started.After(s.started) {
+			s.started = started
+		}
+	}
 	s.command, s.working = l.Registry.Attended(u.repository, u.id)
 	after, a := lookNow(before, s, v.at, u.ignore)
 	if u.record && happened(before, after) {
@@ -101,6 +108,11 @@ func (v *view) activity(l *loom.Looms, u usedLoom) Activity {
 		}
 	}
 	return a
+}
+
+// runs reports whether a container of one of the projects runs.
+func (v *view) runs(projects []string) bool {
+	return slices.ContainsFunc(projects, func(project string) bool { return v.running[project] })
 }
 
 // happened reports whether two records differ in more than the moment of the look.

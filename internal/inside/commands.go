@@ -47,7 +47,7 @@ func (l *Containers) act(
 	own = slices.DeleteFunc(own, func(c engine.Container) bool { return c.Project != t.Known.Project })
 	services, err := loom.ServicesWith(t, own, named, what, wanted)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nothingError{err}
 	}
 	return &Acted{Loom: t.ID, Project: t.Known.Project, Services: services}, own, nil
 }

@@ -2,15 +2,19 @@ package inside
 
 import (
 	"context"
+	"errors"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/report"
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -27,18 +31,65 @@ type Env struct {
 
 // ReadEnv returns the variables of an existing loom: those of its block in .env, the base of each ILOOM_PORT_ variable,
 // and PORT if the project has one web port. It leaves out what would mislead the next command in a shell that exports
-// it: COMPOSE_FILE, which is relative to a folder, and PORT if the files use that variable.
+// it: COMPOSE_FILE, which is relative to a folder, and PORT if the files use that variable. It adds the ports of the
+// loom's other projects; see [environ] for their names.
 func ReadEnv(ctx context.Context, l *loom.Looms, where loom.Where) (*Env, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
 	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
+	if errors.As(err, new(*find.SeveralProjectsError)) {
+		return readAll(ctx, l, t)
+	}
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.Plan(ctx, t, loom.Options{DryRun: true})
+	own, err := readProject(ctx, l, t)
 	if err != nil {
 		return nil, err
+	}
+	list := []projectEnv{own}
+	for _, k := range t.Projects {
+		if k == t.Known {
+			continue
+		}
+		other, err := readProject(ctx, l, t.Of(k))
+		if err != nil {
+			// The folder's own project is what is asked for.
+			l.Teller.Sayf("ports of project %s are left out: %v", k.Folder(), tell.FirstLine(err))
+			continue
+		}
+		list = append(list, other)
+	}
+	return environ{projects: list, own: true}.env(t.ID), nil
+}
+
+// readAll returns the variables of a loom with several projects, none of which is meant.
+func readAll(ctx context.Context, l *loom.Looms, t *loom.Target) (*Env, error) {
+	var list []projectEnv
+	for _, k := range t.Projects {
+		p, err := readProject(ctx, l, t.Of(k))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	return environ{projects: list}.env(t.ID), nil
+}
+
+// projectEnv are the variables of one project, and the files that they come from.
+type projectEnv struct {
+	// folder is as --project names it; for the top of the work tree it is the repository's name.
+	folder string
+	vars   []overrides.Var
+	watch  []string
+}
+
+// readProject plans a project for its variables.
+func readProject(ctx context.Context, l *loom.Looms, t *loom.Target) (projectEnv, error) {
+	p, err := l.Plan(ctx, t, loom.Options{DryRun: true})
+	if err != nil {
+		return projectEnv{}, err
 	}
 	vars, leases := slices.Clone(p.Env), p.Entry.Ports
 	if p.IsPlain() {
@@ -51,14 +102,17 @@ func ReadEnv(ctx context.Context, l *loom.Looms, where loom.Where) (*Env, error)
 	if port, ok := webPort(l, p, leases); ok && !hasPort {
 		vars = append(vars, overrides.Var{Name: "PORT", Value: strconv.Itoa(port.Published)})
 	}
-	e := &Env{Loom: p.ID, Vars: vars, Watch: slices.Clone(p.Base.Paths)}
+	e := projectEnv{folder: p.Entry.Folder(), vars: vars, watch: slices.Clone(p.Base.Paths)}
+	if e.folder == "." || e.folder == "" {
+		e.folder = filepath.Base(t.Repository)
+	}
 	if p.Base.Dockerfile != "" {
-		e.Watch = append(e.Watch, p.Base.Dockerfile)
+		e.watch = append(e.watch, p.Base.Dockerfile)
 	}
 	for _, f := range p.Files {
-		e.Watch = append(e.Watch, f.Path)
+		e.watch = append(e.watch, f.Path)
 	}
-	e.Watch = append(e.Watch, p.Settings.Files...)
+	e.watch = append(e.watch, p.Settings.Files...)
 	return e, nil
 }
 

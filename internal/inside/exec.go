@@ -15,7 +15,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
-	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
 // Execs runs commands in the containers of looms: in one that runs, or in a one-off one.
@@ -23,7 +22,7 @@ type Execs struct{ Looms *loom.Looms }
 
 // ExecRequest asks for a command in a running container of a loom.
 type ExecRequest struct {
-	Source stack.Source
+	loom.Where
 	// Words are what names the loom and the service: [ID] [SERVICE]. The first is a loom if there is one of that name,
 	// otherwise a service of the folder's loom.
 	Words []string
@@ -36,6 +35,8 @@ type ExecRequest struct {
 	Process engine.Process
 	// Shell says that it is a shell: afterwards the user's environment may be another.
 	Shell bool
+	// Found is called with the project that was found; nil for nothing.
+	Found func(*loom.Target)
 }
 
 // ServicesError says that a loom has several services and none was named.
@@ -102,6 +103,9 @@ func (l *Execs) runProcess(ctx context.Context, req ExecRequest) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if req.Found != nil {
+		req.Found(t)
+	}
 	// In "SERVICE CMD" the first word is the service; in "ID CMD" and "ID SERVICE CMD" the container decides.
 	withService := !req.Whole || len(rest) == len(req.Words)
 	if !withService && req.Service == "" {
@@ -141,13 +145,15 @@ func (l *Execs) runProcess(ctx context.Context, req ExecRequest) (int, error) {
 func (l *Execs) findContainers(
 	ctx context.Context, req ExecRequest,
 ) (t *loom.Target, own []engine.Container, rest []string, err error) {
+	observed := ""
 	observe := func(ctx context.Context, t *loom.Target) ([]string, error) {
 		var err error
 		own, err = l.Looms.Containers(ctx, t.Known)
+		observed = t.Known.Project
 		return loom.ServiceNames(own), err
 	}
-	q := loom.Query{Source: req.Source, Words: req.Words, Purpose: loom.Reading, Services: observe, Quick: true}
-	if t, rest, err = l.Looms.Finder().Find(ctx, q); err == nil && own == nil {
+	q := loom.Query{Where: req.Where, Words: req.Words, Purpose: loom.Reading, Services: observe, Quick: true}
+	if t, rest, err = l.Looms.Finder().Find(ctx, q); err == nil && observed != t.Known.Project {
 		_, err = observe(ctx, t)
 	}
 	return t, own, rest, err

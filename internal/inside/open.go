@@ -2,6 +2,7 @@ package inside
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
@@ -72,6 +74,47 @@ func (e *WebError) NextStep() string {
 	return "docker loom ps " + e.Loom + " shows what runs"
 }
 
+// Choose finds the project whose web port is meant: that of the folder or the command line, otherwise the only one that
+// has the port or service that was asked. If nothing was asked, it is the oldest that has a web port.
+func (l *Ports) Choose(ctx context.Context, where loom.Where, asked string) (*loom.Target, error) {
+	t, err := l.Looms.Finder().Resolve(ctx, where, loom.Reading)
+	if !errors.As(err, new(*find.SeveralProjectsError)) {
+		return t, err
+	}
+	var matching []*loom.Target
+	for _, k := range t.Projects {
+		of := t.Of(k)
+		list, publishedErr := l.Published(ctx, of)
+		if errors.As(publishedErr, new(*loom.EmptyError)) {
+			continue
+		}
+		if publishedErr != nil {
+			return nil, publishedErr
+		}
+		if asked != "" {
+			list = matchingPorts(list, asked)
+		}
+		if len(webPorts(list, 0, nil)) > 0 {
+			matching = append(matching, of)
+		}
+	}
+	if len(matching) == 0 || asked != "" && len(matching) > 1 {
+		return nil, err
+	}
+	return matching[0], nil
+}
+
+// matchingPorts are the ports of a service, or with a container or host port.
+func matchingPorts(list []loom.Port, asked string) []loom.Port {
+	var matching []loom.Port
+	for _, p := range list {
+		if p.Service == asked || strconv.Itoa(p.Target) == asked || strconv.Itoa(p.Published) == asked {
+			matching = append(matching, p)
+		}
+	}
+	return matching
+}
+
 // Web finds the one web port of a loom: of the service, or with the container or host port, that is asked, otherwise
 // the project's only one. If there is none, or more than one, the error is a *WebError.
 func (l *Ports) Web(ctx context.Context, t *loom.Target, asked string) (loom.Port, error) {
@@ -91,13 +134,7 @@ func (l *Ports) Web(ctx context.Context, t *loom.Target, asked string) (loom.Por
 		}
 		return loom.Port{}, &WebError{Loom: t.ID, Ports: web}
 	}
-	var matching []loom.Port
-	for _, p := range list {
-		if p.Service == asked || strconv.Itoa(p.Target) == asked || strconv.Itoa(p.Published) == asked {
-			matching = append(matching, p)
-		}
-	}
-	web := webPorts(matching, 0, nil)
+	web := webPorts(matchingPorts(list, asked), 0, nil)
 	switch len(web) {
 	case 0:
 		return loom.Port{}, &WebError{Loom: t.ID, Asked: asked, Ports: webPorts(list, 0, nil), None: true}
@@ -174,11 +211,7 @@ func (e *AddressError) NextStep() string {
 }
 
 // Address finds the host port of a service's container port, 80 or 80/udp.
-func (l *Ports) Address(ctx context.Context, where loom.Where, service, port string) (loom.Port, error) {
-	t, err := l.Looms.Finder().Resolve(ctx, where, loom.Reading)
-	if err != nil {
-		return loom.Port{}, err
-	}
+func (l *Ports) Address(ctx context.Context, t *loom.Target, service, port string) (loom.Port, error) {
 	list, err := l.Published(ctx, t)
 	if err != nil {
 		return loom.Port{}, err

@@ -4,6 +4,7 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,12 +17,13 @@ import (
 	"github.com/docker-loom/docker-loom/internal/report"
 )
 
-// Listed is a loom as ls shows it.
+// Listed is a loom as ls shows it: what it says is of all its projects together.
 type Listed struct {
 	ID         string `json:"id"`
 	Repository string `json:"repository"`
-	Project    string `json:"project"`
-	WorkTree   string `json:"workTree"`
+	// Project is the one of the folder that List was asked from, otherwise the oldest.
+	Project  string `json:"project"`
+	WorkTree string `json:"workTree"`
 	// State is running, partial (some containers run), stopped, created, down (no containers), or unknown if the engine
 	// does not answer.
 	State string `json:"state"`
@@ -36,6 +38,8 @@ type Listed struct {
 	// Observe fills these: when somebody last used the loom, nil if that is unknown, and which of Sources are active now.
 	LastActivity  *time.Time `json:"lastActivity"`
 	ActiveSources []string   `json:"activeSources"`
+	// Projects are all of the loom, the oldest first.
+	Projects []report.Project `json:"projects"`
 	// Running and Containers count containers.
 	Running    int `json:"-"`
 	Containers int `json:"-"`
@@ -48,46 +52,52 @@ type Listed struct {
 func (l Listed) Name() string { return registry.Name(l.Repository, l.ID) }
 
 // List lists the looms of all repositories: those that the registry knows, and those that only the engine knows. If the
-// engine does not answer, it returns what the registry knows together with the error.
-func List(ctx context.Context, l *loom.Looms) ([]Listed, error) {
+// engine does not answer, it returns what the registry knows together with the error. dir is the folder of the user.
+func List(ctx context.Context, l *loom.Looms, dir string) ([]Listed, error) {
 	state, err := l.Registry.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list := []Listed{}
 	byProject, engineErr := onEngine(ctx, l)
 	if engineErr != nil {
-		for _, k := range state.Looms {
-			list = append(list, newListed(k))
-		}
-		return finishList(list), engineErr
+		return registered(state.Looms, dir), engineErr
 	}
 	// Only after onEngine has checked the engine: one that swallows packets would keep the user waiting here.
 	space, err := l.Engine.Space(ctx)
 	if err != nil {
 		return nil, err
 	}
-	registered := map[string]bool{}
-	for _, k := range state.InSpace(space) {
-		item, e := newListed(k), byProject[k.Project]
-		if k.ID == identity.Main || k.Adopted != nil {
-			// Their containers may be made by other tools, and then lack docker loom's labels.
-			if e.Containers, err = l.Containers(ctx, k); err != nil {
-				return nil, err
+	looms := state.InSpace(space)
+	known := map[string]bool{}
+	for _, k := range looms {
+		known[k.Project] = true
+	}
+	for _, project := range slices.Sorted(maps.Keys(byProject)) {
+		if !known[project] {
+			looms = append(looms, find.FromLabels(byProject[project]))
+		}
+	}
+	list := []Listed{}
+	for _, projects := range byLoom(looms) {
+		var parts []part
+		for _, k := range projects {
+			e := byProject[k.Project]
+			if known[k.Project] && (k.ID == identity.Main || k.Adopted != nil) {
+				// Their containers may be made by other tools, and then lack docker loom's labels.
+				if e.Containers, err = l.Containers(ctx, k); err != nil {
+					return nil, err
+				}
 			}
-		}
-		describe(l, &item, e)
-		registered[k.Project] = true
-		list = append(list, item)
-	}
-	for project, e := range byProject {
-		if !registered[project] {
-			item := Listed{ID: e.ID, Repository: e.Repo, Project: project, WorkTree: e.WorkTree, Offset: e.Offset}
+			item := newListed(k)
+			item.Known = known[k.Project]
+			item.Projects = []report.Project{report.Observed(l.Engine, k, e.Containers)}
 			describe(l, &item, e)
-			list = append(list, item)
+			parts = append(parts, part{k, item})
 		}
+		list = append(list, join(parts, dir))
 	}
-	return finishList(list), nil
+	slices.SortFunc(list, inOrder)
+	return list, nil
 }
 
 // Remembered lists the looms that the registry knows, of all repositories and engines. It asks no engine, so their
@@ -97,47 +107,34 @@ func Remembered(l *loom.Looms) ([]Listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []Listed{}
-	for _, k := range state.Looms {
-		list = append(list, newListed(k))
-	}
-	slices.SortFunc(list, inOrder)
-	return list, nil
+	return registered(state.Looms, ""), nil
 }
 
-// newListed is what the registry tells of a loom.
+// registered lists looms by what the registry tells of them.
+func registered(looms []*registry.Loom, dir string) []Listed {
+	list := []Listed{}
+	for _, projects := range byLoom(looms) {
+		var parts []part
+		for _, k := range projects {
+			parts = append(parts, part{k, newListed(k)})
+		}
+		list = append(list, join(parts, dir))
+	}
+	slices.SortFunc(list, inOrder)
+	return list
+}
+
+// newListed is what the registry tells of one project of a loom.
 func newListed(k *registry.Loom) Listed {
 	item := Listed{
 		ID: k.ID, Repository: k.Repository, Project: k.Project, WorkTree: k.WorkTree, Offset: k.Offset, Created: k.Created,
-		State: "unknown", Ports: leasedPorts(k), Held: k.Held(time.Now()), Known: true,
+		State: "unknown", Ports: report.LeasedPorts(k), Held: k.Held(time.Now()), Known: true, ActiveSources: []string{},
 	}
+	item.Projects = []report.Project{report.Of(k, []report.Service{}, item.Ports)}
 	if item.Held && !k.Hold.Until.IsZero() {
 		item.HeldUntil = &k.Hold.Until
 	}
 	return item
-}
-
-// leasedPorts are the ports that a loom without containers will publish. Their services are not known.
-func leasedPorts(k *registry.Loom) []loom.Port {
-	var list []loom.Port
-	for _, lease := range k.Ports {
-		list = append(list, loom.Port{
-			Published: lease.Host, Target: lease.Base, Protocol: lease.Protocol, HostIP: lease.IP,
-		})
-	}
-	return list
-}
-
-// finishList sorts the looms, and replaces nil slices: the JSON document has no null for a list.
-func finishList(list []Listed) []Listed {
-	for i := range list {
-		if list[i].Ports == nil {
-			list[i].Ports = []loom.Port{}
-		}
-		list[i].ActiveSources = []string{}
-	}
-	slices.SortFunc(list, inOrder)
-	return list
 }
 
 // inOrder sorts looms by repository and id.
@@ -229,26 +226,29 @@ func ended(containers []engine.Container) bool {
 	})
 }
 
-// Ps describes the containers and ports of one loom.
+// Ps describes the containers and ports of one loom: of all its projects, unless one is named.
 func Ps(ctx context.Context, l *loom.Looms, where find.Where) (*loom.Result, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
+	where.WholeLoom = true
 	t, err := l.Finder().Resolve(ctx, where, find.Reading)
 	if err != nil {
 		return nil, err
 	}
-	own, err := l.Containers(ctx, t.Known)
-	if err != nil {
-		return nil, err
-	}
 	r := &loom.Result{
-		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Services: report.ListServices(own),
-		Ports:    report.PublishedPorts(l.Engine, t.ID, own),
-		Findings: []finding.Finding{},
+		Loom: t.ID, Project: t.Known.Project, WorkTree: t.WorkTree, Findings: []finding.Finding{},
+		Projects: []report.Project{},
 	}
-	if len(r.Ports) == 0 {
-		r.Ports = append(r.Ports, leasedPorts(t.Known)...)
+	for _, k := range t.Meant() {
+		own, err := l.Containers(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		p := report.Observed(l.Engine, k, own)
+		if r.Projects = append(r.Projects, p); k == t.Known {
+			r.Services, r.Ports = p.Services, p.Ports
+		}
 	}
 	return r, nil
 }

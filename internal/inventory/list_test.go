@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +91,7 @@ func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 		worldtest.Container{Name: "shop-web-1", Project: "shop", Service: "web"}, // made by plain docker compose
 		worldtest.Container{Name: "x", Project: "lost", Service: "web", Labels: labels("7", "/a/shop")},
 	)
-	list, err := List(t.Context(), w.looms)
+	list, err := List(t.Context(), w.looms, "")
 	assert.NilError(t, err)
 	var got []string
 	for _, l := range list {
@@ -98,7 +102,7 @@ func TestListShowsWhatRegistryAndEngineKnow(t *testing.T) {
 	assert.Equal(t, list[2].Ports[0].Published, 8203, "the leases of one that is down")
 
 	w.GoAway()
-	list, err = List(t.Context(), w.looms)
+	list, err = List(t.Context(), w.looms, "")
 	assert.Assert(t, worldtest.Unreachable(err), "%v", err)
 	assert.Equal(t, len(list), 4, "promises are known without an engine, those on others too")
 	for _, l := range list {
@@ -123,7 +127,10 @@ func TestPsPrintsTheStableDocument(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, strings.ReplaceAll(string(b), repo, "REPO"), `{"loom":"9","project":"p9","workTree":"REPO","services":[`+
 		`{"name":"once","container":"p9-once-1","state":"exited","health":""},{"name":"web","container":"p9-web-1","state":"running","health":"healthy"}],`+
-		`"ports":[{"service":"web","target":80,"published":8089,"protocol":"tcp","hostIp":"","url":"http://9.localhost:8089"}],"findings":[]}`)
+		`"ports":[{"service":"web","target":80,"published":8089,"protocol":"tcp","hostIp":"","url":"http://9.localhost:8089"}],"findings":[],`+
+		`"projects":[{"folder":"","project":"p9","services":[`+
+		`{"name":"once","container":"p9-once-1","state":"exited","health":""},{"name":"web","container":"p9-web-1","state":"running","health":"healthy"}],`+
+		`"ports":[{"service":"web","target":80,"published":8089,"protocol":"tcp","hostIp":"","url":"http://9.localhost:8089"}]}]}`)
 
 	w.Run()
 	r, err = Ps(t.Context(), w.looms, in(repo, "9"))
@@ -143,8 +150,104 @@ func TestListAsksASilentEngineForNothing(t *testing.T) {
 	w := newWorld(t, worldtest.Remote)
 	w.Know(registry.Loom{ID: "5", Repository: w.Path("shop"), Project: "p5", WorkTree: w.Path("shop")})
 	w.looms.Engine = engine.New(api, "far", engine.Silent(errors.New("no answer")))
-	list, err := List(t.Context(), w.looms)
+	list, err := List(t.Context(), w.looms, "")
 	assert.ErrorContains(t, err, "no Docker engine answers at tcp://192.0.2.1:2375 (context far): no answer")
 	assert.Equal(t, len(list), 1)
 	assert.Equal(t, list[0].State, "unknown")
+}
+
+// knowMonorepo makes loom 7 with three projects of shop: web runs, api runs in part, tools is down. Its folders are empty.
+func (w *testWorld) knowMonorepo() (repo string) {
+	repo = w.Repo("mono")
+	entry := func(folder string, age int, port int) registry.Loom {
+		dir := w.Path("mono", "apps", folder)
+		assert.NilError(w.T, os.MkdirAll(dir, 0o755))
+		return registry.Loom{
+			ID: "7", Repository: repo, Project: "p7-" + folder, WorkTree: repo, Dir: dir, Offset: 7, Created: t0.Add(time.Duration(age) * time.Hour),
+			Ports: []ports.Lease{{Protocol: "tcp", Base: port - 7, Count: 1, Host: port}},
+		}
+	}
+	w.Know(entry("web", 0, 3007), entry("api", 1, 4007), entry("tools", 2, 5007))
+	run := func(project, service, state, port, status string) worldtest.Container {
+		c := worldtest.Container{
+			Name: project + "-" + service + "-1", Project: project, Service: service, State: state, Status: status,
+			Labels: map[string]string{engine.LabelLoom: "7", engine.LabelRepo: repo, engine.LabelWorkTree: repo},
+		}
+		if port != "" {
+			c.Published = []string{"0.0.0.0:" + port + ":80/tcp"}
+		}
+		return c
+	}
+	w.Run(
+		run("p7-web", "web", "running", "3007", "Up 1 second (healthy)"), run("p7-api", "api", "running", "4007", "Up 1 second (starting)"),
+		run("p7-api", "db", "exited", "", "Exited (1) 1 second ago"),
+	)
+	return repo
+}
+
+func TestALoomIsListedOnceWithAllItsProjects(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Local)
+	repo := w.knowMonorepo()
+	list, err := List(t.Context(), w.looms, filepath.Join(repo, "apps", "api", "src"))
+	assert.NilError(t, err)
+	assert.Equal(t, len(list), 1)
+	l := list[0]
+	assert.Equal(t, l.Project, "p7-api", "that of the folder")
+	assert.Equal(t, l.State+" "+l.Health, "partial starting")
+	assert.Equal(t, l.Running, 2)
+	var hosts []int
+	for _, p := range l.Ports {
+		hosts = append(hosts, p.Published)
+	}
+	assert.DeepEqual(t, hosts, []int{3007, 4007, 5007})
+	var projects []string
+	for _, p := range l.Projects {
+		projects = append(projects, fmt.Sprint(p.Folder, " ", p.Project, " ", len(p.Services), " ", len(p.Ports)))
+	}
+	assert.DeepEqual(t, projects, []string{"apps/web p7-web 1 1", "apps/api p7-api 2 1", "apps/tools p7-tools 0 1"})
+
+	list, err = List(t.Context(), w.looms, repo)
+	assert.NilError(t, err)
+	assert.Equal(t, list[0].Project, "p7-web", "the oldest")
+	remembered, err := Remembered(w.looms)
+	assert.NilError(t, err)
+	assert.Equal(t, len(remembered), 1)
+	assert.Equal(t, len(remembered[0].Projects), 3)
+}
+
+func TestPsShowsAllProjectsUnlessOneIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Local)
+	repo := w.knowMonorepo()
+	folders := func(dir, project string) string {
+		where := in(dir, "7")
+		where.Project = project
+		r, err := Ps(t.Context(), w.looms, where)
+		assert.NilError(t, err)
+		list := []string{r.Project, strconv.Itoa(len(r.Services))}
+		for _, p := range r.Projects {
+			list = append(list, p.Folder)
+		}
+		return strings.Join(list, " ")
+	}
+	assert.Equal(t, folders(repo, ""), "p7-web 1 apps/web apps/api apps/tools")
+	assert.Equal(t, folders(filepath.Join(repo, "apps", "api"), ""), "p7-api 2 apps/web apps/api apps/tools")
+	assert.Equal(t, folders(repo, "apps/tools"), "p7-tools 0 apps/tools")
+}
+
+func TestTheStateOfALoomIsThatOfItsProjectsTogether(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ a, b, want string }{
+		{"running", "running", "running"},
+		{"running", "down", "running"},
+		{"running", "stopped", "partial"},
+		{"created", "running", "partial"},
+		{"partial", "down", "partial"},
+		{"stopped", "created", "stopped"},
+		{"down", "down", "down"},
+		{"unknown", "unknown", "unknown"},
+	} {
+		assert.Check(t, together(tc.a, tc.b) == tc.want && together(tc.b, tc.a) == tc.want, "%+v", tc)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/tree"
 )
 
@@ -22,11 +23,12 @@ func FindMerged(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 		return nil, err
 	}
 	var list []Prunable
-	for _, k := range state.InSpace(space) {
+	looms := state.InSpace(space)
+	for _, k := range registry.OnePerLoom(looms) {
 		if k.ID == identity.Main || !host.IsDir(k.WorkTree) {
 			continue
 		}
-		t := targetOf(l, k)
+		t := targetOf(l, k, looms)
 		why, err := l.Trees().MergedReason(ctx, t)
 		if err != nil {
 			// One repository that git cannot read must not hide the others.

@@ -41,58 +41,78 @@ func FindPrunable(ctx context.Context, l *loom.Looms) ([]Prunable, error) {
 		return nil, err
 	}
 	var list []Prunable
-	add := func(k *registry.Loom, recovered bool, why string) {
-		t := targetOf(l, k)
-		t.Recovered = recovered
-		list = append(list, Prunable{Target: t, Why: why})
-	}
-	for _, k := range state.InSpace(space) {
+	known := state.InSpace(space)
+	for _, k := range registry.OnePerLoom(known) {
 		if !host.IsGone(k.WorkTree) {
 			continue
 		}
-		if foreign, err := hasForeign(ctx, l, k); err != nil {
+		t := targetOf(l, k, known)
+		if foreign, err := hasForeign(ctx, l, t); err != nil {
 			return nil, err
 		} else if !foreign {
-			add(k, false, "its work tree "+k.WorkTree+" is gone")
+			list = append(list, Prunable{Target: t, Why: "its work tree " + k.WorkTree + " is gone"})
 		}
 	}
 	if !l.Engine.Local() {
 		// Other machines use this engine too: their looms are in their registries, their folders on their disks.
 		return list, nil
 	}
+	return append(list, findOrphans(l, state, looms)...), nil
+}
+
+// findOrphans lists the looms on the engine that the registry does not know, and whose repository or work tree is gone.
+func findOrphans(l *loom.Looms, state *registry.State, looms []engine.Loom) []Prunable {
+	var orphans []*registry.Loom
+	why := map[*registry.Loom]string{}
 	for _, e := range looms {
 		if state.ByProject(e.Project) != nil || e.ID == identity.Main {
 			continue
 		}
+		if k := state.Find(e.Repo, e.ID); k != nil && !host.IsGone(k.WorkTree) {
+			continue // its loom is there, perhaps in another work tree
+		}
+		k := find.FromLabels(e)
 		switch {
 		case host.IsGone(e.Repo):
-			add(find.FromLabels(e), true, "its repository "+e.Repo+" is gone")
+			why[k] = "its repository " + e.Repo + " is gone"
 		case host.IsGone(e.WorkTree):
-			add(find.FromLabels(e), true, "its work tree "+e.WorkTree+" is gone")
+			why[k] = "its work tree " + e.WorkTree + " is gone"
+		default:
+			continue
 		}
+		orphans = append(orphans, k)
 	}
-	return list, nil
+	var list []Prunable
+	for _, k := range registry.OnePerLoom(orphans) {
+		t := targetOf(l, k, orphans)
+		t.Recovered = true
+		list = append(list, Prunable{Target: t, Why: why[k]})
+	}
+	return list
 }
 
-// targetOf is the loom of an entry of the registry, in its own work tree whatever folder the command runs in.
-func targetOf(l *loom.Looms, k *registry.Loom) *find.Target {
-	return &find.Target{
-		ID: k.ID, Repository: k.Repository, WorkTree: k.WorkTree, Known: k.Clone(),
-		Source: stack.Source{Dir: k.WorkTree, Top: k.WorkTree, Environ: l.Process.Environ},
-	}
+// targetOf is the loom of an entry of the registry, in its own work tree whatever folder the command runs in. looms has
+// the entries of its other projects.
+func targetOf(l *loom.Looms, k *registry.Loom, looms []*registry.Loom) *find.Target {
+	return find.TargetOf(k, looms, stack.Source{Dir: k.WorkTree, Environ: l.Process.Environ})
 }
 
-// hasForeign reports whether a loom's project has what somebody else may have made. That is so for main alone: its
-// project is called as Compose calls it in every folder of that name, and its volumes lack docker loom's labels.
-func hasForeign(ctx context.Context, l *loom.Looms, k *registry.Loom) (bool, error) {
-	if k.ID != identity.Main {
+// hasForeign reports whether a project of a loom has what somebody else may have made. That is so for main alone: its
+// projects are called as Compose calls them in every folder of that name, and their volumes lack docker loom's labels.
+func hasForeign(ctx context.Context, l *loom.Looms, t *find.Target) (bool, error) {
+	if t.ID != identity.Main {
 		return false, nil
 	}
-	own, err := l.Containers(ctx, k)
-	if err != nil {
-		return false, err
+	for _, k := range t.Projects {
+		own, err := l.Containers(ctx, k)
+		if err != nil {
+			return false, err
+		}
+		volumes, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: k.Project})
+		foreign := func(c engine.Container) bool { return c.Labels[engine.LabelRepo] != k.Repository }
+		if err != nil || len(volumes) > 0 || slices.ContainsFunc(own, foreign) {
+			return true, err
+		}
 	}
-	volumes, err := l.Engine.Volumes(ctx, map[string]string{stack.LabelProject: k.Project})
-	foreign := func(c engine.Container) bool { return c.Labels[engine.LabelRepo] != k.Repository }
-	return len(volumes) > 0 || slices.ContainsFunc(own, foreign), err
+	return false, nil
 }

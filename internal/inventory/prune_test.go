@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/worldtest"
 )
 
@@ -52,4 +53,37 @@ func TestPruneTakesOnlyWhatIsSurelyNobodys(t *testing.T) {
 		}
 	}
 	assert.Assert(t, !host.IsGone("") && !host.IsGone(t.TempDir()) && host.IsGone(filepath.Join(t.TempDir(), "x")))
+}
+
+func TestPruneEndsALoomOnceWithAllItsProjects(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldtest.Local)
+	repo := w.Repo("shop")
+	gone := w.Path("gone")
+	entry := func(folder string) registry.Loom {
+		return registry.Loom{ID: "2", Repository: repo, Project: "p2-" + folder, WorkTree: gone, Dir: filepath.Join(gone, folder)}
+	}
+	w.Know(entry("web"), entry("api"), registry.Loom{ID: "3", Repository: repo, Project: "p3", WorkTree: repo, Dir: repo})
+	orphan := func(id, folder string) worldtest.Container {
+		return worldtest.Container{
+			Name: "p" + id + "-" + folder, Project: "p" + id + "-" + folder, Service: "x",
+			Labels: map[string]string{
+				engine.LabelLoom: id, engine.LabelRepo: repo, engine.LabelWorkTree: gone, stack.LabelWorkingDir: filepath.Join(gone, folder),
+			},
+		}
+	}
+	// Of loom 3 the registry does not know one project; the loom itself is there.
+	w.Run(orphan("9", "web"), orphan("9", "api"), orphan("3", "old"))
+	list, err := FindPrunable(t.Context(), w.looms)
+	assert.NilError(t, err)
+	var got []string
+	for _, p := range list {
+		line := p.ID
+		for _, k := range p.Projects {
+			line += " " + k.Project + ":" + k.Folder()
+		}
+		got = append(got, line)
+	}
+	assert.DeepEqual(t, got, []string{"2 p2-api:api p2-web:web", "9 p9-api:api p9-web:web"})
+	assert.Assert(t, list[0].Known == list[0].Projects[0] && !list[0].Recovered && list[1].Recovered)
 }

@@ -35,7 +35,7 @@ func (u Usage) Name() string { return registry.Name(u.Repository, u.Loom) }
 
 // Scope says whose containers are read: those of one loom or some of its services, of a repository, or all.
 type Scope struct {
-	// Target is the one loom, Services are its services that count; none for all.
+	// Target is the one loom, or the one project of it that is meant; Services are its services that count, none for all.
 	Target   *find.Target
 	Services []string
 	// Repository is the one whose looms are read if there is no Target; empty for all repositories.
@@ -52,11 +52,7 @@ func ReadUsage(ctx context.Context, l *loom.Looms, meter *engine.Meter, scope Sc
 	if err != nil {
 		return nil, err
 	}
-	filter := engine.Filter{}
-	if scope.Target != nil {
-		filter.Project = scope.Target.Known.Project
-	}
-	containers, err := l.Engine.Containers(ctx, filter)
+	containers, err := scope.containers(ctx, l.Engine)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +94,22 @@ func ReadUsage(ctx context.Context, l *loom.Looms, meter *engine.Meter, scope Sc
 			cmp.Compare(a.Repository, b.Repository), natural(a.Loom, b.Loom),
 			cmp.Compare(a.Service, b.Service), cmp.Compare(a.Container, b.Container))
 	})
+	return list, nil
+}
+
+// containers are those of the projects that are meant, otherwise all of the engine.
+func (s Scope) containers(ctx context.Context, e *engine.Engine) ([]engine.Container, error) {
+	if s.Target == nil {
+		return e.Containers(ctx, engine.Filter{})
+	}
+	var list []engine.Container
+	for _, k := range s.Target.Meant() {
+		own, err := e.Containers(ctx, engine.Filter{Project: k.Project})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, own...)
+	}
 	return list, nil
 }
 

@@ -48,7 +48,11 @@ type Environment struct {
 	// The root command's flags.
 	Files, Profiles, EnvFiles []string
 	ProjectDirectory          string
-	Progress                  string
+	// Project is the folder of the project of a loom that is meant.
+	Project string
+	// StepProject is the folder of the project that next steps have to name, if that was not told by the user.
+	StepProject string
+	Progress    string
 
 	// opened is what the command works with, for its end.
 	Opened *loom.Looms
@@ -178,7 +182,7 @@ func (env *Environment) Where(args []string) (loom.Where, error) {
 	w := loom.Where{Source: stack.Source{
 		Dir: dir, Files: env.Files, EnvFiles: env.EnvFiles, Profiles: env.Profiles,
 		ProjectDirectory: env.ProjectDirectory, Environ: os.Environ(),
-	}}
+	}, Project: env.Project}
 	if len(args) > 0 {
 		// An argument that is not an id is wrong usage, with an engine or without.
 		if _, err := loom.ParseID(args[0]); err != nil {
@@ -187,6 +191,18 @@ func (env *Environment) Where(args []string) (loom.Where, error) {
 		w.ID = args[0]
 	}
 	return w, nil
+}
+
+// Folder is the current folder with its links followed, "" if it is not known.
+func Folder() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return real
+	}
+	return dir
 }
 
 // Begin is how a command on one loom begins: what the arguments name, then the engine and the registry.
@@ -241,9 +257,9 @@ func (env *Environment) Targets(
 		return l.Finder().Everywhere(ctx, where.Source)
 	}
 	if !scope.Repository {
-		return l.Finder().FindEach(ctx, where.Source, ids, loom.Ending)
+		return l.Finder().FindEach(ctx, where, ids, loom.Ending)
 	}
-	targets, err := l.Finder().FindAll(ctx, where.Source)
+	targets, err := l.Finder().FindAll(ctx, where)
 	if err == nil && len(targets) == 0 {
 		fmt.Fprintln(env.Docker.Err(), "no looms here")
 	}
@@ -272,8 +288,35 @@ func (env *Environment) Named(ctx context.Context, args []string) (*loom.Looms, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	t, rest, err := l.Finder().Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Reading})
+	t, rest, err := l.Finder().Find(ctx, loom.Query{Where: where, Words: args, Purpose: loom.Reading})
+	env.NoteProject(t)
 	return l, t, rest, err
+}
+
+// NamedWhole is Named for a command that acts on all projects of the loom if no service is named.
+func (env *Environment) NamedWhole(ctx context.Context, args []string) (*loom.Looms, *loom.Target, []string, error) {
+	l, where, err := env.Begin(args)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	t, rest, err := l.Finder().FindWhole(ctx, loom.Query{Where: where, Words: args, Purpose: loom.Reading})
+	if len(rest) > 0 {
+		env.NoteProject(t)
+	}
+	return l, t, rest, err
+}
+
+// OneService is how a command on [ID] SERVICE begins: the project that is meant has the service.
+func (env *Environment) OneService(
+	ctx context.Context, args []string, service string,
+) (*loom.Looms, *loom.Target, error) {
+	l, where, err := env.Begin(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := l.Finder().ResolveService(ctx, where, service)
+	env.NoteProject(t)
+	return l, t, err
 }
 
 // process is the process that the command runs in.

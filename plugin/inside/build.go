@@ -66,7 +66,7 @@ func runBuild(ctx context.Context, env *command.Environment, o buildOptions, arg
 	if err != nil {
 		return err
 	}
-	t, services, err := l.Finder().Find(ctx, loom.Query{Source: where.Source, Words: args, Purpose: loom.Making})
+	t, services, err := l.Finder().Find(ctx, loom.Query{Where: where, Words: args, Purpose: loom.Making})
 	if err != nil {
 		return err
 	}

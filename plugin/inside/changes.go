@@ -124,9 +124,10 @@ func newChangeCommands(env *command.Environment) []*cobra.Command {
 func newChangeCommand(env *command.Environment, c change) *cobra.Command {
 	var o changeFlags
 	cmd := &cobra.Command{
-		Use:     c.name + " [OPTIONS] [ID] [SERVICE...]",
-		Short:   c.short,
-		Long:    c.short + ", or of some of its services." + c.long + "\n\n" + idOrService,
+		Use:   c.name + " [OPTIONS] [ID] [SERVICE...]",
+		Short: c.short,
+		Long: c.short + ", or of some of its services." + c.long + "\n\n" + idOrService +
+			"\nWithout services it is all projects of the loom, unless --project names one.",
 		Example: examples(c.example),
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -147,11 +148,13 @@ func examples(text string) string {
 }
 
 func runChange(ctx context.Context, env *command.Environment, c change, o *changeFlags, args []string) error {
-	l, t, services, err := env.Named(ctx, args)
+	l, t, services, err := env.NamedWhole(ctx, args)
 	if err != nil {
 		return err
 	}
-	acted, err := c.do(ctx, l, t, services, o)
+	acted, err := command.Containers(l).Each(t, services, func(t *loom.Target) (*inside.Acted, error) {
+		return c.do(ctx, l, t, services, o)
+	})
 	if err != nil {
 		return err
 	}

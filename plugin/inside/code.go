@@ -23,7 +23,8 @@ func newCodeCommand(env *command.Environment) *cobra.Command {
 		Use:   "code [OPTIONS] [ID]",
 		Short: "Open VS Code on the dev container of a loom",
 		Long: `Open VS Code on the dev container of a loom: on the very container that docker loom up made. The editor's own
-Dev Containers extension attaches to it. Any editor that takes --folder-uri as VS Code does will do.`,
+Dev Containers extension attaches to it. Any editor that takes --folder-uri as VS Code does will do. If the loom has
+several projects with a dev container, the folder or --project says which.`,
 		Example: "  docker loom code 123\n  docker loom code 123 --editor cursor\n  docker loom code 123 --print",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCode(cmd.Context(), env, o, args) },

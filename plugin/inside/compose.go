@@ -68,7 +68,9 @@ func runCompose(cmd *cobra.Command, env *command.Environment, args []string) err
 	if sure {
 		t, err = l.Finder().Resolve(ctx, where, loom.Reading)
 	} else {
-		t, err = l.Finder().Resolve(ctx, loom.Where{ID: args[0], Source: where.Source}, loom.Reading)
+		named := where
+		named.ID = args[0]
+		t, err = l.Finder().Resolve(ctx, named, loom.Reading)
 		rest = args[1:]
 		var unknown *loom.UnknownError
 		var noID *loom.IDError

@@ -86,7 +86,8 @@ func runComposed(ctx context.Context, env *command.Environment, cmd *cobra.Comma
 		return err
 	}
 	if c.needsService && len(services) == 0 {
-		return command.Usagef(cmd, "which service of loom %s? docker loom %s %s SERVICE", t.ID, c.name, args[0])
+		return command.Usagef(cmd, "which service of loom %s? %s", t.ID,
+			env.WithProject("docker loom "+c.name+" "+args[0]+" SERVICE"))
 	}
 	line := []string{c.name}
 	own := pflag.NewFlagSet(c.name, pflag.ContinueOnError)

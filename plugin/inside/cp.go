@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-loom/docker-loom/internal/inside"
-	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
@@ -70,11 +69,7 @@ func runCopy(ctx context.Context, env *command.Environment, o copyOptions, args 
 	if o.Destination == "-" && o.format != "" {
 		return command.Usagef(nil, "--format: stdout is the destination already")
 	}
-	l, where, err := env.Begin(args[:len(args)-2])
-	if err != nil {
-		return err
-	}
-	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
+	l, t, err := env.OneService(ctx, args[:len(args)-2], stack.CopiedService(o.CopyOptions))
 	if err != nil {
 		return err
 	}

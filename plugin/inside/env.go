@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/inside"
 	"github.com/docker-loom/docker-loom/overrides"
 	"github.com/docker-loom/docker-loom/plugin/command"
-	"github.com/docker-loom/docker-loom/plugin/output"
 )
 
 func newEnvCommand(env *command.Environment) *cobra.Command {
@@ -96,7 +96,7 @@ func (*unquotableError) NextStep() string { return "--format shell and --format 
 
 func shellFormat(w io.Writer, e *inside.Env) error {
 	for _, v := range e.Vars {
-		if _, err := fmt.Fprintf(w, "export %s=%s\n", v.Name, output.ShellQuote(v.Value)); err != nil {
+		if _, err := fmt.Fprintf(w, "export %s=%s\n", v.Name, find.ShellQuote(v.Value)); err != nil {
 			return err
 		}
 	}
@@ -117,7 +117,7 @@ func jsonFormat(w io.Writer, e *inside.Env) error {
 // direnvFormat has direnv evaluate the .envrc again when a file that the variables follow from changes.
 func direnvFormat(w io.Writer, e *inside.Env) error {
 	for _, path := range e.Watch {
-		if _, err := fmt.Fprintf(w, "watch_file %s\n", output.ShellQuote(path)); err != nil {
+		if _, err := fmt.Fprintf(w, "watch_file %s\n", find.ShellQuote(path)); err != nil {
 			return err
 		}
 	}

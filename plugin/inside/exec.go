@@ -124,7 +124,7 @@ func (o *execOptions) run(ctx context.Context, env *command.Environment, req ins
 		}
 	}
 	p := &req.Process
-	req.Source, req.Service, req.Index = where.Source, o.service, o.index
+	req.Where, req.Service, req.Index, req.Found = where, o.service, o.index, env.NoteProject
 	p.User, p.Dir, p.Env = o.user, o.dir, o.env.GetSlice()
 	if !p.Detach {
 		o.streams.Join(env, p)

@@ -27,8 +27,9 @@ func newOpenCommand(env *command.Environment) *cobra.Command {
 port or the host's. Without SERVICE or PORT it is the project's one web port: the only one that speaks HTTP, or the one
 with the base capabilities.web.basePort of the settings, or that of a service called web.
 
-A first argument that is not a loom's id is a service or port of this folder's loom. The browser is $BROWSER if that is
-set, otherwise the desktop's own.`,
+A first argument that is not a loom's id is a service or port of this folder's loom. If the loom has several projects,
+and neither the folder nor --project tells which, it is the oldest that has a web port. The browser is $BROWSER if that
+is set, otherwise the desktop's own.`,
 		Example: "  docker loom open 123\n  docker loom open 123 mail\n  docker loom open --print",
 		Args:    command.MaxArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,12 +50,13 @@ func runOpen(ctx context.Context, env *command.Environment, o openOptions, args 
 	if err != nil {
 		return err
 	}
-	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
+	ports := command.Ports(l)
 	asked := strings.Join(args[min(1, len(args)):], "")
+	t, err := ports.Choose(ctx, where, asked)
 	if unknown := (*loom.UnknownError)(nil); errors.As(err, &unknown) && len(args) == 1 {
 		// No loom of that name: then it is a service or a port of this folder's.
 		where.ID = ""
-		here, hereErr := l.Finder().Resolve(ctx, where, loom.Reading)
+		here, hereErr := ports.Choose(ctx, where, args[0])
 		if !errors.As(hereErr, &unknown) {
 			t, err, asked = here, hereErr, args[0]
 		}
@@ -62,7 +64,7 @@ func runOpen(ctx context.Context, env *command.Environment, o openOptions, args 
 	if err != nil {
 		return err
 	}
-	ports := command.Ports(l)
+	env.NoteProject(t)
 	port, err := ports.Web(ctx, t, asked)
 	if err != nil {
 		return err

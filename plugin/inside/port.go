@@ -54,11 +54,11 @@ func runPort(ctx context.Context, env *command.Environment, cmd *cobra.Command, 
 	default:
 		return command.Usagef(cmd, "protocol must be tcp or udp, not %q", protocol)
 	}
-	l, where, err := env.Begin(args[:len(args)-2])
+	l, t, err := env.OneService(ctx, args[:len(args)-2], service)
 	if err != nil {
 		return err
 	}
-	p, err := command.Ports(l).Address(ctx, where, service, target+"/"+protocol)
+	p, err := command.Ports(l).Address(ctx, t, service, target+"/"+protocol)
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,8 @@ func runRun(ctx context.Context, env *command.Environment, o runOptions, args []
 		return err
 	}
 	if len(rest) == 0 {
-		return command.Usagef(nil, "which service of loom %s? docker loom run %s SERVICE", t.ID, args[0])
+		return command.Usagef(nil, "which service of loom %s? %s", t.ID,
+			env.WithProject("docker loom run "+args[0]+" SERVICE"))
 	}
 	o.Service, o.Command = rest[0], rest[1:]
 	if o.quiet {

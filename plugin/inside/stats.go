@@ -88,7 +88,11 @@ func statsScope(
 	ctx context.Context, env *command.Environment, o statsOptions, args []string,
 ) (*loom.Looms, inventory.Scope, error) {
 	if len(args) > 0 {
-		l, t, services, err := env.Named(ctx, args)
+		l, t, services, err := env.NamedWhole(ctx, args)
+		if err == nil && len(services) > 0 {
+			t = t.Of(t.Known)
+			t.Part = true
+		}
 		return l, inventory.Scope{Target: t, Services: services}, err
 	}
 	l, where, err := env.Begin(nil)

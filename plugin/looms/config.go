@@ -80,7 +80,7 @@ func tellDevContainer(env *command.Environment, plan *loom.Plan, format string) 
 	if c == nil {
 		return fmt.Errorf("loom %s has no dev container: there is no devcontainer.json in %s", plan.ID, plan.WorkTree)
 	}
-	output.Findings(env.Docker.Err(), plan.Findings, output.Quiet(format != ""))
+	output.Findings(env.Docker.Err(), env.WithProject, plan.Findings, output.Quiet(format != ""))
 	return output.Write(env.Docker.Out(), format, c, func(w io.Writer) {
 		text, err := json.MarshalIndent(c, "", "  ")
 		if err != nil {
@@ -93,12 +93,16 @@ func tellDevContainer(env *command.Environment, plan *loom.Plan, format string) 
 
 // PlanDocument is what config --format json prints.
 type PlanDocument struct {
-	Loom     string            `json:"loom"`
+	Loom string `json:"loom"`
+	// Folder is that of the project, as --project takes it.
+	Folder   string            `json:"folder"`
 	Project  json.RawMessage   `json:"project"`
 	Env      map[string]string `json:"env"`
 	Override string            `json:"override"`
 	Steps    []plan.Step       `json:"steps"`
 	Findings []finding.Finding `json:"findings"`
+	// Projects are the plans of those that come up together, the first one's too; none if it is one.
+	Projects []PlanDocument `json:"projects,omitempty"`
 }
 
 // planPart is a part of a plan that is printed as text.
@@ -111,16 +115,44 @@ const (
 )
 
 func tellPlan(env *command.Environment, plan *loom.Plan, format string, part planPart) error {
-	for _, note := range plan.Notes {
-		fmt.Fprintln(env.Docker.Err(), note)
+	return tellPlans(env, []*loom.Plan{plan}, format, part)
+}
+
+// tellPlans prints the plans of projects that come up together: as one document, or as text one after the other.
+func tellPlans(env *command.Environment, plans []*loom.Plan, format string, part planPart) error {
+	var docs []PlanDocument
+	for _, plan := range plans {
+		for _, note := range plan.Notes {
+			fmt.Fprintln(env.Docker.Err(), note)
+		}
+		if format == "" && part != planChanges {
+			output.Findings(env.Docker.Err(), env.WithProject, plan.Findings, false)
+		}
+		doc, err := newPlanDocument(plan)
+		if err != nil {
+			return err
+		}
+		docs = append(docs, doc)
 	}
+	doc := docs[0]
+	if len(docs) > 1 {
+		doc.Projects = docs
+	}
+	return output.Write(env.Docker.Out(), format, doc, func(w io.Writer) {
+		for i, plan := range plans {
+			if len(plans) > 1 {
+				fmt.Fprintln(w, docs[i].Folder+":")
+			}
+			printPart(w, plan, part)
+		}
+	})
+}
+
+func newPlanDocument(plan *loom.Plan) (PlanDocument, error) {
 	project, err := plan.Project.MarshalJSON()
-	if err != nil {
-		return err
-	}
 	doc := PlanDocument{
-		Loom: plan.ID, Project: project, Env: map[string]string{}, Override: string(plan.Override),
-		Steps: plan.Steps(), Findings: plan.Findings,
+		Loom: plan.ID, Folder: plan.Entry.Folder(), Project: project, Env: map[string]string{},
+		Override: string(plan.Override), Steps: plan.Steps(), Findings: plan.Findings,
 	}
 	for _, v := range plan.Env {
 		doc.Env[v.Name] = v.Value
@@ -128,20 +160,19 @@ func tellPlan(env *command.Environment, plan *loom.Plan, format string, part pla
 	if doc.Findings == nil {
 		doc.Findings = []finding.Finding{}
 	}
-	if format == "" && part != planChanges {
-		output.Findings(env.Docker.Err(), plan.Findings, false)
+	return doc, err
+}
+
+func printPart(w io.Writer, plan *loom.Plan, part planPart) {
+	switch part {
+	case planSteps:
+		printLines(w, plan.Steps())
+	case planChanges:
+		printLines(w, plan.Edits)
+		printLines(w, plan.Findings)
+	case planFiles:
+		printFiles(w, plan)
 	}
-	return output.Write(env.Docker.Out(), format, doc, func(w io.Writer) {
-		switch part {
-		case planSteps:
-			printLines(w, doc.Steps)
-		case planChanges:
-			printLines(w, plan.Edits)
-			printLines(w, plan.Findings)
-		case planFiles:
-			printFiles(w, plan)
-		}
-	})
 }
 
 func printLines[T any](w io.Writer, list []T) {

@@ -21,6 +21,8 @@ type downOptions struct {
 	yes, dryRun, quiet            bool
 	timeout                       time.Duration
 	format                        string
+	// project is the folder of the one that is meant, "" for all of a loom.
+	project string
 }
 
 func newDownCommand(env *command.Environment) *cobra.Command {
@@ -33,9 +35,14 @@ and port leases stay, so that up brings the same loom back; --volumes removes th
 
 What else is in a loom's Compose project, and was not made for the loom, is named and stays. With --all and
 --all-repositories only what bears docker loom's labels goes: a dev container that an editor made, or what docker
-compose made in the main checkout, goes when its loom is named.`,
-		Example: "  docker loom down 123\n  docker loom down 123 124 --volumes\n  docker loom down --all",
-		Args:    cobra.ArbitraryArgs,
+compose made in the main checkout, goes when its loom is named.
+
+A loom goes down with all its projects; --project FOLDER takes one of them down, or with --volumes ends it.`,
+		Example: `  docker loom down 123
+  docker loom down 123 124 --volumes
+  docker loom down 123 --project apps/web
+  docker loom down --all`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (o.all || o.allRepositories) && len(args) > 0 {
 				return command.Usagef(cmd, "--all takes no ids")
@@ -95,28 +102,30 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 			fmt.Fprintf(env.Docker.Err(), "warning: loom %s: %s, stays\n", r.Loom, what)
 		}
 	}
+	o.project = env.Project
 	err = output.Write(env.Docker.Out(), o.format, remains, func(w io.Writer) { tellDown(w, o, remains) })
 	if err != nil {
 		return err
 	}
 	if !o.quiet && !o.dryRun && o.format == "" {
-		hintKept(env.Docker.Err(), remains)
+		hintKept(env.Docker.Err(), remains, env.WithProject)
 	}
 	return errors.Join(errs...)
 }
 
 func tellDown(w io.Writer, o downOptions, remains []*loom.Remains) {
 	for _, r := range remains {
+		what := command.Subject(r.Loom, o.project)
 		switch {
 		case o.dryRun:
-			fmt.Fprintf(w, "loom %s would go down\n", r.Loom)
+			fmt.Fprintf(w, "%s would go down\n", what)
 			for _, what := range r.Removed {
 				fmt.Fprintf(w, "  remove %s\n", what)
 			}
 		case o.volumes:
-			fmt.Fprintf(w, "loom %s ended\n", r.Loom)
+			fmt.Fprintf(w, "%s ended\n", what)
 		default:
-			fmt.Fprintf(w, "loom %s is down\n", r.Loom)
+			fmt.Fprintf(w, "%s is down\n", what)
 		}
 		for _, v := range r.Volumes {
 			fmt.Fprintf(w, "  kept volume %s\n", v)
@@ -127,8 +136,8 @@ func tellDown(w io.Writer, o downOptions, remains []*loom.Remains) {
 	}
 }
 
-// hintKept says which command ends what was kept.
-func hintKept(w io.Writer, remains []*loom.Remains) {
+// hintKept says which command ends what was kept. withProject adds the project if one was named.
+func hintKept(w io.Writer, remains []*loom.Remains, withProject func(string) string) {
 	var ids []string
 	for _, r := range remains {
 		if len(r.Volumes)+len(r.Ports) > 0 {
@@ -136,6 +145,7 @@ func hintKept(w io.Writer, remains []*loom.Remains) {
 		}
 	}
 	if len(ids) > 0 {
-		fmt.Fprintf(w, "hint: docker loom down %s --volumes ends what was kept\n", strings.Join(ids, " "))
+		step := fmt.Sprintf("docker loom down %s --volumes ends what was kept", strings.Join(ids, " "))
+		fmt.Fprintln(w, "hint: "+withProject(step))
 	}
 }

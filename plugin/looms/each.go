@@ -40,14 +40,14 @@ func each(
 			continue
 		}
 		if o.format == "" {
-			fmt.Fprintf(env.Docker.Out(), "loom %s %s\n", t.ID, o.done)
+			fmt.Fprintf(env.Docker.Out(), "%s %s\n", command.Subject(t.ID, env.Project), o.done)
 		}
 		doc = append(doc, upkeep.Moved{Loom: t.ID, Project: t.Known.Project, State: o.done})
 	}
 	if o.format != "" {
 		errs = append(errs, output.Write(env.Docker.Out(), o.format, doc, func(w io.Writer) {
 			for _, m := range doc {
-				fmt.Fprintf(w, "loom %s %s\n", m.Loom, m.State)
+				fmt.Fprintf(w, "%s %s\n", command.Subject(m.Loom, env.Project), m.State)
 			}
 		}))
 	}

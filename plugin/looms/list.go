@@ -64,7 +64,7 @@ func runList(ctx context.Context, env *command.Environment, o listOptions) error
 	if err != nil {
 		return err
 	}
-	list, err := inventory.List(ctx, l)
+	list, err := inventory.List(ctx, l, command.Folder())
 	var unreachable *engine.Unreachable
 	if err != nil && !errors.As(err, &unreachable) {
 		return err

@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
 func TestListIsADockerList(t *testing.T) {
@@ -64,13 +66,16 @@ func TestDownTellsWhatWentAndWhatWasKept(t *testing.T) {
 		{"the end", downOptions{volumes: true}, ended, "loom 123 ended\n"},
 		{"a dry run", downOptions{dryRun: true}, kept, "loom 123 would go down\n  remove container p-web-1\n  remove file /x/.env\n  kept volume p_data\n  kept volume p_cache\n  kept ports 8203/tcp, 5555/tcp\nloom main would go down\n"},
 		{"a dry run of the end", downOptions{dryRun: true, volumes: true}, ended, "loom 123 would go down\n  remove volume p_data\n"},
+		{"one project", downOptions{project: "apps/web"}, kept[1:], "project apps/web of loom main is down\n"},
 		{"nothing", downOptions{}, nil, ""},
 	} {
 		got := printed(func(w io.Writer) { tellDown(w, tc.o, tc.remains) })
 		assert.Check(t, got == tc.want, "%s: %s", tc.name, got)
 	}
-	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, kept) }), "hint: docker loom down 123 --volumes ends what was kept\n")
-	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, ended) }), "")
+	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, kept, (&command.Environment{}).WithProject) }), "hint: docker loom down 123 --volumes ends what was kept\n")
+	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, kept, (&command.Environment{Project: "apps/web"}).WithProject) }),
+		"hint: docker loom --project apps/web down 123 --volumes ends what was kept\n")
+	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, ended, (&command.Environment{}).WithProject) }), "")
 }
 
 // printed is what f writes, without the blanks that end a table's lines.
@@ -82,4 +87,18 @@ func printed(f func(io.Writer)) string {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return strings.Join(lines, "\n")
+}
+
+func TestNextStepsAreAboutTheProjectThatCameUp(t *testing.T) {
+	t.Parallel()
+	root := &cobra.Command{Use: "loom"}
+	for _, name := range []string{"open", "logs", "exec", "down"} {
+		root.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
+	}
+	r := &loom.Result{Loom: "7", Ports: []loom.Port{{Service: "web", URL: "http://7.localhost:3007"}}}
+	text := printed(func(w io.Writer) { nextSteps(w, root, r, "apps/web") })
+	for _, want := range []string{"loom open 7 --project apps/web\n", "loom logs 7 --project apps/web -f\n", "loom exec 7 --project apps/web web sh\n", "loom down 7\n"} {
+		assert.Check(t, strings.Contains(text+"\n", want), "%q is not in %q", want, text)
+	}
+	assert.Check(t, !strings.Contains(printed(func(w io.Writer) { nextSteps(w, root, r, "") }), "--project"))
 }

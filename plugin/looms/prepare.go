@@ -52,18 +52,20 @@ func runPrepare(
 	}
 	req := o.create.request(where)
 	req.CreateOnly, req.FilesOnly, req.Tree = true, o.filesOnly, tree
-	plan, result, err := l.Up(ctx, req)
+	plans, result, err := l.UpTogether(ctx, req)
 	if err != nil {
 		return err
 	}
 	if o.create.dryRun {
-		return tellPlan(env, plan, o.create.format, planSteps)
+		return tellPlans(env, plans, o.create.format, planSteps)
 	}
-	output.Findings(env.Docker.Err(), result.Findings, output.Quiet(o.create.quiet))
+	output.Findings(env.Docker.Err(), env.WithProject, result.Findings, output.Quiet(o.create.quiet))
 	return output.Write(env.Docker.Out(), o.create.format, result, func(w io.Writer) {
 		if o.filesOnly {
-			for _, f := range plan.Files {
-				fmt.Fprintln(w, f.Path)
+			for _, plan := range plans {
+				for _, f := range plan.Files {
+					fmt.Fprintln(w, f.Path)
+				}
 			}
 			return
 		}

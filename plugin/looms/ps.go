@@ -14,9 +14,11 @@ import (
 func newPsCommand(env *command.Environment) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "ps [OPTIONS] [ID]",
-		Short:   "Show the services of a loom: state, health, published ports",
-		Example: "  docker loom ps 123\n  docker loom ps 123 --format json",
+		Use:   "ps [OPTIONS] [ID]",
+		Short: "Show the services of a loom: state, health, published ports",
+		Long: `Show the services of a loom: state, health, published ports. If the loom has several projects, it is the
+services of all of them, unless --project names one.`,
+		Example: "  docker loom ps 123\n  docker loom ps 123 --project apps/web\n  docker loom ps 123 --format json",
 		Args:    command.MaxArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runPs(cmd.Context(), env, format, args) },
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/cli/cli"
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tree"
@@ -56,10 +57,30 @@ with a CACHEDIR.TAG.`,
 	return cmd
 }
 
+// WholeLoomError says that rm ends whole looms, and one project was named.
+type WholeLoomError struct {
+	ids     []string
+	project string
+}
+
+// Error names the project.
+func (e *WholeLoomError) Error() string {
+	return "rm ends a loom with all its projects and its work tree, not --project " + e.project + " alone"
+}
+
+// NextStep says how one project is ended.
+func (e *WholeLoomError) NextStep() string {
+	words := append([]string{"docker loom down"}, e.ids...)
+	return strings.Join(append(words, find.ProjectFlag(e.project), "--volumes ends that project"), " ")
+}
+
 func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []string) error {
 	where, err := env.Where(nil)
 	if err != nil {
 		return err
+	}
+	if env.Project != "" {
+		return &WholeLoomError{ids: args, project: env.Project}
 	}
 	for _, id := range args {
 		if _, err := loom.ParseID(id); err != nil {
@@ -73,7 +94,7 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 	if o.quiet {
 		stack.SetProgress("quiet")
 	}
-	targets, err := l.Finder().FindEach(ctx, where.Source, args, loom.Removing)
+	targets, err := l.Finder().FindEach(ctx, where, args, loom.Removing)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,8 @@ func newStopCommand(env *command.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stop [OPTIONS] [ID...]",
 		Short: "Stop the containers of looms",
-		Long: `Stop the containers of looms. docker loom up brings a stopped loom back with the same ports and data.
+		Long: `Stop the containers of looms. docker loom up brings a stopped loom back with the same ports and data. A loom
+stops with all its projects; --project FOLDER stops one of them.
 
 With --idle only looms are stopped in which nothing happened for a time; without an ID, of all looms of this repository.
 Something happens in a loom while

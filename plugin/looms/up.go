@@ -134,17 +134,17 @@ func runUp(
 	if err != nil {
 		return err
 	}
-	plan, result, err := l.Up(ctx, req)
+	plans, result, err := l.UpTogether(ctx, req)
 	if err != nil {
-		if plan != nil {
-			output.Findings(env.Docker.Err(), plan.Findings, output.Quiet(o.create.quiet))
+		for _, plan := range plans {
+			output.Findings(env.Docker.Err(), env.WithProject, plan.Findings, output.Quiet(o.create.quiet))
 		}
 		return err
 	}
 	if o.create.dryRun {
-		return tellPlan(env, plan, o.create.format, planSteps)
+		return tellPlans(env, plans, o.create.format, planSteps)
 	}
-	output.Findings(env.Docker.Err(), result.Findings, output.Quiet(o.create.quiet))
+	output.Findings(env.Docker.Err(), env.WithProject, result.Findings, output.Quiet(o.create.quiet))
 	err = output.Write(env.Docker.Out(), o.create.format, result, func(w io.Writer) { output.ResultTable(w, result) })
 	if err != nil {
 		return err
@@ -153,7 +153,11 @@ func runUp(
 		command.OpenPorts(ctx, env, result.Ports)
 	}
 	if o.foreground {
-		return follow(ctx, env, l, loom.Where{ID: plan.ID, Source: where.Source})
+		up, err := targetsOf(ctx, l, where, plans)
+		if err != nil {
+			return err
+		}
+		return follow(ctx, env, l, up)
 	}
 	if !o.create.quiet && o.create.format == "" {
 		tellNext(env, result)

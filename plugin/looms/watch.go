@@ -44,7 +44,7 @@ func watchScreen(ctx context.Context, env *command.Environment, l *loom.Looms) e
 	screen := output.NewScreen(env.Docker.Out())
 	meter := l.Engine.Meter()
 	for first := true; ; first = false {
-		list, err := inventory.List(ctx, l)
+		list, err := inventory.List(ctx, l, command.Folder())
 		var unreachable *engine.Unreachable
 		if err != nil && (first || !errors.As(err, &unreachable)) {
 			return err
@@ -75,7 +75,7 @@ func watchScreen(ctx context.Context, env *command.Environment, l *loom.Looms) e
 func watchChanges(ctx context.Context, env *command.Environment, l *loom.Looms, format string) error {
 	var shown []inventory.Listed
 	for first := true; ; first = false {
-		list, err := inventory.List(ctx, l)
+		list, err := inventory.List(ctx, l, command.Folder())
 		var unreachable *engine.Unreachable
 		if err != nil && (first || !errors.As(err, &unreachable)) {
 			return err

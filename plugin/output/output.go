@@ -61,13 +61,34 @@ func Columns(w io.Writer, rows [][]string) {
 	tw.Flush()
 }
 
-// ResultTable shows services with what their ports are reached at, a row a port.
+// ResultTable shows services with what their ports are reached at, a row a port. With several projects the first column
+// has the folder of each.
 func ResultTable(w io.Writer, r *loom.Result) {
 	rows := [][]string{{"SERVICE", "STATE", "ADDRESS", "CONTAINER PORT"}}
+	if len(r.Projects) < 2 {
+		Columns(w, append(rows, serviceRows(r.Services, r.Ports)...))
+		return
+	}
+	rows[0] = append([]string{"PROJECT"}, rows[0]...)
+	for _, p := range r.Projects {
+		for _, row := range serviceRows(p.Services, p.Ports) {
+			folder := p.Folder
+			if row[0] == "" {
+				folder = "" // another port of the service above
+			}
+			rows = append(rows, append([]string{folder}, row...))
+		}
+	}
+	Columns(w, rows)
+}
+
+// serviceRows are the rows of a project's services.
+func serviceRows(services []loom.Service, ports []loom.Port) [][]string {
+	var rows [][]string
 	seen := map[string]bool{}
-	for _, s := range r.Services {
+	for _, s := range services {
 		listed := false
-		for _, p := range r.Ports {
+		for _, p := range ports {
 			if p.Service != s.Name || seen[s.Name] {
 				continue
 			}
@@ -83,7 +104,7 @@ func ResultTable(w io.Writer, r *loom.Result) {
 		}
 		seen[s.Name] = true
 	}
-	Columns(w, rows)
+	return rows
 }
 
 func state(s loom.Service) string {
@@ -121,16 +142,19 @@ func containerPort(p loom.Port) string { return fmt.Sprintf("%d/%s", p.Target, p
 type Quiet bool
 
 // Findings prints what a plan tells: each that is not harmless, and unless quiet a count of the others.
-func Findings(w io.Writer, list []finding.Finding, quiet Quiet) {
+// withProject adds to next steps which project they are about.
+func Findings(w io.Writer, withProject func(string) string, list []finding.Finding, quiet Quiet) {
 	shown := 0
 	for _, f := range list {
 		if f.Level != finding.Info {
+			f.Remedy = withProject(f.Remedy)
 			fmt.Fprintln(w, f)
 			shown++
 		}
 	}
 	if rest := len(list) - shown; rest > 0 && !quiet {
-		fmt.Fprintf(w, "%d finding(s) that need nothing: docker loom config --explain shows them\n", rest)
+		fmt.Fprintf(w, "%d finding(s) that need nothing: %s\n", rest,
+			withProject("docker loom config --explain shows them"))
 	}
 }
 
@@ -161,6 +185,3 @@ func Tilde(path string) string {
 	}
 	return path
 }
-
-// ShellQuote makes one word of any text, for every shell of the Bourne family.
-func ShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
@@ -89,8 +90,31 @@ func TestOnlyFindingsThatNeedSomethingAreShown(t *testing.T) {
 		{Level: finding.Warning, Subject: "service web", Message: "shares", Remedy: "do not"},
 		{Level: finding.Error, Subject: "service db", Message: "cannot"},
 	}
-	assert.Equal(t, printed(func(w io.Writer) { Findings(w, list, false) }),
+	none := &command.Environment{}
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none.WithProject, list, false) }),
 		"warning: service web: shares (do not)\nerror: service db: cannot\n1 finding(s) that need nothing: docker loom config --explain shows them\n")
-	assert.Equal(t, printed(func(w io.Writer) { Findings(w, list, true) }), "warning: service web: shares (do not)\nerror: service db: cannot\n")
-	assert.Equal(t, printed(func(w io.Writer) { Findings(w, nil, false) }), "")
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none.WithProject, list, true) }), "warning: service web: shares (do not)\nerror: service db: cannot\n")
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none.WithProject, nil, false) }), "")
+	named := &command.Environment{Project: "apps/web"}
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, named.WithProject, list[:1], false) }),
+		"1 finding(s) that need nothing: docker loom --project apps/web config --explain shows them\n")
+}
+
+func TestResultTableTellsProjectsApart(t *testing.T) {
+	t.Parallel()
+	r := &loom.Result{Projects: []report.Project{
+		{
+			ProjectName: report.ProjectName{Folder: "apps/web", Project: "p-web"},
+			Services:    []loom.Service{{Name: "db", State: "running"}, {Name: "web", State: "running"}},
+			Ports:       []loom.Port{{Service: "web", Target: 80, Published: 3007, Protocol: "tcp"}, {Service: "web", Target: 81, Published: 3008, Protocol: "tcp"}},
+		},
+		{ProjectName: report.ProjectName{Folder: ".", Project: "p"}, Services: []loom.Service{{Name: "db", State: "exited", ExitCode: 1}}},
+	}}
+	assert.Equal(t, printed(func(w io.Writer) { ResultTable(w, r) }), strings.TrimPrefix(`
+PROJECT    SERVICE   STATE        ADDRESS          CONTAINER PORT
+apps/web   db        running
+apps/web   web       running      localhost:3007   80/tcp
+                                  localhost:3008   81/tcp
+.          db        exited (1)
+`, "\n"))
 }

@@ -58,6 +58,7 @@ func runHold(ctx context.Context, env *command.Environment, o holdOptions, args 
 	if err != nil {
 		return err
 	}
+	where.WholeLoom = true
 	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	if err != nil {
 		return err

@@ -120,9 +120,9 @@ func RunIdle(ctx context.Context, env *command.Environment, o IdleOptions, args 
 			return l.Finder().Everywhere(ctx, where.Source)
 		}
 		if len(args) == 0 {
-			return l.Finder().FindAll(ctx, where.Source)
+			return l.Finder().FindAll(ctx, where)
 		}
-		return l.Finder().FindEach(ctx, where.Source, args, loom.Ending)
+		return l.Finder().FindEach(ctx, where, args, loom.Ending)
 	}
 	if o.Watch {
 		told := func(verdicts []idle.Verdict, err error) {

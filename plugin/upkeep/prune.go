@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/inventory"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/report"
 	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
@@ -130,8 +131,17 @@ func planEnd(
 	}
 	return &loom.Remains{
 		Loom: p.ID, Project: p.Known.Project, Volumes: []string{}, Ports: []string{}, Removed: r.Removed,
-		Left: r.Warnings,
+		Left: r.Warnings, Projects: names(p.Target),
 	}, nil
+}
+
+// names are those of all projects of a loom.
+func names(t *loom.Target) []loom.ProjectName {
+	list := []loom.ProjectName{}
+	for _, k := range t.Projects {
+		list = append(list, report.NameOf(k))
+	}
+	return list
 }
 
 func end(ctx context.Context, l *loom.Looms, p inventory.Prunable) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,12 +57,31 @@ func runTrustList(ctx context.Context, env *command.Environment, format string) 
 		return err
 	}
 	return output.Write(env.Docker.Out(), format, list, func(w io.Writer) {
-		rows := [][]string{{"LOOM", "CHECKED", "SINCE", "ACCEPTED", "PENDING", "WHY"}}
-		for _, t := range list {
-			rows = append(rows, trustRow(t))
-		}
-		output.Columns(w, rows)
+		output.Columns(w, trustTable(list))
 	})
+}
+
+// trustTable has a row for each project. Their folders are shown if a loom has several.
+func trustTable(list []loom.Trust) [][]string {
+	rows := [][]string{{"LOOM", "CHECKED", "SINCE", "ACCEPTED", "PENDING", "WHY"}}
+	isSeveral := false
+	seen := map[[2]string]bool{}
+	for _, t := range list {
+		name := [2]string{t.Repository, t.Loom}
+		isSeveral = isSeveral || seen[name]
+		seen[name] = true
+		rows = append(rows, trustRow(t))
+	}
+	if isSeveral {
+		for i, row := range rows {
+			folder := "PROJECT"
+			if i > 0 {
+				folder = loom.Visible(list[i-1].Folder)
+			}
+			rows[i] = slices.Insert(row, 1, folder)
+		}
+	}
+	return rows
 }
 
 func trustRow(t loom.Trust) []string {
@@ -100,7 +120,8 @@ are no longer asked, lines with ~ are files that decide what up does and changed
 			}
 			err = output.Write(env.Docker.Out(), format, t, func(w io.Writer) { writeTrust(w, t) })
 			if err == nil && format == "" && len(t.Added) > 0 {
-				fmt.Fprintf(env.Docker.Err(), "docker loom trust accept %s --digest %s accepts exactly this\n", t.Loom, t.Digest)
+				step := fmt.Sprintf("docker loom trust accept %s --digest %s accepts exactly this", t.Loom, t.Digest)
+				fmt.Fprintln(env.Docker.Err(), env.WithProject(step))
 			}
 			return err
 		},
