@@ -12,6 +12,8 @@ package e2e
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -156,7 +158,9 @@ func condition(cond string) (bool, error) {
 // setup makes the script's world: a home, a Docker configuration with the plugins, and in $WORK/$REPO a git repository
 // whose first commit is the script's files. Files below ./ of the archive named ../x stay outside of the repository.
 func setup(env *testscript.Env, script string, index int) error {
-	repo := strings.ReplaceAll(script, "_", "-") + "-" + suite.run
+	// The end of the name is the script's own: what is left is found by it, and one script's name may end like another's.
+	own := sha256.Sum256([]byte(suite.run + script))
+	repo := strings.ReplaceAll(script, "_", "-") + "-" + hex.EncodeToString(own[:2])
 	if len(repo) > 30 {
 		return fmt.Errorf("script %s: a name of more than 25 characters is cut in project names", script)
 	}

@@ -177,7 +177,7 @@ func (s *state) clean(ctx context.Context) error {
 // artefacts keeps the script's folder, what it has on the engine, and its containers' logs.
 func (s *state) artefacts(ctx context.Context) error {
 	dir := filepath.Join("artefacts", s.repo)
-	old, err := filepath.Glob(filepath.Join("artefacts", strings.TrimSuffix(s.repo, suite.run)+"????"))
+	old, err := filepath.Glob(filepath.Join("artefacts", s.repo[:len(s.repo)-4]+"????"))
 	if err != nil {
 		return err
 	}
