@@ -82,13 +82,14 @@ func (r *togetherRun) do(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		source, err := r.upRun().dataSource(ctx, t, r.req)
+		run := r.upRun()
+		source, err := run.dataSource(ctx, t, r.req)
 		if unknown, ok := errors.AsType[*find.UnknownProjectError](err); ok {
 			r.Teller.Sayf("--data-from: %v: the volumes of %s are new", unknown, folder)
 		} else if err != nil {
 			return err
 		}
-		plan, result, err := r.UpLocked(ctx, t, source, r.req)
+		plan, result, err := run.inTree(ctx, t, source, r.req)
 		if plan != nil {
 			r.plans = append(r.plans, plan)
 		}

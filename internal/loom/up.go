@@ -135,12 +135,16 @@ func (l *Looms) upOne(ctx context.Context, target *Target, req UpRequest) (*Plan
 
 // UpLocked is up of a loom whose lock is held, and whose entry was read since.
 func (l *Looms) UpLocked(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
-	run := l.upRun()
 	if err := l.Trees().Own(ctx, target, req.ownTree()); err != nil {
 		return nil, nil, err
 	}
+	return l.upRun().inTree(ctx, target, source, req)
+}
+
+// inTree is up of a loom that has its work tree.
+func (l *upRun) inTree(ctx context.Context, target, source *Target, req UpRequest) (*Plan, *Result, error) {
 	for {
-		p, result, err := run.once(ctx, target, source, req)
+		p, result, err := l.once(ctx, target, source, req)
 		if !errors.Is(err, survey.ErrGivenMore) {
 			return p, result, err
 		}
