@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/docker-loom/docker-loom/internal/agent"
-	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/idle"
+	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
@@ -127,7 +127,7 @@ func (c completion) projects(cmd *cobra.Command, args []string) []string {
 	}
 	if slices.Contains(makesProjects, cmd.Name()) {
 		if top := c.workTree(); top != "" {
-			folders, _ := find.ComposeFolders(c.env.Signals, top) // without git there are none to list
+			folders, _ := survey.ComposeFolders(c.env.Signals, top) // without git there are none to list
 			list = append(list, folders...)
 		}
 	}

@@ -155,8 +155,8 @@ func (d *Diagnosis) checkRegistry(state *registry.State, looms []engine.Loom) {
 
 // checkTrees looks for looms whose work tree is gone, and compares the files of the others with the registry.
 func (d *Diagnosis) checkTrees(state *registry.State, onEngine map[string]bool) {
-	for _, k := range registry.OnePerLoom(state.Looms) {
-		projects := state.Projects(k.Repository, k.ID)
+	for _, projects := range registry.ByLoom(state.Looms) {
+		k := projects[0]
 		if !host.IsGone(k.WorkTree) {
 			for _, p := range projects {
 				d.checkBlock(p)
@@ -186,14 +186,14 @@ func (d *Diagnosis) checkFolders(state *registry.State) {
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(in)) {
-		looms := registry.OnePerLoom(in[dir])
-		for _, k := range looms {
-			d.checkShared(dir, k, (&registry.State{Looms: in[dir]}).Projects(k.Repository, k.ID))
+		looms := registry.ByLoom(in[dir])
+		for _, projects := range looms {
+			d.checkShared(dir, projects[0], projects)
 		}
 		if len(looms) > 1 {
 			var ids []string
-			for _, k := range looms {
-				ids = append(ids, k.ID)
+			for _, projects := range looms {
+				ids = append(ids, projects[0].ID)
 			}
 			slices.Sort(ids)
 			d.find(finding.Info, "folder "+dir,

@@ -11,7 +11,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/settings"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
-	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
 // chooseProject sets the project of the loom that the command acts on: the one that was named, otherwise the one of the
@@ -73,7 +72,7 @@ func (f *Finder) findTogether(t *Target) error {
 func (f *Finder) chooseElsewhere(ctx context.Context, p projects) error {
 	folders := Folders(p.Projects)
 	if p.Git != nil && p.Git.WorkTree != "" {
-		there, err := ComposeFolders(ctx, p.WorkTree)
+		there, err := survey.ComposeFolders(ctx, p.WorkTree)
 		if err != nil {
 			return err
 		}
@@ -89,11 +88,6 @@ func (f *Finder) chooseElsewhere(ctx context.Context, p projects) error {
 		return nil
 	}
 	return &NoProjectHereError{ID: p.ID, Dir: p.Source.Dir, Folders: folders}
-}
-
-// ComposeFolders lists the folders of a work tree that have a compose file, as [registry.Loom.Folder] gives them.
-func ComposeFolders(ctx context.Context, workTree string) ([]string, error) {
-	return worktree.FoldersWith(ctx, workTree, stack.DefaultFileNames())
 }
 
 // Folders are those of projects, sorted, each once.

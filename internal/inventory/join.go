@@ -14,16 +14,6 @@ type part struct {
 	item  Listed
 }
 
-// byLoom groups projects by their looms, the oldest project first.
-func byLoom(projects []*registry.Loom) [][]*registry.Loom {
-	var looms [][]*registry.Loom
-	state := &registry.State{Looms: projects}
-	for _, k := range registry.OnePerLoom(projects) {
-		looms = append(looms, state.Projects(k.Repository, k.ID))
-	}
-	return looms
-}
-
 // join makes one loom of its projects.
 func join(parts []part, dir string) Listed {
 	loom := parts[0].item

@@ -78,7 +78,7 @@ func List(ctx context.Context, l *loom.Looms, dir string) ([]Listed, error) {
 		}
 	}
 	list := []Listed{}
-	for _, projects := range byLoom(looms) {
+	for _, projects := range registry.ByLoom(looms) {
 		var parts []part
 		for _, k := range projects {
 			e := byProject[k.Project]
@@ -113,7 +113,7 @@ func Remembered(l *loom.Looms) ([]Listed, error) {
 // registered lists looms by what the registry tells of them.
 func registered(looms []*registry.Loom, dir string) []Listed {
 	list := []Listed{}
-	for _, projects := range byLoom(looms) {
+	for _, projects := range registry.ByLoom(looms) {
 		var parts []part
 		for _, k := range projects {
 			parts = append(parts, part{k, newListed(k)})

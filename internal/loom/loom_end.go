@@ -42,7 +42,7 @@ func (e *loomEnd) takeDown(ctx context.Context) (*Remains, error) {
 		}
 	}
 	slices.Reverse(runs)
-	all := *runs[0].remains
+	all := runs[0].remains
 	all.Project, all.Projects = e.target.Known.Project, []ProjectName{}
 	for i, run := range runs {
 		all.Projects = append(all.Projects, report.NameOf(run.target.Known))
@@ -52,15 +52,15 @@ func (e *loomEnd) takeDown(ctx context.Context) (*Remains, error) {
 			all.add(run.remains)
 		}
 	}
-	return &all, nil
+	return all, nil
 }
 
 // add adds what is left of another project.
 func (r *Remains) add(o *Remains) {
-	r.Volumes = append(slices.Clone(r.Volumes), o.Volumes...)
-	r.Ports = append(slices.Clone(r.Ports), o.Ports...)
-	r.Removed = append(slices.Clone(r.Removed), o.Removed...)
-	r.Left = append(slices.Clone(r.Left), o.Left...)
+	r.Volumes = append(r.Volumes, o.Volumes...)
+	r.Ports = append(r.Ports, o.Ports...)
+	r.Removed = append(r.Removed, o.Removed...)
+	r.Left = append(r.Left, o.Left...)
 }
 
 // endUsed removes the networks and volumes that containers of the loom's other projects used.
@@ -98,14 +98,11 @@ func unexclude(ctx context.Context, t *Target) error {
 func (e *loomEnd) forget(ctx context.Context) error {
 	t := e.target
 	ends := (e.req.Volumes || t.ID == Main) && !e.stays
-	endsLoom := ends && e.isWhole()
-	if endsLoom {
+	if ends && e.isWhole() {
 		if err := unexclude(ctx, t); err != nil {
 			// A repository that git cannot read must not keep its leases for ever.
 			e.Teller.Sayf("lines of loom %s stay in info/exclude of %s: %v", t.ID, t.Repository, tell.FirstLine(err))
 		}
-	}
-	if endsLoom {
 		e.Finder().ForgetUse(t)
 	}
 	for _, k := range t.Meant() {

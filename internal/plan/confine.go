@@ -60,13 +60,13 @@ func (m *maker) confine() error {
 	if c == nil {
 		return nil
 	}
-	project := m.model.Project
+	project, closing := m.model.Project, m.shared.closing()
 	in := overrides.Confinement{
-		Sidecar: confinement{m}.sidecar(c),
+		Sidecar: confinement{m}.sidecar(c, closing),
 		Port:    egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
 		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
 		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, sandbox.Gateway(m.facts.Engine.IsolatedGateway)) },
-		Closing: m.shared.closing(), Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,
+		Closing: closing, Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,
 		Mounted: m.facts.MountedBeside, Proxies: m.facts.Proxies, ResolveLinks: m.real,
 	}
 	if m.facts.Dev != nil {
@@ -88,8 +88,8 @@ func (m *maker) confine() error {
 type confinement struct{ *maker }
 
 // sidecar returns the service that forwards all traffic into and out of the confined networks.
-func (m confinement) sidecar(c *registry.Confined) types.ServiceConfig {
-	project, closing := m.model.Project, m.shared.closing()
+func (m confinement) sidecar(c *registry.Confined, closing overrides.Closing) types.ServiceConfig {
+	project := m.model.Project
 	cfg := egress.Config{
 		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow",
 		Closed:  egress.Closed(m.facts.Host.Addresses),

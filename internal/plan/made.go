@@ -200,10 +200,11 @@ func (s *sharing) subnets() map[string][]netip.Prefix {
 // closing says which of the project's networks are closed while the loom is confined.
 func (s *sharing) closing() overrides.Closing {
 	c := overrides.Closing{Share: s.facts.Settings.Container.Share}
+	subnets := s.subnets()
 	for _, joined := range s.joined {
 		if joined.Kind == "networks" {
 			c.Joined = append(c.Joined, joined.Key)
-			for _, subnet := range s.subnets()[joined.Key] {
+			for _, subnet := range subnets[joined.Key] {
 				c.Direct = append(c.Direct, subnet.String())
 			}
 		}

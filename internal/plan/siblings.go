@@ -50,11 +50,7 @@ func (l leasing) noteAlone(r ports.Request, result ports.Result) {
 	if !r.Fixed && len(r.Keep) == 0 {
 		return
 	}
-	bases := map[int]int{}
-	for _, port := range r.Ports {
-		bases[port.Base] = max(bases[port.Base], port.Count, 1)
-	}
-	lifted := ports.Lift(bases)
+	lifted := ports.LiftAll(r.Ports)
 	for _, lease := range result.Leases[len(r.Keep):] {
 		wanted := lease
 		wanted.Host = ports.Shift(lifted[lease.Base], result.Offset)

@@ -123,16 +123,23 @@ func (p Port) at(host int) Lease {
 	return Lease{IP: p.HostIP, Protocol: protocol(p.Protocol), Base: p.Base, Count: length(p.Count), Host: host}
 }
 
+// LiftAll is [Lift] for the bases of ports.
+func LiftAll(list []Port) map[int]int {
+	spans := make(map[int]int, len(list))
+	for _, p := range list {
+		spans[p.Base] = max(spans[p.Base], length(p.Count))
+	}
+	return Lift(spans)
+}
+
 // group checks the ports and gives those without a lease, by base.
 func group(r Request) ([]*span, error) {
-	spans := make(map[int]int, len(r.Ports))
 	for _, p := range r.Ports {
 		if p.Base < 1 || p.Base > Max || p.Count < 0 || p.Count > Max-p.Base+1 {
 			return nil, fmt.Errorf("port %s of service %s is not within 1-%d", p.at(p.Base), p.Service, Max)
 		}
-		spans[p.Base] = max(spans[p.Base], length(p.Count))
 	}
-	from := Lift(spans)
+	from := LiftAll(r.Ports)
 	seen := make(map[key]bool, len(r.Keep)+len(r.Ports))
 	for _, l := range r.Keep {
 		seen[l.key()] = true

@@ -71,6 +71,16 @@ func OnePerLoom(looms []*Loom) []*Loom {
 	return list
 }
 
+// ByLoom groups projects by their looms, the oldest project of each first.
+func ByLoom(projects []*Loom) [][]*Loom {
+	var looms [][]*Loom
+	state := &State{Looms: projects}
+	for _, l := range OnePerLoom(projects) {
+		looms = append(looms, state.Projects(l.Repository, l.ID))
+	}
+	return looms
+}
+
 // Clones copies looms, as [Loom.Clone] does.
 func Clones(looms []*Loom) []*Loom {
 	list := make([]*Loom, len(looms))
@@ -108,13 +118,9 @@ func InTree(projects []*Loom, workTree, dir string) *Loom {
 	return nil
 }
 
-// ProjectOf returns the entry of the project that l is a copy of, or nil. What is changed in it is changed in the
-// state.
-func (s *State) ProjectOf(l *Loom) *Loom { return s.entryOf(l) }
-
-// entryOf returns the entry that is to hold l: of the same loom and folder. If the folder moved or is not known, the
-// project's name tells.
-func (s *State) entryOf(l *Loom) *Loom {
+// ProjectOf returns the entry that holds l, or a copy of it: of the same loom and folder; nil if there is none. If the
+// folder moved or is not known, the project's name tells. What is changed in it is changed in the state.
+func (s *State) ProjectOf(l *Loom) *Loom {
 	all := s.Projects(l.Repository, l.ID)
 	if k := InTree(all, l.WorkTree, l.Dir); k != nil && (k.Dir != "" && l.Dir != "" || !l.hasOtherProject(k)) {
 		return k
@@ -134,13 +140,13 @@ func (l *Loom) hasOtherProject(k *Loom) bool {
 
 // RemoveProject ends all promises to one project of a loom.
 func (s *State) RemoveProject(l *Loom) {
-	own := s.entryOf(l)
+	own := s.ProjectOf(l)
 	s.Looms = slices.DeleteFunc(s.Looms, func(k *Loom) bool { return k == own })
 }
 
-// share takes over what all projects of a loom have in common. A project moves with the work tree, but its generated
-// files do not.
-func (l *Loom) share(of *Loom) {
+// Join makes l a project of the loom that has of: what all projects of a loom have in common, it has too. It moves with
+// the work tree, but its generated files do not.
+func (l *Loom) Join(of *Loom) {
 	if l == of {
 		return
 	}
@@ -170,6 +176,3 @@ func (l *Loom) shareTrust(of *Loom) {
 	l.Untrusted, l.Sandboxed = l.Untrusted || of.Untrusted, l.Sandboxed || of.Sandboxed
 	l.Origin = cmp.Or(l.Origin, of.Origin)
 }
-
-// Join makes l a project of the loom that has of: what the loom has, it has too.
-func (l *Loom) Join(of *Loom) { l.share(of) }

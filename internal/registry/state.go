@@ -125,7 +125,7 @@ func (s *State) Find(repository, id string) *Loom {
 // Put adds l, or replaces the same project of the same loom. What is unknown about that one stays, unless l brings its
 // own, and so does what it says of who wrote the work tree. The other projects of the loom get what the loom has.
 func (s *State) Put(l Loom) {
-	old := s.entryOf(&l)
+	old := s.ProjectOf(&l)
 	if old == nil {
 		old = new(Loom)
 		s.Looms = append(s.Looms, old)
@@ -139,7 +139,7 @@ func (s *State) Put(l Loom) {
 		old.shareTrust(k)
 	}
 	for _, k := range s.Projects(l.Repository, l.ID) {
-		k.share(old)
+		k.Join(old)
 	}
 }
 
@@ -234,7 +234,7 @@ func (s *State) InSpace(space string) []*Loom {
 }
 
 func (s *State) others(l *Loom) []*Loom {
-	own := s.entryOf(l)
+	own := s.ProjectOf(l)
 	return slices.DeleteFunc(s.InSpace(l.Space), func(k *Loom) bool { return k == own })
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/stack"
-	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
 // errNotFetched keeps files of other machines from being fetched for a project that does not come up.
@@ -22,7 +21,7 @@ func (s *Surveyor) elsewhere(ctx context.Context, f *Facts) error {
 	if t.Git == nil || t.Git.WorkTree == "" {
 		return nil
 	}
-	folders, err := worktree.FoldersWith(ctx, t.WorkTree, stack.DefaultFileNames())
+	folders, err := f.listComposeFolders(ctx)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (f *Facts) knowProject(ctx context.Context) error {
 	return f.listFolders(ctx)
 }
 
-// moved is the loom's only project if its files are no longer where they were: what was found is what became of it.
+// moved is the loom's only project if its files are no longer where they were. The found project then continues it.
 func (f *Facts) moved() *registry.Loom {
 	t := f.Target
 	if len(t.Projects) != 1 {
@@ -58,13 +58,29 @@ func (f *Facts) moved() *registry.Loom {
 	return k
 }
 
+// ComposeFolders lists the folders of a work tree that have a compose file, as [registry.Loom.Folder] gives them.
+func ComposeFolders(ctx context.Context, workTree string) ([]string, error) {
+	return worktree.FoldersWith(ctx, workTree, stack.DefaultFileNames())
+}
+
+// listComposeFolders lists those of the target's work tree, with git asked once.
+func (f *Facts) listComposeFolders(ctx context.Context) ([]string, error) {
+	if f.composeFolders != nil {
+		return f.composeFolders, nil
+	}
+	folders, err := ComposeFolders(ctx, f.Target.WorkTree)
+	f.composeFolders = append([]string{}, folders...)
+	return folders, err
+}
+
 // listFolders lists the folders of the work tree in which up finds a project.
 func (f *Facts) listFolders(ctx context.Context) error {
 	top := f.Target.WorkTree
-	folders, err := worktree.FoldersWith(ctx, top, stack.DefaultFileNames())
+	folders, err := f.listComposeFolders(ctx)
 	if err != nil {
 		return err
 	}
+	folders = slices.Clone(folders)
 	if !slices.Contains(folders, ".") && SeemsProject(stack.Source{Dir: top, Top: top}) {
 		folders = append(folders, ".")
 	}

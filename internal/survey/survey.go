@@ -55,6 +55,8 @@ type Facts struct {
 	Found *stack.Found
 	// Folders are those of the work tree in which up finds a project, if the project has no name yet that depends on them.
 	Folders []string
+	// composeFolders are those with a compose file, nil until they are needed.
+	composeFolders []string
 	// Elsewhere are the volumes that projects in other folders make, nil until they are needed.
 	Elsewhere []registry.Made
 	// DotEnv is the text of .env, nil if there is none; Block are the variables of the block in it, whichever loom's.
