@@ -251,7 +251,7 @@ func TestTheProjectThatIsMeantIsTheOneThatIsNamed(t *testing.T) {
 			"",
 		},
 		{
-			"--project that is no folder", at("mono", "7", named("apps/none")),
+			"--project without such a folder", at("mono", "7", named("apps/none")),
 			"error: --project apps/none: no such folder in /mono",
 			"error: loom 7 has no project in apps/none, it has apps/api, apps/web",
 			"",

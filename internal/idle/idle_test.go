@@ -144,13 +144,19 @@ func TestIdleIsWhatNothingSpeaksAgainst(t *testing.T) {
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
-func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
-	t.Parallel()
+// newWorld makes a machine, and the looms on its engine.
+func newWorld(t *testing.T) (*worldtest.World, *loom.Looms) {
+	t.Helper()
 	w := worldtest.New(t, worldtest.Remote)
-	looms := &loom.Looms{
+	return w, &loom.Looms{
 		Stack: w.Stack, Engine: w.Engine, Registry: w.Registry,
 		UserSettings: w.UserSettings(), Version: "test", Teller: w.Teller(), Process: host.Current(),
 	}
+}
+
+func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
+	t.Parallel()
+	w, looms := newWorld(t)
 	repo := w.Repo("shop")
 	where := loom.Where{ID: "123", Source: stack.Source{Dir: repo}}
 	resolved := func(purpose find.Purpose) *loom.Target {
@@ -181,11 +187,7 @@ func TestHoldIsKeptUntilItIsReleased(t *testing.T) {
 
 func TestAHoldIsOfAllProjectsOfALoom(t *testing.T) {
 	t.Parallel()
-	w := worldtest.New(t, worldtest.Remote)
-	looms := &loom.Looms{
-		Stack: w.Stack, Engine: w.Engine, Registry: w.Registry,
-		UserSettings: w.UserSettings(), Version: "test", Teller: w.Teller(), Process: host.Current(),
-	}
+	w, looms := newWorld(t)
 	repo := w.Repo("shop")
 	w.Know(
 		registry.Loom{ID: "7", Repository: repo, Project: "p7-web", WorkTree: repo, Dir: w.Path("shop", "web")},

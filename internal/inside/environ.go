@@ -11,14 +11,13 @@ import (
 // environ makes one list of the variables of a loom's projects.
 type environ struct {
 	projects []projectEnv
-	// own says that the first project is the one that is meant: its variables are what they are, whatever the others have.
+	// own says that the first project is meant: its variables are what they are, whatever the others have.
 	own bool
 }
 
-// env joins the variables. A project that is not the one that is meant gives those that tell its ports: a name that no
-// other project has is as it is, any other carries the project's folder. If none is meant, each also gives the
-// variables of its files that no other gives another value. COMPOSE_PROJECT_NAME and PORT are about one project, and
-// left out then.
+// env joins the variables. The other projects give those that tell their ports: a name that no other project has is as
+// it is, any other carries the project's folder. If no project is meant, each also gives the variables of its files
+// that no other gives another value. COMPOSE_PROJECT_NAME and PORT are about one project, and left out then.
 func (e environ) env(id string) *Env {
 	all := &Env{Loom: id}
 	taken := map[string]bool{}
@@ -54,7 +53,7 @@ func (e environ) env(id string) *Env {
 	return all
 }
 
-// isOwn reports whether a project is the one that is meant.
+// isOwn reports whether a project is meant.
 func (e environ) isOwn(i int) bool { return e.own && i == 0 }
 
 // foldersOf are what a variable's name can have of a project's folder: its last part, unless another project's folder

@@ -170,7 +170,7 @@ func (m *monorepo) do(s step) {
 		target, err := m.looms.Finder().Resolve(ctx, where, Ending)
 		if registry.InDir(known.Projects(m.repo, s.ID), filepath.Join(m.trees[s.ID], filepath.FromSlash(s.Folder))) == nil {
 			if s.Part || len(known.Projects(m.repo, s.ID)) == 0 {
-				assert.Assert(m.T, err != nil, "there is no such project, or no such loom")
+				assert.Assert(m.T, err != nil, "the loom does not have the project")
 				return
 			}
 		}

@@ -21,8 +21,8 @@ type Given struct {
 	// HasReadAhead says that what could be fetched was fetched.
 	HasReadAhead bool
 
-	// project is the one that is worked on, permitted the access that was accepted, by project: what one may do, another
-	// need not.
+	// project is what is worked on. permitted is the access that was accepted for each project: it counts for that one
+	// alone.
 	project   string
 	permitted map[string][]string
 }

@@ -407,10 +407,7 @@ func TestLeasesBesideOtherProjectsHoldTheirPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		all := drawPorts(t, "ports")
-		var held ports.Index
-		for _, p := range drawPorts(t, "held") {
-			held.Add("x", ports.Lease{IP: p.HostIP, Protocol: p.Protocol, Count: p.Count, Host: p.Base})
-		}
+		held := drawHeld(t)
 		offset := rapid.OneOf(rapid.IntRange(0, 2000), rapid.IntRange(60000, 70000)).Draw(t, "offset")
 		// The other projects have the same bases, and most of what this one wants.
 		bases := map[int]int{}
@@ -617,14 +614,20 @@ func drawPorts(t *rapid.T, label string) []ports.Port {
 	}), 0, 12).Draw(t, label)
 }
 
+// drawHeld draws host ports that somebody else holds.
+func drawHeld(t *rapid.T) *ports.Index {
+	var held ports.Index
+	for _, p := range drawPorts(t, "held") {
+		held.Add("x", ports.Lease{IP: p.HostIP, Protocol: p.Protocol, Count: p.Count, Host: p.Base})
+	}
+	return &held
+}
+
 func TestAllocatedLeasesHoldTheirPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		all := drawPorts(t, "ports")
-		var held ports.Index
-		for _, p := range drawPorts(t, "held") {
-			held.Add("x", ports.Lease{IP: p.HostIP, Protocol: p.Protocol, Count: p.Count, Host: p.Base})
-		}
+		held := drawHeld(t)
 		wanted := rapid.OneOf(rapid.IntRange(0, 2000), rapid.IntRange(60000, 70000)).Draw(t, "wanted")
 		request := ports.Request{Ports: all, Offset: wanted, Taken: held.Taken}
 		got, err := ports.Allocate(request)

@@ -21,7 +21,7 @@ type downOptions struct {
 	yes, dryRun, quiet            bool
 	timeout                       time.Duration
 	format                        string
-	// project is the folder of the one that is meant, "" for all of a loom.
+	// project is the folder of the project that is meant, "" for all of a loom.
 	project string
 }
 
