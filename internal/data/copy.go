@@ -52,11 +52,7 @@ func (c *Copier) copyWithRecovery(ctx context.Context, project *types.Project, c
 	if r.image, err = c.Engine.ImportEmpty(ctx); err != nil {
 		return err
 	}
-	defer func() {
-		if err := c.Engine.RemoveImages(context.WithoutCancel(ctx), []string{r.image}); err != nil {
-			c.Teller.Debugf("%v", err)
-		}
-	}()
+	defer func() { c.removeImage(context.WithoutCancel(ctx), r.image) }()
 	// Whatever happens, the source must go on and incomplete volumes must go. If that fails now, the mark tells the next
 	// up.
 	defer func() {

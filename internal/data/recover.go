@@ -107,15 +107,24 @@ func (c *Copier) undo(ctx context.Context, mark engine.Container) error {
 	if err := c.Engine.RemoveContainers(ctx, []string{mark.ID}); err != nil {
 		return err
 	}
-	if err := c.Engine.RemoveImages(ctx, []string{mark.ImageID}); err != nil {
-		c.Teller.Debugf("%v", err)
-	}
+	c.removeImage(ctx, mark.ImageID)
 	return nil
 }
 
-// removeVolumes removes volumes. It tries for 5 s, because the engine may still write to them for a client that has
-// gone.
+// removeVolumes removes volumes, which the engine may still write to for a client that has gone.
 func (c *Copier) removeVolumes(ctx context.Context, names []string) error {
+	return untilFree(ctx, func() error { return c.Engine.RemoveVolumes(ctx, names) })
+}
+
+// removeImage removes the empty image, of which the engine may still make a container for a client that has gone.
+func (c *Copier) removeImage(ctx context.Context, id string) {
+	if err := untilFree(ctx, func() error { return c.Engine.RemoveImages(ctx, []string{id}) }); err != nil {
+		c.Teller.Debugf("%v", err)
+	}
+}
+
+// untilFree tries for 5 s to remove what the engine may still use.
+func untilFree(ctx context.Context, remove func() error) error {
 	every := backoff.WithMaxRetries(backoff.NewConstantBackOff(100*time.Millisecond), 50)
-	return backoff.Retry(func() error { return c.Engine.RemoveVolumes(ctx, names) }, backoff.WithContext(every, ctx))
+	return backoff.Retry(remove, backoff.WithContext(every, ctx))
 }

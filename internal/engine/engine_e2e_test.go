@@ -7,11 +7,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +29,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/nat"
+	"golang.org/x/sync/errgroup"
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-loom/docker-loom/internal/host"
@@ -612,4 +615,47 @@ func TestImagesAreFoundByReferenceAndUntagged(t *testing.T) {
 	got, err = p.e.Images(t.Context(), busybox, nil)
 	assert.NilError(t, err)
 	assert.Equal(t, len(got), 1)
+}
+
+func TestThoseWhoLoadOneProgramAtOnceGetOneImage(t *testing.T) {
+	path, err := exec.LookPath("busybox")
+	assert.NilError(t, err)
+	program, err := os.ReadFile(path)
+	assert.NilError(t, err)
+	e, ref := New(api, "default"), fmt.Sprintf("engine-test-%d:program", os.Getpid())
+	t.Cleanup(func() { assert.Check(t, e.RemoveImages(context.Background(), []string{ref})) })
+	before, err := e.Images(t.Context(), "", nil)
+	assert.NilError(t, err)
+	var g errgroup.Group
+	for range 8 {
+		g.Go(func() error {
+			return e.LoadProgram(t.Context(), ref, Program{
+				Path: "/busybox", Content: io.NewSectionReader(bytes.NewReader(program), 0, int64(len(program))),
+				Entrypoint: []string{"/busybox", "echo"}, User: "65532:65532", OS: "linux", Arch: runtime.GOARCH,
+			})
+		})
+	}
+	assert.NilError(t, g.Wait())
+	after, err := e.Images(t.Context(), "", nil)
+	assert.NilError(t, err)
+	assert.Equal(t, len(after), len(before)+1)
+	made, ok, err := e.Image(t.Context(), ref)
+	assert.NilError(t, err)
+	assert.Assert(t, ok)
+	assert.Equal(t, made.User, "65532:65532")
+	tagged, err := e.LastTagged(t.Context(), Image{ID: made.ID})
+	assert.NilError(t, err)
+	assert.Assert(t, time.Since(tagged) < time.Minute, "%v", tagged)
+
+	c, err := api.ContainerCreate(t.Context(), &container.Config{Image: ref, Cmd: []string{"works"}}, nil, nil, nil, "")
+	assert.NilError(t, err)
+	t.Cleanup(func() { assert.Check(t, e.RemoveContainers(context.Background(), []string{c.ID})) })
+	ended, errs := api.ContainerWait(t.Context(), c.ID, container.WaitConditionNextExit)
+	assert.NilError(t, e.Start(t.Context(), c.ID))
+	select {
+	case end := <-ended:
+		assert.Equal(t, end.StatusCode, int64(0))
+	case err := <-errs:
+		assert.NilError(t, err)
+	}
 }

@@ -85,6 +85,18 @@ func (s imageStore) ImageID(ctx context.Context, ref string) (string, error) {
 	return image.ID, nil
 }
 
+// LastTagged is when an image got a name for the last time on this engine, or was made, if that is later.
+func (s imageStore) LastTagged(ctx context.Context, i Image) (time.Time, error) {
+	info, err := s.api.ImageInspect(ctx, i.ID)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("image %s: %w", i.ID, err)
+	}
+	if tagged := info.Metadata.LastTagTime; tagged.After(i.Created) {
+		return tagged, nil
+	}
+	return i.Created, nil
+}
+
 // ImageConfig is what an image says about containers made from it.
 type ImageConfig struct {
 	ID              string

@@ -55,7 +55,7 @@ func (s *Store) EnsureEgress(ctx context.Context) (ref string, err error) {
 		if id, err := s.Engine.ImageID(ctx, ref); err != nil || id != "" {
 			return err
 		}
-		return s.importEgress(ctx, ref)
+		return s.loadEgress(ctx, ref)
 	})
 	if err != nil && ctx.Err() == nil {
 		err = &EgressImageError{err}
@@ -79,8 +79,8 @@ func (s *Store) EgressRef() (string, error) {
 	return sandbox.EgressTag(hash), nil
 }
 
-// importEgress makes the sidecar's image of this binary.
-func (s *Store) importEgress(ctx context.Context, ref string) error {
+// loadEgress makes the sidecar's image of this binary.
+func (s *Store) loadEgress(ctx context.Context, ref string) error {
 	info, err := s.Engine.Capabilities(ctx)
 	if err != nil {
 		return err
@@ -105,19 +105,14 @@ func (s *Store) importEgress(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	program := io.NewSectionReader(f, 0, file.Size())
-	id, err := s.Engine.ImportProgram(ctx, sandbox.Program, program, file.Size(), sandbox.EgressChanges())
+	err = s.Engine.LoadProgram(ctx, ref, engine.Program{
+		Path: sandbox.Program, Content: io.NewSectionReader(f, 0, file.Size()), Entrypoint: sandbox.EgressEntrypoint(),
+		User: sandbox.EgressUser, OS: runtime.GOOS, Arch: runtime.GOARCH,
+	})
 	if err != nil {
 		return err
 	}
-	// Another user may have been faster, and its containers must not be left with an image without a name.
-	if there, err := s.Engine.ImageID(ctx, ref); err != nil || there != "" {
-		return errors.Join(err, s.Engine.RemoveImages(ctx, []string{id}))
-	}
-	if err := s.Engine.Tag(ctx, id, ref); err != nil {
-		return err
-	}
-	s.Teller.Debugf("image %s: imported", ref)
+	s.Teller.Debugf("image %s: loaded", ref)
 	s.removeEarlierEgress(ctx, ref)
 	return nil
 }
@@ -142,6 +137,13 @@ func (s *Store) removeEarlierEgress(ctx context.Context, ref string) {
 	if err != nil {
 		s.Teller.Debugf("images of earlier binaries: %v", err)
 		return
+	}
+	for i := range images {
+		// Such an image has no time of its own.
+		if images[i].Created, err = s.Engine.LastTagged(ctx, images[i]); err != nil {
+			s.Teller.Debugf("images of earlier binaries: %v", err)
+			return
+		}
 	}
 	if err := s.Engine.RemoveImages(ctx, earlier(images, ref, time.Now())); err != nil {
 		s.Teller.Debugf("another sandbox uses it: %v", err)

@@ -37,10 +37,8 @@ const (
 // EgressUser is the user of the sidecar. It has no name in its image.
 const EgressUser = "65532:65532"
 
-// EgressChanges returns the lines of a Dockerfile that turn an image with only Program into the sidecar's.
-func EgressChanges() []string {
-	return []string{`ENTRYPOINT ["` + Program + `","egress"]`, "USER " + EgressUser, "WORKDIR /"}
-}
+// EgressEntrypoint is what the sidecar's image runs.
+func EgressEntrypoint() []string { return []string{Program, "egress"} }
 
 // EgressTag returns the sidecar's image for the hash of a binary.
 func EgressTag(hash string) string { return EgressRepository + ":" + hash[:min(len(hash), 16)] }
