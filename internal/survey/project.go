@@ -36,7 +36,8 @@ func (f *Facts) knowProject(ctx context.Context) error {
 	return f.listFolders(ctx)
 }
 
-// moved is the loom's only project if its files are no longer where they were. The found project then continues it.
+// moved returns the loom's only project if its files are no longer where they were. The found project then continues
+// it.
 func (f *Facts) moved() *registry.Loom {
 	t := f.Target
 	if len(t.Projects) != 1 {
