@@ -135,13 +135,13 @@ func plan(ctx context.Context, v variant, id string, h *host, m mutation, known 
 	k.subnets, in.Leases = in.Subnets, k.leases
 
 	follow := k.follows(m)
-	named := overrides.PortVars(k.base.Project, k.leases, func(service string, p types.ServicePortConfig) string {
+	named := overrides.PortVars(k.base.Project, k.leases, func(service string, p types.ServicePortConfig) (names []string) {
 		for _, x := range k.base.Variables {
 			if follow[x.Name] && x.Gives(service, p) {
-				return x.Name
+				names = append(names, x.Name)
 			}
 		}
-		return ""
+		return names
 	})
 	k.bases = map[string]string{}
 	for _, x := range k.base.Variables {

@@ -14,10 +14,11 @@ import (
 // PortPrefix begins the names of the variables that tell programs on the host where a service listens.
 const PortPrefix = "ILOOM_PORT_"
 
-// PortVars gives each leased port of the base project its variables, sorted by name: the one that the files use for it,
-// if variable returns one, and ILOOM_PORT_<SERVICE> for the others, with _<TARGET> if a service publishes several.
+// PortVars gives each leased port of the base project its variables, sorted by name: those that the files use for it,
+// which variables returns, and ILOOM_PORT_<SERVICE> unless such a one is among them, with _<TARGET> if a service
+// publishes several.
 func PortVars(
-	p *types.Project, leases []ports.Lease, variable func(service string, p types.ServicePortConfig) string,
+	p *types.Project, leases []ports.Lease, variables func(service string, p types.ServicePortConfig) []string,
 ) []Var {
 	vars := map[string]string{}
 	type literal struct {
@@ -39,14 +40,15 @@ func PortVars(
 			if !ok || joins(s) {
 				continue
 			}
-			v := variable(name, entry)
-			if v != "" {
+			own := PortPrefix + upper(name)
+			isNamed := false
+			for _, v := range variables(name, entry) {
 				vars[v] = moved.Published
+				isNamed = isNamed || strings.HasPrefix(v, PortPrefix)
 			}
-			if strings.HasPrefix(v, PortPrefix) {
+			if isNamed {
 				continue
 			}
-			own := PortPrefix + upper(name)
 			if len(targets) > 1 {
 				own += "_" + strconv.Itoa(int(entry.Target))
 			}

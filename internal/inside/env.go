@@ -118,13 +118,13 @@ func readProject(ctx context.Context, l *loom.Looms, t *loom.Target) (projectEnv
 
 // plainVars names main's ports as another loom's are named.
 func plainVars(p *loom.Plan, leases []ports.Lease) []overrides.Var {
-	return overrides.PortVars(p.Base.Project, leases, func(service string, port types.ServicePortConfig) string {
+	return overrides.PortVars(p.Base.Project, leases, func(service string, port types.ServicePortConfig) (names []string) {
 		for _, v := range p.Base.Variables {
 			if v.Ours() && v.Gives(service, port) {
-				return v.Name
+				names = append(names, v.Name)
 			}
 		}
-		return ""
+		return names
 	})
 }
 

@@ -518,6 +518,36 @@ func TestVariablesFollowOnlyWhereNothingElseWouldChange(t *testing.T) {
 	assert.Equal(t, p.Findings[i].Message, "it is used in services.api.environment.DSN too: it keeps its value, and port 5432 of service db moves by the override alone")
 }
 
+// B gives the port as long as A has no value: who writes B elsewhere means the port too.
+func TestEachVariableOfANestedDefaultFollowsThePort(t *testing.T) {
+	w := newWorld(t, worldtest.Remote)
+	repo := w.Repo("shop")
+	w.Write(`services:
+  web:
+    image: nginx
+    ports: ["${A:-${B:-${C:-3000}}}:80"]
+    environment: {INNER: "http://localhost:${B:-3000}/", ALL: "http://localhost:${A:-${B:-${C:-3000}}}/"}
+  db:
+    image: postgres
+    ports: ["${DB_PORT:-${PGPORT:-5432}}:5432"]
+    environment: {PGPORT: "${PGPORT:-5432}"}
+`, "shop", "compose.yaml")
+	p := w.mustPlan(repo, "123", Options{})
+	env := map[string]string{}
+	for _, v := range p.Env {
+		env[v.Name] = v.Value
+	}
+	assert.DeepEqual(t, env, map[string]string{
+		"COMPOSE_PROJECT_NAME": "iloom-shop-123", "ILOOM_LOOM": "123", "ILOOM_PORT_WEB": "3123", "ILOOM_PORT_DB": "5555",
+		"A": "3123", "B": "3123", "C": "3123", "DB_PORT": "5555",
+	})
+	assert.Equal(t, *p.Project.Services["web"].Environment["INNER"], "http://localhost:3123/")
+	assert.Equal(t, *p.Project.Services["db"].Environment["PGPORT"], "5432")
+	i := slices.IndexFunc(p.Findings, func(f finding.Finding) bool { return f.Subject == "variable PGPORT" })
+	assert.Assert(t, i >= 0)
+	assert.Equal(t, p.Findings[i].Message, "it is used in services.db.environment.PGPORT too: it keeps its value, and port 5432 of service db moves by DB_PORT")
+}
+
 func TestAShellWithALoomsEnvironmentDoesNotDoubleItsOffset(t *testing.T) {
 	w := newWorld(t, worldtest.Remote)
 	repo := w.Repo("shop")

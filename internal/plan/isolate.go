@@ -67,14 +67,7 @@ func (m *maker) keepBase() {
 
 // edit makes the edits and decides the files. A plain main has neither.
 func (m *maker) edit() error {
-	named := overrides.PortVars(m.base.Project, m.Entry.Ports, func(service string, port types.ServicePortConfig) string {
-		for _, v := range m.base.Variables {
-			if m.Base.Moves[v.Name] && v.Gives(service, port) {
-				return v.Name
-			}
-		}
-		return ""
-	})
+	named := overrides.PortVars(m.base.Project, m.Entry.Ports, m.Base.variablesOf)
 	if err := m.shift(named); err != nil {
 		return err
 	}

@@ -120,6 +120,18 @@ type Base struct {
 	Moves map[string]bool
 }
 
+// variablesOf are those that the block sets to give a port: the first that may, and of the others in its default those
+// that the files use elsewhere too.
+func (b Base) variablesOf(service string, port types.ServicePortConfig) []string {
+	var names []string
+	for _, v := range b.Variables {
+		if b.Moves[v.Name] && v.Gives(service, port) && (len(names) == 0 || v.Elsewhere) {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
 // DevContainer is the dev container as planned.
 type DevContainer struct {
 	// Service is its service, Path its devcontainer.json. Tools find its container by the IDLabels.

@@ -112,28 +112,32 @@ func (m *maker) moveVariables() error {
 		return nil
 	}
 	reads := m.base.ReadsDotEnv()
-	bases := map[string]string{}
+	bases, kept := map[string]string{}, map[string]string{}
 	for _, v := range m.base.Variables {
-		if _, seen := m.Base.Moves[v.Name]; seen {
-			continue
-		}
-		why := ""
 		switch {
 		case v.Ours():
 		case v.Entangled != "":
-			why = "it is used in " + v.Entangled + " too"
+			kept[v.Name] = "it is used in " + v.Entangled + " too"
 		case len(reads) > 0:
-			why = "service " + reads[0] + " gets it through env_file: .env"
+			kept[v.Name] = "service " + reads[0] + " gets it through env_file: .env"
 		}
-		m.Base.Moves[v.Name] = why == ""
-		if why == "" {
+		if m.Base.Moves[v.Name] = kept[v.Name] == ""; m.Base.Moves[v.Name] {
 			bases[v.Name] = v.Published
+		}
+	}
+	for _, v := range m.base.Variables {
+		why := kept[v.Name]
+		if why == "" {
 			continue
+		}
+		delete(kept, v.Name)
+		by := "by the override alone"
+		if names := m.Base.variablesOf(v.Service, v.Port()); len(names) > 0 {
+			by = "by " + names[0]
 		}
 		m.find(finding.Finding{
 			Level: finding.Info, Subject: "variable " + v.Name,
-			Message: why + ": it keeps its value, and port " + v.Published + " of service " + v.Service +
-				" moves by the override alone",
+			Message: why + ": it keeps its value, and port " + v.Published + " of service " + v.Service + " moves " + by,
 		})
 	}
 	m.Entry.Variables = nil

@@ -183,7 +183,7 @@ func (s *Setup) listPorts(model *stack.Model, missing map[string]string, set *se
 			first, _, _ := strings.Cut(p.Published, "-")
 			b.Default, _ = strconv.Atoi(first) // Compose has checked it
 			for _, v := range model.Variables {
-				if v.Gives(service, p) {
+				if v.Gives(service, p) && (b.Variable == "" || v.Ours()) {
 					b.Variable = v.Name
 				}
 			}

@@ -46,15 +46,17 @@ func TakePublished(raw map[string]any, lookup template.Mapping) (vars []Variable
 		entries, _ := service["ports"].([]any)
 		for i, entry := range entries {
 			published, rest := splitPublished(entry)
-			v, ok := portVariable(published, lookup)
-			if !ok {
+			names := portVariables(published, lookup)
+			if len(names) == 0 {
 				continue
 			}
 			for _, port := range loadedAs(entry, lookup) {
-				vars = append(vars, Variable{
-					Name: v, Service: name, Target: port.Target, Protocol: port.Protocol,
-					HostIP: port.HostIP, Published: port.Published,
-				})
+				for _, v := range names {
+					vars = append(vars, Variable{
+						Name: v, Service: name, Target: port.Target, Protocol: port.Protocol,
+						HostIP: port.HostIP, Published: port.Published,
+					})
+				}
 			}
 			entries[i] = rest
 		}
@@ -134,26 +136,31 @@ var (
 	port          = regexp.MustCompile(`^\d{1,5}$`)
 )
 
-// portVariable returns the variable to set for a published part that is one variable and nothing else, with whatever
-// default: the first of a chain ${A:-${B:-80}} that has a value, otherwise the outermost. A default that is not a
-// single port (a range, or a whole mapping) is left to the literal in the override.
-func portVariable(expr string, lookup template.Mapping) (string, bool) {
-	first := ""
+// portVariables are the variables that may be set for a published part that is one variable and nothing else, with
+// whatever default. Of a chain ${A:-${B:-80}} it is the first that has a value, otherwise all, the outermost first: who
+// writes B elsewhere means the same port. A default that is not a single port (a range, or a whole mapping) is left to
+// the literal in the override.
+func portVariables(expr string, lookup template.Mapping) []string {
+	var names []string
 	for {
 		m := wholeVariable.FindStringSubmatch(expr)
 		if m == nil {
-			return first, first != "" && port.MatchString(expr)
+			if !port.MatchString(expr) {
+				return nil
+			}
+			return names
 		}
 		name := m[1] + m[4]
-		if first == "" {
-			first = name
-		}
-		if v, _ := lookup(name); v != "" {
-			return name, port.MatchString(v)
+		switch v, set := lookup(name); {
+		case v != "" && port.MatchString(v):
+			return []string{name}
+		case v != "", set && m[2] == "-":
+			return nil
 		}
 		if m[3] == "" || strings.HasSuffix(m[2], "?") {
-			return first, false
+			return nil
 		}
+		names = append(names, name)
 		expr = m[3]
 	}
 }
@@ -201,6 +208,11 @@ func (v Variable) Gives(service string, p types.ServicePortConfig) bool {
 		(v.Protocol == p.Protocol || v.Protocol == "" && p.Protocol == "tcp")
 }
 
+// Port is the port that the variable gives.
+func (v Variable) Port() types.ServicePortConfig {
+	return types.ServicePortConfig{Target: v.Target, Protocol: v.Protocol, HostIP: v.HostIP, Published: v.Published}
+}
+
 func (v Variable) givesAny(p *types.Project) bool {
 	return slices.ContainsFunc(p.AllServices()[v.Service].Ports, func(port types.ServicePortConfig) bool {
 		return v.Gives(v.Service, port)
@@ -220,8 +232,9 @@ type Uses map[string][]Use
 
 var (
 	anyVariable = regexp.MustCompile(`\$(?:\{(\w+)|(\w+))`)
-	hostURL     = regexp.MustCompile(`(?i)(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0):$`)
-	bareName    = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*\r?$`)
+	// hostURL ends before a variable, or before the first of those that stand in each other's defaults.
+	hostURL  = regexp.MustCompile(`(?i)(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0):(?:\$\{\w+:?-)*$`)
+	bareName = regexp.MustCompile(`(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*\r?$`)
 )
 
 // UsesIn lists for each variable the places of the raw model that use it.
