@@ -47,7 +47,11 @@ func (m *Model) Finish(files []string, custom map[string]string) (*types.Project
 	if err := m.resolveEnvFiles(project); err != nil {
 		return nil, err
 	}
-	return project.WithServicesEnvironmentResolved(true)
+	if project, err = project.WithServicesEnvironmentResolved(true); err != nil {
+		return nil, err
+	}
+	markContents(project)
+	return project, nil
 }
 
 // UseBlock makes Finish see what plain docker compose will see once the loom's block is in the project's .env: vars are

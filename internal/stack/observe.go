@@ -70,7 +70,8 @@ func compareService(s types.ServiceConfig, own []Seen, image string) Change {
 	hash, err := ServiceHash(s)
 	change := ChangeKeep
 	for _, c := range own {
-		if err != nil || c.Labels[api.ConfigHashLabel] != hash || image == "" || c.Labels[api.ImageDigestLabel] != image {
+		if err != nil || c.Labels[api.ConfigHashLabel] != hash || hasOldContents(s, c.Labels) ||
+			image == "" || c.Labels[api.ImageDigestLabel] != image {
 			return ChangeRecreate
 		}
 		if !c.Up {

@@ -138,7 +138,7 @@ func (s *Stack) Up(ctx context.Context, p *types.Project, o CreateOptions) error
 	o.policies(p)
 	return s.change(ctx, p, o, func(o CreateOptions) error {
 		start := api.StartOptions{Project: p, Services: p.ServiceNames()}
-		return s.compose.Up(ctx, p, api.UpOptions{Create: o.api(p), Start: start})
+		return s.converger(p).Up(ctx, p, api.UpOptions{Create: o.api(p), Start: start})
 	})
 }
 
@@ -148,7 +148,7 @@ func (s *Stack) Create(ctx context.Context, p *types.Project, o CreateOptions) e
 		return err
 	}
 	o.policies(p)
-	return s.change(ctx, p, o, func(o CreateOptions) error { return s.compose.Create(ctx, p, o.api(p)) })
+	return s.change(ctx, p, o, func(o CreateOptions) error { return s.converger(p).Create(ctx, p, o.api(p)) })
 }
 
 // Provide builds the image of a project of one service, or pulls it if the service has no build section.
