@@ -72,6 +72,40 @@ func (s imageStore) RemoveImages(ctx context.Context, tags []string) error {
 	})
 }
 
+// ErrImageInUse says that an image stays because a container uses it.
+var ErrImageInUse = errors.New("a container uses it")
+
+// RemoveUnused takes a name off an image, which goes with its last one, or removes an image by its ID, unless it has
+// names. It reports whether there was something to remove, and returns [ErrImageInUse] for what a container uses.
+func (s imageStore) RemoveUnused(ctx context.Context, ref string) (removed bool, err error) {
+	image, err := s.api.ImageInspect(ctx, ref)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("image %s: %w", ref, err)
+	case ref == image.ID && len(image.RepoTags) > 0:
+		return false, nil
+	}
+	err = s.RemoveImages(ctx, []string{ref})
+	if cerrdefs.IsConflict(err) {
+		return false, fmt.Errorf("image %s: %w", ref, ErrImageInUse)
+	}
+	return err == nil, err
+}
+
+// BuiltFor are the IDs of images that containers of a service have by this name, or had: once the name is another
+// image's, the engine lists a container with its image's ID.
+func BuiltFor(own []Container, service, name string) []string {
+	var ids []string
+	for _, c := range own {
+		if c.Service == service && (c.Image == name || c.Image == c.ImageID) {
+			ids = append(ids, c.ImageID)
+		}
+	}
+	return ids
+}
+
 // ImageID is the ID of the image that a reference names on this engine, "" if
 // there is none.
 func (s imageStore) ImageID(ctx context.Context, ref string) (string, error) {

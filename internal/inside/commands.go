@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
@@ -278,6 +279,11 @@ func (l *Builds) Build(ctx context.Context, t *loom.Target, o stack.BuildOptions
 	}
 	return l.withImages(ctx, t, req, func(ctx context.Context, p *loom.Plan, f *survey.Facts) ([]stack.Built, error) {
 		o.Builder = cmp.Or(o.Builder, l.Looms.Process.Getenv("BUILDX_BUILDER"))
+		if req.plan.PrepareImages {
+			if err := l.noteReplaced(ctx, p); err != nil {
+				return nil, err
+			}
+		}
 		list, err := l.Looms.Stack.Build(ctx, p.Project, o)
 		dev := f.Dev
 		if dev != nil && dev.Installed.Info.ID != "" && (len(o.Services) == 0 || slices.Contains(o.Services, dev.Service)) {
@@ -285,6 +291,28 @@ func (l *Builds) Build(ctx context.Context, t *loom.Target, o stack.BuildOptions
 			list = append(list, stack.Built{Service: dev.Service, Image: dev.Installed.Ref})
 		}
 		return list, err
+	})
+}
+
+// noteReplaced notes the images that a build is about to take the names from, so that down of the loom finds them. A
+// loom that was never up has no entry yet.
+func (l *Builds) noteReplaced(ctx context.Context, p *loom.Plan) error {
+	now := slices.Clone(p.Entry.Images)
+	for _, name := range p.BuiltNames() {
+		id, err := l.Looms.Engine.ImageID(ctx, name)
+		if err != nil {
+			return err
+		}
+		now = append(now, name, id)
+	}
+	if now = registry.ImagesOf(now); p.Entry.Created.IsZero() || slices.Equal(now, p.Entry.Images) {
+		return nil
+	}
+	return l.Looms.Registry.Update(ctx, func(state *registry.State) error {
+		if k := state.ProjectOf(&p.Entry); k != nil {
+			k.Images = registry.ImagesOf(slices.Concat(k.Images, now))
+		}
+		return nil
 	})
 }
 

@@ -219,14 +219,9 @@ func (r *downRun) endProject(ctx context.Context, e end) error {
 		}
 	}
 	project, own := r.target.Known.Project, slices.DeleteFunc(slices.Clone(e.Containers), r.Companions.Own)
-	there, err := r.hasProject(ctx, e)
-	if err != nil {
-		return err
-	}
-	if there {
+	if in := e.InStack(r.Companions.Own); len(in.Containers)+len(in.Networks) > 0 {
 		inUse, err := r.Stack.Down(ctx, project, stack.DownOptions{
-			Own: e.InStack(r.Companions.Own), Project: recordedHooks(r.Teller, r.target, own),
-			KeepImages: r.target.ID == Main, Timeout: r.req.Timeout,
+			Own: in, Project: recordedHooks(r.Teller, r.target, own), Timeout: r.req.Timeout,
 		})
 		if err != nil {
 			return err
@@ -238,10 +233,7 @@ func (r *downRun) endProject(ctx context.Context, e end) error {
 			return err
 		}
 	}
-	if r.target.ID == Main {
-		r.removeBuilt(ctx, own)
-	}
-	return nil
+	return r.removeImages(ctx, e)
 }
 
 // removeVolumes removes the loom's named volumes, but for those that other containers use.
@@ -289,31 +281,34 @@ func (r *downRun) endFiles(remains *Remains) {
 	}
 }
 
-// hasProject reports whether there is something that Compose's down would remove. It warns if there is nothing.
-func (r *downRun) hasProject(ctx context.Context, e end) (bool, error) {
-	own := e.InStack(r.Companions.Own)
-	if len(own.Containers)+len(own.Networks) > 0 {
-		return true, nil
+// removeImages removes what was built for the loom. For main that is the image of its dev container, which no compose
+// file names: docker compose down leaves the others.
+func (r *downRun) removeImages(ctx context.Context, e end) error {
+	images := e.Images()
+	if r.target.ID == Main {
+		dev := stack.BuiltImage(r.target.Known.Project, devcontainer.Service)
+		images = slices.DeleteFunc(images, func(image string) bool { return image != dev })
+		if len(images) > 0 {
+			images = append(images, dev+"-base")
+		}
 	}
-	project := r.target.Known.Project
-	images, err := r.Engine.Images(ctx, "", map[string]string{stack.LabelProject: project})
-	return slices.ContainsFunc(images, func(i engine.Image) bool {
-		return len(own.Tags(project, i.Labels, i.Tags)) > 0
-	}), err
-}
-
-// removeBuilt removes the image of main's dev container. No compose file names it, so that docker compose down would
-// never find it.
-func (r *downRun) removeBuilt(ctx context.Context, own []engine.Container) {
-	image := r.target.Known.Project + "-" + devcontainer.Service
-	if !slices.ContainsFunc(own, func(c engine.Container) bool {
-		return c.Service == devcontainer.Service && c.Image == image
-	}) {
-		return
+	if len(images) == 0 {
+		return nil
 	}
-	if err := r.Engine.RemoveImages(ctx, []string{image, image + "-base"}); err != nil {
-		r.Teller.Debugf("%v", err)
-	}
+	return r.Stack.Progress(ctx, "Removing", func(ctx context.Context, step stack.Step) error {
+		for _, image := range images {
+			removed, err := r.Engine.RemoveUnused(ctx, image)
+			switch {
+			case errors.Is(err, engine.ErrImageInUse):
+				e.remains.Left = append(e.remains.Left, "image "+image+", which a container uses")
+			case err != nil:
+				return err
+			case removed:
+				step("Image "+image, "Removed", stack.Done)
+			}
+		}
+		return nil
+	})
 }
 
 // recordedHooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep

@@ -36,6 +36,7 @@ func (m *maker) compare() error {
 	})
 	confinement{m}.findLostCapabilities(seen)
 	m.recreateOnDemand()
+	building{m}.noteBuilt()
 	if len(seen) == 0 {
 		return nil
 	}

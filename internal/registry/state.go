@@ -44,6 +44,8 @@ type Loom struct {
 	Subnets    map[string][]string `json:"subnets,omitempty"`   // network key → CIDRs
 	Variables  map[string]string   `json:"variables,omitempty"` // base of each shifted variable, by name
 	Makes      []Made              `json:"makes,omitempty"`     // what other projects of the loom may name
+	// Images are the names of images that are built for it, and the IDs of such that lost their name; sorted.
+	Images []string `json:"images,omitempty"`
 	// DevContainer is the devcontainer.json that was chosen for it by --config, "" if it was found.
 	DevContainer string `json:"devContainer,omitempty"`
 	// Adopted are the labels of a dev container that another tool made and that is used as it is; nil for a loom's own.
@@ -63,6 +65,13 @@ type Loom struct {
 
 	// Unknown holds what a later docker loom of the same file version says about this loom; a change gives it back.
 	Unknown map[string]json.RawMessage `json:"-"`
+}
+
+// ImagesOf is a list as [Loom.Images] has it: sorted, each once.
+func ImagesOf(list []string) []string {
+	images := slices.Clone(list)
+	slices.Sort(images)
+	return slices.DeleteFunc(slices.Compact(images), func(image string) bool { return image == "" })
 }
 
 // Accepted is what a loom was brought up with.

@@ -19,8 +19,6 @@ import (
 type Own struct {
 	// Containers and Networks are IDs.
 	Containers, Networks map[string]bool
-	// Images are the names that the containers have their images by.
-	Images map[string]bool
 }
 
 // DownOptions are the choices of Down.
@@ -28,17 +26,15 @@ type DownOptions struct {
 	Own Own
 	// Project gives the pre_stop hooks and the order, as RecordedHooks makes it; nil runs none.
 	Project *types.Project
-	// KeepImages leaves the built images.
-	KeepImages bool
 	// Timeout bounds the stopping of containers; zero is each service's own.
 	Timeout time.Duration
 }
 
-// Down removes the containers, their anonymous volumes, the networks and the built images of the project with this
-// name that are Own, whatever the files say now. Named volumes stay. A network that another container uses stays too:
+// Down removes the containers, their anonymous volumes and the networks of the project with this name that are Own,
+// whatever the files say now. Named volumes and images stay. A network that another container uses stays too:
 // inUse has the names of these containers by that of the network.
 func (s *Stack) Down(ctx context.Context, name string, o DownOptions) (inUse map[string][]string, err error) {
-	view := &ownClient{APIClient: s.docker.Client(), project: name, own: o.Own, inUse: map[string][]string{}}
+	view := &ownClient{APIClient: s.docker.Client(), own: o.Own, inUse: map[string][]string{}}
 	backend := compose.NewComposeService(ownCli{s.docker, view}, compose.WithPrompt(no))
 	// By name Compose runs no pre_stop hooks. From a project it removes only what the project still names. So the
 	// containers are stopped from the project and removed by name.
@@ -49,11 +45,7 @@ func (s *Stack) Down(ctx context.Context, name string, o DownOptions) (inUse map
 	if err := s.removeContainers(ctx, view, name); err != nil {
 		return nil, err
 	}
-	down := api.DownOptions{RemoveOrphans: true, Images: "local", Timeout: timeout(o.Timeout)}
-	if o.KeepImages {
-		down.Images = ""
-	}
-	err = backend.Down(ctx, name, down)
+	err = backend.Down(ctx, name, api.DownOptions{RemoveOrphans: true, Timeout: timeout(o.Timeout)})
 	return view.inUse, err
 }
 

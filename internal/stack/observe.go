@@ -127,6 +127,11 @@ func refersToContainers(s types.ServiceConfig) bool {
 	return len(s.VolumesFrom) > 0
 }
 
+// BuiltImage is the name that Compose gives what it builds for a service.
+func BuiltImage(project, service string) string {
+	return api.GetImageNameOrDefault(types.ServiceConfig{Name: service}, project)
+}
+
 // Image is the reference of the image that a service runs, the implicit one for a service that is only built.
 func Image(s types.ServiceConfig, project string) string {
 	return api.GetImageNameOrDefault(s, project)

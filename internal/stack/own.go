@@ -3,13 +3,10 @@ package stack
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/docker/cli/cli/command"
-	"github.com/docker/compose/v2/pkg/api"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 )
@@ -26,8 +23,7 @@ func (c ownCli) Client() client.APIClient { return c.client }
 
 type ownClient struct {
 	client.APIClient
-	project string
-	own     Own
+	own Own
 
 	mu    sync.Mutex
 	inUse map[string][]string // containers on a network, by names
@@ -62,30 +58,4 @@ func (c *ownClient) NetworkInspect(
 	defer c.mu.Unlock()
 	c.inUse[n.Name] = by
 	return n, nil
-}
-
-// ImageList lists the images that are Own, with no other tags than those that Compose gave them.
-func (c *ownClient) ImageList(ctx context.Context, o image.ListOptions) ([]image.Summary, error) {
-	list, err := c.APIClient.ImageList(ctx, o)
-	var own []image.Summary
-	for _, i := range list {
-		if i.RepoTags = c.own.Tags(c.project, i.Labels, i.RepoTags); len(i.RepoTags) > 0 {
-			own = append(own, i)
-		}
-	}
-	return own, err
-}
-
-// Tags are those tags of an image built for the project that go with it. An image that was committed from a container
-// has the labels of the project too, but another name.
-func (o Own) Tags(project string, labels map[string]string, tags []string) []string {
-	name := project + "-" + labels[api.ServiceLabel]
-	var own []string
-	for _, tag := range tags {
-		bare := strings.TrimSuffix(tag, ":latest")
-		if bare == name || bare == name+"-base" || o.Images[tag] || o.Images[bare] {
-			own = append(own, tag)
-		}
-	}
-	return own
 }
