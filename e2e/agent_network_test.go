@@ -157,6 +157,9 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 	assert.Assert(t, strings.Contains(s.reached("123", "http", "-proxy", proxy, "http://allowed.test/"), "this is public, host allowed.test"))
 	assert.Assert(t, strings.Contains(s.reached("123", "http", "-proxy", proxy, "http://x.below.test/"), "this is public"))
 	assert.Assert(t, strings.Contains(s.reached("123", "tls", proxy, "allowed.test:443", "allowed.test"), "sni allowed.test"))
+	// The loom's own services, as without it.
+	s.reached("123", "http", "-proxy", proxy, "http://web/")
+	s.reached("123", "tls", proxy, "web:80", "plain", "web")
 
 	// By address. The plain container shows that somebody is there.
 	gateways := []string{"172.17.0.1"}
@@ -203,7 +206,7 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 		"http://allowed.test:8080/", "http://allowed.test@unlisted.test/", "http://unlisted.test:80/allowed.test",
 		"http://localhost:3128/", "http://127.0.0.1:3128/", "http://[::1]:3128/", "http://[::ffff:127.0.0.1]:3128/", "http://2130706433:3128/", "http://0x7f.1/",
 		"http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/", "http://0.0.0.0:3128/", "http://loom-agent-egress:3128/",
-		"http://web/", "http://db:5432/", "http://host.docker.internal/", fmt.Sprintf("http://%s:%d/", host, otherPort),
+		"http://host.docker.internal/", fmt.Sprintf("http://%s:%d/", host, otherPort),
 		"http://" + s.project("124") + "-web-1/", "http://" + otherIP + "/", "http://[64:ff9b::a00:1]/",
 	} {
 		s.refused("123", "http", "-proxy", proxy, url)
@@ -225,7 +228,6 @@ func TestAgentReachesNothingButItsLoomAndTheAllowlist(t *testing.T) {
 		{"tls", proxy, publicIP + ":443", "allowed.test"},
 		{"tls", proxy, "allowed.test:8080", "plain"},
 		{"tls", proxy, "127.0.0.1:3128", "plain"},
-		{"tls", proxy, "web:80", "plain", "web"},
 	} {
 		s.refused("123", attack...)
 	}

@@ -81,17 +81,22 @@ func (a *Agents) tellProxies(ctx context.Context, f found, allowed *Allowed) err
 		if c.State != "running" || !isAgents && c.Service != sandbox.ServicesEgress {
 			continue
 		}
-		command := append([]string{sandbox.Program, "egress", "allow"}, allowed.Hosts...)
-		_, why, code, err := a.engine.ExecOutput(ctx, c.ID, engine.Process{Cmd: command})
-		if err == nil && code != 0 {
-			err = fmt.Errorf("container %s: exit code %d: %s", c.Name, code, why)
-		}
-		if err != nil {
+		if err := a.tellProxy(ctx, c, append([]string{"allow"}, allowed.Hosts...)); err != nil {
 			return err
 		}
 		allowed.Sandbox, allowed.Services = allowed.Sandbox || isAgents, allowed.Services || !isAgents
 	}
 	return nil
+}
+
+// tellProxy gives a proxy that runs in a sidecar a command.
+func (b backend) tellProxy(ctx context.Context, sidecar engine.Container, command []string) error {
+	process := engine.Process{Cmd: append([]string{sandbox.Program, "egress"}, command...)}
+	_, why, code, err := b.engine.ExecOutput(ctx, sidecar.ID, process)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("container %s: exit code %d: %s", sidecar.Name, code, why)
+	}
+	return err
 }
 
 // save writes the hosts into the user's settings. The agent must be in the settings: the user's, and those of the

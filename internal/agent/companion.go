@@ -41,6 +41,14 @@ func (co *Companion) ServicesUp(ctx context.Context, projects []*registry.Loom) 
 		if err := co.joinServices(ctx, own, names, sandbox.NetworkName(c.Project, c.Service)); err != nil {
 			return err
 		}
+		proxy := containersOf(inProject(own, &registry.Loom{Project: c.Project}), c.Labels[sandbox.LabelAgent]).sidecar
+		if proxy == nil || !loom.IsRunning(*proxy) || len(names.all) == 0 {
+			continue
+		}
+		// Its configuration has the services that there were when it was made.
+		if err := co.tellProxy(ctx, *proxy, append([]string{"services"}, names.all...)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

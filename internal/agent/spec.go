@@ -51,7 +51,7 @@ func (d *draft) specify(ctx context.Context) error {
 		State:           d.records().Dir(t.Known.Project, name),
 		IsolatedGateway: d.engine.Features().IsolatedGateway,
 		Hint:            "docker loom agent allow " + t.ID + AsFlag(name),
-		Machine:         machine, Services: d.serviceNames().all, ServiceMounts: d.serviceMounts(),
+		Machine:         machine, Services: d.reachedNames(), ServiceMounts: d.serviceMounts(),
 	}
 	for _, step := range []func(context.Context) error{
 		d.specifyUser, d.specifyGit, d.specifySocket, d.specifyImages, d.specifyNetworks,
@@ -74,6 +74,21 @@ func (d *draft) serviceNames() serviceNames {
 		}
 		return slices.DeleteFunc(services, func(service string) bool { return service == sandbox.ServicesEgress })
 	})
+}
+
+// reachedNames are the names by which the sandbox reaches services, with the aliases that they have in the files.
+func (d *draft) reachedNames() []string {
+	names := d.serviceNames()
+	all := slices.Clone(names.all)
+	for _, p := range d.plans {
+		for _, alias := range reach.Aliases(p) {
+			if names.mayUse(p.Entry.Project, alias) {
+				all = append(all, alias)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // serviceMounts are what the services of all projects mount of the work tree.

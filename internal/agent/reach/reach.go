@@ -108,3 +108,20 @@ func ByServices(p *plan.Plan) []sandbox.ServiceAccess {
 	}
 	return list
 }
+
+// Aliases are the names that services have on networks of the files beside their own.
+func Aliases(p *plan.Plan) []string {
+	var list []string
+	if p.Project == nil {
+		return nil
+	}
+	for _, s := range p.Project.Services {
+		for _, network := range s.Networks {
+			if network != nil {
+				list = append(list, network.Aliases...)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}

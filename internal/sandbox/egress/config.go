@@ -16,7 +16,7 @@ import (
 type Mode string
 
 const (
-	// None refuses every request.
+	// None refuses every request but those to the loom's services.
 	None Mode = "none"
 	// Restricted allows what [Config].Allow lists.
 	Restricted Mode = "restricted"
@@ -50,7 +50,7 @@ type Config struct {
 	Clients []netip.Prefix `json:"clients,omitempty"`
 	// Forwards publish ports that a service on an internal network cannot publish itself.
 	Forwards []Forward `json:"forwards,omitempty"`
-	// Services are names that a client must reach without the proxy; a denial says so.
+	// Services are names of what a client reaches on its own network. Clients that ask the proxy for them are connected.
 	Services []string `json:"services,omitempty"`
 	// Hint is the command that allows a host, as "docker loom agent allow". A denial shows it with the host appended.
 	Hint string `json:"hint,omitempty"`

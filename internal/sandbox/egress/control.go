@@ -11,9 +11,11 @@ import (
 	"time"
 )
 
-// controlRequest is a message on the control channel: hosts to allow, or none to ask for the policy.
+// controlRequest is a message on the control channel: hosts to allow, and services that there are too. One with neither
+// asks for the policy.
 type controlRequest struct {
-	Allow []string `json:"allow,omitempty"`
+	Allow    []string `json:"allow,omitempty"`
+	Services []string `json:"services,omitempty"`
 }
 
 // controlAnswer is the answer: the current policy.
@@ -34,6 +36,9 @@ func serveControl(l net.Listener, p *policy) error {
 			err := json.NewDecoder(io.LimitReader(conn, 1<<20)).Decode(&o)
 			if err == nil {
 				err = p.add(o.Allow, nil)
+			}
+			if err == nil {
+				p.addServices(o.Services)
 			}
 			if err != nil {
 				answer.Error = err.Error()

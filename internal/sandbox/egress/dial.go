@@ -10,10 +10,11 @@ import (
 	"syscall"
 )
 
-// dial connects to a host that is allowed. It checks the address that the socket is about to connect to, so that no
+// dial connects the client of ctx to a host that is allowed. It checks the address that the socket is about to connect to, so that no
 // answer of a name server, first or second, can lead elsewhere.
 func (x *proxy) dial(ctx context.Context, h Host, port int) (net.Conn, error) {
-	r := x.policy.decide(h, port)
+	client := clientOf(ctx)
+	r := x.policy.decide(client, h, port)
 	if !r.allowed {
 		return nil, errors.New(r.reason)
 	}
@@ -24,7 +25,7 @@ func (x *proxy) dial(ctx context.Context, h Host, port int) (net.Conn, error) {
 		if err != nil {
 			return err
 		}
-		err = x.policy.checkAddress(a, r)
+		err = x.policy.checkAddress(client, a, r)
 		if err == nil && x.isOwnListener != nil && x.isOwnListener(a) {
 			err = &refusedError{a.Addr().Unmap(), "the proxy itself"}
 		}

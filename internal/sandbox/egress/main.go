@@ -19,6 +19,7 @@ const usage = `usage: docker-loom egress COMMAND, in the sidecar of a sandbox
   serve             the proxy and the forwarders, as ` + ConfigVariable + ` says
   ready             exit code 0 if serve takes connections
   allow HOST...     allow hosts from now on, until the sidecar is recreated
+  services NAME...  services that the loom has too from now on, likewise
   policy            the policy in force, as JSON
   check             prove that the network is closed, as the Check on stdin or in ` + CheckVariable + ` says
   give UID OWNER:GROUP PATH...   give the files of UID in PATH and below to OWNER
@@ -84,6 +85,9 @@ func (p Process) runCommand(ctx context.Context, args []string) error {
 		return err
 	case command == "allow" && len(args) > 0:
 		_, err := sendControl(ctx, socket, controlRequest{Allow: args})
+		return err
+	case command == "services" && len(args) > 0:
+		_, err := sendControl(ctx, socket, controlRequest{Services: args})
 		return err
 	case command == "policy" && len(args) == 0:
 		return p.printPolicy(ctx, socket)

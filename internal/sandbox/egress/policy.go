@@ -2,9 +2,9 @@ package egress
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -27,13 +27,15 @@ type policy struct {
 	mu             sync.RWMutex
 	config         Config
 	allow, private []Rule
+	// networks are those of this process; tests have others.
+	networks func() []netip.Prefix
 }
 
 func newPolicy(c Config) (*policy, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	p := &policy{config: c}
+	p := &policy{config: c, networks: func() []netip.Prefix { return networksOf(net.InterfaceAddrs) }}
 	p.config.Allow, p.config.AllowPrivate = nil, nil
 	if err := p.add(c.Allow, c.AllowPrivate); err != nil {
 		return nil, err
@@ -95,15 +97,39 @@ type ruling struct {
 	reason  string // of a denial
 	private bool   // the name may have a private address
 	raw     bool   // a tunnel may carry protocols other than TLS and HTTP
+	own     bool   // the client reaches it on its own network, and only there
 }
 
-func (p *policy) decide(h Host, port int) ruling {
+// decide rules on a request of a client. A name that a rule allows is a host of the outside, also if a service has it.
+func (p *policy) decide(client netip.Addr, h Host, port int) ruling {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if p.config.Mode == None {
-		return ruling{reason: "the egress mode is none"}
+	r := p.decideByRules(h, port)
+	if r.allowed {
+		return r
 	}
+	if h.Address.IsValid() && p.isNeighbour(client, h.Address) || !h.Address.IsValid() && p.isService(h.Name) {
+		return ruling{allowed: true, own: true}
+	}
+	switch {
+	case p.config.Mode == None:
+		r.reason = "the egress mode is none"
+	case h.Address.IsValid():
+		r.reason = "an address that is not on the allowlist"
+	case p.config.Mode == Open:
+		return ruling{allowed: true, raw: port != 80 && port != 443}
+	default:
+		r.reason = "not on the allowlist"
+	}
+	return r
+}
+
+// decideByRules rules by the allowlist alone.
+func (p *policy) decideByRules(h Host, port int) ruling {
 	var r ruling
+	if p.config.Mode == None {
+		return r
+	}
 	for i, list := range [][]Rule{p.allow, p.private} {
 		for _, rule := range list {
 			if rule.Matches(h, port) {
@@ -113,20 +139,8 @@ func (p *policy) decide(h Host, port int) ruling {
 			}
 		}
 	}
-	if p.config.Mode == Open && !h.Address.IsValid() {
-		r.allowed, r.raw = true, true
-	}
 	// On these two ports browsers and package managers use TLS and HTTP, which are checked.
 	r.raw = r.raw && port != 80 && port != 443
-	switch {
-	case r.allowed:
-	case h.Address.IsValid():
-		r.reason = "an address that is not on the allowlist"
-	case slices.ContainsFunc(p.config.Services, func(s string) bool { return strings.EqualFold(s, h.Name) }):
-		r.reason = "a service of the loom, which is reached without the proxy (NO_PROXY)"
-	default:
-		r.reason = "not on the allowlist"
-	}
 	return r
 }
 
@@ -139,9 +153,15 @@ type refusedError struct {
 // Error implements error.
 func (e *refusedError) Error() string { return fmt.Sprintf("%s is %s", e.address, e.reason) }
 
-// checkAddress checks the address that is about to be connected to for an allowed host.
-func (p *policy) checkAddress(a netip.AddrPort, r ruling) error {
+// checkAddress checks the address that is about to be connected to for an allowed host of a client's request.
+func (p *policy) checkAddress(client netip.Addr, a netip.AddrPort, r ruling) error {
 	addr := a.Addr().WithZone("").Unmap()
+	if r.own {
+		if p.isNeighbour(client, addr) {
+			return nil
+		}
+		return &refusedError{addr, "not on the network that the sandbox shares with the loom's services"}
+	}
 	kind, why := classify(addr)
 	if slices.ContainsFunc(p.config.Closed, func(n netip.Prefix) bool { return n.Contains(addr) }) {
 		kind, why = classClosed, "an address of the machine that runs the sandbox"

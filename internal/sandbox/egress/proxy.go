@@ -127,6 +127,7 @@ func (x *proxy) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	c := &client{Conn: conn, source: a.Addr().Unmap().String()}
+	ctx = withClient(ctx, a.Addr())
 	if !x.policy.isClient(a.Addr()) {
 		x.logDecision(Decision{Source: c.source, Verdict: Denied, Reason: "not a client of this proxy"})
 		return
@@ -177,7 +178,8 @@ func (x *proxy) requests(ctx context.Context, c *client) bool {
 			return true
 		}
 		// Each request is checked: the first one in a tunnel says nothing about the next.
-		if r := x.policy.decide(host, port); !r.allowed {
+		r := x.policy.decide(clientOf(ctx), host, port)
+		if !r.allowed {
 			d.Reason = r.reason
 			x.refuse(c, d, http.StatusForbidden, x.policy.denial(host, port, r.reason))
 			return true

@@ -44,7 +44,7 @@ func (x *proxy) request(ctx context.Context, c *client, d Decision, host Host, p
 		sent = &requestBody{Reader: in.Body, conn: c.Conn}
 		out.Body = sent
 	}
-	resp, err := x.transport.RoundTrip(out)
+	resp, err := x.transportFor(ctx, host, port).RoundTrip(out)
 	if err != nil {
 		stopWatching()
 		x.answerFailure(c, d, host, port, err)
@@ -68,6 +68,17 @@ func (x *proxy) request(ctx context.Context, c *client, d Decision, host Host, p
 	// If the answer came before the whole body was sent, the transport may still be reading it.
 	free = sent.isComplete()
 	return err == nil && !resp.Close && free, free
+}
+
+// transportFor is the transport of a request. A connection to a service is of its client's network, and serves nobody
+// else.
+func (x *proxy) transportFor(ctx context.Context, host Host, port int) *http.Transport {
+	if !x.policy.decide(clientOf(ctx), host, port).own {
+		return x.transport
+	}
+	once := x.transport.Clone()
+	once.DisableKeepAlives = true
+	return once
 }
 
 // outgoing returns the request for the host. Its URL and Host header are made from host and port.

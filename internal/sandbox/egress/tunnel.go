@@ -13,7 +13,7 @@ import (
 )
 
 // connect serves a CONNECT whose host the policy allows. It reports whether the reader is no longer in use. The first
-// bytes decide what a tunnel may carry:
+// bytes decide what a tunnel to the outside may carry; one to a service of the loom may carry anything:
 //   - TLS, if its server name (SNI) is the host of the CONNECT. For an address, TLS without a server name. A name
 //     without SNI is refused: many hosts can be behind one address.
 //   - HTTP without TLS, which clients send to port 80. Each request in it is checked, and its Host header must be the
@@ -30,6 +30,13 @@ func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, p
 	d.Address = up.RemoteAddr().String()
 	if _, err := io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return true
+	}
+	r := x.policy.decide(clientOf(ctx), host, port)
+	if r.own {
+		d.Verdict = Allowed
+		x.logDecision(d)
+		c.splice(up, nil)
+		return false
 	}
 
 	_ = c.SetReadDeadline(time.Now().Add(idleTime))
@@ -56,7 +63,7 @@ func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, p
 			return true
 		}
 		begin = recorded
-	case x.policy.decide(host, port).raw && !startsWithMethod(c.br):
+	case r.raw && !startsWithMethod(c.br):
 	default:
 		// Each request connects again, after its own check.
 		up.Close()
