@@ -113,7 +113,7 @@ func TestTheProcessIsAskedAtTheTopOnly(t *testing.T) {
 	allowed := map[string]bool{
 		"internal/host/process.go":    true, // where it is made a value
 		"internal/stack/progress.go":  true, // Compose builds write to the process's own output
-		"internal/worktree/git.go":    true, // git's environment is the process's
+		"internal/worktree/git/git.go": true, // git's environment is the process's
 		"internal/worldtest/world.go": true,
 	}
 	for _, f := range programFiles(t) {

@@ -64,6 +64,15 @@ func Content(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxSize))
 }
 
+// Path returns the path as the file has it.
+func Path(name string) (string, error) {
+	content, err := Content(name)
+	if err != nil {
+		return "", err
+	}
+	return Written(name, content)
+}
+
 // Read returns the absolute path that the file leads to.
 func Read(name string) (string, error) {
 	content, err := Content(name)

@@ -14,7 +14,7 @@ type decoder struct{ jsonc.Decoder }
 
 // decodeSettings turns the merged tree, which may be nil, into settings.
 func decodeSettings(top *jsonc.Node) (*Settings, error) {
-	s := &Settings{Container: Container{Enabled: true}, MainBranch: "main"}
+	s := &Settings{Container: Container{Enabled: true, Submodules: true}, MainBranch: "main"}
 	d := &decoder{}
 	d.Object(top)
 	d.container(top.Lookup("container"), &s.Container)
@@ -61,6 +61,7 @@ func (d *decoder) container(n *jsonc.Node, to *Container) {
 	d.texts(n.Lookup("share"), &to.Share)
 	d.texts(n.Lookup("isolate"), &to.Isolate)
 	d.boolean(n.Lookup("rewriteLocalhost"), &to.RewriteLocalhost)
+	d.boolean(n.Lookup("submodules"), &to.Submodules)
 	to.Worktree = d.worktree(n.Lookup("worktree"))
 	base := n.Lookup("agent")
 	to.Agent = d.agent(base)

@@ -74,6 +74,8 @@ type Container struct {
 	RewriteLocalhost bool
 	// Worktree says if up makes a work tree: "" no, "true" yes, "auto" if another loom works in the folder.
 	Worktree string
+	// Submodules says that a new work tree gets the submodules that the main one has; true by default.
+	Submodules bool
 	// Agent is the sandbox that coding agents run in. Agents are the named ones; keys that they leave out are those of
 	// Agent. Read them only from files that no sandbox can write.
 	Agent  Agent

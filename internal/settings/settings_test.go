@@ -37,7 +37,7 @@ func (l layers) write(t *testing.T) Sources {
 func TestDefaultsWithoutAnyFile(t *testing.T) {
 	t.Parallel()
 	want := &Settings{
-		Container:         Container{Enabled: true},
+		Container:         Container{Enabled: true, Submodules: true},
 		MainBranch:        "main",
 		ProtectedBranches: []string{"main", "master", "develop"},
 	}
@@ -82,7 +82,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"container": {
 			"enabled": false, "configPath": ".devcontainer/x.json", "ports": {"WEB": 3000, "_a1": 6.5535e4},
 			"keepAlive": true, "projectName": "{{.ID}}", "addressPool": ["10.200.0.1/16", "10.9.0.0/24"],
-			"share": ["volume cache"], "isolate": ["volume data"], "rewriteLocalhost": true, "worktree": "auto"
+			"share": ["volume cache"], "isolate": ["volume data"], "rewriteLocalhost": true, "worktree": "auto",
+			"submodules": false
 		},
 		"capabilities": {"web": {"basePort": 8080}},
 		"worktreePrefix": "", "mainBranch": "trunk", "copyGitIgnoredPatterns": ["*.db"]
@@ -113,7 +114,7 @@ func TestStrongerFileWinsKeyByKey(t *testing.T) {
 	assert.NilError(t, err)
 	assert.DeepEqual(t, s, &Settings{
 		Container: Container{
-			Enabled: true, KeepAlive: true, Ports: map[string]int{"WEB": 3, "API": 2, "DB": 1}, Share: []string{"c"},
+			Enabled: true, Submodules: true, KeepAlive: true, Ports: map[string]int{"WEB": 3, "API": 2, "DB": 1}, Share: []string{"c"},
 		},
 		MainBranch:        "user",
 		ProtectedBranches: []string{},

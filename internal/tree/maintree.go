@@ -13,7 +13,10 @@ import (
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/settings"
+	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
+	"github.com/docker-loom/docker-loom/internal/worktree/submodules"
+	"github.com/docker-loom/docker-loom/internal/worktree/untracked"
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
@@ -90,16 +93,17 @@ func (m *mainTree) wish(t *find.Target, o Options) worktree.Wish {
 	return w
 }
 
-// copyUntracked copies the untracked files that a loom needs into a new work tree, and returns their names.
-func (m *mainTree) copyUntracked(ctx context.Context, t *find.Target, path string) ([]string, error) {
+// copyUntracked copies the untracked files that a loom needs into a new work tree, and returns which these are.
+func (m *mainTree) copyUntracked(ctx context.Context, t *find.Target, path string) (*untracked.Files, error) {
 	if m.repo == nil {
-		return nil, nil
+		return &untracked.Files{}, nil
 	}
-	files, err := m.repo.Untracked(ctx, projectDirs(t), m.settings.CopyGitIgnoredPatterns)
+	files, err := untracked.Find(ctx, m.repo, projectDirs(t), m.settings.CopyGitIgnoredPatterns)
 	if err != nil {
 		return nil, err
 	}
-	return worktree.Copy(m.repo.WorkTree, path, files, withoutGenerated)
+	_, err = untracked.Copy(m.repo.WorkTree, path, files.Paths, withoutGenerated)
+	return files, err
 }
 
 // projectDirs are the folders, from the top of the work tree to where the project is looked for, that may have a .env.
@@ -131,6 +135,27 @@ func withoutGenerated(rel string, content []byte) []byte {
 	return content
 }
 
+// fillSubmodules fills the submodules of a new work tree that the main work tree has checked out.
+func (m *mainTree) fillSubmodules(ctx context.Context, teller tell.Teller, path string) error {
+	if !hasSubmodules(path) {
+		return nil
+	}
+	if m.repo == nil || !m.settings.Container.Submodules {
+		teller.Sayf("its submodules are empty: git -C %s submodule update --init --recursive fetches them", path)
+		return nil
+	}
+	done, err := submodules.Fill(ctx, m.repo.WorkTree, path)
+	if err != nil {
+		return err
+	}
+	teller.Debugf("submodules filled: %v", done.Filled)
+	for _, f := range done.Failed {
+		teller.Sayf("warning: submodule %s is not as it should be: %v; git -C %s submodule update --init --recursive tries again",
+			f.Path, tell.FirstLine(f.Err), path)
+	}
+	return nil
+}
+
 // hasSubmodules reports whether the work tree has submodules, which git leaves empty in a new one.
 func hasSubmodules(path string) bool {
 	_, err := os.Stat(filepath.Join(path, ".gitmodules"))
@@ -142,7 +167,7 @@ func (m *mainTree) isCopied(path, rel string) bool {
 	if m.repo == nil {
 		return false
 	}
-	if worktree.IsCopy(path, m.repo.WorkTree, rel) {
+	if untracked.IsCopy(path, m.repo.WorkTree, rel) {
 		return true
 	}
 	if filepath.Base(rel) != overrides.EnvFile {

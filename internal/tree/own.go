@@ -258,13 +258,16 @@ func (m *maker) resume(ctx context.Context) (bool, error) {
 
 // complete copies untracked files into a new work tree, and assigns it.
 func (m *maker) complete(ctx context.Context, path string) error {
-	copied, err := m.main.copyUntracked(ctx, m.target, path)
+	files, err := m.main.copyUntracked(ctx, m.target, path)
 	if err != nil {
 		return err
 	}
-	m.finder.Teller.Debugf("copied from the main work tree: %v", copied)
-	if hasSubmodules(path) {
-		m.finder.Teller.Sayf("its submodules are empty: git -C %s submodule update --init --recursive fetches them", path)
+	m.finder.Teller.Debugf("copied from the main work tree: %v", files.Paths)
+	for _, what := range files.LeftOut {
+		m.finder.Teller.Sayf("warning: not copied: %s", what)
+	}
+	if err := m.main.fillSubmodules(ctx, m.finder.Teller, path); err != nil {
+		return err
 	}
 	if err := m.target.Git.Finish(ctx, path); err != nil {
 		return err

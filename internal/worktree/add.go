@@ -20,7 +20,8 @@ func (r *Repository) Add(ctx context.Context, a *Addition) (err error) {
 		return err
 	}
 	for _, path := range a.stale {
-		if _, err := r.patient(ctx, "worktree", "remove", "--force", path); err != nil {
+		// Twice, because Keep may have locked it.
+		if _, err := r.patient(ctx, "worktree", "remove", "--force", "--force", path); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // wishFor is what up wants for an issue.
@@ -410,7 +412,7 @@ func TestResumeAfterACrash(t *testing.T) {
 			write(t, filepath.Join(admin, "HEAD"), strings.Repeat("0", 40)+"\n")
 			write(t, filepath.Join(admin, "commondir"), "")
 			write(t, filepath.Join(path, ".git"), "gitdir: "+admin+"\n")
-			_, err := git(t.Context(), r.Main, "worktree", "list")
+			_, err := git.Run(t.Context(), r.Main, "worktree", "list")
 			assert.Assert(t, inTheWay(err), "%v", err)
 			_, err = r.Trees(t.Context())
 			assert.NilError(t, err)
@@ -562,14 +564,14 @@ func TestAddWaitsForGitsLocks(t *testing.T) {
 	mustGit(t, r.Main, "fetch", "-q")
 	lock := filepath.Join(r.CommonDir, "config.lock")
 	write(t, lock, "")
-	_, err := git(t.Context(), r.Main, "config", "x.y", "z")
+	_, err := git.Run(t.Context(), r.Main, "config", "x.y", "z")
 	assert.Assert(t, inTheWay(err), "%v", err)
 
 	a := mustPlan(t, r, wishFor("1"))
 	done := make(chan error, 1)
 	go func() { done <- r.Add(t.Context(), a) }()
-	for _, err := git(t.Context(), r.Main, "rev-parse", "--verify", "--quiet", "feat/issue-1"); err != nil; {
-		_, err = git(t.Context(), r.Main, "rev-parse", "--verify", "--quiet", "feat/issue-1")
+	for _, err := git.Run(t.Context(), r.Main, "rev-parse", "--verify", "--quiet", "feat/issue-1"); err != nil; {
+		_, err = git.Run(t.Context(), r.Main, "rev-parse", "--verify", "--quiet", "feat/issue-1")
 	}
 	select {
 	case err := <-done:

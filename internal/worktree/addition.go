@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // Wish is what the user wants of a work tree.
@@ -112,7 +115,8 @@ func (*BranchThereError) NextStep() string {
 //
 // prefix replaces "shop-looms/" by iloom's rules. It is relative to the folder that the repository is in, unless it is
 // absolute. If it does not end in a separator, "-" follows it; an empty prefix adds nothing. A bare repository's name
-// is taken without .git; if it is called .bare or .git, the name is that of its folder.
+// is taken without .git; if it is called .bare or .git, the name is that of its folder. The work trees of a submodule
+// are beside the outermost repository: shop-lib-looms/feat-x for the submodule lib of shop.
 func (r *Repository) Folder(prefix *string, branch string) string {
 	at := r.Main
 	if base := filepath.Base(at); r.Bare && strings.HasPrefix(base, ".") {
@@ -120,13 +124,18 @@ func (r *Repository) Folder(prefix *string, branch string) string {
 	} else if r.Bare {
 		at = strings.TrimSuffix(at, ".git")
 	}
+	own := filepath.Base(at)
+	if outer := r.outer(); outer != "" {
+		own = filepath.Base(outer) + "-" + own
+		at = outer
+	}
 	name := strings.Map(func(c rune) rune {
 		if strings.ContainsRune(`/\<>:"|?*`, c) {
 			return '-'
 		}
 		return c
 	}, branch)
-	p := filepath.Base(at) + "-looms/"
+	p := own + "-looms/"
 	if prefix != nil {
 		p = *prefix
 	}
@@ -138,6 +147,26 @@ func (r *Repository) Folder(prefix *string, branch string) string {
 		return filepath.Clean(p + name)
 	}
 	return filepath.Clean(filepath.Dir(at) + string(filepath.Separator) + p + name)
+}
+
+// outer is the top of the outermost repository that this one is a submodule of, "" if it is none.
+func (r *Repository) outer() string {
+	outer := ""
+	for at, ok := r.Main, isSubmodule(r.Main); ok; ok = isSubmodule(at) {
+		dotGit, found := dotGit(filepath.Dir(at))
+		if !found {
+			break
+		}
+		at = filepath.Dir(dotGit)
+		outer = at
+	}
+	return outer
+}
+
+// isSubmodule reports whether .git of a work tree leads to where git keeps the repositories of submodules.
+func isSubmodule(workTree string) bool {
+	to, err := gitfile.Read(filepath.Join(workTree, ".git"))
+	return err == nil && strings.Contains(filepath.ToSlash(to), ".git/") && strings.Contains(filepath.ToSlash(to), "/modules/")
 }
 
 // PlanAdd decides the branch and the folder, and changes nothing. If a linked work tree has the branch already, the
@@ -154,7 +183,7 @@ func (r *Repository) PlanAdd(ctx context.Context, w Wish) (*Addition, error) {
 			a.Branch = of[0]
 		}
 	}
-	if _, err := git(ctx, r.dir(), "check-ref-format", "--branch", a.Branch); err != nil {
+	if _, err := git.Run(ctx, r.dir(), "check-ref-format", "--branch", a.Branch); err != nil {
 		return nil, fmt.Errorf("%q is not a valid branch name", a.Branch)
 	}
 	if err := r.start(ctx, w, refs, a); err != nil {
@@ -193,7 +222,7 @@ func (r *Repository) place(ctx context.Context, a *Addition) error {
 			return &FolderTakenError{a.Path}
 		case t.Main:
 			return &BranchTakenError{a.Branch, t.Path}
-		case gone(t.Path) && t.Locked:
+		case gone(t.Path) && t.Locked && !isKept(t.Reason):
 			return fmt.Errorf("the work tree %s is away and locked (%s): git worktree unlock %[1]s ends that", t.Path, t.Reason)
 		case gone(t.Path):
 			a.stale = append(a.stale, t.Path)
@@ -295,7 +324,7 @@ func (r *Repository) commit(ctx context.Context, name, remote string) (string, e
 }
 
 func commitIn(ctx context.Context, dir, name string) (string, error) {
-	out, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	out, err := git.Run(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -313,7 +342,7 @@ func (r *Repository) pullRequest(ctx context.Context, w Wish, remote string, a *
 		return fmt.Errorf("pull request %d: the repository has no remote to fetch it from", number)
 	}
 	refs := []string{fmt.Sprintf("refs/pull/%d/head", number), fmt.Sprintf("refs/merge-requests/%d/head", number)}
-	out, err := git(ctx, r.dir(), "ls-remote", remote, refs[0], refs[1])
+	out, err := git.Run(ctx, r.dir(), "ls-remote", remote, refs[0], refs[1])
 	if err != nil {
 		return fmt.Errorf("pull request %d: %w", number, err)
 	}
@@ -331,7 +360,7 @@ func (r *Repository) pullRequest(ctx context.Context, w Wish, remote string, a *
 
 // remote returns the remote to look for a branch that is not local: the main branch's, or origin, or the only one.
 func (r *Repository) remote(ctx context.Context, mainBranch string) (string, error) {
-	out, err := git(ctx, r.dir(), "remote")
+	out, err := git.Run(ctx, r.dir(), "remote")
 	if err != nil {
 		return "", err
 	}
@@ -340,7 +369,7 @@ func (r *Repository) remote(ctx context.Context, mainBranch string) (string, err
 		return "", nil
 	}
 	// Its error says that there is no such key.
-	if out, err := git(ctx, r.dir(), "config", "--get", "branch."+mainBranch+".remote"); err == nil {
+	if out, err := git.Run(ctx, r.dir(), "config", "--get", "branch."+mainBranch+".remote"); err == nil {
 		if name := strings.TrimSpace(string(out)); slices.Contains(all, name) {
 			return name, nil
 		}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // FoldersWith lists the folders of a work tree that have a file of one of the names, below its top with slashes, "."
@@ -15,7 +17,7 @@ func FoldersWith(ctx context.Context, workTree string, names []string) ([]string
 	for _, name := range names {
 		args = append(args, "**/"+name)
 	}
-	out, err := git(ctx, workTree, args...)
+	out, err := git.Run(ctx, workTree, args...)
 	if err != nil {
 		return nil, err
 	}

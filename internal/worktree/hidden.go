@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // indexEntry is a file of git's index.
@@ -18,7 +20,7 @@ type indexEntry struct {
 
 // readIndex returns the entries of a work tree's index.
 func readIndex(ctx context.Context, workTree string) ([]indexEntry, error) {
-	out, err := git(ctx, workTree, "ls-files", "-z", "-v", "--stage")
+	out, err := git.Run(ctx, workTree, "ls-files", "-z", "-v", "--stage")
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func differsFromLink(ctx context.Context, workTree string, e indexEntry) (bool, 
 	if err != nil {
 		return true, nil //nolint:nilerr // it was a link a moment ago
 	}
-	out, err := git(ctx, workTree, "cat-file", "blob", e.object)
+	out, err := git.Run(ctx, workTree, "cat-file", "blob", e.object)
 	return string(out) != filepath.ToSlash(to), err
 }
 
@@ -98,7 +100,7 @@ func differing(ctx context.Context, workTree string, entries []indexEntry) ([]st
 	for _, e := range entries {
 		args = append(args, e.path)
 	}
-	out, err := git(ctx, workTree, args...)
+	out, err := git.Run(ctx, workTree, args...)
 	if err != nil {
 		return nil, err
 	}

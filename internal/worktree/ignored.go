@@ -15,6 +15,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // Ignored is what a work tree has that git ignores.
@@ -78,7 +79,7 @@ const maxCounted = 200_000
 // FindIgnored looks at the files that git ignores. It runs git for their names alone: a repository in an ignored folder
 // may have any configuration, which can run programs.
 func FindIgnored(ctx context.Context, r *Repository, keep Keep) (*Ignored, error) {
-	out, err := git(ctx, r.WorkTree, "status", "--porcelain", "-z",
+	out, err := git.Run(ctx, r.WorkTree, "status", "--porcelain", "-z",
 		"--untracked-files=all", "--ignored=matching", "--ignore-submodules=all")
 	if err != nil {
 		return nil, err

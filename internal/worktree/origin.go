@@ -13,15 +13,17 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // Commits returns the commits that the repository's refs and the HEADs of its work trees name.
 func Commits(ctx context.Context, r *Repository) ([]string, error) {
-	out, err := git(ctx, r.dir(), "for-each-ref", "--format=%(objectname) %(*objectname)")
+	out, err := git.Run(ctx, r.dir(), "for-each-ref", "--format=%(objectname) %(*objectname)")
 	if err != nil {
 		return nil, err
 	}
-	trees, err := git(ctx, r.dir(), "worktree", "list", "--porcelain", "-z")
+	trees, err := git.Run(ctx, r.dir(), "worktree", "list", "--porcelain", "-z")
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +87,8 @@ func HeadMoves(gitDir string) ([]HeadMove, error) {
 // their names: git does not look when it checks them out.
 func HasContentOf(ctx context.Context, r *Repository, commit string) (bool, error) {
 	// refs/replace names other objects to read in place of these.
-	original := invocation{dir: r.WorkTree, env: []string{"GIT_NO_REPLACE_OBJECTS=1"}}
-	text, err := original.run(ctx, "cat-file", "commit", commit)
+	original := git.Invocation{Dir: r.WorkTree, Env: []string{"GIT_NO_REPLACE_OBJECTS=1"}}
+	text, err := original.Run(ctx, "cat-file", "commit", commit)
 	if err != nil {
 		return false, err
 	}
@@ -94,7 +96,7 @@ func HasContentOf(ctx context.Context, r *Repository, commit string) (bool, erro
 	if objectName("commit", text, len(commit)) != commit {
 		return false, nil
 	}
-	files, err := original.run(ctx, "ls-files", "--stage", "-z")
+	files, err := original.Run(ctx, "ls-files", "--stage", "-z")
 	if err != nil {
 		return false, err
 	}
@@ -105,23 +107,23 @@ func HasContentOf(ctx context.Context, r *Repository, commit string) (bool, erro
 	defer os.RemoveAll(dir)
 	// An index that knows neither the trees' names nor the files' times: git computes both.
 	index := original
-	index.env = append(index.env, "GIT_INDEX_FILE="+filepath.Join(dir, "index"))
+	index.Env = append(index.Env, "GIT_INDEX_FILE="+filepath.Join(dir, "index"))
 	filling := index
-	filling.stdin = files
-	if _, err := filling.run(ctx, "update-index", "-z", "--index-info"); err != nil {
+	filling.Stdin = files
+	if _, err := filling.Run(ctx, "update-index", "-z", "--index-info"); err != nil {
 		return false, err
 	}
-	have, err := index.run(ctx, "write-tree", "--missing-ok")
+	have, err := index.Run(ctx, "write-tree", "--missing-ok")
 	if err != nil || strings.TrimSpace(string(have)) != tree {
 		return false, ifNoAnswer(err)
 	}
-	_, err = index.run(ctx, "-c", "core.ignoreStat=false", "update-index", "--really-refresh")
+	_, err = index.Run(ctx, "-c", "core.ignoreStat=false", "update-index", "--really-refresh")
 	return err == nil, ifNoAnswer(err)
 }
 
 // ifNoAnswer returns an error that does not come from git: git's own exit code is an answer.
 func ifNoAnswer(err error) error {
-	if _, ok := errors.AsType[*gitError](err); ok {
+	if _, ok := git.Said(err); ok {
 		return nil
 	}
 	return err
@@ -150,13 +152,13 @@ var (
 func RequestOf(ctx context.Context, r *Repository) (int, error) {
 	if r.Branch != "" {
 		// Its error says that the key is missing.
-		out, err := git(ctx, r.WorkTree, "config", "--get", "branch."+r.Branch+".merge")
+		out, err := git.Run(ctx, r.WorkTree, "config", "--get", "branch."+r.Branch+".merge")
 		if m := requestRef.FindStringSubmatch(strings.TrimSpace(string(out))); err == nil && m != nil {
 			return strconv.Atoi(m[1])
 		}
 	}
 	refs := []string{"--format=%(refname)", "refs/remotes", "refs/pull", "refs/merge-requests"}
-	out, err := git(ctx, r.WorkTree, append([]string{"for-each-ref", "--points-at=HEAD"}, refs...)...)
+	out, err := git.Run(ctx, r.WorkTree, append([]string{"for-each-ref", "--points-at=HEAD"}, refs...)...)
 	if err != nil {
 		return 0, ifNoAnswer(err)
 	}
@@ -169,7 +171,7 @@ func RequestOf(ctx context.Context, r *Repository) (int, error) {
 	if number == "" {
 		return 0, nil
 	}
-	if out, err = git(ctx, r.WorkTree, append([]string{"for-each-ref", "--contains=HEAD"}, refs...)...); err != nil {
+	if out, err = git.Run(ctx, r.WorkTree, append([]string{"for-each-ref", "--contains=HEAD"}, refs...)...); err != nil {
 		return 0, err
 	}
 	for name := range strings.Lines(string(out)) {

@@ -2,13 +2,14 @@ package worktree
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // patience limits how long a git command is tried again while another process holds a lock of the repository. git waits
@@ -33,7 +34,7 @@ func (r *Repository) patient(ctx context.Context, args ...string) ([]byte, error
 // keep other processes from working on the branch.
 func (r *Repository) patientWith(ctx context.Context, branch string, args ...string) ([]byte, error) {
 	out, err := backoff.RetryWithData(func() ([]byte, error) {
-		out, err := git(ctx, r.dir(), args...)
+		out, err := git.Run(ctx, r.dir(), args...)
 		if !inTheWay(err) {
 			return out, backoff.Permanent(err)
 		}
@@ -53,11 +54,10 @@ func (r *Repository) patientWith(ctx context.Context, branch string, args ...str
 // inTheWay reports whether git gave up because another process holds a lock, or is in the middle of adding or
 // removing a work tree.
 func inTheWay(err error) bool {
-	var failed *gitError
-	if !errors.As(err, &failed) {
+	text, ok := git.Said(err)
+	if !ok {
 		return false
 	}
-	text := failed.stderr
 	return strings.Contains(text, ".lock'") && strings.Contains(text, "File exists") ||
 		strings.Contains(text, "could not lock config file") ||
 		strings.Contains(text, "unable to lock") ||

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // Pointers are the files by which git finds the repository of a work tree, as they were at one moment.
@@ -96,7 +97,7 @@ func (p *Pointers) Head() string {
 
 // Refs returns all refs of the repository with their objects.
 func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
-	out, err := git(ctx, p.commonDir, "for-each-ref", "--format=%(refname) %(objectname)")
+	out, err := git.Run(ctx, p.commonDir, "for-each-ref", "--format=%(refname) %(objectname)")
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
 // User is the name and address that git would commit with in a folder, "" if none is set.
 func User(ctx context.Context, dir string) (name, email string) {
 	// git config ends with 1 if there is no value.
-	n, _ := git(ctx, dir, "config", "--get", "user.name")
-	e, _ := git(ctx, dir, "config", "--get", "user.email")
+	n, _ := git.Run(ctx, dir, "config", "--get", "user.name")
+	e, _ := git.Run(ctx, dir, "config", "--get", "user.email")
 	return strings.TrimSpace(string(n)), strings.TrimSpace(string(e))
 }

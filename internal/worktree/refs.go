@@ -4,13 +4,15 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // refs are the commits of branches here and of remotes, by full name.
 type refs map[string]string
 
 func (r *Repository) refs(ctx context.Context) (refs, error) {
-	out, err := git(ctx, r.dir(), "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
+	out, err := git.Run(ctx, r.dir(), "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/remotes")
 	if err != nil {
 		return nil, err
 	}

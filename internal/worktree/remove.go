@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // removed returns the path that a work tree's folder is renamed to while it is removed. It is in the same folder.
@@ -127,7 +129,7 @@ func (r removal) deleteBranch(ctx context.Context, branch string) error {
 		return err
 	}
 	_, err := r.patient(ctx, "config", "--remove-section", "branch."+branch)
-	if failed := (*gitError)(nil); errors.As(err, &failed) && strings.Contains(failed.stderr, "no such section") {
+	if text, ok := git.Said(err); ok && strings.Contains(text, "no such section") {
 		return nil
 	}
 	return err

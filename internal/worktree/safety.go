@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // Keep says what counts as a loss when a work tree is removed.
@@ -45,7 +45,7 @@ func (r *Repository) Risks(ctx context.Context, keep Keep) ([]string, error) {
 	}
 	for _, t := range trees {
 		switch rel, err := filepath.Rel(r.WorkTree, t.Path); {
-		case t.Path == r.WorkTree && t.Locked && !t.Unfinished:
+		case t.Path == r.WorkTree && t.Locked && !t.Unfinished && !isKept(t.Reason):
 			risks = append(risks, strings.TrimSuffix("it is locked by git worktree lock: "+t.Reason, ": "))
 		case t.Path != r.WorkTree && err == nil && filepath.IsLocal(rel):
 			risks = append(risks, "the work tree "+t.Path+" is inside it")
@@ -105,7 +105,7 @@ const shown = 3
 // uncommitted lists the changed and untracked files of git status. For submodules it compares the commits only: to see
 // more, git would run inside them and obey their configuration.
 func (r *Repository) uncommitted(ctx context.Context, keep Keep) ([]string, error) {
-	out, err := git(ctx, r.WorkTree, "status", "--porcelain", "-z",
+	out, err := git.Run(ctx, r.WorkTree, "status", "--porcelain", "-z",
 		"--untracked-files=all", "--ignore-submodules=dirty", "--no-renames")
 	if err != nil {
 		return nil, err
@@ -198,14 +198,14 @@ func isAre(n int) string {
 func (r *Repository) contained(ctx context.Context, refs refs, branch, mainBranch string) (bool, error) {
 	for _, main := range refs.mains(mainBranch, branch) {
 		// Its exit code is 1 for conflicts; then it is not contained.
-		out, err := git(ctx, r.dir(), "merge-tree", "--write-tree", main, "refs/heads/"+branch)
+		out, err := git.Run(ctx, r.dir(), "merge-tree", "--write-tree", main, "refs/heads/"+branch)
 		if err != nil {
 			if ctx.Err() != nil {
 				return false, err
 			}
 			continue
 		}
-		tree, err := git(ctx, r.dir(), "rev-parse", main+"^{tree}")
+		tree, err := git.Run(ctx, r.dir(), "rev-parse", main+"^{tree}")
 		if err != nil {
 			return false, err
 		}
@@ -239,14 +239,14 @@ func (r *Repository) Merged(ctx context.Context, branch, mainBranch string) (boo
 // worked reports whether a branch whose commits are all in the main branch ever had one of its own. Its reflog has a
 // commit then, or its upstream branch was removed.
 func (r *Repository) worked(ctx context.Context, branch string) (bool, error) {
-	out, err := git(ctx, r.dir(), "for-each-ref", "--format=%(upstream:track)", "refs/heads/"+branch)
+	out, err := git.Run(ctx, r.dir(), "for-each-ref", "--format=%(upstream:track)", "refs/heads/"+branch)
 	if err != nil {
 		return false, err
 	}
 	if strings.TrimSpace(string(out)) == "[gone]" {
 		return true, nil
 	}
-	out, err = git(ctx, r.dir(), "reflog", "show", "--format=%gs", "refs/heads/"+branch)
+	out, err = git.Run(ctx, r.dir(), "reflog", "show", "--format=%gs", "refs/heads/"+branch)
 	if err != nil {
 		return false, err
 	}
@@ -259,12 +259,16 @@ func (r *Repository) worked(ctx context.Context, branch string) (bool, error) {
 }
 
 func countCommits(ctx context.Context, dir string, args ...string) (int, error) {
-	out, err := git(ctx, dir, append([]string{"rev-list", "--count"}, args...)...)
+	out, err := git.Run(ctx, dir, append([]string{"rev-list", "--count"}, args...)...)
 	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(strings.TrimSpace(string(out)))
 }
+
+// SubmoduleStart begins the names of the refs in a submodule of a new work tree that say which commits it began with:
+// another work tree has them.
+const SubmoduleStart = "refs/docker-loom"
 
 // inSubmodules lists what would be lost in the submodules. They are repositories of their own, inside the work tree.
 func (r *Repository) inSubmodules(ctx context.Context, index []indexEntry) ([]string, error) {
@@ -320,7 +324,8 @@ func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, err
 		risks = append(risks, ignored.Files.String())
 	}
 	// Its stash goes with it, too.
-	n, err := countCommits(ctx, dir, "HEAD", "--branches", "--glob=refs/stash", "--not", "--remotes", "--tags")
+	n, err := countCommits(ctx, dir, "HEAD", "--branches", "--glob=refs/stash",
+		"--not", "--remotes", "--tags", "--glob="+SubmoduleStart)
 	if err != nil {
 		return nil, err
 	}
@@ -329,35 +334,4 @@ func (r *Repository) inSubmodule(ctx context.Context, dir string) ([]string, err
 	}
 	more, err := sub.inIndex(ctx)
 	return append(risks, more...), err
-}
-
-// sameFile reports whether two paths are regular files with the same content.
-func sameFile(a, b string) bool {
-	for _, path := range []string{a, b} {
-		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > editable {
-			return false
-		}
-	}
-	x, err := gitfile.Content(a)
-	if err != nil {
-		return false
-	}
-	y, err := gitfile.Content(b)
-	return err == nil && bytes.Equal(x, y)
-}
-
-// IsCopy reports whether dir and other have the same file or link at the path rel. An unfinished copy that a killed
-// process left in dir counts too.
-func IsCopy(dir, other, rel string) bool {
-	if whole, found := strings.CutSuffix(rel, half); found {
-		_, err := os.Lstat(filepath.Join(other, whole))
-		return err == nil
-	}
-	a, b := filepath.Join(dir, rel), filepath.Join(other, rel)
-	if info, err := os.Lstat(a); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		x, errX := filepath.EvalSymlinks(a)
-		y, errY := filepath.EvalSymlinks(b)
-		return errX == nil && errY == nil && x == y
-	}
-	return sameFile(a, b)
 }

@@ -139,21 +139,6 @@ func TestRisksNameWhatWouldBeLost(t *testing.T) {
 	assert.DeepEqual(t, risksOf(t, r.Main, keepMain), []string{r.Main + " is the main work tree"})
 }
 
-func TestCopiesAreNoWork(t *testing.T) {
-	t.Parallel()
-	r := shopRepo(t)
-	path := mustAdd(t, r, wishFor("1"))
-	for _, dir := range []string{r.Main, path} {
-		write(t, filepath.Join(dir, ".env"), "A=1\n")
-		write(t, filepath.Join(dir, ".env.local"), "B=1\n")
-	}
-	write(t, filepath.Join(path, ".env.local"), "B=2\n")
-	write(t, filepath.Join(path, ".env"+half), "A=")
-	keep := keepMain
-	keep.Copied = func(rel string) bool { return IsCopy(path, r.Main, rel) }
-	assert.DeepEqual(t, risksOf(t, path, keep), []string{"1 file that git does not track: .env.local"})
-}
-
 func TestRisksOfSubmodules(t *testing.T) {
 	t.Parallel()
 	lib := shopRepo(t)

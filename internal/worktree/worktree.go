@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // Repository is a repository as git sees it from one folder, with the work tree that the folder is in.
@@ -65,21 +66,21 @@ func Find(ctx context.Context, dir string) (*Repository, error) {
 		return nil, err
 	}
 	// --show-toplevel comes last: without a work tree it ends the process, after the others have answered.
-	out, err := git(ctx, dir, "rev-parse", "--path-format=absolute",
+	out, err := git.Run(ctx, dir, "rev-parse", "--path-format=absolute",
 		"--git-dir", separator, "--git-common-dir", separator, "--is-bare-repository", separator, "--show-toplevel")
-	var failed *gitError
+	text, failed := git.Said(err)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		if at, ok := dotGit(dir); ok {
 			return nil, fmt.Errorf("repository %s: %w", at, err)
 		}
 		return nil, nil
-	case errors.As(err, &failed):
+	case failed:
 		// "not a git repository: /path" is different: a .git file leads nowhere, and that must be an error.
-		if strings.HasPrefix(failed.stderr, "fatal: not a git repository (or any") {
+		if strings.HasPrefix(text, "fatal: not a git repository (or any") {
 			return nil, nil
 		}
-		if !strings.Contains(failed.stderr, "must be run in a work tree") {
+		if !strings.Contains(text, "must be run in a work tree") {
 			return nil, err
 		}
 	case err != nil:
@@ -139,7 +140,7 @@ func (r *Repository) findMain(ctx context.Context) error {
 	if !plain {
 		// The git dir is named, because safe.bareRepository may forbid git to discover a bare repository. If no work tree
 		// is configured, git then answers with the current folder.
-		out, err := git(ctx, r.CommonDir, "--git-dir=.", "rev-parse", "--is-bare-repository", separator, "--show-toplevel")
+		out, err := git.Run(ctx, r.CommonDir, "--git-dir=.", "rev-parse", "--is-bare-repository", separator, "--show-toplevel")
 		a := answers(out)
 		if len(a) != 2 {
 			if err == nil {
@@ -156,6 +157,16 @@ func (r *Repository) findMain(ctx context.Context) error {
 			return err
 		case top != r.CommonDir:
 			r.Main = top
+			return nil
+		}
+		// With a commondir in the git folder of a main checkout git does not obey core.worktree. It ends with 1 if there
+		// is none.
+		set, err := git.Run(ctx, r.CommonDir, "config", "--file", "config", "--get", "core.worktree")
+		if to := path(strings.TrimSuffix(string(set), "\n")); err == nil && to != "" {
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(r.CommonDir, to)
+			}
+			r.Main = resolve(to)
 			return nil
 		}
 	}
@@ -211,9 +222,8 @@ func (r *Repository) head(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	// With reftables HEAD is a dummy, and in very old repositories it is a symbolic link: only git can read both.
-	out, err := git(ctx, r.GitDir, "--git-dir=.", "symbolic-ref", "-q", "HEAD")
-	var failed *gitError
-	if errors.As(err, &failed) && failed.stderr == "" {
+	out, err := git.Run(ctx, r.GitDir, "--git-dir=.", "symbolic-ref", "-q", "HEAD")
+	if text, failed := git.Said(err); failed && text == "" {
 		return "", nil // detached
 	}
 	if err != nil {
@@ -248,7 +258,7 @@ type Tree struct {
 // those of git worktree list.
 func (r *Repository) Trees(ctx context.Context) ([]Tree, error) {
 	list := []string{"worktree", "list", "--porcelain", "-z"}
-	out, err := git(ctx, r.dir(), list...)
+	out, err := git.Run(ctx, r.dir(), list...)
 	if inTheWay(err) {
 		if err := (adminFolders{r.CommonDir}).mend(); err != nil {
 			return nil, err
@@ -352,7 +362,7 @@ func (r *Repository) Tracked(ctx context.Context, paths ...string) (map[string]b
 	if len(given) == 0 {
 		return tracked, nil
 	}
-	out, err := git(ctx, r.WorkTree, args...)
+	out, err := git.Run(ctx, r.WorkTree, args...)
 	if err != nil {
 		return nil, err
 	}

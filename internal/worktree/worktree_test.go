@@ -13,6 +13,8 @@ import (
 
 	"gotest.tools/v3/assert"
 	is "gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-loom/docker-loom/internal/worktree/git"
 )
 
 // TestMain gives every test, and the git processes they start, a home of their own: the developer's git configuration
@@ -46,7 +48,7 @@ func tempDir(t *testing.T) string {
 
 func mustGit(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	out, err := git(t.Context(), dir, args...)
+	out, err := git.Run(t.Context(), dir, args...)
 	assert.NilError(t, err)
 	return string(out)
 }
@@ -580,20 +582,20 @@ func TestVerifyRefusesAForgedRepositoryInsideTheWorkTree(t *testing.T) {
 func TestGitErrorsNameCommandAndFolder(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
-	_, err := git(t.Context(), dir, "--literal-pathspecs", "ls-files")
+	_, err := git.Run(t.Context(), dir, "--literal-pathspecs", "ls-files")
 	assert.Assert(t, strings.HasPrefix(err.Error(), "git ls-files in "+dir+": fatal: not a git repository"), "%v", err)
 }
 
 func BenchmarkFind(b *testing.B) {
 	dir := b.TempDir()
 	for _, args := range [][]string{{"init", "-q"}, {"commit", "-q", "--allow-empty", "-m", "x"}, {"worktree", "add", "-q", "linked"}} {
-		if _, err := git(b.Context(), dir, args...); err != nil {
+		if _, err := git.Run(b.Context(), dir, args...); err != nil {
 			b.Fatal(err)
 		}
 	}
 	bare := filepath.Join(dir, "bare.git")
 	for _, args := range [][]string{{"clone", "-q", "--bare", dir, bare}, {"-C", bare, "worktree", "add", "-q", "../of-bare", "-b", "x"}} {
-		if _, err := git(b.Context(), dir, args...); err != nil {
+		if _, err := git.Run(b.Context(), dir, args...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -618,7 +620,7 @@ func TestHeadThatGitAloneCanRead(t *testing.T) {
 	}
 	assert.Equal(t, find(t, dir).Branch, "main")
 
-	if out, err := git(t.Context(), tempDir(t), "init", "-q", "--ref-format=reftable"); err != nil {
+	if out, err := git.Run(t.Context(), tempDir(t), "init", "-q", "--ref-format=reftable"); err != nil {
 		assert.Assert(t, bytes.Contains([]byte(err.Error()), []byte("ref-format")), "%s %v", out, err) // before git 2.45
 		return
 	}

@@ -1,4 +1,6 @@
-package worktree
+// Package git runs the git binary in a repository that others may have configured: it starts none of the repository's
+// programs, and never asks for a password.
+package git
 
 import (
 	"bytes"
@@ -45,22 +47,31 @@ var hidden = map[string]bool{
 	"PWD":                 true,
 }
 
-// gitError says that a git command ran and failed.
-type gitError struct {
+// failure says that a git command ran and failed.
+type failure struct {
 	command string // its name, as in "rev-parse"
 	dir     string
 	stderr  string // without the last line end
 	err     error
 }
 
-func (e *gitError) Error() string {
+func (e *failure) Error() string {
 	if e.stderr == "" {
 		return fmt.Sprintf("git %s in %s: %v", e.command, e.dir, e.err)
 	}
 	return fmt.Sprintf("git %s in %s: %s", e.command, e.dir, e.stderr)
 }
 
-func (e *gitError) Unwrap() error { return e.err }
+func (e *failure) Unwrap() error { return e.err }
+
+// Said returns what a git command that ran and failed wrote to its standard error. ok is false for any other error.
+func Said(err error) (text string, ok bool) {
+	failed, ok := errors.AsType[*failure](err)
+	if !ok {
+		return "", false
+	}
+	return failed.stderr, true
+}
 
 // locking are the commands that briefly lock a whole file of the repository. If such a command is killed, its lock
 // stays for ever: git never removes it, and nobody can tell that its process is dead. So these commands run in a
@@ -71,28 +82,28 @@ var locking = map[string]bool{"branch": true, "config": true, "update-ref": true
 // lastWords is the time that a git command has to remove its locks after it was told to end.
 const lastWords = 5 * time.Second
 
-// git runs one git command in dir and returns its standard output, also together with an error. It is the only place
-// where this package starts a process. A repository's configuration can make git run programs; those that run without
+// Run runs one git command in dir and returns its standard output, also together with an error. A repository's configuration can make git run programs; those that run without
 // being asked for (hooks, the fsmonitor) are switched off. Messages are in English, optional locks are not taken, and
 // git never asks for a password.
-func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	return invocation{dir: dir}.run(ctx, args...)
+func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	return Invocation{Dir: dir}.Run(ctx, args...)
 }
 
-// invocation is one call of git: where, with which variables more, and with what on its standard input.
-type invocation struct {
-	dir   string
-	env   []string
-	stdin []byte
+// Invocation is one call of git: where, with which variables more, and with what on its standard input.
+type Invocation struct {
+	Dir   string
+	Env   []string
+	Stdin []byte
 }
 
-func (v invocation) run(ctx context.Context, args ...string) ([]byte, error) {
+// Run is like the function Run. It is the only place where docker loom starts git.
+func (v Invocation) Run(ctx context.Context, args ...string) ([]byte, error) {
 	all := append([]string{
 		"-c", "core.fsmonitor=false", "-c", "core.hooksPath=" + os.DevNull,
 		// In ms: how long git waits for locks of refs that another process holds.
 		"-c", "core.filesRefLockTimeout=5000", "-c", "core.packedRefsTimeout=5000",
 	}, args...)
-	dir := v.dir
+	dir := v.Dir
 	cmd := exec.CommandContext(ctx, "git", all...)
 	if locking[name(args)] {
 		apart(cmd)
@@ -103,9 +114,9 @@ func (v invocation) run(ctx context.Context, args ...string) ([]byte, error) {
 		defer attach(cmd)()
 	}
 	cmd.Dir = dir
-	cmd.Env = append(environ(os.Environ()), v.env...)
-	if v.stdin != nil {
-		cmd.Stdin = bytes.NewReader(v.stdin)
+	cmd.Env = append(environ(os.Environ()), v.Env...)
+	if v.Stdin != nil {
+		cmd.Stdin = bytes.NewReader(v.Stdin)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -122,7 +133,7 @@ func (v invocation) run(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("git %s in %s: %w", name(args), dir, err)
 	}
 	text := strings.TrimRight(stderr.String(), "\r\n")
-	return stdout.Bytes(), &gitError{command: name(args), dir: dir, stderr: text, err: err}
+	return stdout.Bytes(), &failure{command: name(args), dir: dir, stderr: text, err: err}
 }
 
 // name returns the first argument that is not an option: git's own options come before the command.

@@ -1,72 +1,18 @@
-package worktree
+package untracked
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
-
-// envFile is the name of a file with variables, as dotenv has them: .env, .env.local, .env.test, .env.test.local.
-var envFile = regexp.MustCompile(`^\.env(\.[A-Za-z0-9_-]+)?(\.local)?$`)
-
-// localSettings are iloom's settings of one work tree, which git does not track.
-const localSettings = ".iloom/settings.local.json"
-
-// Untracked lists the files that a new work tree gets a copy of, as paths below this work tree: the untracked env files
-// in dirs, iloom's local settings, and the ignored files that match patterns. In a pattern only ** crosses folders, as
-// in data/**/*.sqlite.
-func (r *Repository) Untracked(ctx context.Context, dirs, patterns []string) ([]string, error) {
-	if r.WorkTree == "" {
-		return nil, nil
-	}
-	var found []string
-	for _, dir := range dirs {
-		entries, err := os.ReadDir(filepath.Join(r.WorkTree, dir))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		for _, e := range entries {
-			if envFile.MatchString(e.Name()) && (e.Type().IsRegular() || e.Type()&fs.ModeSymlink != 0) {
-				found = append(found, filepath.Join(dir, e.Name()))
-			}
-		}
-	}
-	if _, err := os.Lstat(filepath.Join(r.WorkTree, filepath.FromSlash(localSettings))); err == nil {
-		found = append(found, filepath.FromSlash(localSettings))
-	}
-	var paths []string
-	for _, rel := range found {
-		paths = append(paths, filepath.Join(r.WorkTree, rel))
-	}
-	tracked, err := r.Tracked(ctx, paths...)
-	if err != nil {
-		return nil, err
-	}
-	found = slices.DeleteFunc(found, func(rel string) bool { return tracked[filepath.Join(r.WorkTree, rel)] })
-	if len(patterns) > 0 {
-		args := []string{"--glob-pathspecs", "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--"}
-		out, err := git(ctx, r.WorkTree, append(args, patterns...)...)
-		if err != nil {
-			return nil, fmt.Errorf("settings: copyGitIgnoredPatterns: %w", err)
-		}
-		for name := range strings.SplitSeq(string(out), "\x00") {
-			// git lists another repository, such as a work tree inside this one, as a folder.
-			if name != "" && !strings.HasSuffix(name, "/") {
-				found = append(found, filepath.FromSlash(name))
-			}
-		}
-	}
-	slices.Sort(found)
-	return slices.Compact(found), nil
-}
 
 // editable is the size in bytes up to which a file is shown to Copy's edit.
 const editable = 1 << 20
@@ -79,6 +25,11 @@ const half = ".docker-loom-copy"
 // link; if its target is outside of the folder, the copy has the absolute path. Copy never writes through a link that
 // leads out of the other folder. edit gets each small file and returns the content of the copy, nil for no copy.
 func Copy(from, to string, files []string, edit func(rel string, content []byte) []byte) ([]string, error) {
+	source, err := os.OpenRoot(from)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
 	root, err := os.OpenRoot(to)
 	if err != nil {
 		return nil, err
@@ -90,7 +41,7 @@ func Copy(from, to string, files []string, edit func(rel string, content []byte)
 			_ = root.Remove(rel + half) // left by a process that was killed
 			continue
 		}
-		did, err := copyFile(from, root, rel, edit)
+		did, err := copyFile(source, root, rel, edit)
 		if err != nil {
 			return copied, fmt.Errorf("copy %s: %w", filepath.Join(from, rel), err)
 		}
@@ -101,9 +52,8 @@ func Copy(from, to string, files []string, edit func(rel string, content []byte)
 	return copied, nil
 }
 
-func copyFile(from string, root *os.Root, rel string, edit func(string, []byte) []byte) (bool, error) {
-	name := filepath.Join(from, rel)
-	info, err := os.Lstat(name)
+func copyFile(source, root *os.Root, rel string, edit func(string, []byte) []byte) (bool, error) {
+	info, err := source.Lstat(rel)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -116,16 +66,20 @@ func copyFile(from string, root *os.Root, rel string, edit func(string, []byte) 
 		}
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		return true, copyLink(from, root, rel)
+		return true, copyLink(source, root, rel)
 	}
 	if !info.Mode().IsRegular() {
 		return false, nil
 	}
-	in, err := os.Open(name)
+	// If somebody put a named pipe in its place meanwhile, opening it must not wait.
+	in, err := source.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return false, err
 	}
 	defer in.Close()
+	if info, err = in.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false, err
+	}
 	var content io.Reader = in
 	if info.Size() <= editable && edit != nil {
 		b, err := io.ReadAll(in)
@@ -164,13 +118,44 @@ func writeWhole(root *os.Root, rel string, content io.Reader, perm fs.FileMode) 
 	return out.Close()
 }
 
-func copyLink(from string, root *os.Root, rel string) error {
-	target, err := os.Readlink(filepath.Join(from, rel))
+func copyLink(source, root *os.Root, rel string) error {
+	target, err := source.Readlink(rel)
 	if err != nil {
 		return err
 	}
 	if to := filepath.Join(filepath.Dir(rel), target); !filepath.IsAbs(target) && !filepath.IsLocal(to) {
-		target = filepath.Join(from, to)
+		target = filepath.Join(source.Name(), to)
 	}
 	return root.Symlink(target, rel)
+}
+
+// sameFile reports whether two paths are regular files with the same content.
+func sameFile(a, b string) bool {
+	for _, path := range []string{a, b} {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > editable {
+			return false
+		}
+	}
+	x, err := gitfile.Content(a)
+	if err != nil {
+		return false
+	}
+	y, err := gitfile.Content(b)
+	return err == nil && bytes.Equal(x, y)
+}
+
+// IsCopy reports whether dir and other have the same file or link at the path rel. An unfinished copy that a killed
+// process left in dir counts too.
+func IsCopy(dir, other, rel string) bool {
+	if whole, found := strings.CutSuffix(rel, half); found {
+		_, err := os.Lstat(filepath.Join(other, whole))
+		return err == nil
+	}
+	a, b := filepath.Join(dir, rel), filepath.Join(other, rel)
+	if info, err := os.Lstat(a); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		x, errX := filepath.EvalSymlinks(a)
+		y, errY := filepath.EvalSymlinks(b)
+		return errX == nil && errY == nil && x == y
+	}
+	return sameFile(a, b)
 }

@@ -1,38 +1,17 @@
-package worktree
+package untracked
 
 import (
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-loom/docker-loom/internal/gitfile/gittest"
+	"github.com/docker-loom/docker-loom/internal/worktree"
 )
-
-func TestUntrackedListsWhatANewWorkTreeNeeds(t *testing.T) {
-	t.Parallel()
-	r := shopRepo(t)
-	write(t, filepath.Join(r.Main, ".gitignore"), "*.db\n.env*\nbig/\n")
-	write(t, filepath.Join(r.Main, ".env.example"), "")
-	mustGit(t, r.Main, "add", "-f", ".gitignore", ".env.example")
-	mustGit(t, r.Main, "commit", "-q", "-m", "x")
-	for _, name := range []string{
-		".env", ".env.local", ".env.test", ".env.test.local", ".env.a.b.c", ".envrc", "sub/.env", "other/.env", ".iloom/settings.local.json",
-		".iloom/settings.json", "a.db", "data/b.db", "data/deep/c.db", "big/x.sqlite", "untracked.sqlite",
-	} {
-		write(t, filepath.Join(r.Main, filepath.FromSlash(name)), "")
-	}
-	mustAdd(t, r, Wish{ID: "1", Branch: "x", Path: filepath.Join(r.Main, "big", "tree"), MainBranch: "main"})
-	files, err := r.Untracked(t.Context(), []string{".", "sub"}, []string{"data/*.db", "**/*.sqlite", "none/*"})
-	assert.NilError(t, err)
-	want := ".env .env.local .env.test .env.test.local .iloom/settings.local.json big/x.sqlite data/b.db sub/.env"
-	assert.Equal(t, filepath.ToSlash(strings.Join(files, " ")), want)
-
-	_, err = r.Untracked(t.Context(), nil, []string{"../outside/*"})
-	assert.ErrorContains(t, err, "settings: copyGitIgnoredPatterns: ")
-}
 
 func TestCopyNeverOverwrites(t *testing.T) {
 	t.Parallel()
@@ -85,7 +64,8 @@ func TestCopyWritesNothingOutsideOfTheFolder(t *testing.T) {
 	}
 	_, err := Copy(from, to, []string{filepath.Join("data", "x.db")}, nil)
 	assert.ErrorContains(t, err, "data")
-	assert.Assert(t, gone(filepath.Join(out, "x.db")))
+	_, err = os.Lstat(filepath.Join(out, "x.db"))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 // What a copy that was killed has left is gone after the next one, whether the file itself was there already or not.
@@ -128,4 +108,24 @@ func TestCopyKeepsLinks(t *testing.T) {
 		assert.Equal(t, got, want)
 	}
 	assert.Assert(t, IsCopy(to, from, ".env.local"))
+}
+
+func TestCopiesAreNoWork(t *testing.T) {
+	t.Parallel()
+	r := shop(t, "")
+	path := filepath.Join(tempDir(t), "tree")
+	gittest.Run(t, r.Main, "worktree", "add", "-q", path)
+	for _, dir := range []string{r.Main, path} {
+		write(t, filepath.Join(dir, ".env"), "A=1\n")
+		write(t, filepath.Join(dir, ".env.local"), "B=1\n")
+	}
+	write(t, filepath.Join(path, ".env.local"), "B=2\n")
+	write(t, filepath.Join(path, ".env"+half), "A=")
+	linked, err := worktree.Find(t.Context(), path)
+	assert.NilError(t, err)
+	risks, err := linked.Risks(t.Context(), worktree.Keep{
+		MainBranch: "main", Copied: func(rel string) bool { return IsCopy(path, r.Main, rel) },
+	})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, risks, []string{"1 file that git does not track: .env.local"})
 }

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package worktree
+package git
 
 import (
 	"os/exec"
