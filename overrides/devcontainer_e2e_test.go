@@ -16,6 +16,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/compile"
+	"github.com/docker-loom/docker-loom/internal/gitfile/mounts"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -87,7 +88,7 @@ func (c container) run(t *testing.T, args ...string) string {
 }
 
 // workTree is a folder that a linked work tree of a repository is in, with the common directory beside it.
-func workTree(t *testing.T) (dir string, git compile.Git) {
+func workTree(t *testing.T) (dir string, git mounts.Repository) {
 	t.Helper()
 	top := t.TempDir()
 	dir, common := filepath.Join(top, "shop"), filepath.Join(top, "main", ".git")
@@ -97,7 +98,7 @@ func workTree(t *testing.T) (dir string, git compile.Git) {
 	assert.NilError(t, os.WriteFile(filepath.Join(dir, ".git"), []byte("gitdir: "+admin+"\n"), 0o644))
 	assert.NilError(t, os.WriteFile(filepath.Join(admin, "commondir"), []byte("../..\n"), 0o644))
 	assert.NilError(t, os.WriteFile(filepath.Join(common, "HEAD"), []byte("ref: refs/heads/main\n"), 0o644))
-	return dir, compile.Git{Root: dir, Common: common, Pointer: admin}
+	return dir, mounts.Repository{Root: dir, Common: common, Pointer: admin}
 }
 
 const findsTheRepository = `set -e; dir=$(sed 's/gitdir: //' .git); cat "$dir/$(cat "$dir/commondir")/HEAD"`
@@ -202,7 +203,7 @@ func TestTheUserGetsTheHostsIDs(t *testing.T) {
 				in := compile.Input{
 					Config: &devcontainer.Config{Kind: devcontainer.KindDockerfile, Path: filepath.Join(dir, ".devcontainer.json"), Workspace: dir, Build: &devcontainer.Build{Dockerfile: "Dockerfile"}},
 					Image:  devcontainer.ImageInfo{ID: "sha256:1", User: "dev"}, Merged: &devcontainer.Merged{},
-					Git: compile.Git{Root: dir}, Host: compile.Host{OS: "linux", UID: c.uid, GID: c.gid},
+					Git: mounts.Repository{Root: dir}, Host: compile.Host{OS: "linux", UID: c.uid, GID: c.gid},
 				}
 				k := starts(t, in, "")
 				assert.Equal(t, k.run(t, "cat", "/etc/passwd")+"\n", c.passwd)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/compile"
+	"github.com/docker-loom/docker-loom/internal/gitfile/mounts"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -88,8 +89,11 @@ services:
 			done, _, err := compile.Compile(compile.Input{
 				Config: c, Merged: merged, Label: label, Project: m.Project, BaseName: "old", BaseTag: "iloom-ab-7-base",
 				Image: devcontainer.ImageInfo{ID: "sha256:1", User: "node", Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"node"}},
-				Git:   compile.Git{Root: dir, Common: filepath.Join(filepath.Dir(dir), ".git"), Pointer: filepath.Join(filepath.Dir(dir), ".git", "worktrees", "x")},
-				Host:  compile.Host{OS: "linux", UID: 1234, GID: 1234, GPU: true},
+				Git: mounts.Repository{
+					Root: dir, Common: filepath.Join(filepath.Dir(dir), ".git"), Own: filepath.Join(filepath.Dir(dir), ".git", "worktrees", "x"),
+					Pointer: filepath.Join(filepath.Dir(dir), ".git", "worktrees", "x"), Back: filepath.Join(dir, ".git"),
+				},
+				Host: compile.Host{OS: "linux", UID: 1234, GID: 1234, GPU: true},
 			})
 			assert.NilError(t, err)
 
@@ -147,7 +151,7 @@ func TestAWholeDevContainerIsTheSameFromTheDisk(t *testing.T) {
 	assert.NilError(t, os.Mkdir(dir, 0o755))
 	c, merged := everything(dir)
 	c.Kind, c.Image = devcontainer.KindImage, "node"
-	done, _, err := compile.Compile(compile.Input{Config: c, Merged: merged, Label: label, Git: compile.Git{Root: dir}})
+	done, _, err := compile.Compile(compile.Input{Config: c, Merged: merged, Label: label, Git: mounts.Repository{Root: dir}})
 	assert.NilError(t, err)
 	p := &types.Project{Name: "iloom-ab-7", WorkingDir: dir}
 	overrides.AddService{Service: done.Service, Volumes: done.Volumes}.Apply(p)

@@ -32,7 +32,7 @@ func (b *planner) limits(name string, s types.ServiceConfig) {
 		switch {
 		case strings.HasSuffix(v.Source, "docker.sock"):
 			b.find(finding.Warning, subject, "has the Docker socket: it sees and controls every loom", "")
-		case !within(v.Source, b.in.Dir) && (b.in.Common == "" || v.Source != b.in.Common):
+		case !within(v.Source, b.in.Dir) && (b.in.Common == "" || !within(v.Source, b.in.Common)):
 			b.find(finding.Warning, subject,
 				fmt.Sprintf("writes to %s, outside the work tree: all looms share it", v.Source),
 				"mount it read-only, or use a named volume")

@@ -16,6 +16,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/gitfile/mounts"
 )
 
 // Input is all that Compile has to know. It asks nobody.
@@ -38,22 +39,12 @@ type Input struct {
 	Project *types.Project
 	// BaseName is the name of that project without a loom, as runArgs knows its networks (shop_default).
 	BaseName string
-	// Git is the git work tree that the workspace is in.
-	Git Git
+	// Git is the git work tree that the workspace is in. Without git it has only Root, the workspace.
+	Git mounts.Repository
 	// Host is the machine of the engine.
 	Host Host
 	// MayRead is asked before a file that runArgs name is read, by its path; nil for any file.
 	MayRead func(path string) error
-}
-
-// Git are the facts of the work tree that the workspace is in, as absolute paths of the host with links not resolved.
-type Git struct {
-	// Root is the top level of the work tree; the workspace itself without git.
-	Root string
-	// Common is the common directory of a linked work tree; "" for a main one, which has it inside.
-	Common string
-	// Pointer is what Root/.git says behind "gitdir: ", as written; "" where .git is a folder.
-	Pointer string
 }
 
 // Host is what the machine of the engine has; zero values are not known. UID and GID are those of the user.

@@ -13,38 +13,40 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 )
 
-// git lets git work inside on a linked work tree: its .git is a file that names a folder in the common directory of the
-// repository, so that folder is bound at the path that the file names. The host's files are not touched.
+// git lets git work inside, on a work tree whose .git is a file: it names a folder in another place, that of a linked
+// work tree or of a submodule, so the repository's git folder is bound at the path that the file names. The host's files
+// are not touched. git inside cannot make the repository forget its work trees.
 func (c *compiler) git() {
-	if c.in.Git.Common == "" || c.in.Git.Pointer == "" {
+	git := c.in.Git
+	if git.Common == "" {
 		return
 	}
-	root, seen := c.inside(c.in.Git.Root)
+	root, seen := c.inside(git.Root)
 	if !seen {
 		return
 	}
-	target := filepath.ToSlash(c.in.Git.Common)
-	if !filepath.IsAbs(c.in.Git.Pointer) {
-		// Counted from where the work tree is in the container, and then from worktrees/NAME to the common directory.
-		target = path.Join(root, filepath.ToSlash(c.in.Git.Pointer), "../..")
-	}
-	if at, covered := c.inside(c.in.Git.Common); !covered || at != target {
-		if slices.ContainsFunc(c.Service.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == target }) {
-			c.find(finding.Warning, "git does not work inside: something else is mounted at "+target+
-				", where the work tree's .git points to", "")
-			return
+	if git.Pointer != "" {
+		target := git.CommonTarget(root)
+		if at, covered := c.inside(git.Common); !covered || at != target {
+			if slices.ContainsFunc(c.Service.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == target }) {
+				c.find(finding.Warning, "git does not work inside: something else is mounted at "+target+
+					", where the work tree's .git points to", "")
+				return
+			}
+			c.add(types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: git.Common, Target: target})
 		}
-		c.add(types.ServiceVolumeConfig{Type: types.VolumeTypeBind, Source: c.in.Git.Common, Target: target})
 	}
-	c.gitConfig(root)
-	if root != filepath.ToSlash(c.in.Git.Root) {
-		c.find(finding.Info, "git worktree prune inside the container would take work trees for gone "+
-			"that are not there at their own paths", "run it on the host")
+	keeping := git.Keeping(c.Service.Volumes)
+	if git.Pointer != "" || len(keeping) > 0 {
+		c.gitConfig(root)
+	}
+	for _, v := range keeping {
+		c.add(v)
 	}
 }
 
-// gitConfig tells git, by the environment, that the work tree may have another owner, and that work trees whose folders
-// are not in the container are not gone: git gc would take their administration away. (git worktree prune still would.)
+// gitConfig tells git, by the environment, that the work tree may have another owner. It also keeps git gc from what it
+// cannot do with the folders of other work trees: remove them, and shorten their reflogs. git gc fails at the latter.
 func (c *compiler) gitConfig(root string) {
 	count := 0
 	if value := c.environment("GIT_CONFIG_COUNT"); value != "" {
@@ -56,7 +58,10 @@ func (c *compiler) gitConfig(root string) {
 	}
 	env := types.MappingWithEquals{}
 	set := func(name, value string) { env[name] = &value }
-	for _, kv := range [][2]string{{"gc.worktreePruneExpire", "never"}, {"safe.directory", root}} {
+	for _, kv := range [][2]string{
+		{"gc.worktreePruneExpire", "never"}, {"safe.directory", root},
+		{"gc.reflogExpire", "never"}, {"gc.reflogExpireUnreachable", "never"},
+	} {
 		set(fmt.Sprintf("GIT_CONFIG_KEY_%d", count), kv[0])
 		set(fmt.Sprintf("GIT_CONFIG_VALUE_%d", count), kv[1])
 		count++

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/gitfile/mounts"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -58,8 +59,10 @@ func TestEveryDevContainerOfTheCorpusBecomesAComposeProject(t *testing.T) {
 			in := Input{
 				Config: c, Merged: devcontainer.Merge(entries, nil, c), Label: label, BaseTag: name + "-base",
 				Image: devcontainer.ImageInfo{ID: "sha256:1", Entrypoint: []string{"/entry"}, Cmd: []string{"serve"}},
-				Git:   Git{Root: dir, Common: "/repo/.git", Pointer: "/repo/.git/worktrees/x"},
-				Host:  Host{OS: "linux", UID: 1234, GID: 1234},
+				Git: mounts.Repository{
+					Root: dir, Common: "/repo/.git", Own: "/repo/.git/worktrees/x", Pointer: "/repo/.git/worktrees/x", Back: dir + "/.git",
+				},
+				Host: Host{OS: "linux", UID: 1234, GID: 1234},
 			}
 			out := ""
 			p := &types.Project{Name: name, Services: types.Services{}, Volumes: types.Volumes{}}

@@ -22,6 +22,7 @@ import (
 	"gotest.tools/v3/golden"
 
 	"github.com/docker-loom/docker-loom/internal/finding"
+	"github.com/docker-loom/docker-loom/internal/gitfile/mounts"
 )
 
 // runExamples has an example for every flag of docker run.
@@ -85,7 +86,7 @@ func runConfig(t *testing.T, args []string) *devcontainer.Config {
 func compileRunArgs(t *testing.T, args ...string) (*Compiled, []finding.Finding, error) {
 	t.Helper()
 	c := runConfig(t, args)
-	return Compile(Input{Config: c, Merged: &devcontainer.Merged{}, Git: Git{Root: c.Workspace}})
+	return Compile(Input{Config: c, Merged: &devcontainer.Merged{}, Git: mounts.Repository{Root: c.Workspace}})
 }
 
 func TestEveryFlagOfDockerRunIsDecided(t *testing.T) {
@@ -206,7 +207,7 @@ func TestRunArgsComeBehindTheProperties(t *testing.T) {
 	yes := true
 	p := &types.Project{Name: "iloom-shop-7", Networks: types.Networks{"default": {Name: "iloom-shop-7_default"}}}
 	done, findings, err := Compile(Input{
-		Config: c, Git: Git{Root: c.Workspace}, Project: p, BaseName: "shop",
+		Config: c, Git: mounts.Repository{Root: c.Workspace}, Project: p, BaseName: "shop",
 		Merged: &devcontainer.Merged{
 			ContainerUser: "node", ContainerEnv: map[string]string{"A": "containerEnv", "B": "b"}, OverrideCommand: &yes,
 			Mounts: []devcontainer.Mount{{Type: "volume", Source: "work", Target: "/work"}}, ForwardPorts: []devcontainer.ForwardPort{{Port: 3000}},
@@ -225,7 +226,7 @@ func TestRunArgsComeBehindTheProperties(t *testing.T) {
 	assert.Assert(t, own, "%v", done.Service.Networks)
 
 	// The main work tree's folder names it too.
-	done, _, err = Compile(Input{Config: c, Git: Git{Root: c.Workspace, Common: "/src/Shop/.git"}, Project: p, BaseName: "shop-7", Merged: &devcontainer.Merged{}})
+	done, _, err = Compile(Input{Config: c, Git: mounts.Repository{Root: c.Workspace, Common: "/src/Shop/.git"}, Project: p, BaseName: "shop-7", Merged: &devcontainer.Merged{}})
 	assert.NilError(t, err)
 	_, own = done.Service.Networks["default"]
 	assert.Assert(t, own, "%v", done.Service.Networks)

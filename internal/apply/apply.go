@@ -45,6 +45,11 @@ func (a *Applier) Files(ctx context.Context, p *plan.Plan, git *worktree.Reposit
 			return err
 		}
 	}
+	if git != nil && (p.MountsGit || worktree.IsKept(git.CommonDir)) {
+		if err := git.Keep(); err != nil {
+			return err
+		}
+	}
 	if p.Confined() != nil {
 		// Services get the folder read-only: neither they nor the engine may make it.
 		if err := gitview.PrepareSettingsFolder(p.RealWorkTree); err != nil {

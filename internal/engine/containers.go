@@ -43,6 +43,7 @@ type Container struct {
 	Forwards  []Published  // of these, what it publishes for other services, which have them among theirs
 	Networks  []string     // names, sorted
 	Volumes   []string     // names of those that it mounts
+	Binds     []string     // files and folders of the host that it mounts
 	Addresses []netip.Addr // on these networks, none unless it runs
 
 	networkMode string // as All lists it
@@ -173,6 +174,9 @@ func fromSummary(s container.Summary) Container {
 	for _, m := range s.Mounts {
 		if m.Type == mount.TypeVolume {
 			c.Volumes = append(c.Volumes, m.Name)
+		}
+		if m.Type == mount.TypeBind {
+			c.Binds = append(c.Binds, m.Source)
 		}
 	}
 	return c

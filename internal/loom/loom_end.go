@@ -41,6 +41,9 @@ func (e *loomEnd) takeDown(ctx context.Context) (*Remains, error) {
 			}
 		}
 	}
+	if !e.req.DryRun {
+		e.unlockTrees(ctx, e.target)
+	}
 	slices.Reverse(runs)
 	all := runs[0].remains
 	all.Project, all.Projects = e.target.Known.Project, []ProjectName{}

@@ -79,6 +79,7 @@ func (m *maker) edit() error {
 	edits, findings := overrides.Plan(m.model.Project, m.input())
 	m.edits, m.Findings = append(m.edits, edits...), append(m.Findings, findings...)
 	overrides.Apply(m.model.Project, edits)
+	keepWorkTrees(m)
 	if err := m.confine(); err != nil {
 		return err
 	}

@@ -66,6 +66,8 @@ type Plan struct {
 	// Files are the generated files with their new content. Without files the loom runs from memory.
 	Files    []overrides.File
 	Excluded []string
+	// MountsGit says that containers mount the folder in which git registers work trees.
+	MountsGit bool
 	// Unchanged are the paths of those that are on the disk as they will be.
 	Unchanged []string
 	Findings  []finding.Finding
@@ -240,6 +242,7 @@ func Make(f *survey.Facts, c Choices) (*Plan, error) {
 			return nil, &NeedsError{m.needs}
 		}
 	}
+	m.MountsGit = mountsGit(m)
 	m.listNewLeases()
 	m.listUnchanged()
 	return m.Plan, nil

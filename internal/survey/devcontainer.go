@@ -14,9 +14,8 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/internal/gitfile"
+	"github.com/docker-loom/docker-loom/internal/gitfile/mounts"
 	"github.com/docker-loom/docker-loom/internal/host"
-	"github.com/docker-loom/docker-loom/internal/rooted"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/trust"
 	"github.com/docker-loom/docker-loom/internal/worktree"
@@ -36,7 +35,7 @@ type DevContainer struct {
 	// asks for.
 	UserVariables map[string]bool
 	Workspace     devcontainer.Workspace
-	Git           compile.Git
+	Git           mounts.Repository
 	// Service is its service in the project.
 	Service string
 	// DerivedProject is the project's name as the reference CLI derives it, for a dev container of a Compose project.
@@ -163,23 +162,12 @@ func (d *DevContainer) nearerProject(src stack.Source) string {
 	return ""
 }
 
-// gitOf returns the facts of the work tree that the workspace is in.
-func gitOf(repo *worktree.Repository, workspace string) (compile.Git, error) {
+// gitOf returns the repository that the workspace is in.
+func gitOf(repo *worktree.Repository, workspace string) (mounts.Repository, error) {
 	if repo == nil || repo.WorkTree == "" {
-		return compile.Git{Root: workspace}, nil
+		return mounts.Repository{Root: workspace}, nil
 	}
-	g := compile.Git{Root: repo.WorkTree}
-	if !repo.Linked() {
-		return g, nil
-	}
-	g.Common = repo.CommonDir
-	dotGit := filepath.Join(repo.WorkTree, ".git")
-	content, err := rooted.ReadFile(dotGit)
-	if err != nil {
-		return g, err
-	}
-	g.Pointer, err = gitfile.Written(dotGit, content)
-	return g, err
+	return mounts.Read(repo.WorkTree, repo.CommonDir, repo.GitDir)
 }
 
 // findProject finds the Compose project of the folder: the one that the devcontainer.json names, otherwise the one that

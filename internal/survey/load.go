@@ -36,6 +36,9 @@ func (s *Surveyor) Load(ctx context.Context, f *Facts, entry registry.Loom) erro
 		}
 	}
 	f.follow()
+	if err := f.readRepository(); err != nil {
+		return err
+	}
 	f.Texts = append(texts(f.Files, f.Found.Dir, f.Target.WorkTree), envFiles(f.Files, f.Base.Project)...)
 	if entry.Confined != nil && entry.ID != identity.Main {
 		if err := s.confinement(f); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/gitfile/mounts"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -51,6 +52,9 @@ type Facts struct {
 	// Dev is the dev container, nil if there is none. DevErr says why the devcontainer.json cannot be read.
 	Dev    *DevContainer
 	DevErr error
+
+	// Git is the repository of the work tree as far as mounts of it have to be known, the zero value without git.
+	Git mounts.Repository
 
 	Found *stack.Found
 	// Folders are those of the work tree in which up finds a project, if the project has no name yet that depends on them.

@@ -119,7 +119,7 @@ func (a *access) passedVariables(s types.ServiceConfig) {
 // mounts adds what a service mounts of the loom's own folders.
 func (a *access) mounts(p *types.Project, s types.ServiceConfig) {
 	for _, v := range s.Volumes {
-		if v.Type == types.VolumeTypeBind && !a.outside(v.Source) {
+		if v.Type == types.VolumeTypeBind && !a.outside(v.Source) && !a.isInShownGit(s, v) {
 			a.ownFolder(a.real(v.Source), v.ReadOnly)
 		}
 		device := p.Volumes[v.Source].DriverOpts["device"]
@@ -128,6 +128,14 @@ func (a *access) mounts(p *types.Project, s types.ServiceConfig) {
 			a.ownFolder(a.real(filepath.Join(device, v.Volume.Subpath)), v.ReadOnly)
 		}
 	}
+}
+
+// isInShownGit reports whether a bind is of a part of the git folder, and the service writes to all of it already.
+func (a *access) isInShownGit(s types.ServiceConfig, v types.ServiceVolumeConfig) bool {
+	return a.own.Git != "" && v.Source != a.own.Git && host.IsBelow(v.Source, a.own.Git) &&
+		slices.ContainsFunc(s.Volumes, func(o types.ServiceVolumeConfig) bool {
+			return o.Type == types.VolumeTypeBind && !o.ReadOnly && o.Source == a.own.Git
+		})
 }
 
 // ownFolder adds what the bind of a path in the loom's own folders gives away.
