@@ -42,7 +42,7 @@ func (e *loomEnd) takeDown(ctx context.Context) (*Remains, error) {
 		}
 	}
 	if !e.req.DryRun {
-		e.unlockTrees(ctx, e.target)
+		e.applier().UnlockTrees(ctx, e.target.Repository)
 	}
 	slices.Reverse(runs)
 	all := runs[0].remains

@@ -125,7 +125,7 @@ func (r *Repository) Folder(prefix *string, branch string) string {
 		at = strings.TrimSuffix(at, ".git")
 	}
 	own := filepath.Base(at)
-	if outer := r.outer(); outer != "" {
+	if outer := outermost(r.Main); outer != "" {
 		own = filepath.Base(outer) + "-" + own
 		at = outer
 	}
@@ -149,10 +149,10 @@ func (r *Repository) Folder(prefix *string, branch string) string {
 	return filepath.Clean(filepath.Dir(at) + string(filepath.Separator) + p + name)
 }
 
-// outer is the top of the outermost repository that this one is a submodule of, "" if it is none.
-func (r *Repository) outer() string {
+// outermost is the top of the outermost repository that a main work tree is a submodule of, "" if it is none.
+func outermost(main string) string {
 	outer := ""
-	for at, ok := r.Main, isSubmodule(r.Main); ok; ok = isSubmodule(at) {
+	for at, ok := main, isSubmodule(main); ok; ok = isSubmodule(at) {
 		dotGit, found := dotGit(filepath.Dir(at))
 		if !found {
 			break
@@ -222,7 +222,7 @@ func (r *Repository) place(ctx context.Context, a *Addition) error {
 			return &FolderTakenError{a.Path}
 		case t.Main:
 			return &BranchTakenError{a.Branch, t.Path}
-		case gone(t.Path) && t.Locked && !isKept(t.Reason):
+		case gone(t.Path) && t.Locked && !isLockOfKeep(t.Reason):
 			return fmt.Errorf("the work tree %s is away and locked (%s): git worktree unlock %[1]s ends that", t.Path, t.Reason)
 		case gone(t.Path):
 			a.stale = append(a.stale, t.Path)

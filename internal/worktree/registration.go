@@ -21,8 +21,8 @@ const keeper = ".docker-loom"
 // container in which it is not at its own path takes it for gone.
 const mounted = "docker loom: containers mount this repository, and could forget the work tree"
 
-// isKept reports whether a lock reason is Keep's.
-func isKept(reason string) bool { return strings.HasPrefix(reason, mounted) }
+// isLockOfKeep reports whether a lock reason is Keep's.
+func isLockOfKeep(reason string) bool { return strings.HasPrefix(reason, mounted) }
 
 // Keep keeps git in containers, which mount the repository's git folder, from forgetting work trees. It locks those that
 // Add made. Others stay as they are: the tools that made them must be able to remove them.
@@ -43,7 +43,7 @@ func (r *Repository) Keep() error {
 	if err := writeNew(root, filepath.Join(at, "locked"), "docker loom: containers mount this folder\n"); err != nil {
 		return err
 	}
-	if err := r.keepSubmodule(root, filepath.Join(at, "commondir")); err != nil {
+	if err := keepSubmodule(r, root, filepath.Join(at, "commondir")); err != nil {
 		return err
 	}
 	for _, admin := range (adminFolders{r.CommonDir}).list() {
@@ -59,7 +59,7 @@ func (r *Repository) Keep() error {
 }
 
 // keepSubmodule makes commondir in the git folder of a submodule. The file note says that it is Keep's.
-func (r *Repository) keepSubmodule(root *os.Root, note string) error {
+func keepSubmodule(r *Repository, root *os.Root, note string) error {
 	info, err := os.Lstat(filepath.Join(r.WorkTree, ".git"))
 	if r.Linked() || err != nil || !info.Mode().IsRegular() {
 		return nil //nolint:nilerr // no work tree, or no .git in it: then it is no submodule
@@ -114,7 +114,7 @@ func Unkeep(commonDir string) error {
 	defer root.Close()
 	for _, admin := range (adminFolders{commonDir}).list() {
 		reason, err := gitfile.Content(filepath.Join(admin, "locked"))
-		if err != nil || !isKept(string(reason)) {
+		if err != nil || !isLockOfKeep(string(reason)) {
 			continue
 		}
 		if err := root.Remove(filepath.Join("worktrees", filepath.Base(admin), "locked")); err != nil {

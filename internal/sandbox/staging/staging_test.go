@@ -224,6 +224,8 @@ func TestGitBringsOnlyPasswordsOfHostsThatAreReached(t *testing.T) {
 	email = "a@b"
 [gc]
 	auto = 0
+	reflogExpire = never
+	reflogExpireUnreachable = never
 [maintenance]
 	auto = false
 [branch]

@@ -1,4 +1,4 @@
-package loom
+package apply
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
-// unlockTrees unlocks the work trees of the repository, once no loom of it has a container that mounts its git folder.
+// UnlockTrees unlocks the work trees of a repository, once no loom of it has a container that mounts its git folder.
 // It must not keep a loom up.
-func (l *Looms) unlockTrees(ctx context.Context, t *Target) {
-	common, err := worktree.CommonDirOf(t.Repository)
+func (a *Applier) UnlockTrees(ctx context.Context, repository string) {
+	common, err := worktree.CommonDirOf(repository)
 	if err != nil || !worktree.IsKept(common) {
 		return
 	}
-	left, err := l.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{engine.LabelRepo: t.Repository}})
+	left, err := a.Engine.Containers(ctx, engine.Filter{Labels: map[string]string{engine.LabelRepo: repository}})
 	real := host.RealPath(common)
 	mountsIt := func(c engine.Container) bool {
 		return slices.ContainsFunc(c.Binds, func(source string) bool { return host.IsBelow(real, host.RealPath(source)) })
@@ -26,6 +26,6 @@ func (l *Looms) unlockTrees(ctx context.Context, t *Target) {
 		err = worktree.Unkeep(common)
 	}
 	if err != nil {
-		l.Teller.Sayf("warning: work trees of %s stay locked: %v", t.Repository, tell.FirstLine(err))
+		a.Teller.Sayf("warning: work trees of %s stay locked: %v", repository, tell.FirstLine(err))
 	}
 }
