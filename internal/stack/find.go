@@ -338,8 +338,7 @@ func defaults(dir, top string, ours Ours) []string {
 	for {
 		if files := present(dir, cli.DefaultFileNames, nil); len(files) > 0 {
 			if len(files) > 1 {
-				logrus.Warnf("Found multiple config files with supported names: %s", strings.Join(files, ", "))
-				logrus.Warnf("Using %s", files[0])
+				logrus.Warnf("several compose files are there, %s: %s is used", strings.Join(files, ", "), files[0])
 			}
 			paths := files[:1]
 			if over := present(dir, cli.DefaultOverrideFileNames, ours.Override); len(over) > 0 {

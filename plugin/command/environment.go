@@ -33,6 +33,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/stack/warnings"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
@@ -77,6 +78,7 @@ func (env *Environment) Prepare(cmd *cobra.Command) error {
 	}
 	stack.SetProgress(mode)
 	logrus.SetOutput(env.Docker.Err())
+	logrus.SetFormatter(&warnings.Formatter{})
 	if env.Debug {
 		debug.Enable()
 	}
