@@ -19,6 +19,8 @@ type Socket struct {
 	Local, Remote netip.AddrPort
 	Listens       bool
 	Open          bool // established, or closed in the last minute (TIME-WAIT)
+
+	inode string // "" where it is not known
 }
 
 // ContainerSockets reads the sockets in the network namespace of a container's first process. It reports false if the
@@ -76,7 +78,11 @@ func parseSockets(r io.Reader) ([]Socket, error) {
 		}
 		const established, timeWait, listen = "01", "06", "0A"
 		open := f[3] == established || f[3] == timeWait
-		out = append(out, Socket{Local: local, Remote: remote, Listens: f[3] == listen, Open: open})
+		socket := Socket{Local: local, Remote: remote, Listens: f[3] == listen, Open: open}
+		if len(f) > 9 {
+			socket.inode = f[9]
+		}
+		out = append(out, socket)
 	}
 	return out, s.Err()
 }

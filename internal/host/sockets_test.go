@@ -21,10 +21,10 @@ func TestSocketsAreReadFromTheKernelsTables(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, len(list), 4)
 	at := netip.MustParseAddrPort
-	assert.Equal(t, list[0], Socket{Local: at("0.0.0.0:18080"), Remote: at("0.0.0.0:0"), Listens: true})
-	assert.Equal(t, list[1], Socket{Local: at("127.0.0.1:18080"), Remote: at("127.0.0.1:58996"), Open: true})
-	assert.Equal(t, list[2], Socket{Local: at("[::1]:80"), Remote: at("[::1]:81"), Open: true})
-	assert.Equal(t, list[3], Socket{Local: at("192.168.0.1:80"), Remote: at("192.168.0.2:81")})
+	assert.Equal(t, list[0], Socket{Local: at("0.0.0.0:18080"), Remote: at("0.0.0.0:0"), Listens: true, inode: "1"})
+	assert.Equal(t, list[1], Socket{Local: at("127.0.0.1:18080"), Remote: at("127.0.0.1:58996"), Open: true, inode: "0"})
+	assert.Equal(t, list[2], Socket{Local: at("[::1]:80"), Remote: at("[::1]:81"), Open: true, inode: "0"})
+	assert.Equal(t, list[3], Socket{Local: at("192.168.0.1:80"), Remote: at("192.168.0.2:81"), inode: "0"})
 }
 
 func TestSocketsAreReadFromNetstat(t *testing.T) {

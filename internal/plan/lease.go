@@ -177,7 +177,7 @@ func (l leasing) allocate(state *registry.State, w *world) (registry.Loom, error
 	if err != nil {
 		return e, err
 	}
-	l.noteAlone(request, result)
+	l.noteMoved(request, result)
 	e.Ports, e.Offset = result.Leases, result.Offset
 	e.Subnets, err = Subnets(l.facts, &e, l.WantedNetworks)
 	return e, err

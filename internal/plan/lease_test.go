@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func surveyor(w *worldtest.World) *survey.Surveyor {
 func holderOf(w *worldtest.World, project string, lease ports.Lease) (string, bool) {
 	w.T.Helper()
 	s, f := surveyor(w), &survey.Facts{}
-	f.Host.Local, f.Host.Listening = w.Engine.Local(), map[ports.Lease]int{}
+	f.Host.Local, f.Host.Listening = w.Engine.Local(), map[ports.Lease]survey.Listener{}
 	assert.NilError(w.T, s.Observe(w.T.Context(), f))
 	for range 3 {
 		var needs survey.Needs
@@ -68,7 +69,7 @@ func TestAPausedLoomIsNotItsOwnStranger(t *testing.T) {
 	assert.Equal(t, holder, "container web")
 	w.Run()
 	holder, _ = holderOf(w, "p", lease)
-	assert.Equal(t, holder, fmt.Sprintf("a program of this host that listens on port %d", port))
+	assert.Assert(t, strings.HasPrefix(holder, fmt.Sprintf("a program of this host that listens on port %d", port)), holder)
 }
 
 func TestALoomWhoseLeasesAreLostTakesWhatItsContainersHave(t *testing.T) {

@@ -1,10 +1,8 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
-	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 )
@@ -43,27 +41,4 @@ func (l leasing) movesTo() string {
 		return "another port"
 	}
 	return "other ports"
-}
-
-// noteAlone adds a finding for each new port that is not where the loom's offset puts it, with the holder of that one.
-func (l leasing) noteAlone(r ports.Request, result ports.Result) {
-	if !r.Fixed && len(r.Keep) == 0 {
-		return
-	}
-	lifted := ports.LiftAll(r.Ports)
-	for _, lease := range result.Leases[len(r.Keep):] {
-		wanted := lease
-		wanted.Host = ports.Shift(lifted[lease.Base], result.Offset)
-		if wanted.Host == lease.Host {
-			continue
-		}
-		holder, taken := r.Taken(wanted)
-		if !taken {
-			holder = "another port of this project"
-		}
-		l.find(finding.Finding{
-			Level: finding.Info, Subject: "port " + lease.String(),
-			Message: fmt.Sprintf("is the next free one for base %d: %d is held by %s", lease.Base, wanted.Host, holder),
-		})
-	}
 }

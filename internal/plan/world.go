@@ -49,11 +49,15 @@ func (w *world) holder(lease ports.Lease) (string, bool) {
 	if _, ours := w.own.Taken(lease); ours || !w.facts.Host.Local {
 		return "", false
 	}
-	at, known := w.facts.Host.Listening[lease]
+	listener, known := w.facts.Host.Listening[lease]
 	if !known {
 		w.needs.Leases = append(w.needs.Leases, lease)
 	}
-	return fmt.Sprintf("a program of this host that listens on port %d", at), at > 0
+	holder := fmt.Sprintf("a program of this host that listens on port %d", listener.Port)
+	if listener.Program != "" {
+		holder += ", " + listener.Program
+	}
+	return holder, listener.Port > 0
 }
 
 // Subnets decides the loom's subnets, by network key; nil if there are none. A network keeps its subnets for life: with

@@ -19,12 +19,20 @@ type Host struct {
 	// Routes are the machine's, nil until they are needed; Addresses its own, for a confined loom.
 	Routes    []netip.Prefix
 	Addresses []netip.Addr
-	// Listening has, for each lease that was asked for, a port of it that a program listens on, 0 if there is none.
-	Listening map[ports.Lease]int
+	// Listening has, for each lease that was asked for, who listens on a port of it.
+	Listening map[ports.Lease]Listener
 	// Real are paths with their links followed, as far as they were asked for.
 	Real map[string]string
 
 	process host.Process
+}
+
+// Listener is a program that listens on a port of this machine.
+type Listener struct {
+	// Port is 0 if no program does.
+	Port int
+	// Program is "" if this user cannot see which it is.
+	Program string
 }
 
 // LookupEnv returns a variable of the user's environment.
@@ -126,14 +134,14 @@ func (s *Surveyor) bindings(ctx context.Context, f *Facts) error {
 	return nil
 }
 
-// listens returns a port of the lease that a program listens on, 0 if there is none.
-func listens(machine *host.Host, lease ports.Lease) int {
+// listens returns who listens on a port of the lease.
+func listens(machine *host.Host, lease ports.Lease) Listener {
 	for port := lease.Host; port < lease.Host+max(lease.Count, 1); port++ {
 		if machine.Listening(lease.IP, lease.Protocol, port) {
-			return port
+			return Listener{port, machine.Program(lease.Protocol, port)}
 		}
 	}
-	return 0
+	return Listener{}
 }
 
 // ErrUnsettled says that a plan went on asking for more facts.

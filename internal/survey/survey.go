@@ -173,7 +173,7 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 		Target: t, State: state, Written: cmp.Or(t.Written, s.Registry.Written(t.WorkTree)),
 		Engine: Engine{Images: map[string]string{}},
 		Host: Host{
-			Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]int{}, process: s.Process,
+			Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]Listener{}, process: s.Process,
 		},
 	}
 	f.open(s.Process, o.Trust)
