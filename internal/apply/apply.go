@@ -3,10 +3,6 @@ package apply
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
@@ -77,10 +73,10 @@ func (a *Applier) Containers(ctx context.Context, p *plan.Plan, own []engine.Con
 	keepSandboxes(p, own)
 	if o.CreateOnly {
 		if err := a.Stack.Create(ctx, p.Project, o.CreateOptions); err != nil {
-			return err
+			return a.Explain(ctx, SubjectOf(p), err)
 		}
 	} else if err := a.Stack.Up(ctx, p.Project, o.CreateOptions); err != nil {
-		return a.explain(ctx, p, err)
+		return a.Explain(ctx, SubjectOf(p), err)
 	}
 	return a.lendImage(ctx, p)
 }
@@ -147,51 +143,4 @@ func (a *Applier) TakeImagesBack(ctx context.Context, own []engine.Container) er
 		}
 	}
 	return nil
-}
-
-// PausedError says that services of a loom are paused. Whoever paused them lets them go on.
-type PausedError struct {
-	Loom     string
-	Services []string
-	Err      error
-}
-
-// Error names the services.
-func (e *PausedError) Error() string {
-	return fmt.Sprintf("%s of loom %s cannot be started while paused: %v", strings.Join(e.Services, ", "), e.Loom, e.Err)
-}
-
-// NextStep says what the user does next.
-func (e *PausedError) NextStep() string {
-	return "docker loom unpause " + e.Loom + " lets them go on"
-}
-
-// Unwrap gives Compose's error.
-func (e *PausedError) Unwrap() error { return e.Err }
-
-// explain adds to Compose's error the services that are paused, or the one that ended, with its last lines: Compose
-// names a container at best.
-func (a *Applier) explain(ctx context.Context, p *plan.Plan, cause error) error {
-	if ctx.Err() != nil {
-		return cause
-	}
-	own, err := a.Engine.Containers(ctx, engine.Filter{Project: p.Entry.Project})
-	if err != nil {
-		return cause
-	}
-	if v := judge(p, own); v.dead != nil {
-		return fmt.Errorf("%w", errors.Join(cause, a.Dead(ctx, *v.dead, v.why)))
-	}
-	paused := &PausedError{Loom: p.ID, Err: cause}
-	for _, c := range own {
-		_, planned := p.Project.Services[c.Service]
-		if planned && c.State == "paused" && !slices.Contains(paused.Services, c.Service) {
-			paused.Services = append(paused.Services, c.Service)
-		}
-	}
-	if len(paused.Services) > 0 {
-		slices.Sort(paused.Services)
-		return paused
-	}
-	return cause
 }

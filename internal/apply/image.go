@@ -19,7 +19,7 @@ func (a *Applier) Image(ctx context.Context, p *plan.Plan, images *image.Store) 
 		return err
 	}
 	if err := a.Stack.ProvideService(ctx, p.Project, step.Service); err != nil {
-		return fmt.Errorf("image of the dev container: %w", err)
+		return fmt.Errorf("image of the dev container: %w", a.Explain(ctx, SubjectOf(p), err))
 	}
 	return nil
 }

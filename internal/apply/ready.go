@@ -1,77 +1,54 @@
 package apply
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
+
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/plan"
 )
 
-// tailLines is how much of a dead container's log an error shows.
-const tailLines = 10
-
 func isMain(p *plan.Plan) bool { return p.ID == identity.Main }
-
-// DeadError says that a service ended or is unhealthy instead of getting ready.
-type DeadError struct {
-	Service, Container string
-	// What happened, as in "exited with code 1".
-	What string
-	// Tail are its last log lines.
-	Tail []string
-}
-
-// Error names the service, what happened, and its last log lines.
-func (e *DeadError) Error() string {
-	s := fmt.Sprintf("service %s: container %s %s", e.Service, e.Container, e.What)
-	if len(e.Tail) > 0 {
-		s += "; its last lines:\n  " + strings.Join(e.Tail, "\n  ")
-	}
-	return s
-}
-
-// NextStep says what the user does next.
-func (*DeadError) NextStep() string {
-	return "correct what its last lines say, then run docker loom up again"
-}
-
-// SlowError says that services were not ready in time.
-type SlowError struct {
-	Timeout time.Duration
-	Waiting []string
-}
-
-// Error lists what was waited for.
-func (e *SlowError) Error() string {
-	return fmt.Sprintf("not ready after %s: %s", e.Timeout, strings.Join(e.Waiting, ", "))
-}
-
-// NextStep says what the user does next.
-func (*SlowError) NextStep() string {
-	return "docker loom logs shows what they are doing; --wait-timeout gives them more time"
-}
 
 // Probe is a published tcp port that somebody should answer on.
 type Probe struct {
 	Service, HostIP string
 	Target, Host    int
+	// container is the ID of the container that publishes it.
+	container string
 	// behind are the container's own addresses of it.
 	behind []netip.AddrPort
 }
 
+// Reasons why a service is not ready.
+const (
+	restarting   = "restarting"
+	noContainer  = "no container"
+	awaitsHealth = "healthcheck"
+)
+
+// notReady is a service that is not ready, with what it waits for.
+type notReady struct{ service, reason string }
+
+func (n notReady) String() string { return n.service + " (" + n.reason + ")" }
+
+// failure is a container that ended badly or is unhealthy.
+type failure struct {
+	engine.Container
+	// what happened, as in "exited with code 1".
+	what string
+}
+
 // verdict is what one look at the containers says.
 type verdict struct {
-	dead    *engine.Container // ended badly or unhealthy
-	why     string
-	waiting []string // services that are not ready, with what they wait for
-	probes  []Probe  // ports to be asked, of running services without a healthcheck
+	failures []failure
+	waiting  []notReady
+	probes   []Probe // ports to be asked, of running services without a healthcheck
 }
 
 // judge decides which services are ready: a healthcheck if there is one, an exit with 0 for one that may end, otherwise
@@ -90,7 +67,7 @@ func judge(p *plan.Plan, own []engine.Container) verdict {
 	}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		if missing[name] {
-			v.waiting = append(v.waiting, name+" (no container)")
+			v.waiting = append(v.waiting, notReady{name, noContainer})
 		}
 	}
 	return v
@@ -98,23 +75,29 @@ func judge(p *plan.Plan, own []engine.Container) verdict {
 
 func (v *verdict) add(p *plan.Plan, c engine.Container) {
 	restarts := !p.MayFinish(c.Service) && (p.Dev == nil || c.Service != p.Dev.Service)
+	wait := func(reason string) { v.waiting = append(v.waiting, notReady{c.Service, reason}) }
 	switch {
 	case c.State == "exited" && c.ExitCode == 0 && p.MayFinish(c.Service):
 	case c.State == "exited" && restarts:
-		v.waiting = append(v.waiting, c.Service+" (restarting)")
+		wait(restarting)
 	case c.State == "exited" || c.State == "dead":
-		v.dead, v.why = &c, fmt.Sprintf("exited with code %d", c.ExitCode)
+		v.failures = append(v.failures, failure{c, fmt.Sprintf("exited with code %d", c.ExitCode)})
 	case c.Health == "unhealthy":
-		v.dead, v.why = &c, "is unhealthy"
+		v.failures = append(v.failures, failure{c, isUnhealthy})
 	case c.State == "restarting":
-		v.waiting = append(v.waiting, c.Service+" (restarting)")
+		wait(restarting)
 	case c.State != "running":
-		v.waiting = append(v.waiting, c.Service+" ("+c.State+")")
+		wait(c.State)
 	case c.Health == "starting":
-		v.waiting = append(v.waiting, c.Service+" (healthcheck)")
+		wait(awaitsHealth)
 	case c.Health == "":
 		v.probes = append(v.probes, probes(p, c)...)
 	}
+}
+
+// isWaiting reports whether a service is not ready for this reason.
+func (v *verdict) isWaiting(service, reason string) bool {
+	return slices.Contains(v.waiting, notReady{service, reason})
 }
 
 // probes are the ports of a running service that somebody should answer on.
@@ -124,7 +107,7 @@ func probes(p *plan.Plan, c engine.Container) []Probe {
 		if pub.Protocol != "tcp" || p.Dev.MayBeSilent(c.Service, pub.Target) {
 			continue
 		}
-		probe := Probe{Service: c.Service, HostIP: pub.HostIP, Target: pub.Target, Host: pub.Host}
+		probe := Probe{Service: c.Service, HostIP: pub.HostIP, Target: pub.Target, Host: pub.Host, container: c.ID}
 		if pub.Via == "" {
 			// Otherwise the host is on none of its networks, and the forwarder ends a connection that the service does not
 			// take.
@@ -138,11 +121,23 @@ func probes(p *plan.Plan, c engine.Container) []Probe {
 	return list
 }
 
-// Dead says that a container ended, with its last log lines.
-func (a *Applier) Dead(ctx context.Context, c engine.Container, why string) error {
-	tail, err := a.Engine.Tail(ctx, c.ID, tailLines)
-	if err != nil {
-		a.Teller.Debugf("log of %s: %v", c.Name, err)
+// atFault are those of the services that failed or wait for themselves: none of what they depend on is among them.
+func atFault(services types.Services, among []string) []string {
+	return slices.DeleteFunc(slices.Clone(among), func(name string) bool {
+		return dependsOnAny(services, name, among, map[string]bool{name: true})
+	})
+}
+
+// dependsOnAny reports whether a service depends on one of the others, be it by way of more services.
+func dependsOnAny(services types.Services, name string, others []string, seen map[string]bool) bool {
+	for dependency := range services[name].DependsOn {
+		if seen[dependency] {
+			continue
+		}
+		seen[dependency] = true
+		if slices.Contains(others, dependency) || dependsOnAny(services, dependency, others, seen) {
+			return true
+		}
 	}
-	return &DeadError{Service: c.Service, Container: c.Name, What: why, Tail: tail}
+	return false
 }

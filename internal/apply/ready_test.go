@@ -17,11 +17,11 @@ import (
 // said is a verdict in words.
 func said(v verdict) string {
 	var parts []string
-	if v.dead != nil {
-		parts = append(parts, "dead: "+v.dead.Service+" "+v.why)
+	for _, f := range v.failures {
+		parts = append(parts, "dead: "+f.Service+" "+f.what)
 	}
-	for _, s := range v.waiting {
-		parts = append(parts, "wait for "+s)
+	for _, n := range v.waiting {
+		parts = append(parts, "wait for "+n.String())
 	}
 	for _, p := range v.probes {
 		parts = append(parts, fmt.Sprintf("ask %s:%d %v", p.Service, p.Host, p.behind))
@@ -92,10 +92,58 @@ func TestReadinessIsThatOfAllServices(t *testing.T) {
 	assert.Equal(t, said(v), "wait for db (no container), ask web:8203 [], ask web:8204 []")
 }
 
-func TestErrorsOfReadinessNameServicesAndTheirLastLines(t *testing.T) {
+func TestErrorsOfReadinessNameServicesAndWhatTheySay(t *testing.T) {
 	t.Parallel()
-	assert.Error(t, &DeadError{Service: "web", Container: "shop-web-1", What: "exited with code 1", Tail: []string{"a", "b"}},
-		"service web: container shop-web-1 exited with code 1; its last lines:\n  a\n  b")
-	assert.Error(t, &DeadError{Service: "web", Container: "shop-web-1", What: "is unhealthy"}, "service web: container shop-web-1 is unhealthy")
-	assert.Error(t, &SlowError{Timeout: 3 * time.Second, Waiting: []string{"web (port 1)", "db (healthcheck)"}}, "not ready after 3s: web (port 1), db (healthcheck)")
+	log := Said{Tail: []string{"a", "b"}}
+	check := &engine.HealthcheckResult{ExitCode: 1, Output: []string{"cannot reach the database"}}
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{
+			&DeadError{Service: "web", Container: "shop-web-1", What: "exited with code 1", Said: log},
+			"service web: container shop-web-1 exited with code 1; its last lines:\n  a\n  b",
+		},
+		{&DeadError{Service: "web", Container: "shop-web-1", What: isUnhealthy}, "service web: container shop-web-1 is unhealthy"},
+		{
+			&DeadError{Service: "db", Container: "shop-db-1", What: "exited with code 1", NeededBy: []string{"api", "web"}, Said: log},
+			"service db: container shop-db-1 exited with code 1; services api, web wait for it; its last lines:\n  a\n  b",
+		},
+		{
+			&DeadError{Service: "web", Container: "shop-web-1", What: isUnhealthy, Said: Said{Check: check, Tail: log.Tail}},
+			"service web: container shop-web-1 is unhealthy; its healthcheck exits with code 1 and says:\n" +
+				"  cannot reach the database\nits last lines:\n  a\n  b",
+		},
+		{
+			&DeadError{Service: "web", Container: "shop-web-1", What: isUnhealthy, Said: Said{Check: &engine.HealthcheckResult{ExitCode: -1}}},
+			"service web: container shop-web-1 is unhealthy; its healthcheck does not end in time or cannot run",
+		},
+		{
+			&SlowError{Timeout: 3 * time.Second, Waiting: []string{"web (port 1)", "db (healthcheck)"}, AtFault: []Speaker{
+				{"shop-db-1", Said{Check: check}}, {"shop-silent-1", Said{}}, {"shop-web-1", log},
+			}},
+			"not ready after 3s: web (port 1), db (healthcheck)\n" +
+				"container shop-db-1: its healthcheck exits with code 1 and says:\n  cannot reach the database\n" +
+				"container shop-web-1: its last lines:\n  a\n  b",
+		},
+	} {
+		assert.Check(t, tc.err.Error() == tc.want, "%s\nwant\n%s", tc.err, tc.want)
+	}
+}
+
+func TestTheServiceAtFaultIsTheOneThatOthersDependOn(t *testing.T) {
+	t.Parallel()
+	needs := func(names ...string) types.ServiceConfig {
+		on := types.DependsOnConfig{}
+		for _, name := range names {
+			on[name] = types.ServiceDependency{Condition: types.ServiceConditionStarted}
+		}
+		return types.ServiceConfig{DependsOn: on}
+	}
+	services := types.Services{"web": needs("api"), "api": needs("db"), "db": needs(), "redis": needs(), "a": needs("b"), "b": needs("a")}
+	for _, tc := range []struct{ among, want string }{
+		{"web", "web"}, {"web db", "db"}, {"api db redis web", "db redis"}, {"web redis", "web redis"}, {"a", "a"},
+	} {
+		assert.Check(t, strings.Join(atFault(services, strings.Fields(tc.among)), " ") == tc.want, tc.among)
+	}
 }

@@ -3,10 +3,8 @@ package apply
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/endpoint"
@@ -16,32 +14,32 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
+// waitingPhase is the wait as progress shows it. What was started runs on after Ctrl-C.
+var waitingPhase = stack.Phase{
+	Title: "Waiting", Hint: "Ctrl-C ends the wait, the loom stays up",
+}
+
 // Wait returns when every service is ready, with the containers as it saw them last and the ports that stayed silent.
 // It looks again whenever the engine says that a container started, died or changed its health.
-func (a *Applier) Wait(ctx context.Context, p *plan.Plan, o Options) ([]engine.Container, []Probe, error) {
+func (a *Applier) Wait(ctx context.Context, p *plan.Plan, o Options) ([]engine.Container, []Silent, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	events := a.Engine.Events(ctx, p.Entry.Project)
 	w := &waiter{
-		Applier: a, plan: p, limit: o.WaitTimeout, events: events,
-		open: map[string]bool{}, answers: make(chan string), asked: map[string]bool{}, crashed: map[string]bool{},
+		Applier: a, plan: p, limit: o.WaitTimeout, requirePorts: o.RequirePorts, begun: time.Now(),
+		events: a.Engine.Events(ctx, p.Entry.Project), answers: make(chan string),
+		open: map[string]bool{}, asked: map[string]Probe{}, crashed: map[string]time.Time{},
+		started: map[string]time.Time{}, answered: map[string]time.Time{},
 	}
-	if done, err := w.awaitFirstAnswers(ctx); done || err != nil {
-		return w.own, nil, err
+	over, err := w.awaitFirstAnswers(ctx)
+	if err == nil && !over {
+		err = a.Stack.Progress(ctx, waitingPhase, w.untilReady)
 	}
-	timeout := time.NewTimer(o.WaitTimeout)
-	defer timeout.Stop()
-	var silent []Probe
-	err := a.Stack.Progress(ctx, "Waiting", func(ctx context.Context, step stack.Step) error {
-		var err error
-		silent, err = w.until(ctx, timeout.C, step)
-		return err
-	})
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(silent) > 0 && o.RequirePorts {
-		return nil, nil, &SlowError{Timeout: o.WaitTimeout, Waiting: names(silent)}
+	var silent []Silent
+	for _, probe := range w.last.probes {
+		silent = append(silent, Silent{probe, w.patience(probe).why()})
 	}
 	return w.own, silent, nil
 }
@@ -49,15 +47,19 @@ func (a *Applier) Wait(ctx context.Context, p *plan.Plan, o Options) ([]engine.C
 // waiter waits until the services are ready.
 type waiter struct {
 	*Applier
-	plan    *plan.Plan
-	limit   time.Duration
-	events  <-chan engine.Event
-	own     []engine.Container // as they were listed last
-	open    map[string]bool    // ports that answered, by address
-	asked   map[string]bool    // ports that somebody asks now
-	answers chan string
-	crashed map[string]bool // services that were seen restarting
-	last    verdict
+	plan         *plan.Plan
+	limit        time.Duration
+	requirePorts bool
+	begun        time.Time
+	events       <-chan engine.Event
+	own          []engine.Container // as they were listed last
+	open         map[string]bool    // ports that answered, by address
+	asked        map[string]Probe   // ports that somebody asks or asked, by address
+	answers      chan string
+	crashed      map[string]time.Time // services that were seen restarting, and when last
+	started      map[string]time.Time // containers with silent ports
+	answered     map[string]time.Time // containers of which a port answered, and when first
+	last         verdict
 }
 
 // list reads the containers again.
@@ -66,59 +68,153 @@ func (w *waiter) list(ctx context.Context) (err error) {
 	return err
 }
 
-// look judges the containers and begins to ask the ports that are to be asked.
-func (w *waiter) look(ctx context.Context) (done bool, err error) {
+// look judges the containers and begins to ask the ports that are to be asked. The wait is over if nothing is left that
+// is still waited for.
+func (w *waiter) look(ctx context.Context) (over bool, err error) {
 	w.last = judge(w.plan, w.own)
-	if c := w.last.dead; c != nil {
-		return false, w.Dead(ctx, *c, w.last.why)
+	if len(w.last.failures) > 0 {
+		return false, w.failed(ctx)
 	}
-	for _, name := range w.last.waiting {
-		if service, ok := strings.CutSuffix(name, " (restarting)"); ok {
-			w.crashed[service] = true
+	for _, n := range w.last.waiting {
+		if n.reason == restarting {
+			w.noteCrash(n.service)
 		}
 	}
+	w.awaitCrashed()
 	var silent []Probe
+	over = len(w.last.waiting) == 0
 	for _, p := range w.last.probes {
 		if w.open[w.dial(p)] {
 			continue
 		}
 		silent = append(silent, p)
 		w.ask(ctx, p)
+		over = over && !w.isAwaited(p)
 	}
 	w.last.probes = silent
-	return len(w.last.waiting) == 0 && len(silent) == 0, nil
+	return over, nil
 }
 
+// noteCrash notes that a service ended and is started again. What answered before says nothing any more.
+func (w *waiter) noteCrash(service string) {
+	w.crashed[service] = time.Now()
+	for addr, p := range w.asked {
+		if p.Service == service && w.open[addr] {
+			delete(w.open, addr)
+			delete(w.asked, addr)
+			delete(w.answered, p.container)
+		}
+	}
+}
+
+// awaitCrashed keeps a service from being ready between two crashes, if neither a healthcheck nor a port says more.
+func (w *waiter) awaitCrashed() {
+	for _, c := range w.own {
+		at, crashed := w.crashed[c.Service]
+		hasPort := slices.ContainsFunc(w.last.probes, func(p Probe) bool { return p.container == c.ID })
+		if !crashed || c.OneOff || c.State != "running" || c.Health != "" || hasPort ||
+			time.Since(at) > siblingPatience || w.last.isWaiting(c.Service, restarting) {
+			continue
+		}
+		w.last.waiting = append(w.last.waiting, notReady{c.Service, restarting})
+	}
+}
+
+// failed is the error for the containers that failed. If several did, the one that the others depend on is to blame.
+func (w *waiter) failed(ctx context.Context) error {
+	var services []string
+	for _, f := range w.last.failures {
+		services = append(services, f.Service)
+	}
+	blamed := atFault(w.plan.Project.Services, services)
+	for _, f := range w.last.failures {
+		if slices.Contains(blamed, f.Service) {
+			return w.Dead(ctx, f.Container, f.what)
+		}
+	}
+	first := w.last.failures[0]
+	return w.Dead(ctx, first.Container, first.what)
+}
+
+// patience is how long a port is waited for.
+func (w *waiter) patience(p Probe) patience {
+	_, crashed := w.crashed[p.Service]
+	return patience{
+		begun: w.begun, limit: w.limit, whole: w.requirePorts || crashed,
+		started: w.started[p.container], answered: w.answered[p.container],
+	}
+}
+
+func (w *waiter) isAwaited(p Probe) bool { return time.Now().Before(w.patience(p).until()) }
+
 // awaitFirstAnswers gives the ports that are asked a moment, so that a loom that is ready already shows no progress.
-func (w *waiter) awaitFirstAnswers(ctx context.Context) (bool, error) {
+func (w *waiter) awaitFirstAnswers(ctx context.Context) (over bool, err error) {
 	if err := w.list(ctx); err != nil {
 		return false, err
 	}
 	moment := time.NewTimer(50 * time.Millisecond)
 	defer moment.Stop()
+	last := false
 	for {
-		done, err := w.look(ctx)
-		if done || err != nil || len(w.last.waiting) > 0 {
-			return done, err
+		over, err := w.look(ctx)
+		if over || err != nil || len(w.last.waiting) > 0 {
+			return over, err
 		}
 		select {
 		case addr := <-w.answers:
-			w.open[addr] = true
+			w.noteAnswer(addr)
 		case <-moment.C:
-			return false, nil
+			left := w.longestPatience(ctx)
+			if last || left > shortMoment {
+				return false, nil
+			}
+			last = true
+			moment.Reset(left + 10*time.Millisecond)
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}
 	}
 }
 
+// longestPatience is how long the wait for silent ports can take at most.
+func (w *waiter) longestPatience(ctx context.Context) time.Duration {
+	w.readStarts(ctx)
+	var longest time.Duration
+	for _, p := range w.last.probes {
+		longest = max(longest, time.Until(w.patience(p).until()))
+	}
+	return longest
+}
+
+// readStarts reads since when the containers run that have silent ports.
+func (w *waiter) readStarts(ctx context.Context) {
+	for _, p := range w.last.probes {
+		if _, read := w.started[p.container]; read {
+			continue
+		}
+		d, err := w.Engine.Inspect(ctx, p.container)
+		if err != nil {
+			w.Teller.Debugf("start of %.12s: %v", p.container, err)
+		}
+		w.started[p.container] = d.Started
+	}
+}
+
+func (w *waiter) noteAnswer(addr string) {
+	w.open[addr] = true
+	container := w.asked[addr].container
+	if w.answered[container].IsZero() {
+		w.answered[container] = time.Now()
+	}
+}
+
 // ask asks a port until somebody answers.
 func (w *waiter) ask(ctx context.Context, p Probe) {
 	addr := w.dial(p)
-	if w.asked[addr] {
+	if _, asked := w.asked[addr]; asked {
 		return
 	}
-	w.asked[addr] = true
+	w.asked[addr] = p
 	go func() {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
@@ -139,41 +235,49 @@ func (w *waiter) ask(ctx context.Context, p Probe) {
 	}()
 }
 
-// until looks until all is ready or the timeout is over. It returns the ports that nobody answers on then.
-func (w *waiter) until(ctx context.Context, timeout <-chan time.Time, step stack.Step) ([]Probe, error) {
-	shown := map[string]string{}
+// untilReady looks until all is ready or the timeout is over.
+func (w *waiter) untilReady(ctx context.Context, step stack.Step) error {
+	lines := progressLines{step: step, shown: map[string]string{}}
+	timeout := time.NewTimer(time.Until(w.begun.Add(w.limit)))
+	defer timeout.Stop()
 	// The engine tells of a death, then cleans up, and only then its list shows it: so look again by and by as well.
 	again := time.NewTicker(500 * time.Millisecond)
 	defer again.Stop()
 	for {
-		w.show(step, shown)
-		over, err := w.next(ctx, again.C, timeout)
+		w.readStarts(ctx)
+		lines.update(w.waits())
+		timedOut, err := w.next(ctx, again.C, timeout.C)
+		if err == nil && timedOut {
+			return w.giveUp(ctx, lines)
+		}
+		if err == nil {
+			err = w.list(ctx)
+		}
 		if err != nil {
-			return nil, err
+			return err
+		}
+		over, err := w.look(ctx)
+		if err != nil {
+			lines.fail(w.last.failures)
+			return err
 		}
 		if over {
-			return w.giveUp(ctx)
-		}
-		if err := w.list(ctx); err != nil {
-			return nil, err
-		}
-		done, err := w.look(ctx)
-		if done || err != nil {
-			w.show(step, shown)
-			return nil, err
+			lines.end(w.last.probes)
+			return nil
 		}
 	}
 }
 
 // next returns when it is worth to look again, or when the timeout is over.
-func (w *waiter) next(ctx context.Context, again, timeout <-chan time.Time) (over bool, err error) {
+func (w *waiter) next(ctx context.Context, again, timeout <-chan time.Time) (timedOut bool, err error) {
 	select {
 	case <-again:
 	case addr := <-w.answers:
-		w.open[addr] = true
+		w.noteAnswer(addr)
 	case e, ok := <-w.events:
 		switch {
 		case ok:
+			w.noteEvent(e)
 			return false, e.Err
 		case ctx.Err() != nil:
 			return false, ctx.Err()
@@ -187,61 +291,53 @@ func (w *waiter) next(ctx context.Context, again, timeout <-chan time.Time) (ove
 	return false, nil
 }
 
+// noteEvent notes the end of a container that is started again: the next look may come between two crashes.
+func (w *waiter) noteEvent(e engine.Event) {
+	if _, planned := w.plan.Project.Services[e.Service]; !planned || e.OneOff || e.Action != "die" {
+		return
+	}
+	if e.ExitCode != 0 || !w.plan.MayFinish(e.Service) {
+		w.noteCrash(e.Service)
+	}
+}
+
 // giveUp decides what the end of the timeout means: a port that nobody answers on is not an error by itself.
-func (w *waiter) giveUp(ctx context.Context) ([]Probe, error) {
+func (w *waiter) giveUp(ctx context.Context, lines progressLines) error {
 	for _, p := range w.last.probes {
 		// The service may be up just now, between two crashes.
-		if w.crashed[p.Service] {
-			w.last.waiting = append(w.last.waiting, p.Service+" (restarting)")
+		if _, crashed := w.crashed[p.Service]; crashed && !w.last.isWaiting(p.Service, restarting) {
+			w.last.waiting = append(w.last.waiting, notReady{p.Service, restarting})
 		}
 	}
-	if len(w.last.waiting) > 0 {
-		return nil, w.slow(ctx)
+	if len(w.last.waiting) == 0 && !w.requirePorts {
+		lines.end(w.last.probes)
+		return nil
 	}
-	return w.last.probes, nil
-}
-
-// show keeps the lines of progress in step with what is waited for, a line a service.
-func (w *waiter) show(step stack.Step, shown map[string]string) {
-	now := map[string]string{}
-	for _, name := range append(slices.Clone(w.last.waiting), names(w.last.probes)...) {
-		service, what, _ := strings.Cut(name, " ")
-		now[service] = strings.TrimPrefix(now[service]+", "+strings.Trim(what, "()"), ", ")
-	}
-	for _, service := range slices.Sorted(maps.Keys(now)) {
-		if shown[service] != now[service] {
-			step("Service "+service, "Waiting ("+now[service]+")", stack.Working)
+	waiting := w.last.waiting
+	if w.requirePorts {
+		for _, p := range w.last.probes {
+			waiting = append(waiting, notReady{p.Service, portOf(p)})
 		}
 	}
-	for _, service := range slices.Sorted(maps.Keys(shown)) {
-		if _, waiting := now[service]; !waiting {
-			step("Service "+service, "Ready", stack.Done)
-			delete(shown, service)
-		}
-	}
-	maps.Copy(shown, now)
+	lines.notReady(waiting)
+	return w.slow(ctx, waiting)
 }
 
-func names(probes []Probe) []string {
-	var names []string
-	for _, p := range probes {
-		names = append(names, fmt.Sprintf("%s (port %d)", p.Service, p.Host))
+// slow names what was waited for, with what the containers say that the others wait for.
+func (w *waiter) slow(ctx context.Context, waiting []notReady) error {
+	e := &SlowError{Timeout: w.limit}
+	reasons := map[string]string{}
+	for _, n := range waiting {
+		e.Waiting = append(e.Waiting, n.String())
+		reasons[n.service] = n.reason
 	}
-	return names
-}
-
-// slow names what was waited for, with the last lines of the first such service.
-func (w *waiter) slow(ctx context.Context) error {
-	e := &SlowError{Timeout: w.limit, Waiting: w.last.waiting}
 	if err := w.list(ctx); err != nil {
 		return e
 	}
-	first, _, _ := strings.Cut(e.Waiting[0], " ")
+	blamed := atFault(w.plan.Project.Services, slices.Sorted(maps.Keys(reasons)))
 	for _, c := range w.own {
-		if c.Service == first {
-			if tail, err := w.Engine.Tail(ctx, c.ID, tailLines); err == nil && len(tail) > 0 {
-				return fmt.Errorf("%w; the last lines of %s:\n  %s", e, c.Name, strings.Join(tail, "\n  "))
-			}
+		if slices.Contains(blamed, c.Service) && !c.OneOff {
+			e.AtFault = append(e.AtFault, Speaker{c.Name, w.said(ctx, c)})
 		}
 	}
 	return e

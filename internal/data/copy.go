@@ -61,7 +61,7 @@ func (c *Copier) copyWithRecovery(ctx context.Context, project *types.Project, c
 		_, undoErr := c.undoAll(after, cp.Project)
 		err = errors.Join(err, undoErr)
 	}()
-	return c.Stack.Progress(ctx, "Copying data", func(ctx context.Context, step stack.Step) error {
+	return c.Stack.Progress(ctx, stack.Phase{Title: "Copying data"}, func(ctx context.Context, step stack.Step) error {
 		r.step = step
 		return r.copyAll(ctx)
 	})

@@ -25,6 +25,10 @@ type Detail struct {
 	CreatedAt, StartedAt string
 	// Started is StartedAt, the zero time if the container never started.
 	Started time.Time
+	// StartError is why the engine could not start the container, "" if it could.
+	StartError string
+	// LastHealthcheck is nil if no healthcheck has ended.
+	LastHealthcheck *HealthcheckResult
 	// Aliases are the names by which the container is found on its networks, each once and sorted, without those that are
 	// made of its ID.
 	Aliases []string
@@ -72,6 +76,7 @@ func fromInspect(r container.InspectResponse) Detail {
 	if s := r.State; s != nil {
 		d.State, d.ExitCode = s.Status, s.ExitCode
 		d.StartedAt, d.Started = s.StartedAt, parseTime(s.StartedAt)
+		d.StartError, d.LastHealthcheck = s.Error, lastHealthcheck(s.Health)
 		if s.Health != nil && s.Status == "running" && s.Health.Status != container.NoHealthcheck {
 			d.Health = s.Health.Status
 			d.ProbeDue = d.Health == container.Unhealthy && r.Config != nil && r.Config.Healthcheck != nil &&

@@ -90,3 +90,29 @@ func (e *Engine) Lines(ctx context.Context, id string, o LogOptions, f func(line
 	}
 	return nil
 }
+
+// HealthcheckResult is how a healthcheck of a container ended.
+type HealthcheckResult struct {
+	// ExitCode is -1 for one that took too long or could not run.
+	ExitCode int
+	// Output are the lines that it printed.
+	Output []string
+}
+
+// Ended says how the healthcheck ended: "exits with code 1".
+func (r *HealthcheckResult) Ended() string {
+	if r.ExitCode < 0 {
+		return "does not end in time or cannot run"
+	}
+	return fmt.Sprintf("exits with code %d", r.ExitCode)
+}
+
+// lastHealthcheck is the last healthcheck of a container, nil if none has ended.
+func lastHealthcheck(h *container.Health) *HealthcheckResult {
+	if h == nil || len(h.Log) == 0 {
+		return nil
+	}
+	last := h.Log[len(h.Log)-1]
+	output := strings.TrimRight(last.Output, "\r\n")
+	return &HealthcheckResult{ExitCode: last.ExitCode, Output: lastLines(output, len(output))}
+}

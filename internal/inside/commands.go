@@ -8,6 +8,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/internal/apply"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
@@ -83,7 +84,8 @@ func (l *Containers) Restart(
 	if ctx, err = changing(ctx, l.Looms, dryRun); err != nil {
 		return nil, err
 	}
-	return a, l.Looms.Stack.Restart(ctx, a.Project, o)
+	err = l.Looms.Stack.Restart(ctx, a.Project, o)
+	return a, l.Looms.Explain(ctx, apply.Subject{Loom: t.ID, Project: a.Project}, err)
 }
 
 // withHooks loads the project for its pre_stop and post_start hooks; nil where it has none, or where it has not the
@@ -358,7 +360,8 @@ func (l *Containers) Run(ctx context.Context, t *loom.Target, o stack.RunOptions
 	if err != nil {
 		return 0, err
 	}
-	return l.Looms.Stack.Run(ctx, plan.Project, o)
+	code, err := l.Looms.Stack.Run(ctx, plan.Project, o)
+	return code, l.Looms.Explain(ctx, apply.SubjectOf(plan), err)
 }
 
 // readyToRun prepares a one-off container while no other command works on the loom: of two that start the same
@@ -376,5 +379,6 @@ func (l *Containers) readyToRun(ctx context.Context, t *loom.Target, o stack.Run
 	if err != nil || o.NoDeps {
 		return plan, err
 	}
-	return plan, l.Looms.Stack.StartDependencies(ctx, plan.Project, o)
+	err = l.Looms.Stack.StartDependencies(ctx, plan.Project, o)
+	return plan, l.Looms.Explain(ctx, apply.SubjectOf(plan), err)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/apply"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/plan"
@@ -130,7 +131,8 @@ func (l *upRun) startAll(ctx context.Context, k *registry.Loom) error {
 		return err
 	}
 	if slices.ContainsFunc(own, func(c engine.Container) bool { return c.Project == k.Project && stopped(c) }) {
-		return l.Stack.Start(ctx, k.Project)
+		err = l.Stack.Start(ctx, k.Project)
+		return l.Explain(ctx, apply.Subject{Loom: k.ID, Project: k.Project}, err)
 	}
 	return nil
 }

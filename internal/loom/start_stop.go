@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
+	"github.com/docker-loom/docker-loom/internal/apply"
 	"github.com/docker-loom/docker-loom/internal/engine"
 )
 
@@ -118,7 +119,7 @@ func (l *Looms) Start(ctx context.Context, t *Target) error {
 		}
 		if slices.ContainsFunc(own, func(c engine.Container) bool { return c.Project == k.Project }) {
 			if err := l.Stack.Start(ctx, k.Project); err != nil {
-				return err
+				return l.Explain(ctx, apply.Subject{Loom: t.ID, Project: k.Project}, err)
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func (e *UnfinishedError) NextStep() string {
 		NextStep() string
 	}
 	for _, cause := range []any{
-		new(*plan.OrphanError), new(*apply.PausedError), new(*apply.FeatureError), new(*image.NoImageError),
+		new(*plan.OrphanError), new(*apply.PausedError), new(*apply.FeatureError), new(*apply.ImageError), new(*image.NoImageError),
 		new(*AccessError),
 	} {
 		if errors.As(e.Err, cause) && errors.As(e.Err, &own) && own.NextStep() != "" {
@@ -297,13 +297,13 @@ func (l *upRun) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 	}
 	result := report.New(l.Engine, d.Plan, own)
 	for _, p := range silent {
-		result.MarkSilent(p, req.WaitTimeout)
+		result.MarkSilent(p)
 	}
 	return result, nil
 }
 
 // bringUp changes the engine and waits. It returns the loom's containers, and the ports that nobody answers on.
-func (l *upRun) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.Container, []apply.Probe, error) {
+func (l *upRun) bringUp(ctx context.Context, d *draft, req UpRequest) ([]engine.Container, []apply.Silent, error) {
 	a, project := l.applier(), d.Entry.Project
 	o := apply.Options{
 		CreateOptions: req.CreateOptions, CreateOnly: req.CreateOnly,
@@ -342,6 +342,11 @@ func (l *upRun) recoverData(ctx context.Context, d *draft) error {
 		return nil
 	}
 	return l.copier().Recover(ctx, d.ID, d.Entry.Project)
+}
+
+// Explain says what an error of Compose leaves out.
+func (l *Looms) Explain(ctx context.Context, of apply.Subject, err error) error {
+	return l.applier().Explain(ctx, of, err)
 }
 
 func (l *Looms) applier() *apply.Applier {

@@ -3,7 +3,6 @@ package report
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/docker-loom/docker-loom/internal/apply"
 	"github.com/docker-loom/docker-loom/internal/endpoint"
@@ -56,7 +55,7 @@ type Service struct {
 	State string `json:"state"`
 	// Health is starting, healthy or unhealthy, and empty without a healthcheck.
 	Health string `json:"health"`
-	// ExitCode is that of a container that exited.
+	// ExitCode is that of a container that exited, or is restarted because it did.
 	ExitCode int `json:"-"`
 }
 
@@ -134,7 +133,7 @@ func ListServices(own []engine.Container) []Service {
 			continue
 		}
 		s := Service{Name: c.Service, Container: c.Name, State: c.State, Health: c.Health}
-		if c.State == "exited" {
+		if c.State == "exited" || c.State == "restarting" {
 			s.ExitCode = c.ExitCode
 		}
 		list = append(list, s)
@@ -189,7 +188,7 @@ func (p Port) DialAddress(e *engine.Engine) string {
 }
 
 // MarkSilent notes that nobody answered on a port.
-func (r *Result) MarkSilent(silent apply.Probe, after time.Duration) {
+func (r *Result) MarkSilent(silent apply.Silent) {
 	for i, p := range r.Ports {
 		if p.Service == silent.Service && p.Target == silent.Target && p.Published == silent.Host &&
 			p.HostIP == silent.HostIP {
@@ -198,6 +197,6 @@ func (r *Result) MarkSilent(silent apply.Probe, after time.Duration) {
 	}
 	r.Findings = append(r.Findings, finding.Finding{
 		Level: finding.Warning, Subject: "service " + silent.Service,
-		Message: fmt.Sprintf("nobody answers on port %d (container port %d) after %s", silent.Host, silent.Target, after),
+		Message: fmt.Sprintf("nobody answers on port %d (container port %d) %s", silent.Host, silent.Target, silent.Why),
 	})
 }

@@ -57,7 +57,7 @@ func (s *Stack) removeContainers(ctx context.Context, client client.ContainerAPI
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return s.Progress(ctx, "Removing", func(ctx context.Context, step Step) error {
+	return s.Progress(ctx, Phase{Title: "Removing"}, func(ctx context.Context, step Step) error {
 		var g errgroup.Group
 		for _, c := range list {
 			g.Go(func() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/docker/compose/v2/pkg/progress"
 )
@@ -31,14 +32,59 @@ func withStdoutOnStderr(f func() error) error {
 	return f()
 }
 
+// Phase is a phase of work as progress shows it.
+type Phase struct {
+	Title string
+	// Hint says what the user can do while the phase lasts.
+	Hint string
+}
+
+// hintAfter is how long a phase lasts before lines of progress, which stay, have its hint.
+const hintAfter = 3 * time.Second
+
 // Progress shows a phase of work of our own as Compose shows its phases. Inside f, events are reported with step.
-func (s *Stack) Progress(ctx context.Context, title string, f func(ctx context.Context, step Step) error) error {
+func (s *Stack) Progress(ctx context.Context, phase Phase, f func(ctx context.Context, step Step) error) error {
+	title, redraws := phase.Title, redraws(s.docker.Err().IsTerminal())
+	if redraws {
+		_, width := s.docker.Err().GetTtySize()
+		title = phase.titleWithin(int(width))
+	}
 	return progress.RunWithTitle(ctx, func(ctx context.Context) error {
 		w := progress.ContextWriter(ctx)
-		return f(ctx, func(id, text string, state StepState) {
+		var mu sync.Mutex
+		step := func(id, text string, state StepState) {
+			mu.Lock()
+			defer mu.Unlock()
 			w.Event(progress.NewEvent(id, progress.EventStatus(state), text))
-		})
+		}
+		if phase.Hint != "" && !redraws {
+			hint := time.AfterFunc(hintAfter, func() { step(phase.Title, phase.Hint, Working) })
+			defer hint.Stop()
+		}
+		return f(ctx, step)
 	}, s.docker.Err(), title)
+}
+
+// titleWithin is the title with the hint, if a line of the terminal has room for it: Compose redraws no title of two
+// lines. Progress also has a mark and the count of what is done there.
+func (p Phase) titleWithin(width int) string {
+	const around = len("[+]  100/100 ")
+	long := p.Title + " (" + p.Hint + ")"
+	if p.Hint == "" || len(long)+around > width {
+		return p.Title
+	}
+	return long
+}
+
+// redraws reports whether Compose redraws progress in place, under its title.
+func redraws(terminal bool) bool {
+	switch progress.Mode {
+	case progress.ModeTTY:
+		return true
+	case progress.ModeAuto, "":
+		return terminal
+	}
+	return false
 }
 
 // Step reports the state of one line of progress.
@@ -52,4 +98,5 @@ const (
 	Working = StepState(progress.Working)
 	Done    = StepState(progress.Done)
 	Failed  = StepState(progress.Error)
+	Warned  = StepState(progress.Warning)
 )

@@ -151,11 +151,14 @@ func (r *listRow) Project() string { return r.l.Project }
 // WorkTree is its path.
 func (r *listRow) WorkTree() string { return output.Tilde(r.l.WorkTree) }
 
-// State is the state with the number of running containers.
+// State is the state with the number of running containers, and with what is wrong with them.
 func (r *listRow) State() string {
 	s := r.l.State
 	if s == "running" || s == "partial" {
 		s = fmt.Sprintf("%s (%d)", s, r.l.Running)
+	}
+	if r.l.Health == "unhealthy" {
+		s += ", unhealthy"
 	}
 	if r.l.Held {
 		s += ", held"

@@ -109,8 +109,8 @@ func serviceRows(services []loom.Service, ports []loom.Port) [][]string {
 
 func state(s loom.Service) string {
 	switch {
-	case s.State == "exited":
-		return fmt.Sprintf("exited (%d)", s.ExitCode)
+	case s.State == "exited", s.State == "restarting":
+		return fmt.Sprintf("%s (%d)", s.State, s.ExitCode)
 	case s.Health != "":
 		return fmt.Sprintf("%s (%s)", s.State, s.Health)
 	}
