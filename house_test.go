@@ -34,7 +34,7 @@ var floors = []struct {
 	}},
 	{false, []string{
 		"internal/registry", "internal/settings", "internal/worktree", "internal/stack", "internal/engine",
-		"internal/sandbox", "internal/identity", "devcontainer", "overrides",
+		"internal/sandbox", "internal/identity", "internal/dotenv", "devcontainer", "overrides",
 	}},
 	{false, []string{
 		"internal/jsonc", "internal/gitfile", "internal/finding", "internal/tell", "internal/ports", "internal/host",
