@@ -91,6 +91,9 @@ func (s *Surveyor) LoadBase(ctx context.Context, f *Facts, entry registry.Loom) 
 			return err
 		}
 	}
+	if !plain {
+		f.uncount(model, vars)
+	}
 	f.Base = model
 	return nil
 }

@@ -27,6 +27,8 @@ type Variable struct {
 	Protocol  string
 	HostIP    string
 	Published string
+	// Default is the port that it gives without a value, "" if the files say none.
+	Default string
 	// Elsewhere is true if the files use the variable in other places than this kind of port.
 	Elsewhere bool
 	// Entangled names the first of those places that is not a host URL (localhost:${X} and the like): setting the variable
@@ -54,7 +56,7 @@ func TakePublished(raw map[string]any, lookup template.Mapping) (vars []Variable
 				for _, v := range names {
 					vars = append(vars, Variable{
 						Name: v, Service: name, Target: port.Target, Protocol: port.Protocol,
-						HostIP: port.HostIP, Published: port.Published,
+						HostIP: port.HostIP, Published: port.Published, Default: defaultPort(published),
 					})
 				}
 			}
@@ -161,6 +163,20 @@ func portVariables(expr string, lookup template.Mapping) []string {
 			return nil
 		}
 		names = append(names, name)
+		expr = m[3]
+	}
+}
+
+// defaultPort is the port at the end of a chain of defaults, ${A:-${B:-80}}, "" if there is none.
+func defaultPort(expr string) string {
+	for {
+		m := wholeVariable.FindStringSubmatch(expr)
+		switch {
+		case m == nil && port.MatchString(expr):
+			return expr
+		case m == nil || strings.HasSuffix(m[2], "?"):
+			return ""
+		}
 		expr = m[3]
 	}
 }

@@ -17,8 +17,8 @@ func TestPublishedVariablesAreNoOtherUse(t *testing.T) {
 	env := types.Mapping{"B": "9000"}
 	vars := TakePublished(raw, env.Resolve)
 	assert.DeepEqual(t, vars, []Variable{
-		{Name: "PORT", Service: "web", Target: 3000, Protocol: "tcp", Published: "3000"},
-		{Name: "B", Service: "web", Target: 80, Protocol: "tcp", Published: "9000"},
+		{Name: "PORT", Service: "web", Target: 3000, Protocol: "tcp", Published: "3000", Default: "3000"},
+		{Name: "B", Service: "web", Target: 80, Protocol: "tcp", Published: "9000", Default: "8080"},
 	})
 	uses := UsesIn(raw)
 	uses.AddBareNames("env", "export B\nD=1\n")
