@@ -10,6 +10,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/ports"
 )
@@ -56,64 +57,44 @@ func (e Env) String() string {
 	return fmt.Sprintf("service %s: %s %s → %s", e.Service, e.Key, e.Old, e.New)
 }
 
-var hostPort = regexp.MustCompile(`(?i)\b(localhost|127\.0\.0\.1|host\.docker\.internal|0\.0\.0\.0)(:)(\d{2,5})\b`)
-
-// crosstalk finds host addresses with the base port of a moved port. Such an address leads to another loom, or nowhere.
-type crosstalk struct {
-	moved map[int]int // base → host
-	ours  map[int]bool
-}
-
-// newCrosstalk takes the leases of the project and of those beside it. Where both have a base, the project's own
-// counts.
-func newCrosstalk(own, beside []ports.Lease) crosstalk {
-	c := crosstalk{map[int]int{}, map[int]bool{}}
-	bases := map[int]bool{}
+// MovedPorts has the host port of each base of the project and of those beside it. Where both have a base, the
+// project's own counts. A base that several of the others have leads to none of them.
+func MovedPorts(own, beside []ports.Lease) map[int]int {
+	moved, unclear := map[int]int{}, map[int]bool{}
+	for _, l := range beside {
+		for i := range max(l.Count, 1) {
+			if to, taken := moved[l.Base+i]; taken && to != l.Host+i {
+				unclear[l.Base+i] = true
+			}
+			moved[l.Base+i] = l.Host + i
+		}
+	}
+	for base := range unclear {
+		delete(moved, base)
+	}
 	for _, l := range own {
 		for i := range max(l.Count, 1) {
-			bases[l.Base+i] = true
+			moved[l.Base+i] = l.Host + i
 		}
 	}
-	isOwn := func(l ports.Lease) bool { return bases[l.Base] }
-	for _, l := range append(slices.DeleteFunc(slices.Clone(beside), isOwn), own...) {
+	return moved
+}
+
+// newCrosstalk finds host addresses with the base port of a moved port: such an address leads to another loom, or
+// nowhere. An address with a leased port is as it has to be, but for a page's host name.
+func newCrosstalk(in Input) endpoint.Moved {
+	m := endpoint.Moved{Ports: MovedPorts(in.Leases, in.Beside), Browser: in.PageHost}
+	for _, l := range slices.Concat(in.Leases, in.Beside) {
 		for i := range max(l.Count, 1) {
-			c.ours[l.Host+i] = true
-			if l.Host != l.Base {
-				c.moved[l.Base+i] = l.Host + i
-			}
+			m.Ports[l.Host+i] = l.Host + i
 		}
 	}
-	return c
-}
-
-// in lists the addresses in the text whose port has moved. It skips addresses that own reports: those mean the
-// container itself and a port of its own.
-func (c crosstalk) in(text string, own func(host string, port int) bool) []string {
-	var found []string
-	for _, m := range hostPort.FindAllStringSubmatch(text, -1) {
-		port, _ := strconv.Atoi(m[3])
-		if _, moved := c.moved[port]; moved && !c.ours[port] && (own == nil || !own(strings.ToLower(m[1]), port)) {
-			found = append(found, m[0])
-		}
-	}
-	return found
-}
-
-// rewrite puts the leased port into each address that in lists.
-func (c crosstalk) rewrite(text string, own func(host string, port int) bool) string {
-	return hostPort.ReplaceAllStringFunc(text, func(s string) string {
-		if len(c.in(s, own)) == 0 {
-			return s
-		}
-		m := hostPort.FindStringSubmatch(s)
-		port, _ := strconv.Atoi(m[3])
-		return m[1] + ":" + strconv.Itoa(c.moved[port])
-	})
+	return m
 }
 
 // crosstalk looks for such addresses in a service's values. Inside a container localhost is the container itself. Its
 // command and healthcheck may name the container's own port, and 0.0.0.0 with that port is where it listens.
-func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
+func (b *planner) crosstalk(name string, s types.ServiceConfig, c endpoint.Moved) {
 	targets := map[int]bool{}
 	for _, p := range s.Ports {
 		targets[int(p.Target)] = true
@@ -126,10 +107,15 @@ func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 	inside := func(host string, port int) bool { return host != "host.docker.internal" && targets[port] }
 	listens := func(host string, port int) bool { return host == "0.0.0.0" && targets[port] }
 	report := func(where, value string, own func(string, int) bool) {
-		for _, address := range c.in(value, own) {
-			port, _ := strconv.Atoi(address[strings.LastIndex(address, ":")+1:])
+		for _, a := range c.Find(value, own) {
+			if a.Port == a.To {
+				b.find(finding.Info, "service "+name,
+					fmt.Sprintf("%s names %s, but a browser has that as %s: it keeps cookies by host name", where, a.Text, a.New),
+					"container.rewriteLocalhost in the settings gives both one host name")
+				continue
+			}
 			b.find(finding.Warning, "service "+name,
-				fmt.Sprintf("%s names %s, but that port is %d in this loom", where, address, c.moved[port]),
+				fmt.Sprintf("%s names %s, but that port is %d in this loom", where, a.Text, a.To),
 				"container.rewriteLocalhost in the settings, or a variable such as "+PortPrefix+"…")
 		}
 	}
@@ -139,7 +125,7 @@ func (b *planner) crosstalk(name string, s types.ServiceConfig, c crosstalk) {
 				continue
 			}
 			if b.in.RewriteLocalhost {
-				if moved := c.rewrite(*m[key], listens); moved != *m[key] {
+				if moved := c.Rewrite(*m[key], listens); moved != *m[key] {
 					b.edit(Env{Service: name, Key: key, Old: *m[key], New: moved, Arg: arg})
 				}
 				continue
@@ -185,7 +171,8 @@ func routed(key, value string) string {
 
 // texts looks through files of the work tree: env files for addresses of moved ports, scripts for container names that
 // the loom does not have.
-func (b *planner) texts(c crosstalk) {
+func (b *planner) texts(c endpoint.Moved) {
+	c.Browser = "" // Only values that are rewritten get another host name.
 	names := slices.Sorted(maps.Keys(b.names))
 	for _, t := range b.in.Texts {
 		for i, line := range strings.Split(string(Cut(t.Content)), "\n") {
@@ -195,11 +182,14 @@ func (b *planner) texts(c crosstalk) {
 				if !ok || strings.HasPrefix(strings.TrimSpace(line), "#") {
 					continue
 				}
-				for _, address := range c.in(value, nil) {
-					port, _ := strconv.Atoi(address[strings.LastIndex(address, ":")+1:])
+				key = strings.TrimPrefix(strings.TrimSpace(key), "export ")
+				if slices.ContainsFunc(b.in.Vars, func(v Var) bool { return v.Name == key }) {
+					continue // The block gives it.
+				}
+				for _, a := range c.Find(value, nil) {
 					b.find(finding.Warning, where,
-						fmt.Sprintf("%s names %s, but that port is %d in this loom", strings.TrimSpace(key), address, c.moved[port]),
-						"docker loom config shows the loom's variables")
+						fmt.Sprintf("%s names %s, but that port is %d in this loom", key, a.Text, a.To),
+						"docker loom env -- COMMAND runs a program with the moved ports")
 				}
 				continue
 			}

@@ -30,6 +30,9 @@ type Input struct {
 	Join Joined
 	// RewriteLocalhost lets environment and build arguments that name localhost and a moved port follow it.
 	RewriteLocalhost bool
+	// PageHost is the host name that the loom's pages have in a browser. Vars are the lines of the block in .env.
+	PageHost string
+	Vars     []Var
 	// Texts are files of the work tree that are searched for ports and container names of another loom.
 	Texts []Text
 	// From are the images in the FROM lines of each service's Dockerfile. NamedContexts says that the engine's BuildKit
@@ -73,7 +76,7 @@ func Plan(p *types.Project, in Input) ([]Edit, []finding.Finding) {
 	for _, name := range b.services {
 		b.service(name, b.all[name])
 	}
-	talk := newCrosstalk(in.Leases, in.Beside)
+	talk := newCrosstalk(in)
 	for _, name := range b.services {
 		b.crosstalk(name, b.all[name], talk)
 	}

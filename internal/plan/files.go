@@ -110,6 +110,7 @@ func (m *maker) decideWorkspaceEnv() {
 		m.exclude(d.DotEnv)
 	}
 	vars := slices.DeleteFunc(slices.Clone(m.Env), func(v overrides.Var) bool { return v.Name == "COMPOSE_FILE" })
+	vars = append(vars, programs{m}.dotEnvVars(d.DotEnv, d.DotEnvText, vars)...)
 	m.Files = append(m.Files, overrides.File{Path: d.DotEnv, Content: overrides.Add(d.DotEnvText, m.ID, vars)})
 }
 

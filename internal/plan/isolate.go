@@ -16,6 +16,7 @@ import (
 // isolate plans the edits, the block and the files.
 func (m *maker) isolate() error {
 	m.model = m.base
+	programs{m}.decidePorts()
 	if !m.IsPlain() {
 		if err := m.edit(); err != nil {
 			return err
@@ -68,6 +69,8 @@ func (m *maker) keepBase() {
 // edit makes the edits and decides the files. A plain main has neither.
 func (m *maker) edit() error {
 	named := overrides.PortVars(m.base.Project, m.Entry.Ports, m.Base.variablesOf)
+	dotEnv := m.facts.Found.DotEnv()
+	named = append(named, programs{m}.dotEnvVars(dotEnv, m.facts.DotEnv, named)...)
 	if err := m.shift(named); err != nil {
 		return err
 	}
@@ -132,6 +135,8 @@ func (m *maker) input() overrides.Input {
 		Common: m.facts.Target.CommonDir(),
 
 		RewriteLocalhost: set.RewriteLocalhost,
+		PageHost:         m.facts.Host.Names.Browser(),
+		Vars:             m.Env,
 		Texts:            m.facts.Texts,
 	}
 	for name, s := range m.base.Project.AllServices() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/compile"
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
@@ -61,6 +62,8 @@ type Plan struct {
 	// needs no file, if it was asked for.
 	Override, Memory []byte
 	Env              []overrides.Var
+	// Programs says where the loom's ports went, for programs on the host.
+	Programs endpoint.Moved
 	// Edits describe the changes of the project, one line each.
 	Edits []string
 	// Files are the generated files with their new content. Without files the loom runs from memory.

@@ -8,9 +8,9 @@ import (
 	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
-	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
 // Result is what up and ps tell of a loom.
@@ -175,11 +175,7 @@ func newPort(e *engine.Engine, id string, of plan.PublishedPort) Port {
 
 // hostNames are the host names of a loom's published ports.
 func hostNames(e *engine.Engine, id string) endpoint.Names {
-	n := endpoint.Names{Host: e.HostName()}
-	if e.Local() && id != identity.Main {
-		n.Label = identity.HostLabel(id)
-	}
-	return n
+	return survey.HostNames(e, id)
 }
 
 // DialAddress is where a published port of the engine is reached from here.

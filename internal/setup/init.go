@@ -93,7 +93,7 @@ func Read(ctx context.Context, l *loom.Looms, src stack.Source) (*Setup, error) 
 	if s.content, err = settings.File(s.Settings); err != nil {
 		return nil, err
 	}
-	found, err := stack.Find(t.Source, survey.Ours(state, t))
+	found, err := stack.Find(t.Source, survey.Ours(state, t, l.Process))
 	switch {
 	case errors.Is(err, stack.ErrNoProject) && len(s.DevContainers) > 0:
 		s.Files = []string{}

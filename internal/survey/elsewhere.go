@@ -44,7 +44,7 @@ func (s *Surveyor) volumesIn(ctx context.Context, f *Facts, dir string) ([]regis
 	// Nobody is asked for what is outside of the work tree: the project does not come up.
 	files := rooted.Below(f.Target.root(), nil)
 	src := stack.Source{Dir: dir, Top: dir, Environ: f.Process.Environ, Reader: files}
-	found, err := stack.Find(src, Ours(f.State, f.Target))
+	found, err := stack.Find(src, Ours(f.State, f.Target, s.Process))
 	if err != nil {
 		return nil, err
 	}

@@ -7,13 +7,17 @@ import (
 	"maps"
 	"net/netip"
 
+	"github.com/docker-loom/docker-loom/internal/endpoint"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
+	"github.com/docker-loom/docker-loom/internal/identity"
 	"github.com/docker-loom/docker-loom/internal/ports"
 )
 
 // Host is what is known of this machine.
 type Host struct {
+	// Names are the host names by which the loom's published ports are reached.
+	Names endpoint.Names
 	// Local reports whether the engine publishes its ports on this machine. The rest is empty if it does not.
 	Local bool
 	// Routes are the machine's, nil until they are needed; Addresses its own, for a confined loom.
@@ -33,6 +37,15 @@ type Listener struct {
 	Port int
 	// Program is "" if this user cannot see which it is.
 	Program string
+}
+
+// HostNames are the host names by which the ports that an engine publishes for a loom are reached.
+func HostNames(e *engine.Engine, id string) endpoint.Names {
+	n := endpoint.Names{Host: e.HostName()}
+	if e.Local() && id != identity.Main {
+		n.Label = identity.HostLabel(id)
+	}
+	return n
 }
 
 // LookupEnv returns a variable of the user's environment.

@@ -173,6 +173,7 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 		Target: t, State: state, Written: cmp.Or(t.Written, s.Registry.Written(t.WorkTree)),
 		Engine: Engine{Images: map[string]string{}},
 		Host: Host{
+			Names: HostNames(s.Engine, t.ID),
 			Local: s.Engine.Local(), Real: map[string]string{}, Listening: map[ports.Lease]Listener{}, process: s.Process,
 		},
 	}
@@ -215,7 +216,7 @@ func (s *Surveyor) Find(ctx context.Context, f *Facts) error {
 	t := f.Target
 	source := t.Source
 	source.Environ, source.Reader = f.Process.Environ, f.Files
-	ours := Ours(f.State, t)
+	ours := Ours(f.State, t, s.Process)
 	if f.Dev != nil && f.Dev.Config.Kind == devcontainer.KindCompose && len(t.Source.Files) > 0 {
 		t.Notes = append(t.Notes,
 			"the files named by --file come before those of "+f.Dev.Place.Path+": there is no dev container")
@@ -282,14 +283,19 @@ func (s *Surveyor) Observe(ctx context.Context, f *Facts) error {
 	return nil
 }
 
+// Rewritten is the variable in which docker loom env lists the others that it gave values for a loom. A shell that
+// exports them for one loom can bring up another: their values are then not the files'.
+const Rewritten = "ILOOM_REWRITTEN"
+
 // Ours tells the base load what a loom itself has put among the files and variables.
-func Ours(state *registry.State, t *Target) stack.Ours {
+func Ours(state *registry.State, t *Target, shell host.Process) stack.Ours {
+	rewritten := strings.Fields(shell.Getenv(Rewritten))
 	return stack.Ours{
 		Cut:      overrides.Cut,
 		Override: overrides.Generated,
 		Variable: func(name, value string, process bool) (string, bool) {
 			switch {
-			case name == "ILOOM_LOOM", strings.HasPrefix(name, "ILOOM_BASE_"),
+			case name == "ILOOM_LOOM", name == Rewritten, strings.HasPrefix(name, "ILOOM_BASE_"),
 				process && strings.HasPrefix(name, overrides.PortPrefix):
 				return "", true
 			case name == "COMPOSE_PROJECT_NAME":
@@ -303,7 +309,7 @@ func Ours(state *registry.State, t *Target) stack.Ours {
 					return base, false
 				}
 			}
-			return value, false
+			return value, process && slices.Contains(rewritten, name)
 		},
 	}
 }

@@ -28,7 +28,8 @@ func TestValuesOfALoomNeverBecomeBases(t *testing.T) {
 		},
 		{ID: identity.Main, Repository: "/src/shop", Project: "shop"},
 	}}
-	variable := Ours(state, &Target{Repository: "/src/shop"}).Variable
+	shell := host.Process{Environ: []string{"ILOOM_REWRITTEN=DATABASE_URL WEB_PORT"}}
+	variable := Ours(state, &Target{Repository: "/src/shop"}, shell).Variable
 	for _, tc := range []struct {
 		name, variable, value string
 		process               bool
@@ -46,8 +47,12 @@ func TestValuesOfALoomNeverBecomeBases(t *testing.T) {
 		{"our lease, from a shell that evaluated the environment", "WEB_PORT", "3005", true, "3000", false},
 		{"our lease, from a file", "WEB_PORT", "3005", false, "3000", false},
 		{"any lease of that loom", "WEB_PORT", "4005", true, "3000", false},
-		{"another repository's lease", "WEB_PORT", "3006", true, "3006", false},
-		{"the base", "WEB_PORT", "3000", true, "3000", false},
+		{"another repository's lease", "WEB_PORT", "3006", false, "3006", false},
+		{"a port of a loom that is gone, from the shell", "WEB_PORT", "3000", true, "", true},
+		{"a value of a loom, from the shell", "DATABASE_URL", "postgres://localhost:5437", true, "", true},
+		{"the user's value, from a file", "DATABASE_URL", "postgres://localhost:5432", false, "postgres://localhost:5432", false},
+		{"the list of these", "ILOOM_REWRITTEN", "DATABASE_URL WEB_PORT", true, "", true},
+		{"the base", "WEB_PORT", "3000", false, "3000", false},
 		{"a new base", "WEB_PORT", "3001", false, "3001", false},
 		{"a variable that was never shifted", "OTHER_PORT", "3005", true, "3005", false},
 	} {
