@@ -32,14 +32,15 @@ type Env struct {
 // ReadEnv returns the variables of an existing loom: those of its block in .env, the base of each ILOOM_PORT_ variable,
 // and PORT if the project has one web port. It leaves out what would mislead the next command in a shell that exports
 // it: COMPOSE_FILE, which is relative to a folder, and PORT if the files use that variable. It adds the ports of the
-// loom's other projects; see [environ] for their names.
+// loom's other projects, see [environ] for their names, and the user's own variables that name a moved port, see
+// [programs].
 func ReadEnv(ctx context.Context, l *loom.Looms, where loom.Where) (*Env, error) {
 	if err := l.Engine.Check(ctx); err != nil {
 		return nil, err
 	}
 	t, err := l.Finder().Resolve(ctx, where, loom.Reading)
 	if errors.As(err, new(*find.SeveralProjectsError)) {
-		return readAll(ctx, l, t)
+		return readAll(ctx, l, t, where.Source.Dir)
 	}
 	if err != nil {
 		return nil, err
@@ -61,20 +62,25 @@ func ReadEnv(ctx context.Context, l *loom.Looms, where loom.Where) (*Env, error)
 		}
 		list = append(list, other)
 	}
-	return environ{projects: list, own: true}.env(t.ID), nil
+	e := environ{projects: list, own: true}.env(t.ID)
+	programs{Looms: l, plans: []*loom.Plan{own.plan}, folder: where.Source.Dir, own: true}.addTo(e)
+	return e, nil
 }
 
 // readAll returns the variables of a loom with several projects, none of which is meant.
-func readAll(ctx context.Context, l *loom.Looms, t *loom.Target) (*Env, error) {
+func readAll(ctx context.Context, l *loom.Looms, t *loom.Target, folder string) (*Env, error) {
 	var list []projectEnv
+	r := programs{Looms: l, folder: folder}
 	for _, k := range t.Projects {
 		p, err := readProject(ctx, l, t.Of(k))
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, p)
+		list, r.plans = append(list, p), append(r.plans, p.plan)
 	}
-	return environ{projects: list}.env(t.ID), nil
+	e := environ{projects: list}.env(t.ID)
+	r.addTo(e)
+	return e, nil
 }
 
 // projectEnv are the variables of one project, and the files that they come from.
@@ -83,6 +89,7 @@ type projectEnv struct {
 	folder string
 	vars   []overrides.Var
 	watch  []string
+	plan   *loom.Plan
 }
 
 // readProject plans a project for its variables.
@@ -102,7 +109,7 @@ func readProject(ctx context.Context, l *loom.Looms, t *loom.Target) (projectEnv
 	if port, ok := webPort(l, p, leases); ok && !hasPort {
 		vars = append(vars, overrides.Var{Name: "PORT", Value: strconv.Itoa(port.Published)})
 	}
-	e := projectEnv{folder: p.Entry.Folder(), vars: vars, watch: slices.Clone(p.Base.Paths)}
+	e := projectEnv{folder: p.Entry.Folder(), vars: vars, watch: slices.Clone(p.Base.Paths), plan: p}
 	if e.folder == "." || e.folder == "" {
 		e.folder = filepath.Base(t.Repository)
 	}

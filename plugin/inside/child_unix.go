@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+
+	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
 func notifyChild(c chan<- os.Signal) (stop func()) {
@@ -23,6 +25,17 @@ func pass(p *os.Process, sig os.Signal, terminal bool) {
 		return
 	}
 	_ = p.Signal(sig) // it may have ended meanwhile
+}
+
+// hasTerminal reports whether the process has a terminal, whatever its streams are: a program may ask there for a
+// password, and must then be in the terminal's own group.
+func hasTerminal(*command.Environment) bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return false
+	}
+	_ = tty.Close()
+	return true
 }
 
 func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+
+	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
 func notifyChild(c chan<- os.Signal) (stop func()) {
@@ -15,6 +17,11 @@ func ownGroup(*exec.Cmd) {}
 
 // pass does nothing: the console gives all its programs Ctrl-C.
 func pass(*os.Process, os.Signal, bool) {}
+
+// hasTerminal reports whether the console is the program's too.
+func hasTerminal(env *command.Environment) bool {
+	return env.Docker.In().IsTerminal() || env.Docker.Out().IsTerminal()
+}
 
 func terminate(p *os.Process) { _ = p.Kill() }
 
