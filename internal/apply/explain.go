@@ -9,7 +9,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/plan"
-	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/stack/blame"
 )
 
 // Subject is the project that Compose was asked to start.
@@ -30,15 +30,15 @@ func (a *Applier) Explain(ctx context.Context, of Subject, cause error) error {
 	if cause == nil || ctx.Err() != nil {
 		return cause
 	}
-	if image, built := stack.ImageErrorOf(cause); image != nil {
+	if image, built := blame.ImageOf(cause); image != nil {
 		return newImageError(of, image, built)
 	}
 	own, err := a.Engine.Containers(ctx, engine.Filter{Project: of.Project})
 	if err != nil {
 		return cause
 	}
-	if blame, ok := stack.BlameOf(cause); ok {
-		return a.blamed(ctx, of, own, blame, cause)
+	if failed, ok := blame.Of(cause); ok {
+		return a.blamed(ctx, of, own, failed, cause)
 	}
 	if err := a.notStarted(ctx, own, cause); err != nil {
 		return err
@@ -51,17 +51,17 @@ func (a *Applier) Explain(ctx context.Context, of Subject, cause error) error {
 
 // blamed is the error for the container that Compose's error names, or for that of the service.
 func (a *Applier) blamed(
-	ctx context.Context, of Subject, own []engine.Container, blame stack.Blame, cause error,
+	ctx context.Context, of Subject, own []engine.Container, failed blame.Service, cause error,
 ) error {
 	i := slices.IndexFunc(own, func(c engine.Container) bool {
-		return !c.OneOff && (c.Name == blame.Container || c.Service == blame.Service)
+		return !c.OneOff && (c.Name == failed.Container || c.Service == failed.Name)
 	})
 	if i < 0 {
 		return cause
 	}
-	e := a.Dead(ctx, own[i], blame.What)
+	e := a.Dead(ctx, own[i], failed.What)
 	e.Err, e.NeededBy = cause, neededBy(of.Services, e.Service)
-	if blame.NoHealthcheck {
+	if failed.NoHealthcheck {
 		e.Said = Said{} // the files are wrong, not the container
 	}
 	return e

@@ -43,8 +43,8 @@ func (e *FeatureError) NextStep() string {
 // Unwrap gives the builder's error.
 func (e *FeatureError) Unwrap() error { return e.Err }
 
-// blame finds the feature that made a build fail, in the command that the builder's error quotes.
-func blame(err error, id string, list []*features.Feature) error {
+// blameFeature finds the feature that made a build fail, in the command that the builder's error quotes.
+func blameFeature(err error, id string, list []*features.Feature) error {
 	for _, f := range list {
 		if strings.Contains(err.Error(), features.Command(f)) {
 			return &FeatureError{Loom: id, Feature: f.ID.Written, Err: err}
@@ -61,6 +61,6 @@ func FeaturesRecipe(p *plan.Plan, step *plan.ImageStep) image.Recipe {
 		Tag: step.Ref, Project: survey.FeaturesImage(p.Repository), Service: p.Dev.Service, Platform: step.Service.Platform,
 		Dockerfile: b.Dockerfile(), WriteContext: b.WriteContext, Args: map[string]string{"BASE_IMAGE": step.Service.Image},
 		Environment: p.Project.Environment,
-		Explain:     func(err error) error { return blame(err, p.ID, b.Features) },
+		Explain:     func(err error) error { return blameFeature(err, p.ID, b.Features) },
 	}
 }

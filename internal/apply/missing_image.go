@@ -10,6 +10,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/stack/blame"
 )
 
 // ImageError says that the image of services is not on the engine and could not be brought.
@@ -79,7 +80,7 @@ func (e *ImageError) login() string {
 
 // newImageError is the error for an image that an error is about. One that a Dockerfile names belongs to the services
 // that are built: if it is one, that is it.
-func newImageError(of Subject, image *stack.ImageError, built bool) error {
+func newImageError(of Subject, image *blame.ImageError, built bool) error {
 	e := &ImageError{Loom: of.Loom, Image: image.Ref, Dockerfile: built, Err: image.Err}
 	for name, s := range of.Services {
 		if built && s.Build != nil || !built && stack.Image(s, of.Project) == image.Ref {
@@ -110,11 +111,11 @@ func (a *Applier) missingImage(ctx context.Context, of Subject, cause error) err
 	slices.Sort(missing)
 	for _, ref := range missing {
 		if strings.Contains(cause.Error(), ref) {
-			return newImageError(of, &stack.ImageError{Ref: ref, Err: cause}, false)
+			return newImageError(of, &blame.ImageError{Ref: ref, Err: cause}, false)
 		}
 	}
 	if len(missing) == 1 {
-		return newImageError(of, &stack.ImageError{Ref: missing[0], Err: cause}, false)
+		return newImageError(of, &blame.ImageError{Ref: missing[0], Err: cause}, false)
 	}
 	return cause
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/stack/blame"
 )
 
 func TestAMissingImageIsNamedWithItsServicesAndWhatToDo(t *testing.T) {
@@ -45,7 +45,7 @@ func TestAMissingImageIsNamedWithItsServicesAndWhatToDo(t *testing.T) {
 			"the engine does not reach the registry: docker pull postgres:99 tries it alone",
 		},
 	} {
-		err := newImageError(of, &stack.ImageError{Ref: tc.ref, Err: errors.New(tc.said)}, false)
+		err := newImageError(of, &blame.ImageError{Ref: tc.ref, Err: errors.New(tc.said)}, false)
 		var image *ImageError
 		assert.Assert(t, errors.As(err, &image))
 		assert.Check(t, err.Error() == tc.want, "%s", err)
@@ -57,12 +57,12 @@ func TestTheImageThatADockerfileNamesIsFoundInTheBuildersError(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("Dockerfile:1\n---\n   1 | >>> FROM nope:2\n---\nfailed to solve: nope:2: failed to resolve source metadata for " +
 		"docker.io/library/nope:2: pull access denied, repository does not exist or may require authorization")
-	found, built := stack.ImageErrorOf(cause)
+	found, built := blame.ImageOf(cause)
 	assert.Assert(t, built)
 	of := Subject{Loom: "1", Project: "p", Services: types.Services{"api": {Name: "api", Build: &types.BuildConfig{}}, "db": {Name: "db", Image: "db"}}}
 	err := newImageError(of, found, built)
 	assert.Error(t, err, "service api: image docker.io/library/nope:2: pull access denied, repository does not exist or may require authorization")
 	assert.Equal(t, err.(*ImageError).NextStep(), "correct FROM in the Dockerfile; if the image is private, docker login first")
-	found, _ = stack.ImageErrorOf(errors.New("failed to solve: process did not complete: exit code: 1"))
+	found, _ = blame.ImageOf(errors.New("failed to solve: process did not complete: exit code: 1"))
 	assert.Assert(t, found == nil)
 }

@@ -295,7 +295,7 @@ func (r *downRun) removeImages(ctx context.Context, e end) error {
 	if len(images) == 0 {
 		return nil
 	}
-	return r.Stack.Progress(ctx, "Removing", func(ctx context.Context, step stack.Step) error {
+	return r.Stack.Progress(ctx, stack.Phase{Title: "Removing"}, func(ctx context.Context, step stack.Step) error {
 		for _, image := range images {
 			removed, err := r.Engine.RemoveUnused(ctx, image)
 			switch {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/docker-loom/docker-loom/internal/plan"
+	"github.com/docker-loom/docker-loom/internal/plan/occupied"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -23,7 +24,7 @@ func (l *Looms) LeaseNetworks(ctx context.Context, t *Target, keys []string, o O
 			return nil, err
 		}
 	}
-	leased := plan.Prefixes(t.Known.Subnets)
+	leased := registry.Prefixes(t.Known.Subnets)
 	var list []netip.Prefix
 	for _, key := range keys {
 		if len(leased[key]) == 0 {
@@ -48,7 +49,7 @@ func (l *planner) leaseMissing(ctx context.Context, t *Target, networks []overri
 			return &UnknownError{Name: t.Name()}
 		}
 		d.facts.State = state
-		if e.Subnets, err = plan.Subnets(d.facts, e, networks); err != nil {
+		if e.Subnets, err = occupied.Subnets(d.facts, e, networks); err != nil {
 			return err
 		}
 		t.Known = e.Clone()

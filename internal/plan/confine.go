@@ -63,7 +63,7 @@ func (m *maker) confine() error {
 	project, closing := m.model.Project, m.shared.closing()
 	in := overrides.Confinement{
 		Sidecar: confinement{m}.sidecar(c, closing),
-		Port:    egress.Port, Outer: EgressOuter, Subnets: Prefixes(m.Entry.Subnets)[EgressOuter],
+		Port:    egress.Port, Outer: EgressOuter, Subnets: registry.Prefixes(m.Entry.Subnets)[EgressOuter],
 		Labels:  map[string]string{engine.LabelLoom: m.ID, engine.LabelRepo: m.Repository},
 		Isolate: func(n *types.NetworkConfig) { sandbox.Isolate(n, sandbox.Gateway(m.facts.Engine.IsolatedGateway)) },
 		Closing: closing, Tree: m.RealWorkTree, Common: m.CommonDir, ReadOnly: m.facts.Guarded,

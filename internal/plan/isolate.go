@@ -9,6 +9,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/overrides"
 )
@@ -122,7 +123,7 @@ func (m *maker) input() overrides.Input {
 		Leases:    m.Entry.Ports,
 		Beside:    besideLeases(m.facts.State, &m.Entry),
 		Ports:     map[string][]types.ServicePortConfig{},
-		Subnets:   Prefixes(m.Entry.Subnets),
+		Subnets:   registry.Prefixes(m.Entry.Subnets),
 		Share:     sharing.Share,
 		Isolate:   sharing.Isolate,
 		Join:      sharing.Join,

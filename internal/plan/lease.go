@@ -4,23 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"reflect"
 	"slices"
 
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/plan/occupied"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/overrides"
 )
-
-// defaultPools are where networks get their /24s from unless the settings say otherwise: parts of the private ranges
-// that Docker's own pools and most routers do not use. The first is taken unless the host has routes over all of it.
-var defaultPools = []string{"10.176.0.0/12", "172.16.0.0/12", "192.168.0.0/16", "fd69:6c6f:6f6d::/48"}
 
 // HeldError says that a port of a running loom is held by somebody else.
 type HeldError struct {
@@ -67,7 +63,7 @@ func (m *maker) lease() error {
 		return nil
 	}
 	m.Leases = true
-	w, ok := worldOf(m.facts, m.Entry.Project, &m.needs)
+	w, ok := occupied.PortsOf(m.facts, m.Entry.Project, &m.needs)
 	if !ok {
 		return nil
 	}
@@ -132,7 +128,7 @@ func leasesTaken(p *Plan, known *registry.Loom, state *registry.State) bool {
 		}
 	}
 	taken := state.Subnets(e)
-	for key, prefixes := range Prefixes(e.Subnets) {
+	for key, prefixes := range registry.Prefixes(e.Subnets) {
 		if known != nil && slices.Equal(known.Subnets[key], e.Subnets[key]) {
 			continue
 		}
@@ -153,7 +149,7 @@ func holds(known *registry.Loom, lease ports.Lease) bool {
 type leasing struct{ *maker }
 
 // allocate decides the loom's ports and subnets.
-func (l leasing) allocate(state *registry.State, w *world) (registry.Loom, error) {
+func (l leasing) allocate(state *registry.State, w *occupied.Ports) (registry.Loom, error) {
 	e := l.Entry
 	wanted := e.Offset
 	if wanted == 0 && len(e.Ports) == 0 && !e.Pinned {
@@ -170,7 +166,7 @@ func (l leasing) allocate(state *registry.State, w *world) (registry.Loom, error
 			if holder, taken := leased(lease); taken {
 				return holder, true
 			}
-			return w.holder(lease)
+			return w.Holder(lease)
 		},
 	}
 	result, err := ports.Allocate(request)
@@ -179,7 +175,7 @@ func (l leasing) allocate(state *registry.State, w *world) (registry.Loom, error
 	}
 	l.noteMoved(request, result)
 	e.Ports, e.Offset = result.Leases, result.Offset
-	e.Subnets, err = Subnets(l.facts, &e, l.WantedNetworks)
+	e.Subnets, err = occupied.Subnets(l.facts, &e, l.WantedNetworks)
 	return e, err
 }
 
@@ -297,7 +293,7 @@ func (l leasing) adoptSubnets() {
 
 // keepOrMove looks for leases that somebody else holds now. If nothing of the loom runs, all its ports move. If some of
 // it runs, it cannot move: the error names the holder.
-func (l leasing) keepOrMove(own []engine.Container, w *world) error {
+func (l leasing) keepOrMove(own []engine.Container, w *occupied.Ports) error {
 	if l.IsPlain() {
 		return nil
 	}
@@ -305,7 +301,7 @@ func (l leasing) keepOrMove(own []engine.Container, w *world) error {
 		return c.State == "running" || c.State == "paused"
 	})
 	for _, lease := range l.ActiveLeases() {
-		holder, taken := w.holder(lease)
+		holder, taken := w.Holder(lease)
 		if !taken {
 			continue
 		}
@@ -327,17 +323,4 @@ func (l leasing) keepOrMove(own []engine.Container, w *world) error {
 		return nil
 	}
 	return nil
-}
-
-// Prefixes parses subnets as the registry has them; texts that are not subnets are left out.
-func Prefixes(subnets map[string][]string) map[string][]netip.Prefix {
-	out := map[string][]netip.Prefix{}
-	for key, cidrs := range subnets {
-		for _, cidr := range cidrs {
-			if prefix, err := netip.ParsePrefix(cidr); err == nil {
-				out[key] = append(out[key], prefix)
-			}
-		}
-	}
-	return out
 }

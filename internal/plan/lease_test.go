@@ -15,6 +15,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
+	"github.com/docker-loom/docker-loom/internal/plan/occupied"
 	"github.com/docker-loom/docker-loom/internal/ports"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/settings"
@@ -40,8 +41,8 @@ func holderOf(w *worldtest.World, project string, lease ports.Lease) (string, bo
 	assert.NilError(w.T, s.Observe(w.T.Context(), f))
 	for range 3 {
 		var needs survey.Needs
-		if known, ok := worldOf(f, project, &needs); ok {
-			holder, taken := known.holder(lease)
+		if known, ok := occupied.PortsOf(f, project, &needs); ok {
+			holder, taken := known.Holder(lease)
 			if needs.Empty() {
 				return holder, taken
 			}
@@ -127,7 +128,7 @@ func TestSubnetsAreClearOfEverything(t *testing.T) {
 	f.Engine.Networks = []engine.Network{{Subnets: []netip.Prefix{prefix("10.200.2.0/24")}}}
 	subnets := func(e *registry.Loom, networks []overrides.Network, pool string) (err error) {
 		f.Settings.Container.AddressPool = []string{pool}
-		e.Subnets, err = Subnets(f, e, networks)
+		e.Subnets, err = occupied.Subnets(f, e, networks)
 		return err
 	}
 	e := &registry.Loom{ID: "3", Repository: "/r", Space: "local"}

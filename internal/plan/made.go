@@ -194,7 +194,7 @@ func (s *sharing) subnets() map[string][]netip.Prefix {
 		}
 	}
 	maps.Copy(all, s.Entry.Subnets)
-	return Prefixes(all)
+	return registry.Prefixes(all)
 }
 
 // closing says which of the project's networks are closed while the loom is confined.

@@ -70,3 +70,16 @@ func last(p netip.Prefix) netip.Addr {
 	a, _ := netip.AddrFromSlice(b)
 	return a
 }
+
+// Prefixes parses subnets as the registry has them; texts that are not subnets are left out.
+func Prefixes(subnets map[string][]string) map[string][]netip.Prefix {
+	out := map[string][]netip.Prefix{}
+	for key, cidrs := range subnets {
+		for _, cidr := range cidrs {
+			if prefix, err := netip.ParsePrefix(cidr); err == nil {
+				out[key] = append(out[key], prefix)
+			}
+		}
+	}
+	return out
+}

@@ -1,4 +1,6 @@
-package plan
+// Package occupied tells what is known of ports and subnets outside of the registry: what the engine, this host and its
+// routes have already. It reads nothing.
+package occupied
 
 import (
 	"errors"
@@ -13,21 +15,21 @@ import (
 	"github.com/docker-loom/docker-loom/overrides"
 )
 
-// world is what is known of ports outside the registry.
-type world struct {
+// Ports are the host ports that somebody has whom the registry does not know.
+type Ports struct {
 	facts *survey.Facts
 	needs *survey.Needs
 	// others has the host ports of containers of other projects, own those that run of the loom's own.
 	others, own ports.Index
 }
 
-// worldOf collects the ports of the engine's containers. It reports false if the facts lack them or the networks.
-func worldOf(f *survey.Facts, project string, needs *survey.Needs) (*world, bool) {
+// PortsOf collects the ports of the engine's containers. It reports false if the facts lack them or the networks.
+func PortsOf(f *survey.Facts, project string, needs *survey.Needs) (*Ports, bool) {
 	if f.Engine.Bindings == nil || f.Engine.Networks == nil {
 		needs.Bindings, needs.Networks = f.Engine.Bindings == nil, f.Engine.Networks == nil
 		return nil, false
 	}
-	w := &world{facts: f, needs: needs}
+	w := &Ports{facts: f, needs: needs}
 	for _, b := range f.Engine.Bindings {
 		lease := ports.Lease{IP: b.IP, Protocol: b.Protocol, Count: 1, Host: b.Port}
 		if b.Project != project {
@@ -39,9 +41,9 @@ func worldOf(f *survey.Facts, project string, needs *survey.Needs) (*world, bool
 	return w, true
 }
 
-// holder returns who outside the registry holds a port of the lease: a container of another project, stopped or not, or
+// Holder returns who outside the registry holds a port of the lease: a container of another project, stopped or not, or
 // a program of this host. Facts that are missing about this host are noted as needed.
-func (w *world) holder(lease ports.Lease) (string, bool) {
+func (w *Ports) Holder(lease ports.Lease) (string, bool) {
 	if holder, taken := w.others.Taken(lease); taken {
 		return holder, true
 	}
@@ -60,6 +62,10 @@ func (w *world) holder(lease ports.Lease) (string, bool) {
 	return holder, listener.Port > 0
 }
 
+// defaultPools are where networks get their /24s from unless the settings say otherwise: parts of the private ranges
+// that Docker's own pools and most routers do not use. The first is taken unless the host has routes over all of it.
+var defaultPools = []string{"10.176.0.0/12", "172.16.0.0/12", "192.168.0.0/16", "fd69:6c6f:6f6d::/48"}
+
 // Subnets decides the loom's subnets, by network key; nil if there are none. A network keeps its subnets for life: with
 // other subnets Compose would recreate it under its containers.
 func Subnets(f *survey.Facts, e *registry.Loom, networks []overrides.Network) (map[string][]string, error) {
@@ -71,7 +77,7 @@ func Subnets(f *survey.Facts, e *registry.Loom, networks []overrides.Network) (m
 	for _, n := range f.Engine.Networks {
 		taken = append(taken, n.Subnets...)
 	}
-	for _, prefixes := range Prefixes(e.Subnets) {
+	for _, prefixes := range registry.Prefixes(e.Subnets) {
 		taken = append(taken, prefixes...)
 	}
 	leased := maps.Clone(e.Subnets)
