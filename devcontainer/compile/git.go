@@ -14,8 +14,8 @@ import (
 )
 
 // git lets git work inside, on a work tree whose .git is a file: it names a folder in another place, that of a linked
-// work tree or of a submodule, so the repository's git folder is bound at the path that the file names. The host's files
-// are not touched. git inside cannot make the repository forget its work trees.
+// work tree or of a submodule, so the repository's git folder is bound at the path that the file names. The host's
+// files are not touched. git inside cannot make the repository forget its work trees.
 func (c *compiler) git() {
 	git := c.in.Git
 	if git.Common == "" {
@@ -59,8 +59,10 @@ func (c *compiler) gitConfig(root string) {
 	env := types.MappingWithEquals{}
 	set := func(name, value string) { env[name] = &value }
 	for _, kv := range [][2]string{
-		{"gc.worktreePruneExpire", "never"}, {"safe.directory", root},
-		{"gc.reflogExpire", "never"}, {"gc.reflogExpireUnreachable", "never"},
+		{"gc.worktreePruneExpire", "never"},
+		{"safe.directory", root},
+		{"gc.reflogExpire", "never"},
+		{"gc.reflogExpireUnreachable", "never"},
 	} {
 		set(fmt.Sprintf("GIT_CONFIG_KEY_%d", count), kv[0])
 		set(fmt.Sprintf("GIT_CONFIG_VALUE_%d", count), kv[1])

@@ -150,8 +150,8 @@ func (m *mainTree) fillSubmodules(ctx context.Context, teller tell.Teller, path 
 	}
 	teller.Debugf("submodules filled: %v", done.Filled)
 	for _, f := range done.Failed {
-		teller.Sayf("warning: submodule %s is not as it should be: %v; git -C %s submodule update --init --recursive tries again",
-			f.Path, tell.FirstLine(f.Err), path)
+		teller.Sayf("warning: submodule %s is not as it should be: %v; "+
+			"git -C %s submodule update --init --recursive tries again", f.Path, tell.FirstLine(f.Err), path)
 	}
 	return nil
 }

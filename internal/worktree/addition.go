@@ -166,7 +166,8 @@ func outermost(main string) string {
 // isSubmodule reports whether .git of a work tree leads to where git keeps the repositories of submodules.
 func isSubmodule(workTree string) bool {
 	to, err := gitfile.Read(filepath.Join(workTree, ".git"))
-	return err == nil && strings.Contains(filepath.ToSlash(to), ".git/") && strings.Contains(filepath.ToSlash(to), "/modules/")
+	to = filepath.ToSlash(to)
+	return err == nil && strings.Contains(to, ".git/") && strings.Contains(to, "/modules/")
 }
 
 // PlanAdd decides the branch and the folder, and changes nothing. If a linked work tree has the branch already, the
@@ -222,7 +223,7 @@ func (r *Repository) place(ctx context.Context, a *Addition) error {
 			return &FolderTakenError{a.Path}
 		case t.Main:
 			return &BranchTakenError{a.Branch, t.Path}
-		case gone(t.Path) && t.Locked && !isLockOfKeep(t.Reason):
+		case gone(t.Path) && t.isLockedByOthers():
 			return fmt.Errorf("the work tree %s is away and locked (%s): git worktree unlock %[1]s ends that", t.Path, t.Reason)
 		case gone(t.Path):
 			a.stale = append(a.stale, t.Path)

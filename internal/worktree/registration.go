@@ -24,8 +24,11 @@ const mounted = "docker loom: containers mount this repository, and could forget
 // isLockOfKeep reports whether a lock reason is Keep's.
 func isLockOfKeep(reason string) bool { return strings.HasPrefix(reason, mounted) }
 
-// Keep keeps git in containers, which mount the repository's git folder, from forgetting work trees. It locks those that
-// Add made. Others stay as they are: the tools that made them must be able to remove them.
+// isLockedByOthers reports whether a lock of the work tree is not Keep's.
+func (t Tree) isLockedByOthers() bool { return t.Locked && !isLockOfKeep(t.Reason) }
+
+// Keep keeps git in containers, which mount the repository's git folder, from forgetting work trees. It locks those
+// that Add made. Others stay as they are: the tools that made them must be able to remove them.
 //
 // The git folder of a submodule names its work tree by core.worktree, relative to itself. In a container, the work tree
 // can be elsewhere. So it gets a commondir that names the git folder itself: git then takes the folder of the file .git

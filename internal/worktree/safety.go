@@ -45,7 +45,7 @@ func (r *Repository) Risks(ctx context.Context, keep Keep) ([]string, error) {
 	}
 	for _, t := range trees {
 		switch rel, err := filepath.Rel(r.WorkTree, t.Path); {
-		case t.Path == r.WorkTree && t.Locked && !t.Unfinished && !isLockOfKeep(t.Reason):
+		case t.Path == r.WorkTree && t.isLockedByOthers() && !t.Unfinished:
 			risks = append(risks, strings.TrimSuffix("it is locked by git worktree lock: "+t.Reason, ": "))
 		case t.Path != r.WorkTree && err == nil && filepath.IsLocal(rel):
 			risks = append(risks, "the work tree "+t.Path+" is inside it")

@@ -140,7 +140,8 @@ func (r *Repository) findMain(ctx context.Context) error {
 	if !plain {
 		// The git dir is named, because safe.bareRepository may forbid git to discover a bare repository. If no work tree
 		// is configured, git then answers with the current folder.
-		out, err := git.Run(ctx, r.CommonDir, "--git-dir=.", "rev-parse", "--is-bare-repository", separator, "--show-toplevel")
+		out, err := git.Run(ctx, r.CommonDir,
+			"--git-dir=.", "rev-parse", "--is-bare-repository", separator, "--show-toplevel")
 		a := answers(out)
 		if len(a) != 2 {
 			if err == nil {

@@ -33,37 +33,43 @@ func TestKeepingLetsAContainerWriteItsOwnRegistrationOnly(t *testing.T) {
 	}{
 		{"no git", Repository{Root: "/src/shop"}, []types.ServiceVolumeConfig{bind("/src/shop", "/app")}, nil},
 		{
-			"main", main, []types.ServiceVolumeConfig{bind("/src/shop", "/app")},
+			"main", main,
+			[]types.ServiceVolumeConfig{bind("/src/shop", "/app")},
 			[]string{"/src/shop/.git/worktrees:/app/.git/worktrees:ro"},
 		},
 		{"main, read-only", main, []types.ServiceVolumeConfig{readOnly}, nil},
 		{"main, another folder", main, []types.ServiceVolumeConfig{bind("/src/shop/web", "/app")}, nil},
 		{
-			"main and all around", main, []types.ServiceVolumeConfig{bind("/src", "/src"), bind("/src/shop/.git", "/src/shop/.git")},
+			"main and all around", main,
+			[]types.ServiceVolumeConfig{bind("/src", "/src"), bind("/src/shop/.git", "/src/shop/.git")},
 			[]string{"/src/shop/.git/worktrees:/src/shop/.git/worktrees:ro"},
 		},
 		{
-			"linked", linked, []types.ServiceVolumeConfig{bind("/src/trees/7", "/work"), bind("/src/shop/.git", "/src/shop/.git")},
+			"linked", linked,
+			[]types.ServiceVolumeConfig{bind("/src/trees/7", "/work"), bind("/src/shop/.git", "/src/shop/.git")},
 			[]string{
 				"/src/shop/.git/worktrees:/src/shop/.git/worktrees:ro",
 				"/src/shop/.git/worktrees/7:/src/shop/.git/worktrees/7:rw", "/src/trees/7/.git:/src/trees/7/.git:ro",
 			},
 		},
 		{
-			"linked, at its own path", linked, []types.ServiceVolumeConfig{bind("/src", "/src")},
+			"linked, at its own path", linked,
+			[]types.ServiceVolumeConfig{bind("/src", "/src")},
 			[]string{
 				"/src/shop/.git/worktrees:/src/shop/.git/worktrees:ro", "/src/shop/.git/worktrees/7:/src/shop/.git/worktrees/7:rw",
 			},
 		},
 		{
-			"linked by relative paths", relative, []types.ServiceVolumeConfig{bind("/src/shop/.git", "/x/shop/.git")},
+			"linked by relative paths", relative,
+			[]types.ServiceVolumeConfig{bind("/src/shop/.git", "/x/shop/.git")},
 			[]string{
 				"/src/shop/.git/worktrees:/x/shop/.git/worktrees:ro",
 				"/src/shop/.git/worktrees/7:/x/shop/.git/worktrees/7:rw", "/src/trees/7/.git:/x/trees/7/.git:ro",
 			},
 		},
 		{
-			"linked, and a volume where .git would be", linked, []types.ServiceVolumeConfig{bind("/src/shop/.git", "/git"), volume},
+			"linked, and a volume where .git would be", linked,
+			[]types.ServiceVolumeConfig{bind("/src/shop/.git", "/git"), volume},
 			[]string{"/src/shop/.git/worktrees:/git/worktrees:ro", "/src/shop/.git/worktrees/7:/git/worktrees/7:rw"},
 		},
 	} {

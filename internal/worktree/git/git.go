@@ -82,9 +82,9 @@ var locking = map[string]bool{"branch": true, "config": true, "update-ref": true
 // lastWords is the time that a git command has to remove its locks after it was told to end.
 const lastWords = 5 * time.Second
 
-// Run runs one git command in dir and returns its standard output, also together with an error. A repository's configuration can make git run programs; those that run without
-// being asked for (hooks, the fsmonitor) are switched off. Messages are in English, optional locks are not taken, and
-// git never asks for a password.
+// Run runs one git command in dir and returns its standard output, also together with an error. A repository's
+// configuration can make git run programs; those that run without being asked for (hooks, the fsmonitor) are switched
+// off. Messages are in English, optional locks are not taken, and git never asks for a password.
 func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	return Invocation{Dir: dir}.Run(ctx, args...)
 }

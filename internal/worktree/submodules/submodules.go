@@ -196,7 +196,8 @@ func makeMovable(here, module string) error {
 	if info, err := os.Lstat(filepath.Join(here, ".git")); err != nil || !info.Mode().IsRegular() {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(here, ".git"), []byte("gitdir: "+filepath.ToSlash(module)+"\n"), 0o644); err != nil {
+	pointer := "gitdir: " + filepath.ToSlash(module) + "\n"
+	if err := os.WriteFile(filepath.Join(here, ".git"), []byte(pointer), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(module, "commondir"), []byte(".\n"), 0o644)

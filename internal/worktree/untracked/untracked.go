@@ -31,8 +31,8 @@ var composeOverride = []string{
 // localSettings are iloom's settings of one work tree, which git does not track.
 const localSettings = ".iloom/settings.local.json"
 
-// IncludeFile lists, in the syntax of gitignore, the ignored files that new work trees get. It is at the top of the work
-// tree. Claude Code reads the same file.
+// IncludeFile lists, in the syntax of gitignore, the ignored files that new work trees get. It is at the top of the
+// work tree. Claude Code reads the same file.
 const IncludeFile = ".worktreeinclude"
 
 // Limits of what one line of git's answer to IncludeFile may bring: a file, or a folder with everything in it.
