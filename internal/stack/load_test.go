@@ -36,8 +36,8 @@ func TestVariablesOfPublishedPorts(t *testing.T) {
 		{`"${IP:-127.0.0.1}:${P:-3000}:80"`, "", "P=3000"},
 		{`"[::1]:${P:-3000}:80"`, "", "P=3000"},
 		{`"${P:-3000}:${T:-80}"`, "", "P=3000"},
-		// The first of a chain that has a value gives it; otherwise the outermost can be set.
-		{`"${A:-${B:-80}}:80"`, "", "A=80"},
+		// The first of a chain that has a value gives it; otherwise each can be set.
+		{`"${A:-${B:-80}}:80"`, "", "A=80B=80"},
 		{`"${A:-${B:-80}}:80"`, "B=81", "B=81"},
 		{`"${A:-${B:-80}}:80"`, "A=82\nB=81", "A=82"},
 		{`"${A:-${B}}:80"`, "B=81", "B=81"},

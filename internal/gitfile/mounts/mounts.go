@@ -3,7 +3,7 @@
 //
 // git keeps a folder for each linked work tree in .git/worktrees. git worktree prune deletes the folders whose work
 // trees do not exist, and in a container most do not. So the folder worktrees is read-only there, with all that the
-// host adds to it later. The container's own work tree has its folder writable: git needs it for the index and HEAD. So that
+// host adds later. The container's own work tree has its folder writable: git needs it for the index and HEAD. So that
 // this one survives too, .git of the work tree is mounted where git looks for it.
 package mounts
 

@@ -42,7 +42,8 @@ func (w *writer) writeGitConfig() error {
 	}
 	// It would lock the repository for the user, and has not the rights for all of it.
 	// git gc fails at the reflogs of other work trees, which are read-only.
-	b.WriteString("[gc]\n\tauto = 0\n\treflogExpire = never\n\treflogExpireUnreachable = never\n[maintenance]\n\tauto = false\n")
+	b.WriteString("[gc]\n\tauto = 0\n\treflogExpire = never\n\treflogExpireUnreachable = never\n")
+	b.WriteString("[maintenance]\n\tauto = false\n")
 	// git would write a new branch's upstream into the repository's configuration, and a push would ask for it.
 	b.WriteString("[branch]\n\tautoSetupMerge = false\n[push]\n\tdefault = current\n")
 	if w.wanted[path.Join(homeFolder, strings.TrimPrefix(gitCredentials, sandbox.Home+"/"))] {
