@@ -142,7 +142,7 @@ func (c *confiner) service(name string, s types.ServiceConfig) {
 		if !forwardable(cmp.Or(port.Protocol, "tcp")) {
 			c.find(finding.Warning, "service "+name,
 				fmt.Sprintf("port %d/%s is not published while the services are confined", port.Target, port.Protocol),
-				"docker loom agent --services-egress open")
+				"docker loom agent ID --services-egress open")
 		}
 	}
 }

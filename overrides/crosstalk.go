@@ -197,7 +197,7 @@ func (b *planner) texts(c endpoint.Moved) {
 				if execs(line, old) {
 					b.find(finding.Warning, where,
 						fmt.Sprintf("names the container %s, which this loom does not have", old),
-						"docker loom exec "+b.names[old]+" -- COMMAND finds it in every loom")
+						"exec of docker loom finds service "+b.names[old]+" in every loom")
 				}
 			}
 		}

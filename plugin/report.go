@@ -57,7 +57,10 @@ func report(w io.Writer, env *command.Environment, err error, interrupted bool) 
 		return max(status.StatusCode, 1)
 	}
 	fmt.Fprintln(w, "error: "+err.Error())
-	if step := nextStep(err); step != "" {
+	var id *loom.IDError
+	if errors.As(err, &id) && env.StepInFolder(id.Typed) != "" {
+		fmt.Fprintln(w, "hint: "+env.StepInFolder(id.Typed))
+	} else if step := nextStep(err); step != "" {
 		fmt.Fprintln(w, "hint: "+env.WithProject(step))
 	}
 	return exitCode(err)
@@ -65,7 +68,8 @@ func report(w io.Writer, env *command.Environment, err error, interrupted bool) 
 
 func exitCode(err error) int {
 	switch {
-	case errors.As(err, new(command.UsageError)), errors.As(err, new(*loom.IDError)):
+	case errors.As(err, new(command.UsageError)), errors.As(err, new(*loom.IDError)),
+		errors.As(err, new(*command.NoTerminalError)):
 		return 2
 	case errors.As(err, new(*loom.NotRunError)):
 		return 125

@@ -40,7 +40,7 @@ func (a *Agents) Access(ctx context.Context, req *Request) (*sandbox.AccessList,
 	for _, k := range t.Projects {
 		k.Confined = confined
 	}
-	plans, err := a.plansOf(ctx, t, own)
+	plans, err := a.plansOf(ctx, t, own, loom.Options{DryRun: true})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,9 @@ func (a *Agents) Access(ctx context.Context, req *Request) (*sandbox.AccessList,
 }
 
 // plansOf plans each project of a loom that can come up.
-func (a *Agents) plansOf(ctx context.Context, t *loom.Target, own []engine.Container) ([]*loom.Plan, error) {
+func (a *Agents) plansOf(
+	ctx context.Context, t *loom.Target, own []engine.Container, o loom.Options,
+) ([]*loom.Plan, error) {
 	var plans []*loom.Plan
 	for _, k := range t.Projects {
 		if ok, err := canComeUp(t, k, own); err != nil {
@@ -73,7 +75,7 @@ func (a *Agents) plansOf(ctx context.Context, t *loom.Target, own []engine.Conta
 		} else if !ok {
 			continue
 		}
-		plan, err := a.looms.Plan(ctx, t.Of(k), loom.Options{DryRun: true})
+		plan, err := a.looms.Plan(ctx, t.Of(k), o)
 		if err != nil {
 			return nil, ofProject(t, k, err)
 		}

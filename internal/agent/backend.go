@@ -40,6 +40,7 @@ func (b backend) tellFindings(list []finding.Finding) {
 }
 
 func (b backend) sayf(format string, args ...any)   { b.looms.Teller.Sayf(format, args...) }
+func (b backend) warnf(format string, args ...any)  { b.looms.Teller.Warnf(format, args...) }
 func (b backend) debugf(format string, args ...any) { b.looms.Teller.Debugf(format, args...) }
 func (b backend) getenv(name string) string         { return b.looms.Process.Getenv(name) }
 func (b backend) images() *image.Store              { return b.looms.Images() }

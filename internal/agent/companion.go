@@ -68,7 +68,7 @@ func (co *Companion) ServicesMountMore(ctx context.Context, k *registry.Loom) er
 		if !loom.IsRunning(c) || !isSandbox(c) {
 			continue
 		}
-		co.sayf("agent %s of loom %s is stopped: it could replace what services mount of the work tree now",
+		co.warnf("agent %s of loom %s is stopped: it could replace what services mount of the work tree now",
 			c.Labels[sandbox.LabelAgent], k.ID)
 		if err := co.engine.Stop(ctx, c.ID, 0); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (co *Companion) Ended(t *loom.Target, own []engine.Container) {
 		err = gitview.Unprepare(git)
 	}
 	if err != nil {
-		co.sayf("warning: git's folder of %s: %v", t.Known.WorkTree, tell.FirstLine(err))
+		co.warnf("warning: git's folder of %s: %v", t.Known.WorkTree, tell.FirstLine(err))
 	}
 }
 
@@ -175,7 +175,7 @@ func (co *Companion) Forget(ctx context.Context, t *loom.Target) error {
 	defer release()
 	if host.IsDir(t.Known.WorkTree) {
 		if err := co.revokeRights(ctx, t); err != nil {
-			co.sayf("warning: rights of sandboxes stay in %s: %v", t.Known.WorkTree, tell.FirstLine(err))
+			co.warnf("warning: rights of sandboxes stay in %s: %v", t.Known.WorkTree, tell.FirstLine(err))
 		}
 	}
 	return os.RemoveAll(dir)

@@ -95,7 +95,7 @@ func (d *draft) act(ctx context.Context, project *types.Project) (sandbox.Action
 	}
 	action := sandbox.Decide(facts)
 	if facts.LostMount && facts.Running {
-		d.sayf("%s", "warning: the sandbox is recreated: "+guardedFileReplaced)
+		d.warnf("%s", "warning: the sandbox is recreated: "+guardedFileReplaced)
 	}
 	if action.EndsCommands {
 		d.sayf("the sandbox of loom %s is recreated, because what it is made of changed: commands that run in it end",
@@ -281,8 +281,8 @@ func (d *draft) remember(ctx context.Context, own []engine.Container, s *record.
 		}
 		*seen.id, *seen.start = seen.container.ID, rt.StartedAt
 	}
-	if info, err := os.Stat(spec.WorkTree); err == nil && acl.NeedsGrant(info, d.user.hostUID) {
-		s.GrantedUID = d.user.hostUID
+	if info, err := os.Stat(spec.WorkTree); err == nil && acl.NeedsGrant(info, d.user.HostUID) {
+		s.GrantedUID = d.user.HostUID
 	}
 	access, err := sandbox.Access(spec, d.servicesReached(), nil)
 	if err != nil {

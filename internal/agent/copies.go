@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/cli/cli/config"
 
+	"github.com/docker-loom/docker-loom/internal/agent/account"
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/acl"
@@ -61,7 +62,7 @@ func (d *draft) stageForLook(ctx context.Context) error {
 		d.spec.ImageID = d.spec.EgressImage
 	}
 	me := d.looms.Process
-	d.user = agentUser{d.spec.UID, d.spec.GID, me.UID, me.GID}
+	d.user = account.Account{UID: d.spec.UID, GID: d.spec.GID, HostUID: me.UID, HostGID: me.GID}
 	if err := d.stageCopies(ctx, dir); err != nil {
 		return err
 	}
@@ -95,12 +96,12 @@ func (d *draft) stageCopies(ctx context.Context, dir string) error {
 	name, email := worktree.User(ctx, d.target.Repository)
 	// Only root can give files away. Others let the agent read theirs.
 	owner := d.user
-	if me.UID > 0 && me.UID != owner.hostUID {
-		owner.hostUID, owner.hostGID = me.UID, me.GID
+	if me.UID > 0 && me.UID != owner.HostUID {
+		owner.HostUID, owner.HostGID = me.UID, me.GID
 	}
 	staged, err := staging.Write(staging.Request{
 		State: dir, Home: me.Home, Vaults: d.vaults(), Vault: spec.Vault, Credentials: spec.Credentials,
-		UID: owner.hostUID, GID: owner.hostGID, InnerUID: spec.UID, InnerGID: spec.GID,
+		UID: owner.HostUID, GID: owner.HostGID, InnerUID: spec.UID, InnerGID: spec.GID,
 		Passwd: files.Passwd, Group: files.Group, GitConfig: files.GitConfig,
 		UserName: name, UserEmail: email, GitHosts: gitHosts(spec.Egress, spec.Allow),
 	})
@@ -113,7 +114,7 @@ func (d *draft) stageCopies(ctx context.Context, dir string) error {
 		for _, f := range staged.Files {
 			rights = append(rights, acl.Right{Path: f.Source, Write: f.Writable})
 		}
-		if _, err := acl.Grant(rights, d.user.hostUID); err != nil {
+		if _, err := acl.Grant(rights, d.user.HostUID); err != nil {
 			return err
 		}
 	}

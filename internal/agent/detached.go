@@ -77,7 +77,7 @@ func (e *SandboxRunsError) Error() string {
 
 // NextStep says what the user does next.
 func (e *SandboxRunsError) NextStep() string {
-	return "docker loom agent rm " + e.Loom + " --agent " + e.Agent + " --force removes it all the same"
+	return "docker loom agent rm " + e.Loom + AsFlag(e.Agent) + " --force removes it all the same"
 }
 
 // Remove removes a loom's sandbox with its sidecar, or all of them. Networks stay until the loom goes down.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/loom"
+	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
@@ -42,7 +44,7 @@ func (a *Agents) ensureLocked(
 	}
 	defer release()
 	if len(t.Projects) == 0 {
-		return nil, &loom.UnknownError{Name: t.Name()}
+		return nil, &loom.UnknownError{Name: t.Name(), ID: t.ID}
 	}
 	// Until the lock was ours, another command may have made a sandbox, or ended the project that it was in.
 	if t, err = a.withLead(ctx, t); err != nil {
@@ -85,11 +87,8 @@ func (a *Agents) upServices(
 	if err != nil {
 		return nil, err
 	}
-	if a.images().IsSet(w.Images) {
-		// A mistyped name shows before the services are recreated.
-		if _, _, err := a.images().ForAgent(ctx, w.Images, devImage(own)); err != nil {
-			return nil, err
-		}
+	if err := a.ensureImage(ctx, t, w, own, loom.Options{Trust: req.Trust}); err != nil {
+		return nil, err
 	}
 	confined, err := a.confinementOf(ctx, t, w, own)
 	if err != nil {
@@ -102,6 +101,24 @@ func (a *Agents) upServices(
 		return nil, err
 	}
 	return a.upProjects(ctx, t, own, req)
+}
+
+// ensureImage makes the sandbox's image before the services are touched: if it cannot be had, they stay as they are. The
+// image of a dev container that has no containers yet is up's to make, before it touches anything.
+func (a *Agents) ensureImage(
+	ctx context.Context, t *loom.Target, w *wanted.Sandbox, own []engine.Container, o loom.Options,
+) error {
+	if len(own) == 0 && !a.images().IsSet(w.Images) {
+		plans, err := a.plansOf(ctx, t, own, o)
+		switch {
+		case errors.As(err, new(*permit.QuestionError)), errors.Is(err, permit.ErrFetchLater):
+			return err
+		case err != nil, slices.ContainsFunc(plans, func(p *loom.Plan) bool { return p.Dev != nil }):
+			return nil //nolint:nilerr // up, which also runs the initializeCommand, says what is wrong
+		}
+	}
+	_, _, err := a.images().ForAgent(ctx, w.Images, devImage(own))
+	return err
 }
 
 // upProjects is up of each project. No sandbox may start while the services of one are as they were before.
@@ -117,10 +134,14 @@ func (a *Agents) upProjects(
 		} else if !ok {
 			continue
 		}
-		p, _, err := a.looms.UpLocked(ctx, t.Of(k), nil, loom.UpRequest{
+		up := loom.UpRequest{
 			Where: req.Where, Options: loom.Options{Trust: req.Trust},
 			WaitTimeout: 3 * time.Minute, HookOutput: a.looms.Teller.Stream(),
-		})
+		}
+		if req.Quiet {
+			up.HookOutput = nil
+		}
+		p, _, err := a.looms.UpLocked(ctx, t.Of(k), nil, up)
 		if err != nil {
 			return nil, ofProject(t, k, err)
 		}

@@ -28,7 +28,7 @@ func (e *MainServicesError) Error() string {
 
 // NextStep says what the user does next.
 func (*MainServicesError) NextStep() string {
-	return "give the agent a loom of its own: docker loom up ID --worktree; or accept it with --services-egress open"
+	return "docker loom agent run ID --services-egress open accepts that; the services of an issue's own loom are closed"
 }
 
 // GoneError says that the work tree that an agent was to work on is gone.
@@ -96,17 +96,3 @@ func (e *NoSandboxError) NextStep() string {
 	}
 	return "docker loom agent run " + e.Loom + " starts it"
 }
-
-// IDsError says that the engine gives containers other ids than the machine's, and that it cannot be told which.
-type IDsError struct{ Err error }
-
-// Error says why.
-func (e *IDsError) Error() string { return "ids of the engine's containers: " + e.Err.Error() }
-
-// NextStep says what the user does next.
-func (*IDsError) NextStep() string {
-	return "docker info --format '{{.SecurityOptions}}' shows whether the engine maps user ids"
-}
-
-// Unwrap gives the reason.
-func (e *IDsError) Unwrap() error { return e.Err }

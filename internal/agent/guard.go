@@ -33,9 +33,9 @@ func (s *readySandbox) stopIfGuardedFilesChange(ctx context.Context) (end func()
 				continue
 			}
 			err := s.engine.Stop(ctx, s.containerID, time.Second)
-			s.sayf("%s", "warning: the sandbox was stopped: "+guardedFileReplaced)
+			s.warnf("%s", "warning: the sandbox was stopped: "+guardedFileReplaced)
 			if err != nil && ctx.Err() == nil {
-				s.sayf("warning: it could not be: %v", tell.FirstLine(err))
+				s.warnf("warning: it could not be: %v", tell.FirstLine(err))
 			}
 			return
 		}
@@ -56,15 +56,15 @@ func (s *readySandbox) tellAltered() {
 	t := s.target
 	git, err := gitOf(t)
 	if err != nil {
-		s.sayf("warning: %v", tell.FirstLine(err))
+		s.warnf("warning: %v", tell.FirstLine(err))
 		return
 	}
 	found, err := gitview.FindAltered(host.RealPath(t.Known.WorkTree), git)
 	if err != nil {
-		s.sayf("warning: %v", tell.FirstLine(err))
+		s.warnf("warning: %v", tell.FirstLine(err))
 	}
 	for _, f := range found {
-		s.sayf("%s", f)
+		s.warnf("%s", f)
 	}
 }
 

@@ -35,7 +35,7 @@ func (b backend) markSandboxed(ctx context.Context, t *loom.Target) error {
 	return b.looms.Registry.Update(ctx, func(state *registry.State) error {
 		projects := state.Projects(t.Repository, t.ID)
 		if len(projects) == 0 {
-			return &loom.UnknownError{Name: t.Name()}
+			return &loom.UnknownError{Name: t.Name(), ID: t.ID}
 		}
 		mark(projects)
 		return nil

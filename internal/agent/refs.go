@@ -56,17 +56,17 @@ func (s *readySandbox) watchRefs(ctx context.Context, git *worktree.Pointers) (t
 	return func(ctx context.Context) {
 		// First: git must not run if the files that lead it were changed.
 		if err := git.Verify(); err != nil {
-			s.sayf("warning: git's files of the work tree are not as they were: %v", err)
+			s.warnf("warning: git's files of the work tree are not as they were: %v", err)
 			return
 		}
 		after, err := git.Refs(ctx)
 		if err != nil {
-			s.sayf("warning: refs cannot be compared: %v", tell.FirstLine(err))
+			s.warnf("warning: refs cannot be compared: %v", tell.FirstLine(err))
 			return
 		}
 		lines := movedRefs(before, after, head, git.Head())
 		if len(lines) > 0 {
-			s.sayf("refs outside of this loom's branch changed meanwhile:\n  %s", strings.Join(lines, "\n  "))
+			s.warnf("refs outside of this loom's branch changed meanwhile:\n  %s", strings.Join(lines, "\n  "))
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // grantWorkTree gives a user that does not own the work tree the rights to it that a sandbox needs.
 func (d *draft) grantWorkTree(ctx context.Context) error {
 	info, err := os.Stat(d.spec.WorkTree)
-	if err != nil || !acl.NeedsGrant(info, d.user.hostUID) {
+	if err != nil || !acl.NeedsGrant(info, d.user.HostUID) {
 		return err
 	}
 	release, err := d.looms.Registry.LockRights(ctx, d.target.Repository)
@@ -28,18 +28,18 @@ func (d *draft) grantWorkTree(ctx context.Context) error {
 	if err := d.noteGrant(); err != nil {
 		return err
 	}
-	n, err := acl.Grant(d.spec.Rights(), d.user.hostUID)
-	d.debugf("rights for user %d: %d files and folders changed", d.user.hostUID, n)
+	n, err := acl.Grant(d.spec.Rights(), d.user.HostUID)
+	d.debugf("rights for user %d: %d files and folders changed", d.user.HostUID, n)
 	return err
 }
 
 // noteGrant notes who is given rights before that happens: a sibling that ends meanwhile must leave them.
 func (d *draft) noteGrant() error {
 	state, _ := d.records().Read(d.spec.Project, d.spec.Agent)
-	if state.GrantedUID == d.user.hostUID {
+	if state.GrantedUID == d.user.HostUID {
 		return nil
 	}
-	state.GrantedUID = d.user.hostUID
+	state.GrantedUID = d.user.HostUID
 	return d.records().Write(d.spec.Project, d.spec.Agent, state)
 }
 

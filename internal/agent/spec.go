@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/docker-loom/docker-loom/internal/agent/account"
 	"github.com/docker-loom/docker-loom/internal/agent/reach"
 	"github.com/docker-loom/docker-loom/internal/agent/wanted"
 	"github.com/docker-loom/docker-loom/internal/engine"
@@ -29,7 +30,7 @@ type draft struct {
 	// lookOnly writes, leases and builds nothing.
 	lookOnly bool
 	spec     sandbox.Spec
-	user     agentUser
+	user     account.Account
 	findings []finding.Finding
 	// sources are files and folders of the host that were copied.
 	sources []string
@@ -119,8 +120,8 @@ func (d *draft) specifyUser(ctx context.Context) error {
 		return err
 	}
 	uid, gid := host.OwnerOf(root)
-	d.user, err = userOn(info, uid, gid)
-	d.spec.UID, d.spec.GID = d.user.uid, d.user.gid
+	d.user, err = account.On(info, uid, gid)
+	d.spec.UID, d.spec.GID = d.user.UID, d.user.GID
 	return err
 }
 

@@ -50,7 +50,7 @@ func (e *HookError) Error() string {
 
 // NextStep says what the user does next.
 func (*HookError) NextStep() string {
-	return "the container runs: docker loom shell looks into it, docker loom up runs the hook again"
+	return "the container runs: docker loom shell ID looks into it, docker loom up ID runs the hook again"
 }
 
 // RunHooks runs the hooks that are due: those without a marker. Each hook that succeeds leaves its marker. The files

@@ -146,7 +146,7 @@ func (d *Diagnosis) checkRegistry(state *registry.State, looms []engine.Loom) {
 		if !knows(state, e.Project) && !state.Fresh {
 			d.find(finding.Warning, "project "+e.Project,
 				fmt.Sprintf("is of loom %s, which the registry does not know", registry.Name(e.Repo, e.ID)),
-				"docker loom down "+e.ID+" --volumes in "+e.Repo+" ends it, docker loom up "+e.ID+" takes it over")
+				inFolder(e.Repo, "docker loom down "+find.ShellWord(e.ID)+" --volumes ends it; up there takes it over"))
 		}
 	}
 	d.checkTrees(state, onEngine)
@@ -182,7 +182,7 @@ func (d *Diagnosis) checkFolders(state *registry.State) {
 		in[k.Dir] = append(in[k.Dir], k)
 		if host.IsGone(k.Dir) {
 			d.find(finding.Warning, "loom "+k.Name(), "the folder of its project "+k.Project+" is gone: "+k.Dir,
-				find.WithProject("docker loom down "+k.ID+" --volumes in "+k.WorkTree+" ends the project", k.Folder()))
+				inFolder(k.WorkTree, find.WithProject("docker loom down "+find.ShellWord(k.ID)+" --volumes ends the project", k.Folder())))
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(in)) {
@@ -212,8 +212,11 @@ func (d *Diagnosis) checkShared(dir string, k *registry.Loom, projects []*regist
 		names = append(names, p.Project)
 	}
 	d.find(finding.Warning, "folder "+dir, "has several projects of loom "+k.Name()+": "+strings.Join(names, ", "),
-		"docker loom down "+k.ID+" --volumes in "+k.WorkTree+" ends the loom, docker loom up makes one of them again")
+		inFolder(k.WorkTree, "docker loom down "+find.ShellWord(k.ID)+" --volumes ends the loom; up makes one of them again"))
 }
+
+// inFolder is a next step that is taken in a folder.
+func inFolder(folder, step string) string { return "cd " + find.ShellWord(folder) + " && " + step }
 
 // checkBlock compares the block in a loom's .env with its leases.
 func (d *Diagnosis) checkBlock(k *registry.Loom) {

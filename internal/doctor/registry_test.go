@@ -33,8 +33,8 @@ func TestTheDoctorNamesProjectsWithoutAFolderOfTheirOwn(t *testing.T) {
 	}
 	assert.DeepEqual(t, got, []string{
 		"loom shop/8 its work tree TOP/gone is gone; its containers or volumes are still there | docker loom prune",
-		"loom shop/7 the folder of its project p7-api is gone: TOP/apps/api | docker loom --project apps/api down 7 --volumes in TOP ends the project",
+		"loom shop/7 the folder of its project p7-api is gone: TOP/apps/api | cd TOP && docker loom --project apps/api down 7 --volumes ends the project",
 		"folder TOP/apps/web has several projects of loom shop/7: p7-web, p7-web-old | " +
-			"docker loom down 7 --volumes in TOP ends the loom, docker loom up makes one of them again",
+			"cd TOP && docker loom down 7 --volumes ends the loom; up makes one of them again",
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/agent"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/image"
@@ -182,7 +183,8 @@ func (x examination) checkSandboxes(ctx context.Context) {
 // checkSandbox looks at one sandbox that runs. all are the containers of all sandboxes.
 func (x examination) checkSandbox(ctx context.Context, c engine.Container, all []engine.Container) error {
 	name, id := c.Labels[sandbox.LabelAgent], c.Labels[engine.LabelLoom]
-	remedy := "docker loom agent stop " + id + agent.AsFlag(name) + " in its folder; its next command makes it right"
+	remedy := "docker loom agent stop " + find.ShellWord(registry.Name(c.Labels[engine.LabelRepo], id)) +
+		agent.AsFlag(name) + " ends it; its next command makes it right"
 	warn := func(message string) {
 		x.find(finding.Warning, "agent "+name+" of loom "+registry.Name(c.Labels[engine.LabelRepo], id), message, remedy)
 	}

@@ -16,14 +16,14 @@ import (
 )
 
 // UnknownError says that no loom has this id.
-type UnknownError struct{ Name string }
+type UnknownError struct{ Name, ID string }
 
 // Error names the id.
 func (e *UnknownError) Error() string { return "no loom " + e.Name }
 
 // NextStep says what the user does next.
-func (*UnknownError) NextStep() string {
-	return "docker loom ls lists the looms there are; docker loom up ID makes one"
+func (e *UnknownError) NextStep() string {
+	return "docker loom ls lists the looms there are; docker loom up " + ShellWord(e.ID) + " makes this one"
 }
 
 // SeveralError says that the folder has several looms and none was named.
@@ -200,7 +200,7 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 			}
 		}
 		if !left {
-			return nil, &UnknownError{t.Name()}
+			return nil, &UnknownError{Name: t.Name(), ID: t.ID}
 		}
 	}
 	if err := f.chooseWorkTree(ctx, t, where, purpose); err != nil {
@@ -209,6 +209,7 @@ func (f *Finder) Resolve(ctx context.Context, where Where, purpose Purpose) (*Ta
 	if err := f.chooseProject(ctx, t, where, purpose); err != nil {
 		return t, err
 	}
+	f.InUse.noteWord(t.ID, t.ID)
 	if len(t.Projects) > 0 {
 		f.MarkInUse(ctx, t)
 	}
@@ -352,7 +353,14 @@ func (f *Finder) useTypedID(ctx context.Context, t *Target, typed string, purpos
 	}
 	t.ID = id
 	repo, rest, ok := strings.Cut(typed, "/")
-	if !ok || state.Find(t.Repository, id) != nil {
+	if state.Find(t.Repository, id) != nil {
+		return nil
+	}
+	if identity.IsPath(typed) {
+		// An earlier docker loom made looms of such names: those are found above.
+		return &identity.IDError{Typed: typed}
+	}
+	if !ok {
 		return nil
 	}
 	other, err := identity.ParseID(rest)
@@ -370,6 +378,7 @@ func (f *Finder) useTypedID(ctx context.Context, t *Target, typed string, purpos
 		return nil
 	case 1:
 		t.ID, t.Repository = other, paths[0]
+		f.InUse.noteWord(other, typed)
 		// The search begins at the top of that repository, and no work tree of this one may stand in for a missing one.
 		t.Source.Dir = t.WorkTree
 		return move(ctx, t, t.Repository, purpose)

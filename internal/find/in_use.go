@@ -1,7 +1,10 @@
 package find
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/docker-loom/docker-loom/internal/registry"
@@ -14,10 +17,51 @@ type InUse struct {
 
 	mu    sync.Mutex
 	leave map[string]func() // by name of the loom, with its repository
+	words map[string]string // by id
+	first string            // the id that was found first
+}
+
+// noteWord notes what names a loom in a command of this folder.
+func (a *InUse) noteWord(id, word string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.words == nil {
+		a.words, a.first = map[string]string{}, id
+	}
+	if a.words[id] == "" {
+		a.words[id] = word
+	}
+}
+
+// Words are how looms are named in a command of this folder.
+func (a *InUse) Words(ids []string) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var words []string
+	for _, id := range ids {
+		words = append(words, ShellWord(cmp.Or(a.words[id], id)))
+	}
+	return words
+}
+
+// WithLoom makes the commands of a next step name each loom as one types it in this folder: by its repository too if
+// that is another, and in quotes if a shell needs them. ID in a command stands for the loom that was found first, which
+// is the one that the user named.
+func (a *InUse) WithLoom(step string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.first != "" {
+		step = withID(step, "ID", a.first)
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.words)) {
+		step = withID(step, id, ShellWord(a.words[id]))
+	}
+	return step
 }
 
 // MarkInUse notes that this process works on a loom, until it ends.
 func (f *Finder) MarkInUse(ctx context.Context, t *Target) {
+	f.InUse.noteWord(t.ID, t.ID)
 	if err := f.InUse.begin(ctx, f.Registry, t); err != nil {
 		// No reason not to do what was asked for.
 		f.Teller.Debugf("%v", err)

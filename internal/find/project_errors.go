@@ -38,8 +38,8 @@ func (e *UnknownProjectError) Error() string {
 
 // NextStep says what the user does next.
 func (e *UnknownProjectError) NextStep() string {
-	return fmt.Sprintf("docker loom up %s --project %s makes it; those that are there: %s",
-		e.ID, e.Folder, projectForms(e.Folders))
+	return fmt.Sprintf("docker loom up %s %s makes it; those that are there: %s",
+		e.ID, ProjectFlag(e.Folder), projectForms(e.Folders))
 }
 
 // NoFolderError says that the folder that was named for a project does not exist.
@@ -76,7 +76,7 @@ func (e *NoProjectHereError) NextStep() string {
 func projectForms(folders []string) string {
 	forms := make([]string, len(folders))
 	for i, folder := range folders {
-		forms[i] = "--project " + folder
+		forms[i] = ProjectFlag(folder)
 	}
 	return strings.Join(forms, ", ")
 }

@@ -50,6 +50,7 @@ func (f *Finder) Registered(ctx context.Context, where Where) *Target {
 	if f.chooseProject(ctx, t, where, Reading) != nil {
 		return nil
 	}
+	f.InUse.noteWord(t.ID, t.ID)
 	return t
 }
 

@@ -16,6 +16,15 @@ func ShellWord(text string) string {
 	return ShellQuote(text)
 }
 
+// ShellLine makes a line of words that a shell takes apart into the same words.
+func ShellLine(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = ShellWord(word)
+	}
+	return strings.Join(quoted, " ")
+}
+
 // ShellQuote makes one word of any text, for every shell of the Bourne family.
 func ShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
@@ -40,5 +49,17 @@ func WithProject(step, folder string) string {
 	// What is replaced has no $ in it: the folder may.
 	return stepCommand.ReplaceAllStringFunc(step, func(command string) string {
 		return strings.Replace(command, "docker loom ", "docker loom "+ProjectFlag(folder)+" ", 1)
+	})
+}
+
+// withID puts a word in the place of an id in the commands of a next step.
+func withID(step, id, word string) string {
+	if id == word {
+		return step
+	}
+	place := regexp.MustCompile(`(docker loom (?:--[a-z-]+ \S+ )*?(?:[a-z]+ ){1,2}?)` + regexp.QuoteMeta(id) + `($|[ ;,)])`)
+	return place.ReplaceAllStringFunc(step, func(command string) string {
+		m := place.FindStringSubmatch(command)
+		return m[1] + word + m[2]
 	})
 }

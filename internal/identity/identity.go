@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"unicode"
@@ -22,6 +23,10 @@ type IDError struct{ Typed string }
 
 // Error quotes what was typed.
 func (e *IDError) Error() string {
+	if IsPath(e.Typed) {
+		return fmt.Sprintf("%q is a path, not an id: give an issue number, a key such as ENG-324, or a branch, "+
+			"or run the command in that folder", e.Typed)
+	}
 	return fmt.Sprintf("%q is not an id: give an issue number, a key such as ENG-324, or a branch", e.Typed)
 }
 
@@ -59,6 +64,18 @@ func ParseID(typed string) (string, error) {
 		return strings.ToUpper(s), nil
 	}
 	return s, nil
+}
+
+// IsPath reports whether a user who typed this means a folder: /src/x, ../x, ./x, ~/x, x/. No branch is called so.
+func IsPath(typed string) bool {
+	first, rest, _ := strings.Cut(strings.TrimSpace(typed), "/")
+	switch {
+	case first == "", first == ".", first == "..", strings.HasPrefix(first, "~"):
+		return strings.TrimSpace(typed) != ""
+	case strings.HasPrefix(first, `..\`), strings.HasPrefix(first, `.\`), filepath.IsAbs(typed):
+		return true
+	}
+	return strings.HasSuffix(typed, "/") || slices.Contains(strings.Split(rest, "/"), "..")
 }
 
 // Crowded says whether another repository has the names that this one would have.

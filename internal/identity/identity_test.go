@@ -57,6 +57,17 @@ func TestParseIDRefusesWhatNamesNothing(t *testing.T) {
 	assert.Error(t, err, `"--" is not an id: give an issue number, a key such as ENG-324, or a branch`)
 }
 
+func TestAPathIsNotAnID(t *testing.T) {
+	t.Parallel()
+	for _, typed := range []string{".", "..", "./x", "../x", "../x/y", "/src/x", "/", "~", "~/x", "~max/x", "x/", "feat/x/", "a/../b", `..\x`, `.\x`, " ../x"} {
+		assert.Check(t, IsPath(typed), "%q", typed)
+	}
+	for _, typed := range []string{"123", "#123", "pr/45", "feat/x", "feat/x..y", "v1.0", ".wt", "feat/.x", "main", "shop/7", ""} {
+		assert.Check(t, !IsPath(typed), "%q", typed)
+	}
+	assert.Error(t, &IDError{"../x"}, `"../x" is a path, not an id: give an issue number, a key such as ENG-324, or a branch, or run the command in that folder`)
+}
+
 func TestParseIDOfAnIDIsTheID(t *testing.T) {
 	t.Parallel()
 	typed := rapid.OneOf(rapid.String(), rapid.StringMatching(`#?[0-9]{1,5}`), rapid.StringMatching(`[A-Za-zſK]{1,4}[-/][0-9]{1,3}`),

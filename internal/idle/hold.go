@@ -24,7 +24,7 @@ func setHold(ctx context.Context, l *loom.Looms, t *loom.Target, hold *registry.
 		if state.Find(t.Repository, t.ID) == nil {
 			// Known by its labels alone, or ended meanwhile.
 			if !t.Recovered {
-				return &loom.UnknownError{Name: t.Name()}
+				return &loom.UnknownError{Name: t.Name(), ID: t.ID}
 			}
 			for _, k := range t.Projects {
 				state.Put(*k)

@@ -68,7 +68,10 @@ func (e *NoImageError) Error() string {
 
 // NextStep says what the user does next.
 func (e *NoImageError) NextStep() string {
-	return fmt.Sprintf("docker pull %s brings it; docker loom image build NAME makes one", e.Ref)
+	if sandbox.IsImageName(e.Ref) {
+		return "docker loom image build " + e.Ref + " makes one of that name"
+	}
+	return "docker pull " + e.Ref + " brings it"
 }
 
 // ForAgent returns the image of a sandbox, which the engine has then. dev is the image of the loom's dev container, ""

@@ -143,7 +143,7 @@ func (e *InUseError) Error() string {
 
 // NextStep says what the user does next.
 func (*InUseError) NextStep() string {
-	return "docker rm removes a container, docker loom down ID those of a loom"
+	return "remove the containers first, those of a loom by taking it down"
 }
 
 // RemoveRequest names images to be removed.

@@ -125,8 +125,8 @@ func withoutTools(ref string, err error) finding.Finding {
 	return finding.Finding{
 		Level: finding.Warning, Subject: "toolchain",
 		Message: fmt.Sprintf("image %s is used without the tools that the repository asks for: %v", ref, err),
-		Remedy: "correct the file and recreate the sandbox, or bake the tools into an image: " +
-			"docker loom image build NAME --run ...",
+		Remedy: "correct the file and recreate the sandbox, or bake the tools into an image of your own: " +
+			"docker loom image build --help",
 	}
 }
 

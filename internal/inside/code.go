@@ -32,7 +32,7 @@ func EditorURI(ctx context.Context, l *loom.Looms, where loom.Where) (string, er
 	case len(own) == 0:
 		return "", &loom.EmptyError{ID: t.ID}
 	}
-	return "", &loom.NoDevContainerError{Loom: t.ID}
+	return "", &loom.NoDevContainerError{Loom: t.ID, Up: true}
 }
 
 // onlyEditorURI is the address of the only dev container that a loom with several projects has. Without one, or with

@@ -373,7 +373,7 @@ func (l *Containers) readyToRun(ctx context.Context, t *loom.Target, o stack.Run
 	}
 	defer release()
 	if t.Known == nil {
-		return nil, &loom.UnknownError{Name: t.Name()}
+		return nil, &loom.UnknownError{Name: t.Name(), ID: t.ID}
 	}
 	plan, err := l.Looms.WriteFiles(ctx, t, loom.Options{Services: []string{o.Service}})
 	if err != nil || o.NoDeps {

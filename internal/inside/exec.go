@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/report"
@@ -43,6 +44,9 @@ type ExecRequest struct {
 type ServicesError struct {
 	Loom     string
 	Services []string
+	// Running is one that runs, and Command what was to run in it: nil for a shell.
+	Running string
+	Command []string
 }
 
 // Error lists them.
@@ -52,7 +56,10 @@ func (e *ServicesError) Error() string {
 
 // NextStep says what the user does next.
 func (e *ServicesError) NextStep() string {
-	return "name one: docker loom exec " + e.Loom + " " + e.Services[0] + " -- COMMAND"
+	if len(e.Command) == 0 {
+		return "name one: docker loom shell " + e.Loom + " " + e.Running
+	}
+	return "name one: docker loom exec " + e.Loom + " " + e.Running + " -- " + find.ShellLine(e.Command)
 }
 
 // StoppedError says that a container which a command is to run in does not run. Without a Service nothing of the loom
@@ -73,7 +80,11 @@ func (e *StoppedError) NextStep() string {
 }
 
 // SandboxServiceError says that a service is a sandbox: commands run there as its agent, and only after its check.
-type SandboxServiceError struct{ Service, Agent, Loom string }
+type SandboxServiceError struct {
+	Service, Agent, Loom string
+	// Command is what was to run in it.
+	Command []string
+}
 
 // Error names the service.
 func (e *SandboxServiceError) Error() string {
@@ -82,7 +93,7 @@ func (e *SandboxServiceError) Error() string {
 
 // NextStep says what the user does next.
 func (e *SandboxServiceError) NextStep() string {
-	return "docker loom exec " + e.Loom + " --agent " + e.Agent + " -- COMMAND"
+	return "docker loom exec " + e.Loom + " --agent " + e.Agent + " -- " + find.ShellLine(e.Command)
 }
 
 // Exec runs a command in a running container of a loom and returns its exit code. It asks neither Compose nor the
@@ -120,12 +131,17 @@ func (l *Execs) runProcess(ctx context.Context, req ExecRequest) (int, error) {
 		return 0, err
 	}
 	c, err := l.chooseContainer(t, own, req.Service, req.Index)
+	var several *ServicesError
+	if errors.As(err, &several) && !req.Shell {
+		several.Command = req.Process.Cmd
+	}
 	if err != nil {
 		return 0, err
 	}
 	if sandbox.IsSandbox(c.Labels) {
 		return 0, &SandboxServiceError{
 			Service: c.Service, Agent: c.Labels[sandbox.LabelAgent], Loom: c.Labels[engine.LabelLoom],
+			Command: req.Process.Cmd,
 		}
 	}
 	if devbox.IsDevContainer(c) {
@@ -240,5 +256,11 @@ func (l *Execs) defaultService(t *loom.Target, own []engine.Container) (string, 
 			return services[0], nil
 		}
 	}
-	return "", &ServicesError{Loom: t.ID, Services: slices.Compact(all)}
+	e := &ServicesError{Loom: t.ID, Services: slices.Compact(all)}
+	for _, c := range own {
+		if c.State == "running" && (e.Running == "" || c.Service < e.Running) {
+			e.Running = c.Service
+		}
+	}
+	return "", e
 }

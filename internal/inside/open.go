@@ -69,9 +69,19 @@ func (e *WebError) Error() string {
 // NextStep says what the user does next.
 func (e *WebError) NextStep() string {
 	if len(e.Ports) > 0 {
-		return "docker loom open " + e.Loom + " SERVICE, or PORT, says which"
+		return "docker loom open " + e.Loom + " " + WordFor(e.Ports[0], e.Ports) + " opens one of them"
 	}
 	return "docker loom ps " + e.Loom + " shows what runs"
+}
+
+// WordFor names one of several ports as open takes it: by its service, or by the host's port if the service has more.
+func WordFor(p loom.Port, among []loom.Port) string {
+	for _, o := range among {
+		if o.Service == p.Service && o != p {
+			return strconv.Itoa(p.Published)
+		}
+	}
+	return find.ShellWord(p.Service)
 }
 
 // Choose finds the project whose web port is meant: that of the folder or the command line, otherwise the only one that

@@ -8,15 +8,21 @@ import (
 	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
-// NoDevContainerError says that a loom has no dev container that an editor could open.
-type NoDevContainerError struct{ Loom string }
+// NoDevContainerError says that a loom has no dev container that an editor could open. Up says that it has containers.
+type NoDevContainerError struct {
+	Loom string
+	Up   bool
+}
 
 // Error names the loom.
 func (e *NoDevContainerError) Error() string { return "loom " + e.Loom + " has no dev container" }
 
 // NextStep says what the user does next.
 func (e *NoDevContainerError) NextStep() string {
-	return "docker loom exec " + e.Loom + " -- COMMAND runs a command in one of its services"
+	if e.Up {
+		return "docker loom ps " + e.Loom + " lists the services that it has"
+	}
+	return "a .devcontainer/devcontainer.json describes one"
 }
 
 // DevContainer reads the dev container that a loom has or would get. config is the devcontainer.json that the user
@@ -37,7 +43,7 @@ func (l *Looms) DevContainer(ctx context.Context, where Where, config string) (*
 		return nil, f.DevErr
 	}
 	if f.Dev == nil {
-		return nil, &NoDevContainerError{t.Name()}
+		return nil, &NoDevContainerError{Loom: t.Name()}
 	}
 	return f.Dev, nil
 }

@@ -81,7 +81,7 @@ func (l *Looms) Down(ctx context.Context, t *Target, req DownRequest) (*Remains,
 		defer release()
 	}
 	if t.Known == nil {
-		return nil, &UnknownError{Name: t.Name()}
+		return nil, &UnknownError{Name: t.Name(), ID: t.ID}
 	}
 	e := &loomEnd{Looms: l, target: t, req: req}
 	r, err := e.takeDown(ctx)

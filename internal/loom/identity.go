@@ -26,6 +26,9 @@ type Query = find.Query
 // UnknownError says that no loom has this id.
 type UnknownError = find.UnknownError
 
+// UnknownProjectError says that a loom has no project in a folder.
+type UnknownProjectError = find.UnknownProjectError
+
 // What a command wants of the loom it looks for, see [find.Purpose].
 const (
 	Making   = find.Making

@@ -46,7 +46,7 @@ func (l *planner) leaseMissing(ctx context.Context, t *Target, networks []overri
 	decide := func(state *registry.State) error {
 		e := state.ProjectOf(t.Known)
 		if e == nil {
-			return &UnknownError{Name: t.Name()}
+			return &UnknownError{Name: t.Name(), ID: t.ID}
 		}
 		d.facts.State = state
 		if e.Subnets, err = occupied.Subnets(d.facts, e, networks); err != nil {

@@ -21,7 +21,7 @@ func (e *FolderTakenError) Error() string {
 
 // NextStep says what the user does next.
 func (*FolderTakenError) NextStep() string {
-	return "give this loom a work tree of its own: git worktree add, then docker loom up there"
+	return "give this loom a work tree of its own: make one with git worktree add, and run up in it"
 }
 
 // ForeignDevContainers are the dev containers of the folder that another tool made.

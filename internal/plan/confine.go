@@ -37,7 +37,7 @@ func (e *OpenDevContainerError) Error() string {
 
 // NextStep says what the user does next.
 func (*OpenDevContainerError) NextStep() string {
-	return "docker loom up --force-recreate makes it the loom's own"
+	return "docker loom up ID --force-recreate makes it the loom's own"
 }
 
 // ConfinementOf returns how the services of a loom are confined, nil if they are not. If one project is confined, all
@@ -91,7 +91,7 @@ type confinement struct{ *maker }
 func (m confinement) sidecar(c *registry.Confined, closing overrides.Closing) types.ServiceConfig {
 	project := m.model.Project
 	cfg := egress.Config{
-		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow",
+		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow " + m.facts.Target.ID,
 		Closed:  egress.Closed(m.facts.Host.Addresses),
 		Clients: m.clients(closing.Networks(project)),
 	}

@@ -31,7 +31,7 @@ func (e *HeldError) Error() string {
 
 // NextStep says what the user does next.
 func (e *HeldError) NextStep() string {
-	return "run docker loom stop and docker loom up to move the loom to other ports, or " +
+	return "docker loom stop ID and docker loom up ID move the loom to other ports; or " +
 		ports.StepToFree(e.Lease, e.Holder)
 }
 

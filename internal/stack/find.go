@@ -112,7 +112,7 @@ func (noProjectError) Error() string { return "no compose file and no Dockerfile
 
 // NextStep says what the user does next.
 func (noProjectError) NextStep() string {
-	return "run docker loom where the project is, or name its files: docker loom --file FILE up"
+	return "run the command where the project is, or name its files with --file behind docker loom"
 }
 
 // Find looks for a project as docker compose does (--file, then COMPOSE_FILE, then the default names from

@@ -13,6 +13,8 @@ import (
 type Teller interface {
 	// Sayf tells the user a line; the line end is added.
 	Sayf(format string, args ...any)
+	// Warnf is Sayf for what the user has to know even of a quiet command.
+	Warnf(format string, args ...any)
 	// Stream takes the output of programs that run on this host for the command.
 	Stream() io.Writer
 	// Ask puts a yes-or-no question. It returns [ErrNobody] if there is nobody to answer, and an error for a no.
@@ -40,6 +42,10 @@ var ErrNobody = errors.New("nobody can be asked")
 // Writer is a Teller that writes lines to Out.
 type Writer struct {
 	Out io.Writer
+	// Quiet leaves out what Sayf would tell.
+	Quiet bool
+	// Complete completes the commands in a line, so that they can be pasted; nil leaves lines as they are.
+	Complete func(line string) string
 	// Question puts a question; nil if nobody can be asked.
 	Question func(question string) error
 	// Debug takes debug lines; nil discards them.
@@ -49,8 +55,21 @@ type Writer struct {
 // Nowhere discards what is told, and has nobody to ask.
 func Nowhere() *Writer { return &Writer{Out: io.Discard} }
 
-// Sayf writes a line.
-func (w *Writer) Sayf(format string, args ...any) { fmt.Fprintf(w.Out, format+"\n", args...) }
+// Sayf writes a line, unless the command is quiet.
+func (w *Writer) Sayf(format string, args ...any) {
+	if !w.Quiet {
+		w.Warnf(format, args...)
+	}
+}
+
+// Warnf writes a line.
+func (w *Writer) Warnf(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if w.Complete != nil {
+		line = w.Complete(line)
+	}
+	fmt.Fprintln(w.Out, line)
+}
 
 // Stream is Out.
 func (w *Writer) Stream() io.Writer { return w.Out }

@@ -59,7 +59,7 @@ func (otherTreeError) Error() string { return "the loom has another work tree al
 
 // NextStep says what the user does next.
 func (otherTreeError) NextStep() string {
-	return "docker loom rm ends it with the loom; without --branch and --path it is used"
+	return "docker loom rm ID ends it with the loom; without --branch and --path it is used"
 }
 
 // Request asks for a work tree of the loom's own.

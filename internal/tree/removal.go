@@ -29,7 +29,7 @@ func (e *MeanwhileError) Error() string {
 
 // NextStep says what the user does next.
 func (*MeanwhileError) NextStep() string {
-	return "commit and push it, then docker loom rm again; or lose it with --force"
+	return "commit and push it, then run docker loom rm ID; or lose it with --force"
 }
 
 // RemoveOptions say how a work tree is removed.

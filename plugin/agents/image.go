@@ -11,7 +11,6 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/loom"
-	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
@@ -83,9 +82,6 @@ func runImageBuild(ctx context.Context, env *command.Environment, o imageBuildOp
 	l, err := env.Looms()
 	if err != nil {
 		return err
-	}
-	if o.quiet {
-		stack.SetProgress("quiet")
 	}
 	if o.dryRun {
 		return printImage(ctx, env, l, o)

@@ -142,14 +142,8 @@ func runRun(ctx context.Context, env *command.Environment, o *runOptions, id str
 	if err := RunInSandbox(ctx, env, o.streams, id, req); err != nil || !o.detach || o.quiet {
 		return err
 	}
-	follow := "docker loom agent logs -f"
-	if id != "" {
-		follow += " " + id
-	}
-	if o.agent != "" {
-		follow += " --agent " + o.agent
-	}
-	fmt.Fprintf(env.Docker.Err(), "the command runs in the background; %s shows what it prints\n", follow)
+	follow := "docker loom agent logs ID -f" + agent.AsFlag(cmp.Or(o.agent, agent.DefaultName))
+	fmt.Fprintln(env.Docker.Err(), env.WithProject("the command runs in the background; "+follow+" shows what it prints"))
 	return nil
 }
 

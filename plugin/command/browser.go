@@ -22,7 +22,7 @@ func (e BrowserError) Unwrap() error { return e.Err }
 
 // NextStep says how a browser is chosen.
 func (e BrowserError) NextStep() string {
-	return "set BROWSER to a command that opens a URL; docker loom open --print only prints it"
+	return "set BROWSER to a command that opens a URL; with --print it is only printed"
 }
 
 // Browse opens the URL in $BROWSER, a list of commands of which the first that is there is meant, or as the desktop

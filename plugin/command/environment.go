@@ -3,12 +3,10 @@
 package command
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -55,6 +53,9 @@ type Environment struct {
 	StepProject string
 	Progress    string
 
+	// Quiet says that the command has --quiet: nothing is told but results and errors.
+	Quiet bool
+
 	// opened is what the command works with, for its end.
 	Opened *loom.Looms
 	Debug  bool
@@ -75,6 +76,9 @@ func (env *Environment) Prepare(cmd *cobra.Command) error {
 	if mode == "auto" && env.Debug {
 		// Lines that come in between would break up what is redrawn in place.
 		mode = "plain"
+	}
+	if quiet, err := cmd.Flags().GetBool("quiet"); err == nil && quiet {
+		env.Quiet, mode = true, "quiet"
 	}
 	stack.SetProgress(mode)
 	logrus.SetOutput(env.Docker.Err())
@@ -111,9 +115,9 @@ func (env *Environment) LoomsOn(e *engine.Engine) (*loom.Looms, error) {
 		Version:      env.Version,
 		Process:      process(),
 	}
-	teller := &tell.Writer{Out: env.Docker.Err()}
+	teller := &tell.Writer{Out: env.Docker.Err(), Quiet: env.Quiet, Complete: env.WithProject}
 	if env.Docker.In().IsTerminal() {
-		teller.Question = env.Ask
+		teller.Question = env.Put
 	}
 	l.Teller = teller
 	l.Companions = []loom.Companion{agent.NewCompanion(l)}
@@ -233,55 +237,6 @@ func (env *Environment) featureStore() *features.Store {
 		},
 		Note: func(text string) { fmt.Fprintln(env.Docker.Err(), "warning: "+text) },
 	}
-}
-
-// Scope says which looms a command means beyond those that it names.
-type Scope struct {
-	// Repository are all looms of this repository, Everything all looms of all repositories.
-	Repository, Everything bool
-}
-
-// Targets are the looms that a command names.
-func (env *Environment) Targets(
-	ctx context.Context, l *loom.Looms, ids []string, scope Scope,
-) ([]*loom.Target, error) {
-	where, err := env.Where(nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range ids {
-		// Nothing in quotes, as of an unset variable, does not mean the loom of this folder.
-		if strings.TrimSpace(id) == "" {
-			return nil, &loom.IDError{Typed: id}
-		}
-	}
-	if scope.Everything {
-		return l.Finder().Everywhere(ctx, where.Source)
-	}
-	if !scope.Repository {
-		return l.Finder().FindEach(ctx, where, ids, loom.Ending)
-	}
-	targets, err := l.Finder().FindAll(ctx, where)
-	if err == nil && len(targets) == 0 {
-		fmt.Fprintln(env.Docker.Err(), "no looms here")
-	}
-	return targets, err
-}
-
-// Ask wants a yes for what the lines before it list. Without a terminal the answer is no.
-func (env *Environment) Ask(question string) error {
-	if !env.Docker.In().IsTerminal() {
-		return errors.New("there is no terminal to ask at: --yes goes ahead")
-	}
-	fmt.Fprintf(env.Docker.Err(), "%s? [y/N] ", question)
-	answer, err := bufio.NewReader(env.Docker.In()).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing was done")
-	}
-	return nil
 }
 
 // Named is how a command on [ID] [SERVICE...] begins: the loom that is meant, and the arguments behind its id.

@@ -2,7 +2,10 @@ package command
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/host"
@@ -52,7 +55,38 @@ func IsTold(dir, workTree string, projects []report.ProjectName, project report.
 	return at != "" && nearest == project
 }
 
-// WithProject adds to the commands of a next step which project they are about, if that has to be named.
+// WithProject adds to the commands of a next step which project they are about, if that has to be named, and names
+// their looms as one types them in this folder.
 func (env *Environment) WithProject(step string) string {
+	if env.Opened != nil {
+		step = env.Opened.InUse.WithLoom(step)
+	}
 	return find.WithProject(step, cmp.Or(env.Project, env.StepProject))
+}
+
+// StepInFolder is the command that the user typed, run in the folder that stood in the place of an id; "" if there is
+// no such folder.
+func (env *Environment) StepInFolder(typed string) string {
+	at := slices.Index(env.Args, typed)
+	path := strings.TrimSpace(typed)
+	home, inHome := strings.CutPrefix(path, "~/")
+	if path == "~" || inHome {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		path = filepath.Join(user, home)
+	}
+	if info, err := os.Stat(path); at < 0 || err != nil || !info.IsDir() {
+		return ""
+	}
+	words := slices.Delete(slices.Clone(env.Args), at, at+1)
+	if !slices.Contains(words, "loom") {
+		words = slices.Insert(words, 0, "loom")
+	}
+	step := "docker " + find.ShellLine(words)
+	if filepath.Clean(path) == "." {
+		return step
+	}
+	return "cd " + find.ShellWord(path) + " && " + step
 }

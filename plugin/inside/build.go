@@ -70,9 +70,6 @@ func runBuild(ctx context.Context, env *command.Environment, o buildOptions, arg
 	if err != nil {
 		return err
 	}
-	if o.Quiet {
-		stack.SetProgress("quiet")
-	}
 	if o.tag != "" {
 		images, err := command.Builds(l).Prebuild(ctx, t, o.tag, inside.Push(o.Push))
 		if err != nil {

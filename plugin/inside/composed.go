@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/docker-loom/docker-loom/internal/find"
+	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/plugin/command"
 )
 
@@ -86,8 +88,7 @@ func runComposed(ctx context.Context, env *command.Environment, cmd *cobra.Comma
 		return err
 	}
 	if c.needsService && len(services) == 0 {
-		return command.Usagef(cmd, "which service of loom %s? %s", t.ID,
-			env.WithProject("docker loom "+c.name+" "+args[0]+" SERVICE"))
+		return whichService(ctx, env, l, t, "docker loom "+c.name+" ID")
 	}
 	line := []string{c.name}
 	own := pflag.NewFlagSet(c.name, pflag.ContinueOnError)
@@ -100,4 +101,16 @@ func runComposed(ctx context.Context, env *command.Environment, cmd *cobra.Comma
 		}
 	})
 	return runComposePlugin(ctx, env, l, t, append(line, services...))
+}
+
+// whichService is the error for a command that needs a service and has none. line is the command before it.
+func whichService(
+	ctx context.Context, env *command.Environment, l *loom.Looms, t *loom.Target, line string,
+) error {
+	services, err := l.Services(ctx, t)
+	if err != nil || len(services) == 0 {
+		return command.Usagef(nil, "loom %s: no service is named", t.ID)
+	}
+	return command.Usagef(nil, "which service of loom %s? %s", t.ID,
+		env.WithProject(line+" "+find.ShellWord(services[0])))
 }

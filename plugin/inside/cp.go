@@ -73,9 +73,6 @@ func runCopy(ctx context.Context, env *command.Environment, o copyOptions, args 
 	if err != nil {
 		return err
 	}
-	if o.quiet {
-		stack.SetProgress("quiet")
-	}
 	acted, err := command.Containers(l).Copy(ctx, t, o.CopyOptions, inside.DryRun(o.dryRun))
 	if err != nil || o.Destination == "-" && !o.dryRun {
 		return err

@@ -49,9 +49,6 @@ func runPull(ctx context.Context, env *command.Environment, o pullOptions, args 
 	if err != nil {
 		return err
 	}
-	if o.Quiet {
-		stack.SetProgress("quiet")
-	}
 	o.Services = services
 	images, err := command.Builds(l).Pull(ctx, t, o.PullOptions, inside.DryRun(o.change.dryRun))
 	if err != nil {

@@ -130,13 +130,11 @@ func runRun(ctx context.Context, env *command.Environment, o runOptions, args []
 		return err
 	}
 	if len(rest) == 0 {
-		return command.Usagef(nil, "which service of loom %s? %s", t.ID,
-			env.WithProject("docker loom run "+args[0]+" SERVICE"))
+		return whichService(ctx, env, l, t, "docker loom run ID")
 	}
 	o.Service, o.Command = rest[0], rest[1:]
 	if o.quiet {
 		o.QuietBuild, o.QuietPull = true, true
-		stack.SetProgress("quiet")
 	}
 	code, err := command.Containers(l).Run(ctx, t, o.RunOptions)
 	if err == nil && code != 0 {

@@ -80,7 +80,7 @@ func tellDevContainer(env *command.Environment, plan *loom.Plan, format string) 
 	if c == nil {
 		return fmt.Errorf("loom %s has no dev container: there is no devcontainer.json in %s", plan.ID, plan.WorkTree)
 	}
-	output.Findings(env.Docker.Err(), env.WithProject, plan.Findings, output.Quiet(format != ""))
+	output.Findings(env.Docker.Err(), env, plan.ID, plan.Findings, output.Quiet(format != ""))
 	return output.Write(env.Docker.Out(), format, c, func(w io.Writer) {
 		text, err := json.MarshalIndent(c, "", "  ")
 		if err != nil {
@@ -126,7 +126,7 @@ func tellPlans(env *command.Environment, plans []*loom.Plan, format string, part
 			fmt.Fprintln(env.Docker.Err(), note)
 		}
 		if format == "" && part != planChanges {
-			output.Findings(env.Docker.Err(), env.WithProject, plan.Findings, false)
+			output.Findings(env.Docker.Err(), env, plan.ID, plan.Findings, false)
 		}
 		doc, err := newPlanDocument(plan)
 		if err != nil {

@@ -75,9 +75,6 @@ func (o *createOptions) check(cmd *cobra.Command) error {
 	if err := command.OneOf("pull", o.pull, "always", "missing", "never"); err != nil {
 		return command.WrongUsage(cmd, err)
 	}
-	if o.quiet {
-		stack.SetProgress("quiet")
-	}
 	return nil
 }
 

@@ -10,15 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/loom"
-	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
 )
 
 type downOptions struct {
 	volumes, all, allRepositories bool
-	yes, dryRun, quiet            bool
+	force, dryRun, quiet          bool
 	timeout                       time.Duration
 	format                        string
 	// project is the folder of the project that is meant, "" for all of a loom.
@@ -37,7 +37,10 @@ What else is in a loom's Compose project, and was not made for the loom, is name
 --all-repositories only what bears docker loom's labels goes: a dev container that an editor made, or what docker
 compose made in the main checkout, goes when its loom is named.
 
-A loom goes down with all its projects; --project FOLDER takes one of them down, or with --volumes ends it.`,
+A loom goes down with all its projects; --project FOLDER takes one of them down, or with --volumes ends it.
+
+--all --volumes and --all-repositories list what goes and ask; --force goes ahead without asking. With --volumes a loom
+that does not exist is already ended: down says so and succeeds.`,
 		Example: `  docker loom down 123
   docker loom down 123 124 --volumes
   docker loom down 123 --project apps/web
@@ -54,7 +57,8 @@ A loom goes down with all its projects; --project FOLDER takes one of them down,
 	flags.BoolVarP(&o.volumes, "volumes", "v", false, "End the looms: remove named volumes and leases too")
 	flags.BoolVar(&o.all, "all", false, "All looms of this repository")
 	flags.BoolVar(&o.allRepositories, "all-repositories", false, "All looms of all repositories")
-	flags.BoolVarP(&o.yes, "yes", "y", false, "Do not ask")
+	flags.BoolVarP(&o.force, "force", "f", false, "Do not prompt for confirmation")
+	flags.BoolVarP(&o.force, "yes", "y", false, "The same as --force")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress and no hints")
 	command.DurationVar(flags, &o.timeout, "timeout", "t", "Shutdown timeout, in seconds or as in 2m")
@@ -67,31 +71,19 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 	if err != nil {
 		return err
 	}
-	if o.quiet {
-		stack.SetProgress("quiet")
-	}
-	targets, err := env.Targets(ctx, l, args, command.Scope{Repository: o.all, Everything: o.allRepositories})
+	scope := command.Scope{Repository: o.all, Everything: o.allRepositories, Ended: o.volumes}
+	targets, err := env.Targets(ctx, l, args, scope)
 	if err != nil {
 		return err
 	}
-	if o.allRepositories && !o.yes && !o.dryRun && len(targets) > 0 {
-		for _, t := range targets {
-			fmt.Fprintf(env.Docker.Err(), "  %s (%s)\n", t.Name(), t.WorkTree)
-		}
-		question := "take all of these down"
-		if o.volumes {
-			question = "end all of these with their volumes"
-		}
-		if err := env.Ask(question); err != nil {
-			return err
-		}
+	if err := o.ask(ctx, env, l, targets); err != nil {
+		return err
 	}
 	remains := []*loom.Remains{}
+	var kept []string
 	var errs []error
 	for _, t := range targets {
-		r, err := l.Down(ctx, t, loom.DownRequest{
-			Volumes: o.volumes, Labelled: o.all || o.allRepositories, Timeout: o.timeout, DryRun: o.dryRun,
-		})
+		r, err := l.Down(ctx, t, o.request())
 		if err != nil {
 			// One loom that cannot go down must not keep the others up.
 			errs = append(errs, fmt.Errorf("%s: %w", t.ID, err))
@@ -99,7 +91,15 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 		}
 		remains = append(remains, r)
 		for _, what := range r.Left {
-			fmt.Fprintf(env.Docker.Err(), "warning: loom %s: %s, stays\n", r.Loom, what)
+			fmt.Fprintf(env.Docker.Err(), "warning: loom %s: %s, stays\n", r.Loom, env.WithProject(what))
+		}
+		// What a loom that ended leaves is not its own, and its name leads to nothing any more.
+		if len(r.Volumes)+len(r.Ports) > 0 && !o.volumes {
+			word := l.InUse.Words([]string{t.ID})
+			if o.allRepositories {
+				word = []string{find.ShellWord(t.Name())}
+			}
+			kept = append(kept, word...)
 		}
 	}
 	o.project = env.Project
@@ -108,9 +108,45 @@ func runDown(ctx context.Context, env *command.Environment, o downOptions, args 
 		return err
 	}
 	if !o.quiet && !o.dryRun && o.format == "" {
-		hintKept(env.Docker.Err(), remains, env.WithProject)
+		hintKept(env.Docker.Err(), kept, env.WithProject)
 	}
 	return errors.Join(errs...)
+}
+
+func (o downOptions) request() loom.DownRequest {
+	return loom.DownRequest{
+		Volumes: o.volumes, Labelled: o.all || o.allRepositories, Timeout: o.timeout, DryRun: o.dryRun,
+	}
+}
+
+// ask asks before looms go that nobody named: with their volumes, or of other repositories.
+func (o downOptions) ask(
+	ctx context.Context, env *command.Environment, l *loom.Looms, targets []*loom.Target,
+) error {
+	if o.force || o.dryRun || len(targets) == 0 || !o.allRepositories && (!o.all || !o.volumes) {
+		return nil
+	}
+	question := "take all of these down"
+	if o.volumes {
+		question = "end all of these with their volumes"
+	}
+	req := o.request()
+	req.DryRun = true
+	for _, t := range targets {
+		fmt.Fprintf(env.Docker.Err(), "  %s (%s)\n", t.Name(), t.WorkTree)
+		if !o.volumes {
+			continue
+		}
+		// What cannot be looked at is told when the loom goes down.
+		if r, err := l.Down(ctx, t, req); err == nil {
+			for _, what := range r.Removed {
+				if strings.HasPrefix(what, "volume ") {
+					fmt.Fprintf(env.Docker.Err(), "    %s\n", what)
+				}
+			}
+		}
+	}
+	return env.Ask(question, "--force")
 }
 
 func tellDown(w io.Writer, o downOptions, remains []*loom.Remains) {
@@ -128,6 +164,9 @@ func tellDown(w io.Writer, o downOptions, remains []*loom.Remains) {
 			fmt.Fprintf(w, "%s is down\n", what)
 		}
 		for _, v := range r.Volumes {
+			if o.volumes {
+				v += ", which was not made for the loom"
+			}
 			fmt.Fprintf(w, "  kept volume %s\n", v)
 		}
 		if len(r.Ports) > 0 {
@@ -136,16 +175,11 @@ func tellDown(w io.Writer, o downOptions, remains []*loom.Remains) {
 	}
 }
 
-// hintKept says which command ends what was kept. withProject adds the project if one was named.
-func hintKept(w io.Writer, remains []*loom.Remains, withProject func(string) string) {
-	var ids []string
-	for _, r := range remains {
-		if len(r.Volumes)+len(r.Ports) > 0 {
-			ids = append(ids, r.Loom)
-		}
-	}
-	if len(ids) > 0 {
-		step := fmt.Sprintf("docker loom down %s --volumes ends what was kept", strings.Join(ids, " "))
+// hintKept says which command ends what was kept. kept are the looms as one types them. withProject adds the project if
+// one was named.
+func hintKept(w io.Writer, kept []string, withProject func(string) string) {
+	if len(kept) > 0 {
+		step := fmt.Sprintf("docker loom down %s --volumes ends what was kept", strings.Join(kept, " "))
 		fmt.Fprintln(w, "hint: "+withProject(step))
 	}
 }

@@ -55,6 +55,7 @@ func TestDownTellsWhatWentAndWhatWasKept(t *testing.T) {
 		{Loom: "123", Volumes: []string{"p_data", "p_cache"}, Ports: []string{"8203/tcp", "5555/tcp"}, Removed: []string{"container p-web-1", "file /x/.env"}},
 		{Loom: "main"},
 	}
+	theirs := []*loom.Remains{{Loom: "123", Volumes: []string{"x"}}}
 	ended := []*loom.Remains{{Loom: "123", Removed: []string{"volume p_data"}}}
 	for _, tc := range []struct {
 		name    string
@@ -64,6 +65,7 @@ func TestDownTellsWhatWentAndWhatWasKept(t *testing.T) {
 	}{
 		{"down", downOptions{}, kept, "loom 123 is down\n  kept volume p_data\n  kept volume p_cache\n  kept ports 8203/tcp, 5555/tcp\nloom main is down\n"},
 		{"the end", downOptions{volumes: true}, ended, "loom 123 ended\n"},
+		{"the end of one with another's volume", downOptions{volumes: true}, theirs, "loom 123 ended\n  kept volume x, which was not made for the loom\n"},
 		{"a dry run", downOptions{dryRun: true}, kept, "loom 123 would go down\n  remove container p-web-1\n  remove file /x/.env\n  kept volume p_data\n  kept volume p_cache\n  kept ports 8203/tcp, 5555/tcp\nloom main would go down\n"},
 		{"a dry run of the end", downOptions{dryRun: true, volumes: true}, ended, "loom 123 would go down\n  remove volume p_data\n"},
 		{"one project", downOptions{project: "apps/web"}, kept[1:], "project apps/web of loom main is down\n"},
@@ -72,10 +74,13 @@ func TestDownTellsWhatWentAndWhatWasKept(t *testing.T) {
 		got := printed(func(w io.Writer) { tellDown(w, tc.o, tc.remains) })
 		assert.Check(t, got == tc.want, "%s: %s", tc.name, got)
 	}
-	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, kept, (&command.Environment{}).WithProject) }), "hint: docker loom down 123 --volumes ends what was kept\n")
-	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, kept, (&command.Environment{Project: "apps/web"}).WithProject) }),
+	hint := func(env *command.Environment, kept ...string) string {
+		return printed(func(w io.Writer) { hintKept(w, kept, env.WithProject) })
+	}
+	assert.Equal(t, hint(&command.Environment{}, "123", "'a;b'"), "hint: docker loom down 123 'a;b' --volumes ends what was kept\n")
+	assert.Equal(t, hint(&command.Environment{Project: "apps/web"}, "123"),
 		"hint: docker loom --project apps/web down 123 --volumes ends what was kept\n")
-	assert.Equal(t, printed(func(w io.Writer) { hintKept(w, ended, (&command.Environment{}).WithProject) }), "")
+	assert.Equal(t, hint(&command.Environment{}), "")
 }
 
 // printed is what f writes, without the blanks that end a table's lines.
@@ -95,10 +100,20 @@ func TestNextStepsAreAboutTheProjectThatCameUp(t *testing.T) {
 	for _, name := range []string{"open", "logs", "exec", "down"} {
 		root.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
 	}
-	r := &loom.Result{Loom: "7", Ports: []loom.Port{{Service: "web", URL: "http://7.localhost:3007"}}}
-	text := printed(func(w io.Writer) { nextSteps(w, root, r, "apps/web") })
-	for _, want := range []string{"loom open 7 --project apps/web\n", "loom logs 7 --project apps/web -f\n", "loom exec 7 --project apps/web web sh\n", "loom down 7\n"} {
-		assert.Check(t, strings.Contains(text+"\n", want), "%q is not in %q", want, text)
+	run := func(name string) loom.Service { return loom.Service{Name: name, Container: name, State: "running"} }
+	r := &loom.Result{Loom: "7", Ports: []loom.Port{{Service: "web", URL: "http://7.localhost:3007"}}, Services: []loom.Service{run("bare"), run("web")}}
+	next := func(r *loom.Result, loom, folder string) string {
+		hasShell := func(container string) bool { return container != "bare" }
+		return printed(func(w io.Writer) { nextSteps(w, root, nextStep{r, loom, folder, hasShell}) }) + "\n"
 	}
-	assert.Check(t, !strings.Contains(printed(func(w io.Writer) { nextSteps(w, root, r, "") }), "--project"))
+	text := next(r, "7", "apps/web")
+	for _, want := range []string{"loom open 7 --project apps/web\n", "loom logs 7 --project apps/web -f\n", "loom exec 7 --project apps/web web -- sh\n", "loom down 7\n"} {
+		assert.Check(t, strings.Contains(text, want), "%q is not in %q", want, text)
+	}
+	text = next(r, "'a;b'", "")
+	assert.Check(t, !strings.Contains(text, "--project") && strings.Contains(text, "loom down 'a;b'\n"), "%s", text)
+	r.Services = r.Services[:1]
+	r.Ports = append(r.Ports, loom.Port{Service: "mail", URL: "http://7.localhost:8025"})
+	text = next(r, "7", "")
+	assert.Check(t, !strings.Contains(text, "exec") && strings.Contains(text, "loom open 7 web\n"), "%s", text)
 }

@@ -59,7 +59,7 @@ func runPrepare(
 	if o.create.dryRun {
 		return tellPlans(env, plans, o.create.format, planSteps)
 	}
-	output.Findings(env.Docker.Err(), env.WithProject, result.Findings, output.Quiet(o.create.quiet))
+	output.Findings(env.Docker.Err(), env, result.Loom, result.Findings, false)
 	return output.Write(env.Docker.Out(), o.create.format, result, func(w io.Writer) {
 		if o.filesOnly {
 			for _, plan := range plans {

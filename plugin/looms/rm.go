@@ -13,7 +13,6 @@ import (
 
 	"github.com/docker-loom/docker-loom/internal/find"
 	"github.com/docker-loom/docker-loom/internal/loom"
-	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/tree"
 	"github.com/docker-loom/docker-loom/plugin/command"
 	"github.com/docker-loom/docker-loom/plugin/output"
@@ -75,10 +74,6 @@ func (e *WholeLoomError) NextStep() string {
 }
 
 func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []string) error {
-	where, err := env.Where(nil)
-	if err != nil {
-		return err
-	}
 	if env.Project != "" {
 		return &WholeLoomError{ids: args, project: env.Project}
 	}
@@ -91,10 +86,7 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 	if err != nil {
 		return err
 	}
-	if o.quiet {
-		stack.SetProgress("quiet")
-	}
-	targets, err := l.Finder().FindEach(ctx, where, args, loom.Removing)
+	targets, err := env.Each(ctx, l, args, command.Search{Purpose: loom.Removing, Ended: o.force})
 	if err != nil {
 		return err
 	}
@@ -119,7 +111,7 @@ func runRm(ctx context.Context, env *command.Environment, o rmOptions, args []st
 		return err
 	}
 	if refused {
-		tellRefused(env.Docker.Err(), o, removals)
+		tellRefused(env.Docker.Err(), o, removals, l.InUse.Words)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -142,7 +134,7 @@ func rm(
 		return r, err
 	}
 	fmt.Fprintf(env.Docker.Err(), "loom %s has %s\n", r.Loom, r.Ignored)
-	if err := env.Ask("remove them with its work tree"); err != nil {
+	if err := env.Ask("remove them with its work tree", "--delete-ignored"); err != nil {
 		return nil, err
 	}
 	req.Ignored = true
@@ -177,7 +169,7 @@ func tellRm(w io.Writer, o rmOptions, removals []*loom.Removal) {
 }
 
 // tellRefused says what would be lost, and how to go ahead.
-func tellRefused(w io.Writer, o rmOptions, removals []*loom.Removal) {
+func tellRefused(w io.Writer, o rmOptions, removals []*loom.Removal, words func([]string) []string) {
 	var ids []string
 	flag := "--delete-ignored"
 	for _, r := range removals {
@@ -195,6 +187,6 @@ func tellRefused(w io.Writer, o rmOptions, removals []*loom.Removal) {
 	}
 	if !o.quiet && !o.force {
 		fmt.Fprintf(w, "hint: commit and push what is to be kept, or lose it with docker loom rm %s %s\n",
-			strings.Join(ids, " "), flag)
+			strings.Join(words(ids), " "), flag)
 	}
 }

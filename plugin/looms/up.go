@@ -137,14 +137,14 @@ func runUp(
 	plans, result, err := l.UpTogether(ctx, req)
 	if err != nil {
 		for _, plan := range plans {
-			output.Findings(env.Docker.Err(), env.WithProject, plan.Findings, output.Quiet(o.create.quiet))
+			output.Findings(env.Docker.Err(), env, plan.ID, plan.Findings, false)
 		}
 		return err
 	}
 	if o.create.dryRun {
 		return tellPlans(env, plans, o.create.format, planSteps)
 	}
-	output.Findings(env.Docker.Err(), env.WithProject, result.Findings, output.Quiet(o.create.quiet))
+	output.Findings(env.Docker.Err(), env, result.Loom, result.Findings, false)
 	err = output.Write(env.Docker.Out(), o.create.format, result, func(w io.Writer) { output.ResultTable(w, result) })
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func runUp(
 		return follow(ctx, env, l, up)
 	}
 	if !o.create.quiet && o.create.format == "" {
-		tellNext(env, result)
+		tellNext(ctx, env, l, result)
 	}
 	return nil
 }

@@ -141,20 +141,23 @@ func containerPort(p loom.Port) string { return fmt.Sprintf("%d/%s", p.Target, p
 // Quiet says whether only warnings and errors are shown.
 type Quiet bool
 
-// Findings prints what a plan tells: each that is not harmless, and unless quiet a count of the others.
-// withProject adds to next steps which project they are about.
-func Findings(w io.Writer, withProject func(string) string, list []finding.Finding, quiet Quiet) {
+// Findings prints what the plan of a loom tells: each that is not harmless, and unless quiet a count of the others. Of a
+// command with --quiet only errors are shown.
+func Findings(w io.Writer, env *command.Environment, id string, list []finding.Finding, quiet Quiet) {
 	shown := 0
 	for _, f := range list {
-		if f.Level != finding.Info {
-			f.Remedy = withProject(f.Remedy)
+		if f.Level == finding.Info {
+			continue
+		}
+		shown++
+		if !env.Quiet || f.Level != finding.Warning {
+			f.Remedy = env.WithProject(f.Remedy)
 			fmt.Fprintln(w, f)
-			shown++
 		}
 	}
-	if rest := len(list) - shown; rest > 0 && !quiet {
+	if rest := len(list) - shown; rest > 0 && !bool(quiet) && !env.Quiet {
 		fmt.Fprintf(w, "%d finding(s) that need nothing: %s\n", rest,
-			withProject("docker loom config --explain shows them"))
+			env.WithProject("docker loom config "+id+" --explain shows them"))
 	}
 }
 

@@ -91,13 +91,13 @@ func TestOnlyFindingsThatNeedSomethingAreShown(t *testing.T) {
 		{Level: finding.Error, Subject: "service db", Message: "cannot"},
 	}
 	none := &command.Environment{}
-	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none.WithProject, list, false) }),
-		"warning: service web: shares (do not)\nerror: service db: cannot\n1 finding(s) that need nothing: docker loom config --explain shows them\n")
-	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none.WithProject, list, true) }), "warning: service web: shares (do not)\nerror: service db: cannot\n")
-	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none.WithProject, nil, false) }), "")
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none, "7", list, false) }),
+		"warning: service web: shares (do not)\nerror: service db: cannot\n1 finding(s) that need nothing: docker loom config 7 --explain shows them\n")
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none, "7", list, true) }), "warning: service web: shares (do not)\nerror: service db: cannot\n")
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, none, "7", nil, false) }), "")
 	named := &command.Environment{Project: "apps/web"}
-	assert.Equal(t, printed(func(w io.Writer) { Findings(w, named.WithProject, list[:1], false) }),
-		"1 finding(s) that need nothing: docker loom --project apps/web config --explain shows them\n")
+	assert.Equal(t, printed(func(w io.Writer) { Findings(w, named, "7", list[:1], false) }),
+		"1 finding(s) that need nothing: docker loom --project apps/web config 7 --explain shows them\n")
 }
 
 func TestResultTableTellsProjectsApart(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 )
 
 type pruneOptions struct {
-	dryRun, yes, merged bool
-	format              string
+	dryRun, force, merged bool
+	format                string
 }
 
 func newPruneCommand(env *command.Environment) *cobra.Command {
@@ -39,8 +39,8 @@ that docker loom made and the branch. One in which work would be lost, as docker
 	}
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "Show what would go and change nothing")
 	cmd.Flags().BoolVar(&o.merged, "merged", false, "End looms whose branch is merged, with work tree and branch, too")
-	cmd.Flags().BoolVarP(&o.yes, "force", "f", false, "Do not prompt for confirmation")
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "The same as --force")
+	cmd.Flags().BoolVarP(&o.force, "force", "f", false, "Do not prompt for confirmation")
+	cmd.Flags().BoolVarP(&o.force, "yes", "y", false, "The same as --force")
 	output.AddFormat(cmd.Flags(), &o.format)
 	return cmd
 }
@@ -81,8 +81,8 @@ func runPrune(ctx context.Context, env *command.Environment, o pruneOptions) err
 		ends = append(ends, p)
 	}
 	if len(ends) > 0 && !o.dryRun {
-		if !o.yes {
-			if err := env.Ask("end these"); err != nil {
+		if !o.force {
+			if err := env.Ask("end these", "--force"); err != nil {
 				return err
 			}
 		}

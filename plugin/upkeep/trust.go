@@ -191,7 +191,7 @@ func runTrustAccept(ctx context.Context, env *command.Environment, o trustAccept
 	}
 	if !o.yes && o.digest == "" && len(t.Added) > 0 {
 		writeTrust(env.Docker.Err(), t)
-		if err := env.Ask("accept these"); err != nil {
+		if err := env.Ask("accept these", "--yes"); err != nil {
 			return err
 		}
 	}

@@ -72,7 +72,7 @@ func (e *SignalError) Error() string {
 
 // NextStep says what the user does next.
 func (*SignalError) NextStep() string {
-	return "docker loom restart ID SERVICE ends what still runs in it"
+	return "docker loom restart ID ends what still runs in it"
 }
 
 func (e *SignalError) Unwrap() error { return e.Err }

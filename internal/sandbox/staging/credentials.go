@@ -90,7 +90,7 @@ func (w *writer) copyGitHubToken() error {
 	}
 	if !bytes.Contains(text, []byte("oauth_token:")) {
 		w.warn("credentials gh", "gh keeps its token in the system's keyring, not in ~/.config/gh/hosts.yml",
-			"GH_TOKEN=$(gh auth token) docker loom agent --secret GH_TOKEN")
+			"GH_TOKEN=$(gh auth token) docker loom agent ID --secret GH_TOKEN")
 	}
 	return w.addHomeFile(".config/gh/hosts.yml", text)
 }

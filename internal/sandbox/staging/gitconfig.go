@@ -12,7 +12,7 @@ import (
 
 // sshRefusal is what git prints in place of ssh.
 const sshRefusal = "docker loom: ssh does not leave the sandbox. " +
-	"Use the repository's https address, with its host allowed: docker loom agent allow HOST"
+	"Use the repository's https address, with its host allowed (docker loom agent allow --help)"
 
 // sshCommand runs ssh if there is a configuration for it: a ProxyCommand in a vault's file is the only way out.
 const sshCommand = `f() { test -e ~/.ssh/config && exec ssh "$@"; echo "` + sshRefusal + `" >&2; exit 255; }; f`

@@ -1,0 +1,111 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+var (
+	// printedCommand is a command in a message: to the end of the line, of the clause, or of the parenthesis.
+	printedCommand = regexp.MustCompile(`(?:cd \S+ && )?docker loom (?:'[^']*'|[^;,()\r\n'])+`)
+	// afterCommand is how the sentence around a command goes on.
+	afterCommand = regexp.MustCompile(` (?:shows?|lists|makes|starts|continues|removes|tries|ends?|accepts|opens|looks|lets|to|and|or|the|runs|move)\b.*`)
+)
+
+// hints are the commands that a text tells the user to run.
+func hints(text string) []string {
+	var list []string
+	for _, c := range printedCommand.FindAllString(text, -1) {
+		list = append(list, strings.TrimSpace(afterCommand.ReplaceAllString(c, "")))
+	}
+	return list
+}
+
+func TestHintsAreFoundInMessages(t *testing.T) {
+	for text, want := range map[string]string{
+		"hint: docker loom ls lists the looms there are; docker loom up 'a;b' makes this one": "docker loom ls|docker loom up 'a;b'",
+		"Run a command inside → docker loom exec 7 web -- sh\r\n":                             "docker loom exec 7 web -- sh",
+		"1 finding(s) that need nothing: docker loom config 7 --explain shows them":           "docker loom config 7 --explain",
+		"3 container(s) are left; docker loom up 7 continues, docker loom down 7 removes them": "docker loom up 7|docker loom down 7",
+		"remedy: cd /x && docker loom down 7 --volumes ends it":                                "cd /x && docker loom down 7 --volumes",
+	} {
+		assert.Equal(t, strings.Join(hints(text), "|"), want)
+	}
+}
+
+// paste runs a command on a terminal, as a user pastes it: a shell that it opens is left again, and what goes on until
+// Ctrl-C is interrupted.
+func (f *field) paste(dir, line string) *outcome {
+	cmd := f.command(dir, "script", "-qec", "timeout -s INT 60 "+"sh -c "+quoted(line), "/dev/null")
+	if strings.Contains(line, " -f") {
+		cmd = f.command(dir, "script", "-qec", "timeout -s INT 3 sh -c "+quoted(line)+"; test $? = 124 -o $? = 0", "/dev/null")
+	}
+	cmd.Env = append(cmd.Env, "BROWSER=true", "PS1=$ ", "TERM=xterm")
+	cmd.Stdin = strings.NewReader("exit\ny\n")
+	return run(cmd)
+}
+
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// TestHintsWorkWhenPasted runs every command that docker loom tells the user to run, in projects of several shapes.
+func TestHintsWorkWhenPasted(t *testing.T) {
+	notCore(t)
+	const place = 9
+	service := func(name string, port int, web bool) string {
+		text := fmt.Sprintf("  %s:\n    image: %s\n    stop_signal: SIGKILL\n    command: sleep infinity\n", name, image)
+		if web {
+			text = fmt.Sprintf("  %s:\n    image: %s\n    stop_signal: SIGKILL\n    command: httpd -f -p 80 -h /\n    ports: [\"%d:80\"]\n", name, image, port)
+		}
+		return text
+	}
+	base := basePort(place)
+	one := "services:\n" + service("web", base, true)
+	for _, shape := range []struct {
+		name, id string
+		files    map[string]string
+		commands []string // after up of the id, which stands for %s
+	}{
+		{"one", "7", map[string]string{"compose.yaml": one}, []string{"exec %s nosuch -- true", "code %s", "ps 99", "down %s", "up %s"}},
+		{"web", "feat/x", map[string]string{"compose.yaml": one + service("db", 0, false)}, []string{"code %s", "features ls %s", "run %s", "wait %s"}},
+		{"plain", "a;b", map[string]string{"compose.yaml": "services:\n" + service("a", 0, false) + service("b", 0, false)}, []string{"shell %s", "exec %s -- true", "open %s"}},
+		{"two", "8", map[string]string{"compose.yaml": "services:\n" + service("a", base, true) + service("b", base+1, true)}, []string{"open %s", "shell %s"}},
+		{"mono", "9", map[string]string{"apps/a/compose.yaml": one, "apps/b b/compose.yaml": "services:\n" + service("x", 0, false) + service("y", 0, false)}, []string{"shell %s --project 'apps/b b'", "ps %s"}},
+		{"main", "main", map[string]string{"compose.yaml": one}, []string{"agent %s -- true", "agent allow %s example.com"}},
+	} {
+		t.Run(shape.name, func(t *testing.T) {
+			f := newField(t, "pasted"+shape.name, place, shape.files)
+			dir, id := f.repoDir, quoted(shape.id)
+			for path := range shape.files {
+				at := filepath.Join(dir, filepath.Dir(path))
+				o := f.paste(at, "docker loom up "+id)
+				assert.NilError(t, o.err, "%s", o)
+				assert.Check(t, len(hints(o.stdout.String())) >= 2, "%s", o)
+				f.pasteAll(at, "docker loom up "+id, o)
+			}
+			for _, command := range shape.commands {
+				o := run(f.command(dir, "sh", "-c", "docker loom up "+id+" -q; docker loom "+strings.ReplaceAll(command, "%s", id)))
+				f.pasteAll(dir, command, o)
+			}
+			f.must("down", shape.id, "--volumes")
+		})
+	}
+}
+
+// pasteAll runs all that an outcome tells the user to run; what it needs is up before each.
+func (f *field) pasteAll(dir, of string, o *outcome) {
+	f.Helper()
+	for _, hint := range hints(o.stdout.String() + "\n" + o.stderr.String()) {
+		if strings.Contains(hint, "agent run") {
+			continue // it starts the settings' command, which no image of these tests has
+		}
+		pasted := f.paste(dir, hint)
+		assert.Check(f, pasted.err == nil, "after %s: %s: %s", of, hint, pasted)
+	}
+}
