@@ -30,9 +30,9 @@ func hints(text string) []string {
 
 func TestHintsAreFoundInMessages(t *testing.T) {
 	for text, want := range map[string]string{
-		"hint: docker loom ls lists the looms there are; docker loom up 'a;b' makes this one": "docker loom ls|docker loom up 'a;b'",
-		"Run a command inside → docker loom exec 7 web -- sh\r\n":                             "docker loom exec 7 web -- sh",
-		"1 finding(s) that need nothing: docker loom config 7 --explain shows them":           "docker loom config 7 --explain",
+		"hint: docker loom ls lists the looms there are; docker loom up 'a;b' makes this one":  "docker loom ls|docker loom up 'a;b'",
+		"Run a command inside → docker loom exec 7 web -- sh\r\n":                              "docker loom exec 7 web -- sh",
+		"1 finding(s) that need nothing: docker loom config 7 --explain shows them":            "docker loom config 7 --explain",
 		"3 container(s) are left; docker loom up 7 continues, docker loom down 7 removes them": "docker loom up 7|docker loom down 7",
 		"remedy: cd /x && docker loom down 7 --volumes ends it":                                "cd /x && docker loom down 7 --volumes",
 	} {
@@ -40,13 +40,17 @@ func TestHintsAreFoundInMessages(t *testing.T) {
 	}
 }
 
-// paste runs a command on a terminal, as a user pastes it: a shell that it opens is left again, and what goes on until
-// Ctrl-C is interrupted.
+// lasting are commands that go on until they are interrupted.
+var lasting = regexp.MustCompile(`docker loom (?:logs .* -f$|run |wait )`)
+
+// paste runs a command on a terminal, as a user pastes it: a shell that it opens is left again, and what goes on for ever
+// is ended once it has begun.
 func (f *field) paste(dir, line string) *outcome {
-	cmd := f.command(dir, "script", "-qec", "timeout -s INT 60 "+"sh -c "+quoted(line), "/dev/null")
-	if strings.Contains(line, " -f") {
-		cmd = f.command(dir, "script", "-qec", "timeout -s INT 3 sh -c "+quoted(line)+"; test $? = 124 -o $? = 0", "/dev/null")
+	limit := "timeout --foreground -k 5 -s INT 120 sh -c " + quoted(line)
+	if lasting.MatchString(line) {
+		limit = "timeout --foreground -s KILL 8 sh -c " + quoted(line) + "; test $? = 137"
 	}
+	cmd := f.command(dir, "script", "-qec", limit, "/dev/null")
 	cmd.Env = append(cmd.Env, "BROWSER=true", "PS1=$ ", "TERM=xterm")
 	cmd.Stdin = strings.NewReader("exit\ny\n")
 	return run(cmd)

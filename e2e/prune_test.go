@@ -147,7 +147,7 @@ func TestPrune(t *testing.T) {
 	// What stayed goes on: the one that was down comes back with its ports and its data.
 	f.must("up", "2")
 	f.isWhole("2")
-	f.must("down", "--all", "--volumes")
+	f.must("down", "--all", "--volumes", "--force")
 	f.tidy(before)
 }
 

@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,4 +192,33 @@ func TestListWatched(t *testing.T) {
 	for line := range strings.Lines(shown) {
 		assert.Assert(t, len([]rune(strings.TrimRight(line, " \n"))) <= 80, "%q", line)
 	}
+}
+
+// TestQuestionsOnATerminal: Ctrl-C ends a question at once, Ctrl-D is a no, and without a terminal nothing goes that was not
+// named.
+func TestQuestionsOnATerminal(t *testing.T) {
+	notCore(t)
+	const place = 9
+	f := newField(t, "asked", place, pair(basePort(place)))
+	f.must("up", "1", "-q")
+	s := f.newScreen()
+	for i, tc := range []struct{ command, key, end string }{
+		{"down --all --volumes", "C-c", "rc=130"}, {"down --all --volumes", "C-d", "rc=1"}, {"down --all-repositories", "C-c", "rc=130"},
+	} {
+		s.keys(fmt.Sprintf("clear; docker loom %s; echo rc=$? %d", tc.command, i), "Enter")
+		assert.Check(t, strings.Contains(s.shows("[y/N]"), f.repo+"/1"))
+		s.keys(tc.key)
+		s.shows(fmt.Sprintf("%s %d", tc.end, i))
+	}
+	s.keys("clear; stty -a | grep -o ' icanon'; echo the' 'end", "Enter")
+	assert.Check(t, strings.Contains(s.shows("the end"), "icanon"))
+	o := f.loom("down", "--all", "--volumes")
+	var code *exec.ExitError
+	assert.Assert(t, errors.As(o.err, &code) && code.ExitCode() == 2 && strings.Contains(o.stderr.String(), "hint: --force"), "%s", o)
+	assert.Equal(t, len(f.looms()), 1)
+	f.must("down", "--all", "--volumes", "--force")
+	o = f.loom("down", "1", "--volumes")
+	assert.Assert(t, o.err == nil && strings.Contains(o.stderr.String(), "no loom "+f.repo+"/1: nothing to end"), "%s", o)
+	o = f.loom("down", "1", "--volumes", "-q")
+	assert.Equal(t, o.stdout.String()+o.stderr.String(), "")
 }

@@ -87,15 +87,15 @@ func (a *Agents) upServices(
 	if err != nil {
 		return nil, err
 	}
-	if err := a.ensureImage(ctx, t, w, own, loom.Options{Trust: req.Trust}); err != nil {
-		return nil, err
-	}
 	confined, err := a.confinementOf(ctx, t, w, own)
 	if err != nil {
 		return nil, err
 	}
 	if t.ID == loom.Main && confined != nil {
 		return nil, &MainServicesError{t.Name()}
+	}
+	if err := a.ensureImage(ctx, t, w, own, loom.Options{Trust: req.Trust}); err != nil {
+		return nil, err
 	}
 	if err := a.setConfined(ctx, t, confined); err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/identity"
-	"github.com/docker-loom/docker-loom/internal/registry"
 	"github.com/docker-loom/docker-loom/internal/stack"
 	"github.com/docker-loom/docker-loom/internal/survey"
 )
@@ -190,19 +189,6 @@ func (b *Belongings) ownsVolume(v engine.Volume) bool {
 		return false
 	}
 	return slices.ContainsFunc(b.Containers, func(c engine.Container) bool { return slices.Contains(c.Volumes, v.Name) })
-}
-
-// Images are the names of images that were built for the loom, and the IDs of those that lost their name: what up noted,
-// and what the containers were made of. A label of an image says nothing, since whoever writes a Dockerfile chooses it.
-func (b *Belongings) Images() []string {
-	images := slices.Clone(b.Target.Known.Images)
-	for _, c := range b.Containers {
-		name := stack.BuiltImage(b.Target.Known.Project, c.Service)
-		if c.Image == name || slices.Contains(b.Target.Known.Images, name) {
-			images = append(append(images, name), engine.BuiltFor([]engine.Container{c}, c.Service, name)...)
-		}
-	}
-	return registry.ImagesOf(images)
 }
 
 // InStack is the part of the belongings that Compose removes.

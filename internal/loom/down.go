@@ -12,7 +12,6 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/belongings"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/report"
@@ -233,7 +232,11 @@ func (r *downRun) endProject(ctx context.Context, e end) error {
 			return err
 		}
 	}
-	return r.removeImages(ctx, e)
+	kept, err := e.RemoveImages(ctx, r.Engine, r.Stack)
+	for _, image := range kept {
+		e.remains.Left = append(e.remains.Left, "image "+image+", which a container uses")
+	}
+	return err
 }
 
 // removeVolumes removes the loom's named volumes, but for those that other containers use.
@@ -279,36 +282,6 @@ func (r *downRun) endFiles(remains *Remains) {
 		// up, its services and a sandbox have the view: without the folder they could make one.
 		_ = os.Remove(filepath.Join(r.target.Known.WorkTree, survey.SettingsFolder))
 	}
-}
-
-// removeImages removes what was built for the loom. For main that is the image of its dev container, which no compose
-// file names: docker compose down leaves the others.
-func (r *downRun) removeImages(ctx context.Context, e end) error {
-	images := e.Images()
-	if r.target.ID == Main {
-		dev := stack.BuiltImage(r.target.Known.Project, devcontainer.Service)
-		images = slices.DeleteFunc(images, func(image string) bool { return image != dev })
-		if len(images) > 0 {
-			images = append(images, dev+"-base")
-		}
-	}
-	if len(images) == 0 {
-		return nil
-	}
-	return r.Stack.Progress(ctx, stack.Phase{Title: "Removing"}, func(ctx context.Context, step stack.Step) error {
-		for _, image := range images {
-			removed, err := r.Engine.RemoveUnused(ctx, image)
-			switch {
-			case errors.Is(err, engine.ErrImageInUse):
-				e.remains.Left = append(e.remains.Left, "image "+image+", which a container uses")
-			case err != nil:
-				return err
-			case removed:
-				step("Image "+image, "Removed", stack.Done)
-			}
-		}
-		return nil
-	})
 }
 
 // recordedHooks are the pre_stop hooks of the loom's services, as up recorded them. What cannot be read must not keep

@@ -68,8 +68,8 @@ func (e *UnfinishedError) NextStep() string {
 		NextStep() string
 	}
 	for _, cause := range []any{
-		new(*plan.OrphanError), new(*apply.PausedError), new(*apply.FeatureError), new(*apply.ImageError), new(*image.NoImageError),
-		new(*AccessError),
+		new(*plan.OrphanError), new(*apply.PausedError), new(*apply.FeatureError), new(*apply.ImageError),
+		new(*image.NoImageError), new(*AccessError),
 	} {
 		if errors.As(e.Err, cause) && errors.As(e.Err, &own) && own.NextStep() != "" {
 			return own.NextStep()

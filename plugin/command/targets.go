@@ -51,7 +51,7 @@ func (env *Environment) Targets(
 // Search says how looms are looked for that a command names.
 type Search struct {
 	Purpose find.Purpose
-	// Ended says that a loom which does not exist is as the command wants it: the user is told, and it is no error.
+	// Ended says that a loom which does not exist is as the command wants it: the user is told, and the command goes on.
 	Ended bool
 }
 

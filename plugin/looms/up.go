@@ -79,7 +79,8 @@ func (o *upOptions) flags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.noWait, "no-wait", false, "Do not wait until the services are ready")
 	command.DurationVar(flags, &o.waitTimeout, "wait-timeout", "",
 		"How long to wait until the services are ready (default 3m, or ILOOM_DEV_SERVER_TIMEOUT in ms)")
-	flags.BoolVar(&o.requirePorts, "require-ports", false, "Wait for every published port, and fail if nobody answers on one")
+	flags.BoolVar(&o.requirePorts, "require-ports", false,
+		"Wait for every published port, and fail if nobody answers on one")
 	flags.StringVar(&o.secretsFile, "secrets-file", "",
 		"JSON file with variables for lifecycle hooks only; their values are masked in the output")
 	flags.BoolVar(&o.skipHooks, "skip-hooks", false, "Run no lifecycle hooks of the dev container; the next up does")

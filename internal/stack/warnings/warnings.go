@@ -72,8 +72,9 @@ var known = []struct {
 		regexp.MustCompile(`^Found orphan containers \(\[(.+)\]\)`),
 		func(names string) finding.Finding {
 			return finding.Finding{
-				Subject: "container " + strings.Join(strings.Fields(names), ", "), Message: "the files have no such service any more",
-				Remedy: "docker loom up with --remove-orphans removes it",
+				Subject: "container " + strings.Join(strings.Fields(names), ", "),
+				Message: "the files have no such service any more",
+				Remedy:  "docker loom up with --remove-orphans removes it",
 			}
 		},
 	},
