@@ -111,10 +111,10 @@ func TestTheProcessIsAskedAtTheTopOnly(t *testing.T) {
 	t.Parallel()
 	taken := []string{"Getenv", "LookupEnv", "Environ", "Getuid", "Getgid", "Getwd", "Args", "Stdin", "Stderr", "Stdout", "UserHomeDir"}
 	allowed := map[string]bool{
-		"internal/host/process.go":    true, // where it is made a value
-		"internal/stack/progress.go":  true, // Compose builds write to the process's own output
+		"internal/host/process.go":     true, // where it is made a value
+		"internal/stack/progress.go":   true, // Compose builds write to the process's own output
 		"internal/worktree/git/git.go": true, // git's environment is the process's
-		"internal/worldtest/world.go": true,
+		"internal/worldtest/world.go":  true,
 	}
 	for _, f := range programFiles(t) {
 		if strings.HasPrefix(f.path, "cmd/") || strings.HasPrefix(f.path, "plugin/") || allowed[f.path] {

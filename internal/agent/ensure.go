@@ -103,8 +103,8 @@ func (a *Agents) upServices(
 	return a.upProjects(ctx, t, own, req)
 }
 
-// ensureImage makes the sandbox's image before the services are touched: if it cannot be had, they stay as they are. The
-// image of a dev container that has no containers yet is up's to make, before it touches anything.
+// ensureImage makes the sandbox's image before the services are touched: if it cannot be had, they stay as they are.
+// The image of a dev container that has no containers yet is up's to make, before it touches anything.
 func (a *Agents) ensureImage(
 	ctx context.Context, t *loom.Target, w *wanted.Sandbox, own []engine.Container, o loom.Options,
 ) error {

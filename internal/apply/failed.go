@@ -64,7 +64,7 @@ func (e *DeadError) Error() string {
 	default:
 		s += "; services " + strings.Join(e.NeededBy, ", ") + " wait for it"
 	}
-	return s + e.Said.String()
+	return s + e.String()
 }
 
 // NextStep says what the user does next.

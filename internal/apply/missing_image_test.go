@@ -62,7 +62,9 @@ func TestTheImageThatADockerfileNamesIsFoundInTheBuildersError(t *testing.T) {
 	of := Subject{Loom: "1", Project: "p", Services: types.Services{"api": {Name: "api", Build: &types.BuildConfig{}}, "db": {Name: "db", Image: "db"}}}
 	err := newImageError(of, found, built)
 	assert.Error(t, err, "service api: image docker.io/library/nope:2: pull access denied, repository does not exist or may require authorization")
-	assert.Equal(t, err.(*ImageError).NextStep(), "correct FROM in the Dockerfile; if the image is private, docker login first")
+	missing, ok := errors.AsType[*ImageError](err)
+	assert.Assert(t, ok)
+	assert.Equal(t, missing.NextStep(), "correct FROM in the Dockerfile; if the image is private, docker login first")
 	found, _ = blame.ImageOf(errors.New("failed to solve: process did not complete: exit code: 1"))
 	assert.Assert(t, found == nil)
 }

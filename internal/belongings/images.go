@@ -12,9 +12,10 @@ import (
 	"github.com/docker-loom/docker-loom/internal/stack"
 )
 
-// images are the names of images that were built for the loom, and the IDs of those that lost their name: what up noted,
-// and what the containers were made of. A label of an image says nothing, since whoever writes a Dockerfile chooses it.
-// For main that is the image of its dev container, which no compose file names: docker compose down leaves the others.
+// images are the names of images that were built for the loom, and the IDs of those that lost their name: what up
+// noted, and what the containers were made of. A label of an image says nothing, since whoever writes a Dockerfile
+// chooses it. For main that is the image of its dev container, which no compose file names: docker compose down leaves
+// the others.
 func (b *Belongings) images() []string {
 	known := b.Target.Known
 	images := slices.Clone(known.Images)

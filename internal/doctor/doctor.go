@@ -182,7 +182,8 @@ func (d *Diagnosis) checkFolders(state *registry.State) {
 		in[k.Dir] = append(in[k.Dir], k)
 		if host.IsGone(k.Dir) {
 			d.find(finding.Warning, "loom "+k.Name(), "the folder of its project "+k.Project+" is gone: "+k.Dir,
-				inFolder(k.WorkTree, find.WithProject("docker loom down "+find.ShellWord(k.ID)+" --volumes ends the project", k.Folder())))
+				inFolder(k.WorkTree, find.WithProject(
+					"docker loom down "+find.ShellWord(k.ID)+" --volumes ends the project", k.Folder())))
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(in)) {

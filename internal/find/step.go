@@ -57,7 +57,8 @@ func withID(step, id, word string) string {
 	if id == word {
 		return step
 	}
-	place := regexp.MustCompile(`(docker loom (?:--[a-z-]+ \S+ )*?(?:[a-z]+ ){1,2}?)` + regexp.QuoteMeta(id) + `($|[ ;,)])`)
+	const command = `(docker loom (?:--[a-z-]+ \S+ )*?(?:[a-z]+ ){1,2}?)`
+	place := regexp.MustCompile(command + regexp.QuoteMeta(id) + `($|[ ;,)])`)
 	return place.ReplaceAllStringFunc(step, func(command string) string {
 		m := place.FindStringSubmatch(command)
 		return m[1] + word + m[2]

@@ -17,12 +17,12 @@ func TestNextStepsNameALoomAsOneTypesItHere(t *testing.T) {
 		"docker loom shell ID looks into it, docker loom up ID goes on": "docker loom shell shop/7 looks into it, docker loom up shop/7 goes on",
 		"docker loom logs 7 web shows what it does":                     "docker loom logs shop/7 web shows what it does",
 		"docker loom agent run 7 --agent x starts it":                   "docker loom agent run shop/7 --agent x starts it",
-		"(docker loom down 7)":                            "(docker loom down shop/7)",
-		"docker loom --progress plain up 7 shows all":     "docker loom --progress plain up shop/7 shows all",
-		"docker loom up a;b continues":                    "docker loom up 'a;b' continues",
-		"docker loom logs 'a;b' 7":                        "docker loom logs 'a;b' 7",
-		"container 7 of docker loom":                      "container 7 of docker loom",
-		"docker loom ls lists them; docker loom up 77 is": "docker loom ls lists them; docker loom up 77 is",
+		"(docker loom down 7)":                                          "(docker loom down shop/7)",
+		"docker loom --progress plain up 7 shows all":                   "docker loom --progress plain up shop/7 shows all",
+		"docker loom up a;b continues":                                  "docker loom up 'a;b' continues",
+		"docker loom logs 'a;b' 7":                                      "docker loom logs 'a;b' 7",
+		"container 7 of docker loom":                                    "container 7 of docker loom",
+		"docker loom ls lists them; docker loom up 77 is":               "docker loom ls lists them; docker loom up 77 is",
 	} {
 		assert.Check(t, in.WithLoom(step) == want, "%s: %s", step, in.WithLoom(step))
 	}

@@ -31,7 +31,8 @@ type programs struct {
 // addTo adds the variables that are not there yet, and the files that they come from.
 func (r programs) addTo(e *Env) {
 	values, files := r.read()
-	e.Watch = append(e.Watch, slices.DeleteFunc(files, func(path string) bool { return slices.Contains(e.Watch, path) })...)
+	isWatched := func(path string) bool { return slices.Contains(e.Watch, path) }
+	e.Watch = append(e.Watch, slices.DeleteFunc(files, isWatched)...)
 	moved := values.Moved(r.moved())
 	for _, name := range moved.Names() {
 		if !slices.ContainsFunc(e.Vars, func(v overrides.Var) bool { return v.Name == name }) {

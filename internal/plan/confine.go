@@ -91,7 +91,8 @@ type confinement struct{ *maker }
 func (m confinement) sidecar(c *registry.Confined, closing overrides.Closing) types.ServiceConfig {
 	project := m.model.Project
 	cfg := egress.Config{
-		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(), Hint: "docker loom agent allow " + m.facts.Target.ID,
+		Mode: egress.Mode(c.Mode), Allow: c.Allow, Services: project.ServiceNames(),
+		Hint:    "docker loom agent allow " + m.facts.Target.ID,
 		Closed:  egress.Closed(m.facts.Host.Addresses),
 		Clients: m.clients(closing.Networks(project)),
 	}

@@ -4,17 +4,14 @@ import (
 	"context"
 	"io"
 	"maps"
-	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/compose/v2/pkg/api"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/docker-loom/docker-loom/internal/stack/blame"
 )
@@ -75,18 +72,6 @@ func (c unhashedClient) ImagePull(ctx context.Context, ref string, o image.PullO
 	r, err := c.APIClient.ImagePull(ctx, ref, o)
 	if err != nil {
 		err = &blame.ImageError{Ref: ref, Err: err}
-	}
-	return r, err
-}
-
-// ContainerCreate creates a container for Compose.
-func (c unhashedClient) ContainerCreate(
-	ctx context.Context, config *container.Config, host *container.HostConfig, networks *network.NetworkingConfig,
-	platform *ocispec.Platform, name string,
-) (container.CreateResponse, error) {
-	r, err := c.APIClient.ContainerCreate(ctx, config, host, networks, platform, name)
-	if err != nil && strings.Contains(strings.ToLower(err.Error()), "no such image") {
-		err = &blame.ImageError{Ref: config.Image, Err: err}
 	}
 	return r, err
 }

@@ -35,8 +35,8 @@ func (f *Facts) readRepository() error {
 	return nil
 }
 
-// followGit resolves the links of the paths that mounts of the repository have: otherwise the plan asks for them, and is
-// made twice.
+// followGit resolves the links of the paths that mounts of the repository have: otherwise the plan asks for them, and
+// is made twice.
 func (f *Facts) followGit() {
 	for _, path := range []string{f.Git.Common, f.Git.Worktrees(), f.Git.Own, filepath.Join(f.Git.Root, ".git")} {
 		f.Host.Real[path] = host.RealPath(path)

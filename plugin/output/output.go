@@ -141,8 +141,8 @@ func containerPort(p loom.Port) string { return fmt.Sprintf("%d/%s", p.Target, p
 // Quiet says whether only warnings and errors are shown.
 type Quiet bool
 
-// Findings prints what the plan of a loom tells: each that is not harmless, and unless quiet a count of the others. Of a
-// command with --quiet only errors are shown.
+// Findings prints what the plan of a loom tells: each that is not harmless, and unless quiet a count of the others.
+// With --quiet only errors are shown.
 func Findings(w io.Writer, env *command.Environment, id string, list []finding.Finding, quiet Quiet) {
 	shown := 0
 	for _, f := range list {

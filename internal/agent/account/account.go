@@ -33,8 +33,8 @@ func (e *IDsError) Unwrap() error { return e.Err }
 
 var remappedRoot = regexp.MustCompile(`/(\d+)\.(\d+)$`)
 
-// On decides who the agent is on an engine: the owner of the work tree if the engine's containers can be that user and it is
-// not root. Otherwise it is a user of its own, which must be given rights.
+// On decides who the agent is on an engine: the owner of the work tree if the engine's containers can be that user and
+// it is not root. Otherwise it is a user of its own, which must be given rights.
 func On(info engine.Capabilities, uid, gid int) (Account, error) {
 	const span = 65536 // ids that an engine maps, at least
 	switch {

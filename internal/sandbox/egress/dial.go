@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// dial connects the client of ctx to a host that is allowed. It checks the address that the socket is about to connect to, so that no
-// answer of a name server, first or second, can lead elsewhere.
+// dial connects the client of ctx to a host that is allowed. It checks the address that the socket is about to connect
+// to, so that no answer of a name server, first or second, can lead elsewhere.
 func (x *proxy) dial(ctx context.Context, h Host, port int) (net.Conn, error) {
 	client := clientOf(ctx)
 	r := x.policy.decide(client, h, port)

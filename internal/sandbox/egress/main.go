@@ -93,6 +93,13 @@ func (p Process) runCommand(ctx context.Context, args []string) error {
 		return p.printPolicy(ctx, socket)
 	case command == "check" && len(args) == 0:
 		return p.runCheck(ctx)
+	}
+	return changeFiles(command, args)
+}
+
+// changeFiles runs the commands that change files of a sandbox.
+func changeFiles(command string, args []string) error {
+	switch {
 	case command == "home" && len(args) > 1:
 		return prepareHome(args[0], args[1], args[2:])
 	case command == "give" && len(args) > 2:
