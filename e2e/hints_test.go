@@ -58,6 +58,10 @@ func (f *field) paste(dir, line string) *outcome {
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
+// noShell is an image with one program in it.
+const noShell = "FROM " + image + " AS tools\nRUN cp /bin/busybox /httpd || cp /usr/bin/busybox /httpd\n" +
+	"FROM scratch\nCOPY --from=tools /httpd /httpd\nCMD [\"/httpd\", \"-f\", \"-p\", \"80\"]\n"
+
 // TestHintsWorkWhenPasted runs every command that docker loom tells the user to run, in projects of several shapes.
 func TestHintsWorkWhenPasted(t *testing.T) {
 	notCore(t)
@@ -82,19 +86,30 @@ func TestHintsWorkWhenPasted(t *testing.T) {
 		{"two", "8", map[string]string{"compose.yaml": "services:\n" + service("a", base, true) + service("b", base+1, true)}, []string{"open %s", "shell %s"}},
 		{"mono", "9", map[string]string{"apps/a/compose.yaml": one, "apps/b b/compose.yaml": "services:\n" + service("x", 0, false) + service("y", 0, false)}, []string{"shell %s --project 'apps/b b'", "ps %s"}},
 		{"main", "main", map[string]string{"compose.yaml": one}, []string{"agent %s -- true", "agent allow %s example.com"}},
+		{"ended", "10", map[string]string{"compose.yaml": one}, []string{"down %[1]s && docker loom exec %[1]s -- true", "stop %[1]s && docker loom shell %[1]s", "down %[1]s && docker loom ps %[1]s", "down %[1]s && docker loom logs %[1]s"}},
+		{"bare", "11", map[string]string{"compose.yaml": "services:\n  web:\n    build: .\n    ports: [\"" + fmt.Sprint(base) + ":80\"]\n", "Dockerfile": noShell}, []string{"exec %s -- /httpd --help", "shell %s"}},
+		{"devimage", "12", map[string]string{".devcontainer/devcontainer.json": `{"image": "` + image + `"}`}, []string{"code %s", "shell %s", "features ls %s"}},
+		{"devfile", "13", map[string]string{".devcontainer/devcontainer.json": `{"build": {"dockerfile": "Dockerfile"}}`, ".devcontainer/Dockerfile": "FROM " + image + "\n"}, []string{"exec %s -- nosuch", "build %s"}},
+		{"devcompose", "14", map[string]string{"compose.yaml": one, ".devcontainer/devcontainer.json": `{"dockerComposeFile": "../compose.yaml", "service": "web", "workspaceFolder": "/"}`}, []string{"code %s", "open %s"}},
 	} {
 		t.Run(shape.name, func(t *testing.T) {
 			f := newField(t, "pasted"+shape.name, place, shape.files)
 			dir, id := f.repoDir, quoted(shape.id)
 			for path := range shape.files {
 				at := filepath.Join(dir, filepath.Dir(path))
+				if filepath.Base(path) == "Dockerfile" || strings.HasPrefix(path, ".devcontainer") && shape.files["compose.yaml"] != "" {
+					continue
+				}
+				if strings.HasPrefix(path, ".devcontainer") {
+					at = dir
+				}
 				o := f.paste(at, "docker loom up "+id)
 				assert.NilError(t, o.err, "%s", o)
 				assert.Check(t, len(hints(o.stdout.String())) >= 2, "%s", o)
 				f.pasteAll(at, "docker loom up "+id, o)
 			}
 			for _, command := range shape.commands {
-				o := run(f.command(dir, "sh", "-c", "docker loom up "+id+" -q; docker loom "+strings.ReplaceAll(command, "%s", id)))
+				o := run(f.command(dir, "sh", "-c", "docker loom up "+id+" -q; docker loom "+strings.NewReplacer("%s", id, "%[1]s", id).Replace(command)))
 				f.pasteAll(dir, command, o)
 			}
 			f.must("down", shape.id, "--volumes")

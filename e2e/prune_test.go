@@ -122,7 +122,7 @@ func TestPrune(t *testing.T) {
 	goes := []string{f.project("4"), f.project("5"), f.project("6"), "iloom-" + filepath.Base(gone) + "-7"}
 	assert.DeepEqual(t, projects, slices.Sorted(slices.Values(goes)))
 	o = f.loom("prune")
-	assert.Assert(t, o.err != nil && strings.Contains(o.stderr.String(), "--yes"), "%s", o)
+	assert.Assert(t, o.err != nil && strings.Contains(o.stderr.String(), "--force"), "%s", o)
 	assert.DeepEqual(t, f.everything(), all)
 	assert.Equal(t, string(f.exclude()), string(exclude))
 	assert.Equal(t, f.registryFile(), promises)

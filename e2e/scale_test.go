@@ -82,7 +82,7 @@ func TestFortyLooms(t *testing.T) {
 	t.Logf("docker loom ls: %.2f s", time.Since(begun).Seconds())
 	begun = time.Now()
 	f.must("down", "--all", "--volumes", "--force")
-	t.Logf("docker loom down --all --volumes: %.2f s each", time.Since(begun).Seconds()/float64(many))
+	t.Logf("docker loom down --all --volumes --force: %.2f s each", time.Since(begun).Seconds()/float64(many))
 	for n := 1; n <= many; n++ {
 		f.nothing(f.project(strconv.Itoa(n)))
 	}

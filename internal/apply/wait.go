@@ -262,8 +262,7 @@ func (w *waiter) untilReady(ctx context.Context, step stack.Step) error {
 			return err
 		}
 		if over {
-			lines.end(w.last.probes)
-			return nil
+			return w.giveUp(ctx, lines)
 		}
 	}
 }
@@ -301,7 +300,7 @@ func (w *waiter) noteEvent(e engine.Event) {
 	}
 }
 
-// giveUp decides what the end of the timeout means: a port that nobody answers on is not an error by itself.
+// giveUp decides what the end of the wait means: a port that nobody answers on is not an error by itself.
 func (w *waiter) giveUp(ctx context.Context, lines progressLines) error {
 	for _, p := range w.last.probes {
 		// The service may be up just now, between two crashes.
@@ -309,15 +308,15 @@ func (w *waiter) giveUp(ctx context.Context, lines progressLines) error {
 			w.last.waiting = append(w.last.waiting, notReady{p.Service, restarting})
 		}
 	}
-	if len(w.last.waiting) == 0 && !w.requirePorts {
-		lines.end(w.last.probes)
-		return nil
-	}
 	waiting := w.last.waiting
 	if w.requirePorts {
 		for _, p := range w.last.probes {
 			waiting = append(waiting, notReady{p.Service, portOf(p)})
 		}
+	}
+	if len(waiting) == 0 {
+		lines.end(w.last.probes)
+		return nil
 	}
 	lines.notReady(waiting)
 	return w.slow(ctx, waiting)

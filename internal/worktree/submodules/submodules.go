@@ -136,6 +136,9 @@ func moduleOf(dir string) (string, error) {
 
 // fill checks out one submodule. What the other work tree's repository of it does not have is fetched from its URL.
 func (s submodule) fill(ctx context.Context, from, to string) error {
+	if hasLink(to, filepath.FromSlash(s.path)) {
+		return errors.New("a symbolic link is in its path")
+	}
 	url, err := s.url(ctx, from)
 	if err != nil {
 		return err
@@ -163,6 +166,18 @@ func (s submodule) fill(ctx context.Context, from, to string) error {
 		return err
 	}
 	return makeMovable(here, at)
+}
+
+// hasLink reports whether a path below a folder leads through a symbolic link, or is one: a branch that others wrote
+// could lead to another repository by it.
+func hasLink(dir, rel string) bool {
+	for _, part := range strings.Split(rel, string(filepath.Separator)) {
+		dir = filepath.Join(dir, part)
+		if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // url is where the other work tree's repository of the submodule was cloned from.

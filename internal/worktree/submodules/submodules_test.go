@@ -108,3 +108,20 @@ func TestNewWorkInAFilledSubmoduleIsARisk(t *testing.T) {
 	_, err = os.Lstat(tree)
 	assert.Assert(t, os.IsNotExist(err))
 }
+
+// A branch that others wrote can have a symbolic link where the other work tree has a folder with submodules.
+func TestFillFollowsNoLinkIntoAnotherRepository(t *testing.T) {
+	t.Parallel()
+	main, tree := shop(t)
+	assert.NilError(t, os.RemoveAll(filepath.Join(tree, "libs")))
+	assert.NilError(t, os.Symlink(filepath.Join(main, "libs"), filepath.Join(tree, "libs")))
+	module := filepath.Join(main, ".git", "modules", "libs", "lib")
+	refs := gittest.Run(t, filepath.Join(main, "libs", "lib"), "for-each-ref")
+	done, err := Fill(t.Context(), main, tree)
+	assert.NilError(t, err)
+	assert.Equal(t, len(done.Filled), 0)
+	assert.Error(t, done.Failed[0].Err, "a symbolic link is in its path")
+	assert.Equal(t, gittest.Run(t, filepath.Join(main, "libs", "lib"), "for-each-ref"), refs)
+	_, err = os.Stat(filepath.Join(module, "commondir"))
+	assert.Assert(t, os.IsNotExist(err))
+}
