@@ -53,7 +53,7 @@ type progressLines struct {
 
 func line(service string) string { return "Service " + service }
 
-// update shows what is waited for now. A service that is no longer among it is ready.
+// update shows what is waited for now. A service that was shown before and is not waited for now is ready.
 func (l progressLines) update(now awaited) {
 	for _, service := range slices.Sorted(maps.Keys(now.texts)) {
 		if l.shown[service] != now.texts[service] {

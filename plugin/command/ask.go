@@ -22,7 +22,7 @@ func (e *NoTerminalError) Error() string {
 // NextStep names the flag that answers.
 func (e *NoTerminalError) NextStep() string { return e.Yes + " goes ahead without asking" }
 
-// Ask wants a yes for what the lines before it list. yes is the flag that answers it if there is no terminal.
+// Ask wants a yes for what the lines before it list. yes is the flag that answers without a terminal.
 func (env *Environment) Ask(question, yes string) error {
 	if !env.Docker.In().IsTerminal() {
 		return &NoTerminalError{Question: question, Yes: yes}

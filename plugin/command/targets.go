@@ -55,7 +55,7 @@ type Search struct {
 	Ended bool
 }
 
-// Each finds one loom for each id, or the folder's loom if there is no id.
+// Each finds one loom for each id, or without an id the folder's loom.
 func (env *Environment) Each(
 	ctx context.Context, l *loom.Looms, ids []string, s Search,
 ) ([]*loom.Target, error) {
