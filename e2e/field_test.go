@@ -48,8 +48,7 @@ func newField(t *testing.T, name string, place int, files map[string]string) *fi
 	f := &field{T: t, base: basePort(place), state: state{repo: name + "-" + suite.run, work: work, home: filepath.Join(work, "home")}}
 	f.repoDir = filepath.Join(work, f.repo)
 	assert.NilError(t, f.configure(0))
-	f.write(filepath.Join(f.home, ".config", "iloom-ai", "settings.json"),
-		fmt.Sprintf(`{"container": {"addressPool": ["10.%d.0.0/16"]}}`, 200+place))
+	f.takeSubnets(fmt.Sprintf("10.%d.0.0/16", 200+place))
 	for path, text := range files {
 		f.write(filepath.Join(f.repoDir, path), text)
 	}
@@ -68,6 +67,11 @@ func newField(t *testing.T, name string, place int, files map[string]string) *fi
 		}
 	})
 	return f
+}
+
+// takeSubnets says in the user's settings where looms get their subnets from.
+func (f *field) takeSubnets(pool string) {
+	f.write(filepath.Join(f.home, ".config", "iloom-ai", "settings.json"), fmt.Sprintf(`{"container": {"addressPool": [%q]}}`, pool))
 }
 
 // notCore passes a test over where only the core of the tests is to run.

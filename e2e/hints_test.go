@@ -62,59 +62,81 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 const noShell = "FROM " + image + " AS tools\nRUN cp /bin/busybox /httpd || cp /usr/bin/busybox /httpd\n" +
 	"FROM scratch\nCOPY --from=tools /httpd /httpd\nCMD [\"/httpd\", \"-f\", \"-p\", \"80\"]\n"
 
+// shape is a kind of project whose hints are pasted.
+type shape struct {
+	name, id string
+	files    map[string]string // with PORT_A and PORT_B for host ports
+	commands []string          // after up of the id, which stands for %s
+}
+
+// idle is a service without a port.
+func idle(name string) string {
+	return fmt.Sprintf("  %s:\n    image: %s\n    stop_signal: SIGKILL\n    command: sleep infinity\n", name, image)
+}
+
+// web is a service that speaks HTTP.
+func web(name, port string) string {
+	return fmt.Sprintf("  %s:\n    image: %s\n    stop_signal: SIGKILL\n    command: httpd -f -p 80 -h /\n    ports: [\"%s:80\"]\n", name, image, port)
+}
+
+func shapes() []shape {
+	one := "services:\n" + web("web", "PORT_A")
+	return []shape{
+		{"one", "7", map[string]string{"compose.yaml": one}, []string{"exec %s nosuch -- true", "code %s", "ps 99", "down %s", "up %s"}},
+		{"web", "feat/x", map[string]string{"compose.yaml": one + idle("db")}, []string{"code %s", "features ls %s", "run %s", "wait %s"}},
+		{"plain", "a;b", map[string]string{"compose.yaml": "services:\n" + idle("a") + idle("b")}, []string{"shell %s", "exec %s -- true", "open %s"}},
+		{"two", "8", map[string]string{"compose.yaml": "services:\n" + web("a", "PORT_A") + web("b", "PORT_B")}, []string{"open %s", "shell %s"}},
+		{"mono", "9", map[string]string{"apps/a/compose.yaml": one, "apps/b b/compose.yaml": "services:\n" + idle("x") + idle("y")}, []string{"shell %s --project 'apps/b b'", "ps %s"}},
+		{"main", "main", map[string]string{"compose.yaml": one}, []string{"agent %s -- true", "agent allow %s example.com"}},
+		{"ended", "10", map[string]string{"compose.yaml": one}, []string{"down %[1]s && docker loom exec %[1]s -- true", "stop %[1]s && docker loom shell %[1]s", "down %[1]s && docker loom ps %[1]s", "down %[1]s && docker loom logs %[1]s"}},
+		{"bare", "11", map[string]string{"compose.yaml": "services:\n  web:\n    build: .\n    ports: [\"PORT_A:80\"]\n", "Dockerfile": noShell}, []string{"exec %s -- /httpd --help", "shell %s"}},
+		{"devimage", "12", map[string]string{".devcontainer/devcontainer.json": `{"image": "` + image + `"}`}, []string{"code %s", "shell %s", "features ls %s"}},
+		{"devfile", "13", map[string]string{".devcontainer/devcontainer.json": `{"build": {"dockerfile": "Dockerfile"}}`, ".devcontainer/Dockerfile": "FROM " + image + "\n"}, []string{"exec %s -- nosuch", "build %s"}},
+		{"devcompose", "14", map[string]string{"compose.yaml": one, ".devcontainer/devcontainer.json": `{"dockerComposeFile": "../compose.yaml", "service": "web", "workspaceFolder": "/"}`}, []string{"code %s", "open %s"}},
+	}
+}
+
 // TestHintsWorkWhenPasted runs every command that docker loom tells the user to run, in projects of several shapes.
 func TestHintsWorkWhenPasted(t *testing.T) {
 	notCore(t)
 	const place = 9
-	service := func(name string, port int, web bool) string {
-		text := fmt.Sprintf("  %s:\n    image: %s\n    stop_signal: SIGKILL\n    command: sleep infinity\n", name, image)
-		if web {
-			text = fmt.Sprintf("  %s:\n    image: %s\n    stop_signal: SIGKILL\n    command: httpd -f -p 80 -h /\n    ports: [\"%d:80\"]\n", name, image, port)
+	for i, s := range shapes() {
+		// Two shapes that run at once have ports and subnets of their own: each has a registry.
+		base := basePort(place) + 25*i
+		ports := strings.NewReplacer("PORT_A", fmt.Sprint(base), "PORT_B", fmt.Sprint(base+1))
+		for path, text := range s.files {
+			s.files[path] = ports.Replace(text)
 		}
-		return text
-	}
-	base := basePort(place)
-	one := "services:\n" + service("web", base, true)
-	for _, shape := range []struct {
-		name, id string
-		files    map[string]string
-		commands []string // after up of the id, which stands for %s
-	}{
-		{"one", "7", map[string]string{"compose.yaml": one}, []string{"exec %s nosuch -- true", "code %s", "ps 99", "down %s", "up %s"}},
-		{"web", "feat/x", map[string]string{"compose.yaml": one + service("db", 0, false)}, []string{"code %s", "features ls %s", "run %s", "wait %s"}},
-		{"plain", "a;b", map[string]string{"compose.yaml": "services:\n" + service("a", 0, false) + service("b", 0, false)}, []string{"shell %s", "exec %s -- true", "open %s"}},
-		{"two", "8", map[string]string{"compose.yaml": "services:\n" + service("a", base, true) + service("b", base+1, true)}, []string{"open %s", "shell %s"}},
-		{"mono", "9", map[string]string{"apps/a/compose.yaml": one, "apps/b b/compose.yaml": "services:\n" + service("x", 0, false) + service("y", 0, false)}, []string{"shell %s --project 'apps/b b'", "ps %s"}},
-		{"main", "main", map[string]string{"compose.yaml": one}, []string{"agent %s -- true", "agent allow %s example.com"}},
-		{"ended", "10", map[string]string{"compose.yaml": one}, []string{"down %[1]s && docker loom exec %[1]s -- true", "stop %[1]s && docker loom shell %[1]s", "down %[1]s && docker loom ps %[1]s", "down %[1]s && docker loom logs %[1]s"}},
-		{"bare", "11", map[string]string{"compose.yaml": "services:\n  web:\n    build: .\n    ports: [\"" + fmt.Sprint(base) + ":80\"]\n", "Dockerfile": noShell}, []string{"exec %s -- /httpd --help", "shell %s"}},
-		{"devimage", "12", map[string]string{".devcontainer/devcontainer.json": `{"image": "` + image + `"}`}, []string{"code %s", "shell %s", "features ls %s"}},
-		{"devfile", "13", map[string]string{".devcontainer/devcontainer.json": `{"build": {"dockerfile": "Dockerfile"}}`, ".devcontainer/Dockerfile": "FROM " + image + "\n"}, []string{"exec %s -- nosuch", "build %s"}},
-		{"devcompose", "14", map[string]string{"compose.yaml": one, ".devcontainer/devcontainer.json": `{"dockerComposeFile": "../compose.yaml", "service": "web", "workspaceFolder": "/"}`}, []string{"code %s", "open %s"}},
-	} {
-		t.Run(shape.name, func(t *testing.T) {
-			f := newField(t, "pasted"+shape.name, place, shape.files)
-			dir, id := f.repoDir, quoted(shape.id)
-			for path := range shape.files {
-				at := filepath.Join(dir, filepath.Dir(path))
-				if filepath.Base(path) == "Dockerfile" || strings.HasPrefix(path, ".devcontainer") && shape.files["compose.yaml"] != "" {
-					continue
-				}
-				if strings.HasPrefix(path, ".devcontainer") {
-					at = dir
-				}
-				o := f.paste(at, "docker loom up "+id)
-				assert.NilError(t, o.err, "%s", o)
-				assert.Check(t, len(hints(o.stdout.String())) >= 2, "%s", o)
-				f.pasteAll(at, "docker loom up "+id, o)
-			}
-			for _, command := range shape.commands {
-				o := run(f.command(dir, "sh", "-c", "docker loom up "+id+" -q; docker loom "+strings.NewReplacer("%s", id, "%[1]s", id).Replace(command)))
-				f.pasteAll(dir, command, o)
-			}
-			f.must("down", shape.id, "--volumes")
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			f := newField(t, "pasted"+s.name, place, s.files)
+			f.takeSubnets(fmt.Sprintf("10.%d.%d.0/20", 200+place, 16*i))
+			s.paste(f)
 		})
 	}
+}
+
+// paste brings the project up and pastes what that and the commands after it say.
+func (s shape) paste(f *field) {
+	dir, id := f.repoDir, quoted(s.id)
+	for path := range s.files {
+		at := filepath.Join(dir, filepath.Dir(path))
+		if filepath.Base(path) == "Dockerfile" || strings.HasPrefix(path, ".devcontainer") && s.files["compose.yaml"] != "" {
+			continue
+		}
+		if strings.HasPrefix(path, ".devcontainer") {
+			at = dir
+		}
+		o := f.paste(at, "docker loom up "+id)
+		assert.NilError(f, o.err, "%s", o)
+		assert.Check(f, len(hints(o.stdout.String())) >= 2, "%s", o)
+		f.pasteAll(at, "docker loom up "+id, o)
+	}
+	for _, command := range s.commands {
+		o := run(f.command(dir, "sh", "-c", "docker loom up "+id+" -q; docker loom "+strings.NewReplacer("%s", id, "%[1]s", id).Replace(command)))
+		f.pasteAll(dir, command, o)
+	}
+	f.must("down", s.id, "--volumes")
 }
 
 // pasteAll runs all that an outcome tells the user to run; what it needs is up before each.

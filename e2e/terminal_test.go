@@ -203,7 +203,7 @@ func TestQuestionsOnATerminal(t *testing.T) {
 	f.must("up", "1", "-q")
 	s := f.newScreen()
 	for i, tc := range []struct{ command, key, end string }{
-		{"down --all --volumes --force", "C-c", "rc=130"}, {"down --all --volumes", "C-d", "rc=1"}, {"down --all-repositories", "C-c", "rc=130"},
+		{"down --all --volumes", "C-c", "rc=130"}, {"down --all --volumes", "C-d", "rc=1"}, {"down --all-repositories", "C-c", "rc=130"},
 	} {
 		s.keys(fmt.Sprintf("clear; docker loom %s; echo rc=$? %d", tc.command, i), "Enter")
 		assert.Check(t, strings.Contains(s.shows("[y/N]"), f.repo+"/1"))
