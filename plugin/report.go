@@ -57,11 +57,15 @@ func report(w io.Writer, env *command.Environment, err error, interrupted bool) 
 		return max(status.StatusCode, 1)
 	}
 	fmt.Fprintln(w, "error: "+err.Error())
-	var id *loom.IDError
-	if errors.As(err, &id) && env.StepInFolder(id.Typed) != "" {
-		fmt.Fprintln(w, "hint: "+env.StepInFolder(id.Typed))
-	} else if step := nextStep(err); step != "" {
-		fmt.Fprintln(w, "hint: "+env.WithProject(step))
+	step := ""
+	if id := (*loom.IDError)(nil); errors.As(err, &id) {
+		step = env.StepInFolder(id.Typed)
+	}
+	if step == "" {
+		step = env.WithProject(nextStep(err))
+	}
+	if step != "" {
+		fmt.Fprintln(w, "hint: "+step)
 	}
 	return exitCode(err)
 }

@@ -44,11 +44,8 @@ func (p patience) until() time.Time {
 		earlier(p.answered.Add(siblingPatience))
 	}
 	moment := p.begun.Add(min(shortMoment, p.limit))
-	if p.answersAsBefore() {
-		end = moment
-	}
-	if end.Before(moment) {
-		end = moment
+	if p.answersAsBefore() || end.Before(moment) {
+		return moment
 	}
 	return end
 }

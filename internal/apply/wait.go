@@ -127,13 +127,9 @@ func (w *waiter) failed(ctx context.Context) error {
 		services = append(services, f.Service)
 	}
 	blamed := atFault(w.plan.Project.Services, services)
-	for _, f := range w.last.failures {
-		if slices.Contains(blamed, f.Service) {
-			return w.Dead(ctx, f.Container, f.what)
-		}
-	}
-	first := w.last.failures[0]
-	return w.Dead(ctx, first.Container, first.what)
+	i := slices.IndexFunc(w.last.failures, func(f failure) bool { return slices.Contains(blamed, f.Service) })
+	f := w.last.failures[max(i, 0)] // the first one, if they wait for each other
+	return w.Dead(ctx, f.Container, f.what)
 }
 
 // patience is how long a port is waited for.

@@ -182,12 +182,10 @@ func (x examination) checkSandboxes(ctx context.Context) {
 
 // checkSandbox looks at one sandbox that runs. all are the containers of all sandboxes.
 func (x examination) checkSandbox(ctx context.Context, c engine.Container, all []engine.Container) error {
-	name, id := c.Labels[sandbox.LabelAgent], c.Labels[engine.LabelLoom]
-	remedy := "docker loom agent stop " + find.ShellWord(registry.Name(c.Labels[engine.LabelRepo], id)) +
-		agent.AsFlag(name) + " ends it; its next command makes it right"
-	warn := func(message string) {
-		x.find(finding.Warning, "agent "+name+" of loom "+registry.Name(c.Labels[engine.LabelRepo], id), message, remedy)
-	}
+	name, of := c.Labels[sandbox.LabelAgent], registry.Name(c.Labels[engine.LabelRepo], c.Labels[engine.LabelLoom])
+	remedy := "docker loom agent stop " + find.ShellWord(of) + agent.AsFlag(name) +
+		" ends it; its next command makes it right"
+	warn := func(message string) { x.find(finding.Warning, "agent "+name+" of loom "+of, message, remedy) }
 	own := sandbox.NetworkName(c.Project, c.Service)
 	if !slices.Equal(c.Networks, []string{own}) {
 		warn("is on the networks " + strings.Join(c.Networks, ", ") + ", and belongs on " + own + " alone")

@@ -120,7 +120,7 @@ func withAttributes(e *engine.Engine, p *plan.Plan, port Port) Port {
 	port.Label = a.Label
 	port.Opens = a.OnAutoForward == "openBrowser" || a.OnAutoForward == "openBrowserOnce"
 	if a.Protocol == "http" || a.Protocol == "https" {
-		port.URL = hostNames(e, p.ID).URL(a.Protocol, port.HostIP, port.Published)
+		port.URL = survey.HostNames(e, p.ID).URL(a.Protocol, port.HostIP, port.Published)
 	}
 	return port
 }
@@ -168,14 +168,9 @@ func newPort(e *engine.Engine, id string, of plan.PublishedPort) Port {
 		Service: of.Service, Target: of.Target, Published: of.Host, Protocol: of.Protocol, HostIP: of.HostIP,
 	}
 	if scheme := endpoint.Scheme(of.Target, of.Protocol); scheme != "" {
-		p.URL = hostNames(e, id).URL(scheme, of.HostIP, of.Host)
+		p.URL = survey.HostNames(e, id).URL(scheme, of.HostIP, of.Host)
 	}
 	return p
-}
-
-// hostNames are the host names of a loom's published ports.
-func hostNames(e *engine.Engine, id string) endpoint.Names {
-	return survey.HostNames(e, id)
 }
 
 // DialAddress is where a published port of the engine is reached from here.

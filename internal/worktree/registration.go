@@ -65,7 +65,7 @@ func (r *Repository) Keep() error {
 func keepSubmodule(r *Repository, root *os.Root, note string) error {
 	info, err := os.Lstat(filepath.Join(r.WorkTree, ".git"))
 	if r.Linked() || err != nil || !info.Mode().IsRegular() {
-		return nil //nolint:nilerr // no work tree, or no .git in it: then it is no submodule
+		return nil //nolint:nilerr // no work tree, or no .git in it: then it is not a submodule
 	}
 	if plain, err := plainConfig(r.CommonDir); plain || err != nil {
 		return err

@@ -31,8 +31,8 @@ base is the built-in one.`,
 
 type imageBuildOptions struct {
 	image.BuildRequest
-	quiet, dryRun bool
-	format        string
+	dryRun bool
+	format string
 }
 
 func newImageBuildCommand(env *command.Environment) *cobra.Command {
@@ -73,7 +73,7 @@ docker loom image build base --no-cache builds the built-in image again, with th
 	flags.BoolVar(&o.NoCache, "no-cache", false, "Do not use cache when building the image")
 	flags.BoolVar(&o.Pull, "pull", false, "Always attempt to pull a newer version of the image")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show the Dockerfile and build nothing")
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Suppress the build output")
+	flags.BoolP("quiet", "q", false, "Suppress the build output")
 	output.AddFormat(flags, &o.format)
 	return cmd
 }

@@ -15,8 +15,8 @@ import (
 
 type copyOptions struct {
 	stack.CopyOptions
-	dryRun, quiet bool
-	format        string
+	dryRun bool
+	format string
 }
 
 func newCopyCommand(env *command.Environment) *cobra.Command {
@@ -41,7 +41,7 @@ Without an ID it is the loom of this folder.`,
 	flags.BoolVarP(&o.FollowLink, "follow-link", "L", false, "Always follow symbol link in SRC_PATH")
 	flags.BoolVarP(&o.Archive, "archive", "a", false, "Archive mode (copy all uid/gid information)")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Show what would be copied and change nothing")
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "Show no progress")
+	flags.BoolP("quiet", "q", false, "Show no progress")
 	output.AddFormat(flags, &o.format)
 	return cmd
 }

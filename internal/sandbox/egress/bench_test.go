@@ -23,6 +23,12 @@ import (
 // echo answers every byte, on loopback.
 func echo(t testing.TB) netip.AddrPort {
 	t.Helper()
+	return answering(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+}
+
+// answering calls answer with each connection, on loopback, and closes it then.
+func answering(t testing.TB, answer func(net.Conn)) netip.AddrPort {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	assert.NilError(t, err)
 	t.Cleanup(func() { l.Close() })
@@ -30,7 +36,7 @@ func echo(t testing.TB) netip.AddrPort {
 		_ = accept(l, func(c net.Conn) {
 			go func() {
 				defer c.Close()
-				_, _ = io.Copy(c, c)
+				answer(c)
 			}()
 		})
 	}()

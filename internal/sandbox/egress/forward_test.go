@@ -38,20 +38,12 @@ func forwarders(t *testing.T, names map[string][]string) (dialer *net.Dialer, tc
 }
 
 func TestForwardedConnectionsKeepTheirHalfClose(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	assert.NilError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		_ = accept(l, func(c net.Conn) {
-			go func() {
-				b, _ := io.ReadAll(c) // ends when the client has closed its half
-				fmt.Fprintf(c, "%d bytes", len(b))
-				c.Close()
-			}()
-		})
-	}()
+	web := answering(t, func(c net.Conn) {
+		b, _ := io.ReadAll(c) // ends when the client has closed its half
+		fmt.Fprintf(c, "%d bytes", len(b))
+	})
 	_, tcp, _ := forwarders(t, map[string][]string{"web": {"127.0.0.1"}})
-	conn, err := net.Dial("tcp", tcp(fmt.Sprintf("web:%d", netip.MustParseAddrPort(l.Addr().String()).Port())))
+	conn, err := net.Dial("tcp", tcp(fmt.Sprintf("web:%d", web.Port())))
 	assert.NilError(t, err)
 	defer conn.Close()
 	_, err = conn.Write(make([]byte, 1<<20))

@@ -86,21 +86,13 @@ func TestAConnectionToAServiceServesOneClient(t *testing.T) {
 // Such as MySQL and SMTP, where the server speaks first, and TLS with whatever name.
 func TestATunnelToAServiceCarriesAnything(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	assert.NilError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		_ = accept(l, func(c net.Conn) {
-			go func() {
-				defer c.Close()
-				fmt.Fprint(c, "220 mail\r\n")
-				b, _ := io.ReadAll(c)
-				fmt.Fprintf(c, "got %s", b)
-			}()
-		})
-	}()
+	mail := answering(t, func(c net.Conn) {
+		fmt.Fprint(c, "220 mail\r\n")
+		b, _ := io.ReadAll(c)
+		fmt.Fprintf(c, "got %s", b)
+	})
 	f := start(t, Config{Mode: Restricted, Services: []string{"mail"}}, map[string][]string{"mail": {"127.0.0.1"}}, on("127.0.0.0/8"))
-	conn, br := tunnel(t, f, fmt.Sprintf("mail:%d", netip.MustParseAddrPort(l.Addr().String()).Port()))
+	conn, br := tunnel(t, f, fmt.Sprintf("mail:%d", mail.Port()))
 	line, err := br.ReadString('\n')
 	assert.NilError(t, err)
 	assert.Equal(t, line, "220 mail\r\n")

@@ -140,6 +140,13 @@ func (x *proxy) serve(ctx context.Context, conn net.Conn) {
 	}
 }
 
+// admitted is a destination that a client may have, with the ruling that allows it.
+type admitted struct {
+	host Host
+	port int
+	ruling
+}
+
 // requests serves one request after the other. It reports whether the reader is no longer in use.
 func (x *proxy) requests(ctx context.Context, c *client) bool {
 	for {
@@ -186,9 +193,9 @@ func (x *proxy) requests(ctx context.Context, c *client) bool {
 		}
 		if h.method == http.MethodConnect {
 			_, _ = c.br.Discard(len(b))
-			return x.connect(ctx, c, d, host, port)
+			return x.connect(ctx, c, d, admitted{host, port, r})
 		}
-		again, free := x.request(ctx, c, d, host, port)
+		again, free := x.request(ctx, c, d, admitted{host, port, r})
 		if !again {
 			return free
 		}

@@ -573,20 +573,11 @@ func TestHTTPWithinATunnelIsHeldToItsHost(t *testing.T) {
 }
 
 func TestWhatIsNeitherTLSNorHTTPNeedsAPortOfItsOwn(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	assert.NilError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		_ = accept(l, func(c net.Conn) {
-			go func() {
-				b, _ := io.ReadAll(c) // the client's end comes through
-				_, _ = fmt.Fprintf(c, "got %s", b)
-				c.Close()
-			}()
-		})
-	}()
-	address := l.Addr().String()
-	port := netip.MustParseAddrPort(address).Port()
+	at := answering(t, func(c net.Conn) {
+		b, _ := io.ReadAll(c) // the client's end comes through
+		_, _ = fmt.Fprintf(c, "got %s", b)
+	})
+	address, port := at.String(), at.Port()
 	f := start(t, Config{Mode: Restricted, Allow: []string{fmt.Sprintf("git.test:%d", port), address}}, map[string][]string{"git.test": {"127.0.0.1"}})
 	conn, br := tunnel(t, f, fmt.Sprintf("git.test:%d", port))
 	fmt.Fprint(conn, "SSH-2.0-test")

@@ -17,7 +17,7 @@ import (
 
 // request proxies one plain request. It reports whether another can follow on the connection, and whether the reader
 // is no longer in use.
-func (x *proxy) request(ctx context.Context, c *client, d Decision, host Host, port int) (again, free bool) {
+func (x *proxy) request(ctx context.Context, c *client, d Decision, to admitted) (again, free bool) {
 	in, err := http.ReadRequest(c.br)
 	if err != nil {
 		d.Reason = "the request is not well-formed"
@@ -28,7 +28,7 @@ func (x *proxy) request(ctx context.Context, c *client, d Decision, host Host, p
 		GotConn: func(i httptrace.GotConnInfo) { d.Address = i.Conn.RemoteAddr().String() },
 	}))
 	defer cancel()
-	out := outgoing(ctx, in, host, port)
+	out := outgoing(ctx, in, to.host, to.port)
 	if strings.EqualFold(in.Header.Get("Expect"), "100-continue") {
 		if _, err := io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
 			return false, true
@@ -44,10 +44,10 @@ func (x *proxy) request(ctx context.Context, c *client, d Decision, host Host, p
 		sent = &requestBody{Reader: in.Body, conn: c.Conn}
 		out.Body = sent
 	}
-	resp, err := x.transportFor(ctx, host, port).RoundTrip(out)
+	resp, err := x.transportFor(to).RoundTrip(out)
 	if err != nil {
 		stopWatching()
-		x.answerFailure(c, d, host, port, err)
+		x.answerFailure(c, d, to.host, to.port, err)
 		return false, sent.isComplete()
 	}
 	defer resp.Body.Close()
@@ -72,8 +72,8 @@ func (x *proxy) request(ctx context.Context, c *client, d Decision, host Host, p
 
 // transportFor is the transport of a request. A connection to a service is of its client's network, and serves nobody
 // else.
-func (x *proxy) transportFor(ctx context.Context, host Host, port int) *http.Transport {
-	if !x.policy.decide(clientOf(ctx), host, port).own {
+func (x *proxy) transportFor(to admitted) *http.Transport {
+	if !to.own {
 		return x.transport
 	}
 	once := x.transport.Clone()

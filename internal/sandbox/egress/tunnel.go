@@ -20,10 +20,10 @@ import (
 //     host of the CONNECT.
 //   - Anything else, such as SSH, only at a port that a rule names and that is not 80 or 443. The client must speak
 //     first.
-func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, port int) bool {
-	up, err := x.dial(ctx, host, port)
+func (x *proxy) connect(ctx context.Context, c *client, d Decision, to admitted) bool {
+	up, err := x.dial(ctx, to.host, to.port)
 	if err != nil {
-		x.answerFailure(c, d, host, port, err)
+		x.answerFailure(c, d, to.host, to.port, err)
 		return true
 	}
 	defer up.Close()
@@ -31,8 +31,7 @@ func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, p
 	if _, err := io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return true
 	}
-	r := x.policy.decide(clientOf(ctx), host, port)
-	if r.own {
+	if to.own {
 		d.Verdict = Allowed
 		x.logDecision(d)
 		c.splice(up, nil)
@@ -53,7 +52,7 @@ func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, p
 		sni, recorded, err := readClientHello(c.br)
 		reason := "the TLS handshake cannot be read"
 		if err == nil {
-			reason = checkServerName(sni, host)
+			reason = checkServerName(sni, to.host)
 		}
 		if reason != "" {
 			d.Reason = reason
@@ -63,14 +62,14 @@ func (x *proxy) connect(ctx context.Context, c *client, d Decision, host Host, p
 			return true
 		}
 		begin = recorded
-	case r.raw && !startsWithMethod(c.br):
+	case to.raw && !startsWithMethod(c.br):
 	default:
 		// Each request connects again, after its own check.
 		up.Close()
 		_ = c.SetReadDeadline(time.Time{})
 		d.Verdict, d.Reason = Allowed, "HTTP without TLS"
 		x.logDecision(d)
-		c.host, c.port, c.isTunnel = host, port, true
+		c.host, c.port, c.isTunnel = to.host, to.port, true
 		return x.requests(ctx, c)
 	}
 	_ = c.SetReadDeadline(time.Time{})
