@@ -71,6 +71,23 @@ func ReadConfiguration(c *Config, w Workspace, merged *Merged) Configuration {
 	return Configuration{Configuration: c.located().JSON(), Workspace: w, MergedConfiguration: merged}
 }
 
+// SubstituteContainerEnv returns c with ${containerEnv:NAME} replaced by what a container has in its environment.
+func (c Configuration) SubstituteContainerEnv(env map[string]string) (Configuration, error) {
+	n, err := parse("configuration", c.Configuration)
+	if err != nil {
+		return c, err
+	}
+	n, err = n.MapText(func(n *jsonc.Node) (string, error) { return SubstituteContainerEnv(n.Text, env), nil })
+	if err != nil {
+		return c, err
+	}
+	c.Configuration = n.JSON()
+	if c.MergedConfiguration != nil {
+		c.MergedConfiguration, err = c.MergedConfiguration.SubstituteContainerEnv(env)
+	}
+	return c, err
+}
+
 // located is the document with its own place, which the reference CLI writes as VS Code writes an address.
 func (c *Config) located() *jsonc.Node {
 	document := c.document

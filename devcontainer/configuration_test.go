@@ -55,8 +55,8 @@ func TestContainerFolderIsWhereTheReferenceMountsIt(t *testing.T) {
 	}
 }
 
-// TestEveryProjectOfTheCorpusReadsAsInTheReference compares with files that were seen to be equal to what the reference CLI
-// 0.89 prints; labels and, as an image is needed for it there, merged configurations are ours.
+// TestEveryProjectOfTheCorpusReadsAsInTheReference compares with files that were seen to be equal to what the reference
+// CLI 0.89 prints; labels and, as an image is needed for it there, merged configurations are ours.
 func TestEveryProjectOfTheCorpusReadsAsInTheReference(t *testing.T) {
 	t.Parallel()
 	for _, dir := range corpus(t) {
@@ -71,7 +71,7 @@ func TestEveryProjectOfTheCorpusReadsAsInTheReference(t *testing.T) {
 			c, err := Read(*p)
 			assert.NilError(t, err)
 
-			label := Label([]Metadata{c.Picked()})
+			label := Label([]Metadata{c.picked()})
 			c, err = c.Substitute(Vars{
 				Env:             env(map[string]string{"HOME": "/home/me"}),
 				LocalFolder:     c.Workspace,
@@ -95,7 +95,7 @@ func TestAConfigMadeByHandIsOneToo(t *testing.T) {
 	c := &Config{Path: "/w/.devcontainer.json", Workspace: "/w", Kind: KindImage, Image: "x", Metadata: Metadata{RemoteUser: "me"}}
 	s, err := c.Substitute(Vars{ID: "id"})
 	assert.NilError(t, err)
-	assert.Equal(t, Label([]Metadata{s.Picked()}), `[{"remoteUser":"me"}]`)
+	assert.Equal(t, Label([]Metadata{s.picked()}), `[{"remoteUser":"me"}]`)
 	m := Merge(nil, nil, s)
 	assert.Equal(t, m.RemoteUser, "me")
 	_, err = json.Marshal(ReadConfiguration(s, s.ContainerFolder(""), m))

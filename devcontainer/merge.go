@@ -29,7 +29,23 @@ func Merge(image, features []Metadata, c *Config) *Merged {
 		entries = append(entries, entry{m.ID, m})
 	}
 	entries = append(entries, entry{"devcontainer.json", c.Metadata})
+	for _, m := range c.later {
+		entries = append(entries, entry{m.ID, m})
+	}
 	return mergeEntries(entries, c.located())
+}
+
+// MergeLabel is Merge of the entries of a container's metadata label, with their variables replaced. The last one
+// without an ID is the devcontainer.json's.
+func MergeLabel(label []Metadata) *Merged {
+	file := len(label) - 1
+	for file > 0 && label[file].ID != "" {
+		file--
+	}
+	if file < 0 {
+		return mergeEntries(nil, nil)
+	}
+	return Merge(label[:file], nil, &Config{Metadata: label[file], later: label[file+1:]})
 }
 
 func mergeEntries(entries []entry, document *jsonc.Node) *Merged {

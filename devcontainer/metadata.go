@@ -33,8 +33,8 @@ func pick(document *jsonc.Node) *jsonc.Node {
 	return &picked
 }
 
-// Picked is the entry of c for the metadata label: what the file says, no variable replaced, also where c's are.
-func (c *Config) Picked() Metadata {
+// picked is the entry of c for the metadata label: what the file says, no variable replaced, also where c's are.
+func (c *Config) picked() Metadata {
 	if c.read == nil {
 		return c.Metadata // made by hand
 	}
@@ -78,6 +78,23 @@ func Label(entries []Metadata) string {
 		}
 	}
 	return "[" + strings.Join(parts, ",") + "]"
+}
+
+// ParseFeature returns what a feature's description adds to the metadata of an image: its hooks, what it asks of the
+// container, and customizations, to which extensions and settings of older descriptions belong now. A feature's
+// containerEnv is left out: its image has that (specification, "Image Metadata").
+func ParseFeature(description *jsonc.Node) (Metadata, error) {
+	n, err := modern(description)
+	if err != nil {
+		return Metadata{}, err
+	}
+	m, err := decodeMetadata(n, true)
+	return Metadata{
+		OnCreateCommand: m.OnCreateCommand, UpdateContentCommand: m.UpdateContentCommand,
+		PostCreateCommand: m.PostCreateCommand, PostStartCommand: m.PostStartCommand, PostAttachCommand: m.PostAttachCommand,
+		Init: m.Init, Privileged: m.Privileged, CapAdd: m.CapAdd, SecurityOpt: m.SecurityOpt,
+		Entrypoint: m.Entrypoint, Mounts: m.Mounts, Customizations: m.Customizations,
+	}, err
 }
 
 func decodeMetadata(n *jsonc.Node, loose bool) (Metadata, error) {

@@ -31,11 +31,11 @@ func TestLabelHasTheReferencesOrderAndTheRawValues(t *testing.T) {
 		`"remoteUser":"${localEnv:USER}","userEnvProbe":"none","remoteEnv":{"Z":"${containerEnv:PATH}","A":null},"overrideCommand":true,` +
 		`"portsAttributes":{"9":{"label":"b","unheardOf":1},"1":{}},"otherPortsAttributes":{"label":"o"},"forwardPorts":[3000,"localhost:1","db:2"],` +
 		`"shutdownAction":"none","updateRemoteUserUID":false,"hostRequirements":{"memory":"8gb"}}]`
-	assert.Equal(t, Label([]Metadata{c.Picked()}), want)
+	assert.Equal(t, Label([]Metadata{c.picked()}), want)
 
 	s, err := c.Substitute(Vars{ID: "id", Env: env(map[string]string{"USER": "me"})})
 	assert.NilError(t, err)
-	assert.Equal(t, Label([]Metadata{s.Picked()}), want, "also where variables are replaced")
+	assert.Equal(t, Label([]Metadata{s.picked()}), want, "also where variables are replaced")
 	assert.Equal(t, s.RemoteUser, "me")
 }
 
@@ -43,8 +43,8 @@ func TestLabelLeavesOutWhatSaysNothing(t *testing.T) {
 	t.Parallel()
 	c := config(t, `{"image":"x"}`)
 	assert.Equal(t, Label(nil), "[]")
-	assert.Equal(t, Label([]Metadata{c.Picked(), {}}), "[]")
-	assert.Equal(t, Label([]Metadata{{}, {RemoteUser: "me"}, c.Picked()}), `[{"remoteUser":"me"}]`)
+	assert.Equal(t, Label([]Metadata{c.picked(), {}}), "[]")
+	assert.Equal(t, Label([]Metadata{{}, {RemoteUser: "me"}, c.picked()}), `[{"remoteUser":"me"}]`)
 }
 
 func TestMetadataIsKeptAsItWasWritten(t *testing.T) {

@@ -236,10 +236,10 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := ParseMetadata(Label([]Metadata{c.Picked()})); err != nil {
+		if _, err := ParseMetadata(Label([]Metadata{c.picked()})); err != nil {
 			t.Fatal(err)
 		}
-		m := Merge([]Metadata{c.Picked()}, nil, c)
+		m := Merge([]Metadata{c.picked()}, nil, c)
 		if _, err := json.Marshal(ReadConfiguration(c, c.ContainerFolder(""), m)); err != nil {
 			t.Fatal(err)
 		}

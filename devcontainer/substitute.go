@@ -25,7 +25,7 @@ type Vars struct {
 var variable = regexp.MustCompile(`\$\{(.*?)\}`)
 
 // Substitute returns c with the variables in its values replaced, never those in keys. What only the container knows
-// (containerEnv) and what nobody knows stays. Picked still returns what the file says. A Config that was not read has
+// (containerEnv) and what nobody knows stays. Entries still returns what the file says. A Config that was not read has
 // no variables.
 func (c *Config) Substitute(v Vars) (*Config, error) {
 	if c.document == nil {
@@ -36,7 +36,18 @@ func (c *Config) Substitute(v Vars) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeConfig(c.place(), n, c.read, false)
+	replaced, err := decodeConfig(c.place(), n, c.read, false)
+	if err != nil {
+		return nil, err
+	}
+	replaced.laterRead = c.laterRead
+	for _, m := range c.later {
+		if m, err = m.Substitute(v); err != nil {
+			return nil, err
+		}
+		replaced.later = append(replaced.later, m)
+	}
+	return replaced, nil
 }
 
 // Substitute returns m with its variables replaced as those of a devcontainer.json are: metadata of images and features

@@ -90,13 +90,13 @@ func TestSubstituteLeavesWhatIsNotKnownYet(t *testing.T) {
 func TestSubstituteChecksWhatReadCouldNot(t *testing.T) {
 	t.Parallel()
 	c := config(t, `{"image":"x","forwardPorts":["${localEnv:PORT:3000}","${localEnv:HOST:db}:5432"],"mounts":["${localEnv:MOUNT:target=/x}"],"hostRequirements":{"memory":"${localEnv:MEM:1kb}"}}`)
-	label := Label([]Metadata{c.Picked()})
+	label := Label([]Metadata{c.picked()})
 	s, err := c.Substitute(vars())
 	assert.NilError(t, err)
 	assert.DeepEqual(t, s.ForwardPorts[0].String()+" "+s.ForwardPorts[1].String(), "3000 db:5432")
 	assert.Equal(t, s.Mounts[0].Target, "/x")
 	assert.Equal(t, s.HostRequirements.Memory, int64(1024))
-	assert.Equal(t, Label([]Metadata{s.Picked()}), label, "the label has what the file says")
+	assert.Equal(t, Label([]Metadata{s.picked()}), label, "the label has what the file says")
 
 	for text, want := range map[string]string{
 		`{"image":"x","forwardPorts":[1,"${localEnv:HOME}"]}`:             `.devcontainer.json:1:32: forwardPorts[1]: "/home/me" is neither a port nor a host:port`,

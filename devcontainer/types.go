@@ -65,6 +65,9 @@ type Config struct {
 	// Raw is the document as standard JSON, in the order of the file.
 	Raw json.RawMessage
 
+	// later are the hooks of further files, which run after those of Metadata; laterRead are the same before variables
+	// were replaced.
+	later, laterRead []Metadata
 	// document is Raw, with places; read is the document before variables were replaced.
 	document, read *jsonc.Node
 }

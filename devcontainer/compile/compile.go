@@ -39,6 +39,8 @@ type Input struct {
 	Project *types.Project
 	// BaseName is the name of that project without a loom, as runArgs knows its networks (shop_default).
 	BaseName string
+	// Platform is the image's in place of the one that the files say; "" changes nothing.
+	Platform string
 	// Git is the git work tree that the workspace is in. Without git it has only Root, the workspace.
 	Git mounts.Repository
 	// Host is the machine of the engine.
@@ -66,6 +68,9 @@ type Compiled struct {
 	// Volumes are those to be added to the project. Their names are as the reference CLI has them: as written for an image
 	// or Dockerfile, after the project for Compose.
 	Volumes types.Volumes
+	// MustExist are the sources of binds that are said as docker run --mount says them: the engine refuses a missing
+	// source, where Compose would make an empty folder of root's on the host.
+	MustExist []string
 	// Networks are those that runArgs names; they are not of the project, and so external.
 	Networks types.Networks
 	// Base makes the image that docker loom's own step builds on, under its own tag or Input.BaseTag; nil if there is no
@@ -120,6 +125,7 @@ func Compile(in Input) (*Compiled, []finding.Finding, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", in.Config.Path, err)
 	}
+	c.Service.Platform = cmp.Or(in.Platform, c.Service.Platform)
 	c.ContainerUser = cmp.Or(c.Service.User, in.Image.User, "root")
 	c.RemoteUser = cmp.Or(in.Merged.RemoteUser, c.ContainerUser)
 	if in.Installed != "" {

@@ -56,6 +56,9 @@ func (c *compiler) convertMount(m mounttypes.Mount, external bool) (types.Servic
 		Type: string(m.Type), Source: m.Source, Target: path.Clean(m.Target),
 		ReadOnly: m.ReadOnly, Consistency: string(m.Consistency),
 	}
+	if b := m.BindOptions; m.Type == mounttypes.TypeBind && (b == nil || !b.CreateMountpoint) {
+		c.MustExist = append(c.MustExist, m.Source)
+	}
 	if b := m.BindOptions; b != nil {
 		v.Bind = &types.ServiceVolumeBind{Propagation: string(b.Propagation), CreateHostPath: b.CreateMountpoint}
 		switch {

@@ -51,7 +51,7 @@ func TestEveryDevContainerOfTheCorpusBecomesAComposeProject(t *testing.T) {
 				assert.NilError(t, err)
 				entries = append(entries, features...)
 			}
-			label := devcontainer.Label(append(slices.Clone(entries), c.Picked()))
+			label := devcontainer.Label(append(slices.Clone(entries), c.Entries()...))
 			for i := range entries {
 				entries[i], err = entries[i].Substitute(vars)
 				assert.NilError(t, err)

@@ -3,6 +3,7 @@ package features
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -31,8 +32,9 @@ const (
 	// The content is mounted below /dev, which every build has as a file system of its own: no empty folder stays behind.
 	sourceFolder = "/dev/docker-loom-feature"
 	workFolder   = "/tmp/docker-loom-feature"
-	optionsFile  = "docker-loom-options.env"
-	scriptFile   = "docker-loom-install.sh"
+	// The options lie beside install.sh under the name that other tools give them: features copy or source that file.
+	optionsFile = "devcontainer-features.env"
+	scriptFile  = "docker-loom-install.sh"
 )
 
 // Hash tells one outcome from another: what it is built from, byte for byte. Two looms with the same hash share an
@@ -63,8 +65,8 @@ func (b *Build) Dockerfile() string {
 	d.WriteString("ARG BASE_IMAGE=scratch\nFROM ${BASE_IMAGE}\nUSER root\n")
 	for n, f := range b.Features {
 		fmt.Fprintf(&d, "\n# %s\n", oneLine(f.ID.Written))
-		for _, name := range slices.Sorted(maps.Keys(f.Manifest.ContainerEnv)) {
-			fmt.Fprintf(&d, "ENV %s=%s\n", name, quoteEnv(f.Manifest.ContainerEnv[name], true))
+		for _, v := range f.Manifest.ContainerEnv {
+			fmt.Fprintf(&d, "ENV %s=%s\n", v.Name, quoteEnv(v.Value, true))
 		}
 		// The form without a shell: the image may have set another one, or one that stops at nothing.
 		run, err := json.Marshal([]string{
@@ -111,7 +113,7 @@ chmod -R 0755 .
 set -a
 . ./` + optionsFile + `
 set +a
-rm ./` + optionsFile + ` ./` + scriptFile + `
+rm ./` + scriptFile + `
 code=0
 ./` + InstallFile + ` || code=$?
 cd /
@@ -138,12 +140,26 @@ func (b *Build) WriteContext(dir string) error {
 			return fmt.Errorf("feature %s: %w", f.ID.Written, err)
 		}
 		for name, text := range map[string]string{optionsFile: f.optionsText(), scriptFile: installScript} {
-			if err := os.WriteFile(filepath.Join(to, name), []byte(text), 0o644); err != nil {
-				return err
+			if err := replaceFile(filepath.Join(to, name), text); err != nil {
+				return fmt.Errorf("feature %s: %w", f.ID.Written, err)
 			}
 		}
 	}
 	return nil
+}
+
+// replaceFile writes a file in the place of whatever a feature has there. Written over a link, it would come to lie
+// where that leads: in any file of this machine.
+func replaceFile(path, text string) error {
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // quoteEnv writes a value, which has no line end, for ENV or LABEL. With expand a $NAME in it means what the image has.

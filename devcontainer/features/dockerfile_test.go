@@ -17,7 +17,7 @@ func TestTheDockerfileHasALayerForEachFeature(t *testing.T) {
 		ContainerEnv: map[string]string{"PLAIN": "x", "DOLLAR": "$HOME \\ \"q\"", "LINES": "a\nb"},
 		Label:        `[{"id":"./go","mounts":["source=$x,target=/y"]}]`,
 		Features: []*Feature{
-			{ID: ID{Source: SourceLocal, Path: "/w/.devcontainer/go lang,x", Written: "./go lang,x"}, Manifest: &Manifest{ContainerEnv: map[string]string{"PATH": "/go/bin:${PATH}"}}, Digest: "sha256:2"},
+			{ID: ID{Source: SourceLocal, Path: "/w/.devcontainer/go lang,x", Written: "./go lang,x"}, Manifest: &Manifest{ContainerEnv: []EnvVariable{{"VOLTA_HOME", "/opt/volta"}, {"PATH", "${VOLTA_HOME}/bin:${PATH}"}}}, Digest: "sha256:2"},
 			{ID: ID{Source: SourceOCI, Repository: "f/node", Written: "r.io/f/node:1"}, Manifest: &Manifest{}, Digest: "sha256:3", Options: map[string]string{"version": "18"}},
 		},
 	}
@@ -66,12 +66,14 @@ func TestTheHashChangesWithWhatIsBuilt(t *testing.T) {
 
 func TestTheContextHasFoldersAndOptions(t *testing.T) {
 	t.Parallel()
-	from, to := t.TempDir(), t.TempDir()
+	from, to, outside := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "outside")
 	if err := os.WriteFile(filepath.Join(from, InstallFile), []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("/etc/passwd", filepath.Join(from, "link")); err != nil {
-		t.Fatal(err)
+	for link, target := range map[string]string{"link": "/etc/passwd", optionsFile: outside, scriptFile: outside} {
+		if err := os.Symlink(target, filepath.Join(from, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	b := &Build{Features: []*Feature{{ID: ID{Source: SourceLocal, Path: "/x/go", Written: "./go"}, Dir: from, Manifest: &Manifest{}, Options: map[string]string{"version": "it's"}}}}
 	if err := b.WriteContext(to); err != nil {
@@ -80,6 +82,9 @@ func TestTheContextHasFoldersAndOptions(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(to, "00-go", optionsFile))
 	if err != nil || string(text) != "VERSION='it'\\''s'\n" {
 		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := os.Lstat(outside); err == nil {
+		t.Error("a link of the feature leads what is written out of the context")
 	}
 	if info, err := os.Stat(filepath.Join(to, "00-go", InstallFile)); err != nil || info.Mode().Perm() != 0o755 {
 		t.Errorf("%v, %v", info, err)

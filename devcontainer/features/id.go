@@ -20,10 +20,11 @@ import (
 // Source says where a feature comes from.
 type Source string
 
-// The three sources of features.
+// The sources of features.
 const (
 	SourceOCI     Source = "oci"
 	SourceTarball Source = "tgz"
+	SourceRelease Source = "release"
 	SourceLocal   Source = "local"
 )
 
@@ -33,7 +34,7 @@ type ID struct {
 	Written string
 	Source  Source
 	// Registry, Repository and Tag or Digest tell an OCI artifact: ghcr.io, devcontainers/features/node, 1. Without either
-	// in the id, Tag is latest.
+	// in the id, Tag is latest. Of a release on GitHub the Repository is OWNER/REPOSITORY, the Tag that of the release.
 	Registry, Repository, Tag, Digest string
 	// URL is that of an archive.
 	URL string
@@ -65,6 +66,8 @@ func (id ID) Resource() string {
 		return id.Registry + "/" + id.Repository
 	case SourceTarball:
 		return id.URL
+	case SourceRelease:
+		return id.Repository + "/" + id.name()
 	}
 	return id.Path
 }
@@ -82,7 +85,7 @@ func (id ID) name() string {
 	switch id.Source {
 	case SourceOCI:
 		return path.Base(id.Repository)
-	case SourceTarball:
+	case SourceTarball, SourceRelease:
 		return strings.TrimSuffix(strings.TrimPrefix(path.Base(id.URL), "devcontainer-feature-"), ".tgz")
 	}
 	return filepath.Base(id.Path)
@@ -125,6 +128,8 @@ func readID(written, configDir, workspace string) (ID, error) {
 		return parseTarball(written)
 	case !strings.Contains(written, "/"):
 		return parseLegacy(written)
+	case !registryHost.MatchString(written):
+		return parseRelease(written)
 	}
 	ref, err := registry.ParseReference(strings.ToLower(written))
 	if err != nil {
@@ -145,6 +150,9 @@ func readID(written, configDir, workspace string) (ID, error) {
 	}
 	return id, nil
 }
+
+// registryHost is the beginning of an OCI reference: a first part that can be the name of a host, as docker decides it.
+var registryHost = regexp.MustCompile(`^(?:[^/]*[.:][^/]*|(?i:localhost))/`)
 
 func parseLocal(written, configDir, workspace string) (ID, error) {
 	dir := filepath.Join(configDir, filepath.FromSlash(written))

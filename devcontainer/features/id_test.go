@@ -18,11 +18,14 @@ func TestIDsMeanWhatTheSpecificationSays(t *testing.T) {
 		},
 		"https://example.com/a/devcontainer-feature-go.tgz": {Source: SourceTarball, URL: "https://example.com/a/devcontainer-feature-go.tgz"},
 		"http://127.0.0.1:9/devcontainer-feature-go.tgz":    {Source: SourceTarball, URL: "http://127.0.0.1:9/devcontainer-feature-go.tgz"},
-		"./go":          {Source: SourceLocal, Path: "/w/.devcontainer/go"},
-		"./a/../b":      {Source: SourceLocal, Path: "/w/.devcontainer/b"},
-		"node":          {Source: SourceOCI, Registry: "ghcr.io", Repository: "devcontainers/features/node", Tag: "1"},
-		"node@2":        {Source: SourceOCI, Registry: "ghcr.io", Repository: "devcontainers/features/node", Tag: "2"},
-		"golang:latest": {Source: SourceOCI, Registry: "ghcr.io", Repository: "devcontainers/features/go", Tag: "1"},
+		"devcontainers/feature-starter/color":               {Source: SourceRelease, Repository: "devcontainers/feature-starter", Tag: "latest", URL: "https://github.com/devcontainers/feature-starter/releases/latest/download/color.tgz"},
+		"Microsoft/app_x.y/tool_a@v1.0-rc.1":                {Source: SourceRelease, Repository: "Microsoft/app_x.y", Tag: "v1.0-rc.1", URL: "https://github.com/Microsoft/app_x.y/releases/download/v1.0-rc.1/tool_a.tgz"},
+		"localhost/x/y:1":                                   {Source: SourceOCI, Registry: "localhost", Repository: "x/y", Tag: "1"},
+		"./go":                                              {Source: SourceLocal, Path: "/w/.devcontainer/go"},
+		"./a/../b":                                          {Source: SourceLocal, Path: "/w/.devcontainer/b"},
+		"node":                                              {Source: SourceOCI, Registry: "ghcr.io", Repository: "devcontainers/features/node", Tag: "1"},
+		"node@2":                                            {Source: SourceOCI, Registry: "ghcr.io", Repository: "devcontainers/features/node", Tag: "2"},
+		"golang:latest":                                     {Source: SourceOCI, Registry: "ghcr.io", Repository: "devcontainers/features/go", Tag: "1"},
 	} {
 		got, err := ParseID(written, dir, ws)
 		want.Written = written
@@ -33,6 +36,7 @@ func TestIDsMeanWhatTheSpecificationSays(t *testing.T) {
 	for _, written := range []string{
 		"", "nodejs", "gradle", "/w/.devcontainer/go", "../go", "./..", "./.", "./../../etc", "ghcr.io/x/y:", "ghcr.io/x/y@sha256:1", "ghcr.io/x y/z",
 		"http://example.com/devcontainer-feature-go.tgz", "https://example.com/go.tgz", "ghcr.io/",
+		"a/b", "a/b/c/d", "a/b/c:1", "a/b/c@", "a/b/c@../../x", "a/../c", "a//c",
 	} {
 		id, err := ParseID(written, dir, ws)
 		var idErr *IDError

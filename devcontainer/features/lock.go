@@ -59,8 +59,59 @@ func (l *Lockfile) digest(written string) string {
 	return l.Features[written].Integrity
 }
 
+// Version is the version that is locked for an id as written, "" for none.
+func (l *Lockfile) Version(written string) string {
+	if l == nil {
+		return ""
+	}
+	return l.Features[written].Version
+}
+
 // Has reports whether the lockfile has an id as written.
 func (l *Lockfile) Has(written string) bool { return l.digest(written) != "" }
+
+// Without returns the lockfile without some ids; it locks nothing where none are named.
+func (l *Lockfile) Without(ids []string) *Lockfile {
+	if l == nil || len(ids) == 0 {
+		return nil
+	}
+	rest := &Lockfile{Features: maps.Clone(l.Features)}
+	for _, id := range ids {
+		delete(rest.Features, id)
+	}
+	return rest
+}
+
+// Differences says in which features a lockfile differs from what it should be; either may be nil.
+func (l *Lockfile) Differences(should *Lockfile) []string {
+	has, wants := map[string]Locked{}, map[string]Locked{}
+	if l != nil {
+		has = l.Features
+	}
+	if should != nil {
+		wants = should.Features
+	}
+	var list []string
+	for id, want := range wants {
+		have, locked := has[id]
+		switch {
+		case !locked:
+			list = append(list, id+" is not locked")
+		case have.Integrity != want.Integrity || have.Version != want.Version || have.Resolved != want.Resolved:
+			list = append(list, fmt.Sprintf("%s is locked as %s (%s) and is %s (%s)",
+				id, have.Version, have.Resolved, want.Version, want.Resolved))
+		case !slices.Equal(have.DependsOn, want.DependsOn):
+			list = append(list, id+" is locked with other dependencies")
+		}
+	}
+	for id := range has {
+		if _, used := wants[id]; !used {
+			list = append(list, id+" is locked and not used")
+		}
+	}
+	slices.Sort(list)
+	return list
+}
 
 // Lock writes down what features were resolved to; nil where none of them can change (folders are in the repository
 // anyway).

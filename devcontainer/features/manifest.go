@@ -34,12 +34,16 @@ type Manifest struct {
 	// LegacyIDs are earlier names of the feature.
 	LegacyIDs  []string `json:"legacyIds"`
 	Deprecated bool     `json:"deprecated"`
-	// ContainerEnv are set in the image before the feature is installed; a $NAME in a value means what it is then.
-	ContainerEnv map[string]string `json:"containerEnv"`
+	// ContainerEnv are set in the image before the feature is installed, in the order of the file; a $NAME in a value
+	// means what it is then.
+	ContainerEnv []EnvVariable `json:"-"`
 
 	// recorded is what goes into the metadata label.
 	recorded devcontainer.Metadata
 }
+
+// EnvVariable is one of an image's environment.
+type EnvVariable struct{ Name, Value string }
 
 // Option is one that a feature declares.
 type Option struct {
@@ -63,7 +67,7 @@ func readManifest(dir string) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := decodeManifest(document.JSON())
+	m, err := decodeManifest(document)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -73,41 +77,42 @@ func readManifest(dir string) (*Manifest, error) {
 	return m, nil
 }
 
-func decodeManifest(data json.RawMessage) (*Manifest, error) {
+func decodeManifest(n *jsonc.Node) (*Manifest, error) {
 	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
+	if err := json.Unmarshal(n.JSON(), &m); err != nil {
 		return nil, err
 	}
 	if m.ID == "" {
 		return nil, errors.New("no id")
 	}
-	for name, value := range m.ContainerEnv {
-		if !variableName.MatchString(name) {
-			return nil, fmt.Errorf("containerEnv: %q is not a name of a variable", name)
-		}
-		if strings.ContainsAny(value, "\r\n") {
-			return nil, fmt.Errorf("containerEnv.%s: has a line end, which no image's variable can hold", name)
-		}
+	var err error
+	if m.ContainerEnv, err = decodeEnv(n.Get("containerEnv")); err != nil {
+		return nil, err
 	}
 	for name := range m.Options {
 		if variable(name) == "" {
 			return nil, fmt.Errorf("options: %q is not a name", name)
 		}
 	}
-	entries, err := devcontainer.ParseMetadata(string(data))
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		// Only these of a manifest's properties go on; its containerEnv is in the image.
-		m.recorded = devcontainer.Metadata{
-			OnCreateCommand: e.OnCreateCommand, UpdateContentCommand: e.UpdateContentCommand,
-			PostCreateCommand: e.PostCreateCommand, PostStartCommand: e.PostStartCommand, PostAttachCommand: e.PostAttachCommand,
-			Init: e.Init, Privileged: e.Privileged, CapAdd: e.CapAdd, SecurityOpt: e.SecurityOpt,
-			Entrypoint: e.Entrypoint, Mounts: e.Mounts, Customizations: e.Customizations,
+	m.recorded, err = devcontainer.ParseFeature(n)
+	return &m, err
+}
+
+// decodeEnv reads a containerEnv, whose order counts: a value may name a variable above it.
+func decodeEnv(n *jsonc.Node) ([]EnvVariable, error) {
+	var d jsonc.Decoder
+	var env []EnvVariable
+	for _, member := range d.Object(n) {
+		v := EnvVariable{Name: member.Name, Value: d.Text(member.Value)}
+		if !variableName.MatchString(v.Name) {
+			return nil, fmt.Errorf("containerEnv: %q is not a name of a variable", v.Name)
 		}
+		if strings.ContainsAny(v.Value, "\r\n") {
+			return nil, fmt.Errorf("containerEnv.%s: has a line end, which no image's variable can hold", v.Name)
+		}
+		env = append(env, v)
 	}
-	return &m, nil
+	return env, d.Err
 }
 
 // values are the options as install.sh gets them: those of the user over the defaults. A string or boolean alone is the

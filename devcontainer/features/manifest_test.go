@@ -2,6 +2,7 @@ package features
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/docker-loom/docker-loom/devcontainer"
@@ -43,7 +44,7 @@ func TestAFeatureAddsOnlyWhatIsJudged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := decodeManifest(text)
+	m, err := parseManifest(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,5 +62,32 @@ func TestAFeatureAddsOnlyWhatIsJudged(t *testing.T) {
 	}
 	if len(entries[0]) != len(inService) {
 		t.Errorf("not all is taken over: %s", label)
+	}
+}
+
+// The fixtures of features older than customizations have extensions and settings of VS Code at their top.
+func TestOldKeysOfVSCodeBecomeItsCustomizations(t *testing.T) {
+	t.Parallel()
+	m, err := parseManifest([]byte(`{"id": "old", "extensions": ["a.b"], "settings": {"x": 1, "y": 2},
+		"customizations": {"vscode": {"extensions": ["c.d"], "settings": {"y": 3}}, "jetbrains": {}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := Feature{Manifest: m}
+	const want = `[{"customizations":{"jetbrains":{},"vscode":{"extensions":["c.d","a.b"],"settings":{"x":1,"y":3}}}}]`
+	if got := devcontainer.Label([]devcontainer.Metadata{f.Metadata()}); got != want {
+		t.Errorf("%s\nnot %s", got, want)
+	}
+}
+
+func TestContainerEnvKeepsTheOrderOfTheFile(t *testing.T) {
+	t.Parallel()
+	m, err := parseManifest([]byte(`{"id": "f", "containerEnv": {"Z": "1", "A": "${Z}/2", "M": "${A}/3"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []EnvVariable{{"Z", "1"}, {"A", "${Z}/2"}, {"M", "${A}/3"}}
+	if !slices.Equal(m.ContainerEnv, want) {
+		t.Errorf("%v", m.ContainerEnv)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
-	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
@@ -24,12 +23,10 @@ const layerType = "application/vnd.devcontainers.layer.v1+tar"
 
 // pull fetches a feature from a registry. Manifest and archive are checked against their digests.
 func (s *Store) pull(ctx context.Context, id ID) (pointer, []byte, error) {
-	repo, err := remote.NewRepository(id.Resource())
+	repo, err := s.repository(id)
 	if err != nil {
 		return pointer{}, nil, err
 	}
-	repo.PlainHTTP = loopback(id.Registry)
-	repo.Client = &auth.Client{Client: s.Client, Cache: auth.NewCache(), Credential: s.Credential}
 	ref := id.Tag
 	if id.Digest != "" {
 		ref = id.Digest

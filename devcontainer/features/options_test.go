@@ -60,7 +60,7 @@ func parseManifest(data []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeManifest(document.JSON())
+	return decodeManifest(document)
 }
 
 func TestManifestsThatMakeNoSense(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,6 +32,8 @@ type Store struct {
 	Credential auth.CredentialFunc
 	// Refresh asks the sources again whatever the cache has.
 	Refresh bool
+	// GitHubToken is for releases of private repositories; "" asks for public ones.
+	GitHubToken string
 	// Client is for archives; nil is http.DefaultClient.
 	Client *http.Client
 	// BeforeFetch is asked before anything is fetched, if it is set: an error refuses.
@@ -134,10 +137,13 @@ func (s *Store) ask(ctx context.Context, id ID, key string) (*kept, error) {
 	var p pointer
 	var archive []byte
 	var err error
-	if id.Source == SourceOCI {
+	switch id.Source {
+	case SourceOCI:
 		p, archive, err = s.pull(ctx, id)
-	} else {
-		p, archive, err = s.download(ctx, id.URL)
+	case SourceRelease:
+		p, archive, err = s.attached(ctx, id)
+	default:
+		p, archive, err = s.download(ctx, id.URL, nil)
 	}
 	if err != nil {
 		offline := unreachable(err)
@@ -200,11 +206,12 @@ func (s *Store) contentPath(layer string) string {
 }
 
 // download fetches an archive.
-func (s *Store) download(ctx context.Context, url string) (pointer, []byte, error) {
+func (s *Store) download(ctx context.Context, url string, headers http.Header) (pointer, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return pointer{}, nil, err
 	}
+	maps.Copy(req.Header, headers)
 	client := s.Client
 	if client == nil {
 		client = http.DefaultClient

@@ -197,3 +197,63 @@ func TestALocalFeatureStaysInItsFolder(t *testing.T) {
 		t.Error("local features make no lockfile")
 	}
 }
+
+// github answers as github.com does: a release's archive at its address, or by way of the API for who has a token.
+type github struct {
+	archive []byte
+	asked   []string
+}
+
+func (g *github) RoundTrip(req *http.Request) (*http.Response, error) {
+	g.asked = append(g.asked, req.URL.String()+" "+req.Header.Get("Authorization")+" "+req.Header.Get("Accept"))
+	w := httptest.NewRecorder()
+	switch req.URL.String() {
+	case "https://github.com/o/r/releases/latest/download/x.tgz", "https://api.github.com/repos/o/r/releases/assets/7":
+		_, _ = w.Write(g.archive)
+	case "https://api.github.com/repos/o/r/releases/tags/v1":
+		_, _ = w.WriteString(`{"assets": [{"name": "y.tgz", "url": "https://api.github.com/repos/o/r/releases/assets/6"},
+			{"name": "x.tgz", "url": "https://api.github.com/repos/o/r/releases/assets/7"}]}`)
+	case "https://api.github.com/repos/o/r/releases/tags/v2":
+		_, _ = w.WriteString(`{"assets": [{"name": "x.tgz", "url": "https://example.com/x.tgz"}]}`)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+	return w.Result(), nil
+}
+
+func TestAFeatureComesFromAReleaseOnGitHub(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ id, token, asked, fails string }{
+		{id: "o/r/x", asked: "https://github.com/o/r/releases/latest/download/x.tgz  "},
+		{id: "o/r/nosuch", asked: "https://github.com/o/r/releases/latest/download/nosuch.tgz  ", fails: "answers 404 Not Found"},
+		{
+			id: "o/r/x@v1", token: "secret",
+			asked: "https://api.github.com/repos/o/r/releases/tags/v1 Bearer secret application/vnd.github+json\n" +
+				"https://api.github.com/repos/o/r/releases/assets/7 Bearer secret application/octet-stream",
+		},
+		{
+			id: "o/r/x@v2", token: "secret", fails: "release v2 of github.com/o/r has no x.tgz",
+			asked: "https://api.github.com/repos/o/r/releases/tags/v2 Bearer secret application/vnd.github+json",
+		},
+	} {
+		g := &github{archive: archive(t, good)}
+		s := &Store{Dir: t.TempDir(), Client: &http.Client{Transport: g}, GitHubToken: c.token}
+		list, err := s.Resolve(t.Context(), asking(c.id), nil)
+		if asked := strings.Join(g.asked, "\n"); asked != c.asked {
+			t.Errorf("%s: asked\n%s", c.id, asked)
+		}
+		if c.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fails) {
+				t.Errorf("%s: %v", c.id, err)
+			}
+			continue
+		}
+		if err != nil || len(list) != 1 || list[0].Version() != "1.2.3" || list[0].Digest != digestOf(g.archive) {
+			t.Errorf("%s: %+v, %v", c.id, list, err)
+		}
+		locked := Lock(list).Features[c.id]
+		if locked.Resolved != list[0].ID.URL || locked.Integrity != digestOf(g.archive) {
+			t.Errorf("%s: locked as %+v", c.id, locked)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/agent/wanted"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/finding"
 	"github.com/docker-loom/docker-loom/internal/host"
@@ -136,10 +137,10 @@ func (a *Agents) upProjects(
 		}
 		up := loom.UpRequest{
 			Where: req.Where, Options: loom.Options{Trust: req.Trust},
-			WaitTimeout: 3 * time.Minute, HookOutput: a.looms.Teller.Stream(),
+			WaitTimeout: 3 * time.Minute, Hooks: devbox.HookOptions{Output: a.looms.Teller.Stream()},
 		}
 		if req.Quiet {
-			up.HookOutput = nil
+			up.Hooks.Output = nil
 		}
 		p, _, err := a.looms.UpLocked(ctx, t.Of(k), nil, up)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 	"github.com/docker-loom/docker-loom/internal/sandbox/gitview"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/stack/buildx"
 	"github.com/docker-loom/docker-loom/internal/tell"
 	"github.com/docker-loom/docker-loom/internal/worktree"
 	"github.com/docker-loom/docker-loom/overrides"
@@ -20,6 +21,8 @@ type Applier struct {
 	Stack  *stack.Stack
 	Engine *engine.Engine
 	Teller tell.Teller
+	// Builds is what the user asks of builds.
+	Builds buildx.Target
 }
 
 // Options are the choices of up that change nothing in the plan.

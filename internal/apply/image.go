@@ -15,10 +15,17 @@ import (
 func (a *Applier) Image(ctx context.Context, p *plan.Plan, images *image.Store) error {
 	step := p.NextImage
 	if step.Features != nil {
-		_, err := images.Ensure(ctx, FeaturesRecipe(p, step), image.Options{Rebuild: p.Rebuild})
+		// What it is built on is here, and may be nowhere else.
+		target := a.Builds
+		target.Pull = false
+		_, err := images.Ensure(ctx, FeaturesRecipe(p, step), image.Options{Rebuild: p.Rebuild, Target: target})
 		return err
 	}
-	if err := a.Stack.ProvideService(ctx, p.Project, step.Service); err != nil {
+	service := step.Service
+	if service.Build != nil {
+		service.Build = a.Builds.On(*service.Build, "base")
+	}
+	if err := a.Stack.ProvideService(ctx, p.Project, service); err != nil {
 		return fmt.Errorf("image of the dev container: %w", a.Explain(ctx, SubjectOf(p), err))
 	}
 	return nil

@@ -62,6 +62,15 @@ func (b *Box) Enter(ctx context.Context, p *engine.Process) error {
 	return nil
 }
 
+// Configuration is c with what the container has in its environment.
+func (b *Box) Configuration(ctx context.Context, c devcontainer.Configuration) (devcontainer.Configuration, error) {
+	rt, err := b.Engine.Inspect(ctx, b.ID)
+	if err != nil {
+		return c, err
+	}
+	return c.SubstituteContainerEnv(rt.Env)
+}
+
 // session returns the session of remoteUser: the remembered one, otherwise a new one with a probed environment.
 func (b *Box) session(ctx context.Context, rt engine.Detail, remote Remote) (*session, error) {
 	known := b.recall(rt, remote.User, remote.Probe, remote.WorkspaceFolder)
@@ -75,7 +84,9 @@ func (b *Box) session(ctx context.Context, rt engine.Detail, remote Remote) (*se
 	if err := b.probe(ctx, &s, remote.Probe, user.shell); err != nil {
 		return nil, err
 	}
-	s.Hooked = known != nil && known.Hooked
+	if known != nil {
+		s.Done = known.Done
+	}
 	b.remember(s)
 	return &s, nil
 }

@@ -83,7 +83,7 @@ func (h *hooked) request(metadata string) HookRequest {
 	assert.NilError(h, err)
 	m := devcontainer.Merge(entries[:last], nil, c)
 	h.out.Reset()
-	return HookRequest{Merged: m, RemoteUser: "dev", WorkspaceFolder: "/work", Output: &h.out}
+	return HookRequest{Merged: m, RemoteUser: "dev", WorkspaceFolder: "/work", HookOptions: HookOptions{Output: &h.out}}
 }
 
 func (h *hooked) run(metadata string) {

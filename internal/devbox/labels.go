@@ -37,10 +37,24 @@ type Remote struct {
 // RemoteOf reads the labels of a dev container. Containers made by other tools do not name the workspace folder: it
 // is then read from their devcontainer.json.
 func RemoteOf(ctx context.Context, labels map[string]string, lookupEnv func(string) (string, bool)) (Remote, error) {
+	l, err := readLabels(ctx, labels, lookupEnv)
+	return l.remote, err
+}
+
+// labeled is what the labels of a dev container tell: how commands run in it, and its metadata with the variables
+// replaced that are not the container's.
+type labeled struct {
+	remote  Remote
+	entries []devcontainer.Metadata
+}
+
+func readLabels(
+	ctx context.Context, labels map[string]string, lookupEnv func(string) (string, bool),
+) (labeled, error) {
 	var label Label
 	if text := labels[engine.LabelDevContainer]; text != "" {
 		if err := json.Unmarshal([]byte(text), &label); err != nil {
-			return Remote{}, fmt.Errorf("label %s: %w", engine.LabelDevContainer, err)
+			return labeled{}, fmt.Errorf("label %s: %w", engine.LabelDevContainer, err)
 		}
 	}
 	place := devcontainer.Place{
@@ -55,24 +69,24 @@ func RemoteOf(ctx context.Context, labels map[string]string, lookupEnv func(stri
 	if vars.ContainerFolder == "" && place.Path != "" {
 		folder, err := workspaceFolder(ctx, place, lookupEnv)
 		if err != nil {
-			return Remote{}, err
+			return labeled{}, err
 		}
 		vars.ContainerFolder = folder
 	}
 	entries, err := devcontainer.ParseMetadata(labels[devcontainer.LabelMetadata])
 	if err != nil {
-		return Remote{}, err
+		return labeled{}, err
 	}
 	for i, e := range entries {
 		if entries[i], err = e.Substitute(vars); err != nil {
-			return Remote{}, err
+			return labeled{}, err
 		}
 	}
 	r := Remote{Remote: devcontainer.RemoteOf(entries), WorkspaceFolder: vars.ContainerFolder}
 	if label.RemoteUser != "" {
 		r.User = label.RemoteUser
 	}
-	return r, nil
+	return labeled{r, entries}, nil
 }
 
 // workspaceFolder reads the workspace's folder in the container from a devcontainer.json.

@@ -22,33 +22,49 @@ type session struct {
 	// Env is the probed environment. Probed reports that the shell was asked for it.
 	Env    map[string]string
 	Probed bool
-	// Hooked reports that all hooks of this start have run.
-	Hooked bool
+	Done   done
+}
+
+// done is what up has done in this start of the container.
+type done struct {
+	// Prepared reports that login files and git's user are as they are to be, Hooked that all hooks have run.
+	Prepared, Hooked bool
+	// Dotfiles is the repository whose dotfiles are installed.
+	Dotfiles string
 }
 
 // userState is what the container says of a user beside the session.
 type userState struct {
 	shell   string
 	markers devcontainer.Markers
+	keeper  keeper
 }
+
+// keeper is who writes the markers of lifecycle hooks, and into which folder: other tools look into the home of
+// remoteUser. If that cannot be written, root keeps them elsewhere.
+type keeper struct{ user, folder string }
 
 // probeTimeout bounds the start of the user's shell, as in the reference CLI.
 const probeTimeout = 10 * time.Second
 
 // userScript describes the user that runs it: $1 is the container's HOME, $2 the workspace folder. The user's home is
-// the container's HOME if the user can write there, otherwise the one in the passwd file.
+// the container's HOME if the user can write there, otherwise the one in the passwd file; a number without an entry
+// there has /, as for docker exec. Markers that the user cannot write at home are kept by root.
 const userScript = `u=$(id -u)
 p=$(getent passwd "$u" 2>/dev/null || grep "^[^:]*:[^:]*:$u:" /etc/passwd 2>/dev/null)
 p=${p%%
 *}
 ph=$(echo "$p" | cut -d: -f6) h=$1
-if [ -z "$h" ] || { [ "$h" != "$ph" ] && [ "$u" != 0 ] && [ -e "$h" ] && [ ! -w "$h" ]; }; then h=${ph:-/root}; fi
+[ "$u" = 0 ] && d=/root || d=/
+if [ -z "$h" ] || { [ "$h" != "$ph" ] && [ "$u" != 0 ] && [ -e "$h" ] && [ ! -w "$h" ]; }; then h=${ph:-$d}; fi
+k=$h/.devcontainer
+if [ "$u" != 0 ] && [ ! -w "$k" ] && { [ -e "$k" ] || [ ! -w "$h" ]; }; then k=/var/devcontainer/$u; echo "kept=$k"; fi
 echo "uid=$u"
 echo "shell=${p##*:}"
 echo "home=$h"
 [ -d "$2" ] && echo "dir=$2"
 shift 2
-for m; do echo "$m=$(cat "$h/.devcontainer/$m" 2>/dev/null)"; done`
+for m; do echo "$m=$(cat "$k/$m" 2>/dev/null)"; done`
 
 // askUser asks the container about a user.
 func (b *Box) askUser(ctx context.Context, rt engine.Detail, user, folder string) (session, userState, error) {
@@ -73,7 +89,10 @@ func (b *Box) askUser(ctx context.Context, rt engine.Detail, user, folder string
 	if s.Dir == "" {
 		s.Dir = s.Home
 	}
-	u := userState{shell: said["shell"], markers: said}
+	u := userState{shell: said["shell"], markers: said, keeper: keeper{user, said["home"] + "/.devcontainer"}}
+	if said["kept"] != "" {
+		u.keeper = keeper{"root", said["kept"]}
+	}
 	if shell := rt.Env["SHELL"]; shell != "" {
 		u.shell = shell
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/host"
 	"github.com/docker-loom/docker-loom/internal/stack"
+	"github.com/docker-loom/docker-loom/internal/stack/buildx"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
 
@@ -51,8 +52,7 @@ type Recipe struct {
 
 // Options are the choices of a build.
 type Options struct {
-	// NoCache builds all steps again, Pull asks for a newer base image.
-	NoCache, Pull bool
+	buildx.Target
 	// Rebuild builds an image that is there already.
 	Rebuild bool
 }
@@ -91,9 +91,9 @@ func (s *Store) Build(ctx context.Context, r Recipe, o Options) error {
 		Name: r.Project, WorkingDir: dir, Environment: r.Environment,
 		Services: types.Services{r.Service: {
 			Name: r.Service, Image: r.Tag, Platform: r.Platform,
-			Build: &types.BuildConfig{
-				Context: dir, DockerfileInline: r.Dockerfile, Args: args, Labels: r.Labels, NoCache: o.NoCache, Pull: o.Pull,
-			},
+			Build: o.On(types.BuildConfig{
+				Context: dir, DockerfileInline: r.Dockerfile, Args: args, Labels: r.Labels,
+			}, ""),
 		}},
 	}
 	err = s.Stack.Provide(ctx, project)

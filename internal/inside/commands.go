@@ -9,6 +9,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/docker-loom/docker-loom/internal/apply"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/loom"
 	"github.com/docker-loom/docker-loom/internal/plan"
@@ -84,8 +85,13 @@ func (l *Containers) Restart(
 	if ctx, err = changing(ctx, l.Looms, dryRun); err != nil {
 		return nil, err
 	}
-	err = l.Looms.Stack.Restart(ctx, a.Project, o)
-	return a, l.Looms.Explain(ctx, apply.Subject{Loom: t.ID, Project: a.Project}, err)
+	if err := l.Looms.Stack.Restart(ctx, a.Project, o); err != nil {
+		return a, l.Looms.Explain(ctx, apply.Subject{Loom: t.ID, Project: a.Project}, err)
+	}
+	if dryRun {
+		return a, nil
+	}
+	return a, devbox.RunStartHooks(ctx, l.Looms.DevBox, own, l.Looms.Teller.Stream())
 }
 
 // withHooks loads the project for its pre_stop and post_start hooks; nil where it has none, or where it has not the
@@ -274,21 +280,28 @@ type Builds struct{ Looms *loom.Looms }
 
 // Build builds the images of a loom's services; nothing is leased or written for it.
 func (l *Builds) Build(ctx context.Context, t *loom.Target, o stack.BuildOptions, dryRun DryRun) (*Images, error) {
+	caches := o.Target
+	caches.Platforms = nil
 	req := imagesRequest{
 		loom.PlanRequest{
-			Options: loom.Options{Services: o.Services}, PrepareImages: !bool(dryRun) && !o.Print && !o.Check,
+			Options: loom.Options{Services: o.Services, Builds: caches}, PrepareImages: !bool(dryRun) && !o.Print && !o.Check,
 		}, dryRun,
 	}
 	return l.withImages(ctx, t, req, func(ctx context.Context, p *loom.Plan, f *survey.Facts) ([]stack.Built, error) {
 		o.Builder = cmp.Or(o.Builder, l.Looms.Process.Getenv("BUILDX_BUILDER"))
+		dev := f.Dev
+		isMade := dev != nil && dev.Installed.Info.ID != "" &&
+			(len(o.Services) == 0 || slices.Contains(o.Services, dev.Service))
+		if isMade && len(o.Platforms) > 0 {
+			return nil, &PlatformError{Loom: t.ID, Platform: o.Platforms[0]}
+		}
 		if req.plan.PrepareImages {
 			if err := l.noteReplaced(ctx, p); err != nil {
 				return nil, err
 			}
 		}
 		list, err := l.Looms.Stack.Build(ctx, p.Project, o)
-		dev := f.Dev
-		if dev != nil && dev.Installed.Info.ID != "" && (len(o.Services) == 0 || slices.Contains(o.Services, dev.Service)) {
+		if isMade {
 			// It was built before the plan: all else is planned on what it says.
 			list = append(list, stack.Built{Service: dev.Service, Image: dev.Installed.Ref})
 		}

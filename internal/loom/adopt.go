@@ -103,7 +103,7 @@ func (l *upRun) takeOver(ctx context.Context, d *draft, c engine.Container, req 
 		return p, nil, err
 	}
 	if !filesOnly {
-		if err := l.devHooks(ctx, d.facts.Dev, nil, own, req); err != nil {
+		if err := l.devHooks(ctx, d, own, req); err != nil {
 			return p, nil, l.unfinished(ctx, p, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/permit"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/registry"
+	"github.com/docker-loom/docker-loom/internal/stack/buildx"
 	"github.com/docker-loom/docker-loom/internal/survey"
 	"github.com/docker-loom/docker-loom/internal/tell"
 )
@@ -28,9 +29,13 @@ type Options struct {
 	Trust bool
 	// Config is the devcontainer.json to use, "" for the one that there is.
 	Config string
+	// Added is what the user adds to it, as JSON; "" for nothing.
+	Added string
 	// Build builds images even if they exist; Pull is always, missing or never, "" leaves it to the files.
 	Build bool
 	Pull  string
+	// Builds is what the user asks of builds. The dev container's image is for the first of its platforms.
+	Builds buildx.Target
 	// Services are named by the user: the profiles that disable them are switched on.
 	Services []string
 }
@@ -103,7 +108,9 @@ func (l *planner) begin(ctx context.Context, t *Target, o Options) (*draft, erro
 	l.permits.WorkOn(t)
 	files := permit.Files{Permission: l.permits, Trusted: o.Trust, DryRun: o.DryRun, Notes: true}
 	var err error
-	if d.facts, err = s.Begin(ctx, t, t.State, survey.Options{Config: o.Config, Trust: files}); err != nil {
+	if d.facts, err = s.Begin(ctx, t, t.State, survey.Options{
+		Config: o.Config, Added: o.Added, Platform: o.Builds.Platform(), Trust: files,
+	}); err != nil {
 		return nil, err
 	}
 	l.expose(d.facts)

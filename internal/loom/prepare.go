@@ -10,6 +10,7 @@ import (
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/plan"
 	"github.com/docker-loom/docker-loom/internal/survey"
+	"github.com/docker-loom/docker-loom/internal/worktree"
 )
 
 // ensureSidecarImage makes sure that the image of a confined loom's sidecar is there, and is of this binary.
@@ -57,9 +58,11 @@ func (l *planner) readPrepared(ctx context.Context, d *draft) error {
 // makeImages makes the images that the dev container's own is made from, one after the other. What each says counts in
 // the plan: it is made again after each, and permitted again.
 func (l *planner) makeImages(ctx context.Context, d *draft, permit func(context.Context, *draft) error) error {
+	applier := l.applier()
+	applier.Builds = d.options.Builds
 	for d.NextImage != nil {
 		dev, step := d.facts.Dev, d.NextImage
-		if err := l.applier().Image(ctx, d.Plan, l.Images()); err != nil {
+		if err := applier.Image(ctx, d.Plan, l.Images()); err != nil {
 			return err
 		}
 		if step.Features == nil {
@@ -96,23 +99,21 @@ func (l *planner) tagBase(ctx context.Context, dev *survey.DevContainer) error {
 	return l.Engine.Tag(ctx, dev.Base.Info.ID, dev.Base.BuiltRef)
 }
 
-// devHooks runs the lifecycle hooks that are due in the dev container that runs. planned is nil for one that was
-// adopted.
-func (l *upRun) devHooks(
-	ctx context.Context, dev *survey.DevContainer, planned *plan.DevContainer, own []engine.Container, req UpRequest,
-) error {
-	if dev == nil || req.SkipHooks {
+// devHooks runs the lifecycle hooks that are due in the dev container that runs.
+func (l *upRun) devHooks(ctx context.Context, d *draft, own []engine.Container, req UpRequest) error {
+	dev := d.facts.Dev
+	if dev == nil || req.Hooks.Skip {
 		return nil
 	}
 	for _, c := range own {
 		if c.Service != dev.Service || c.OneOff || c.State != "running" {
 			continue
 		}
-		hooks, err := hooksOf(dev, planned, c)
+		hooks, err := l.hooksOf(d, c, req.Hooks)
 		if err != nil {
 			return fmt.Errorf("container %s: %w", c.Name, err)
 		}
-		hooks.NoWait, hooks.Secrets, hooks.Output = req.NoWait, req.HookSecrets, req.HookOutput
+		hooks.NoWait = req.NoWait
 		err = l.DevBox(c.ID).RunHooks(ctx, hooks)
 		if err == nil {
 			return nil
@@ -127,22 +128,24 @@ func (l *upRun) devHooks(
 }
 
 // hooksOf are the hooks of the dev container's container.
-func hooksOf(dev *survey.DevContainer, planned *plan.DevContainer, c engine.Container) (devbox.HookRequest, error) {
-	hooks := devbox.HookRequest{WorkspaceFolder: dev.Workspace.Folder}
-	if planned != nil {
-		hooks.Merged, hooks.RemoteUser = planned.Compiled.Merged, planned.Compiled.RemoteUser
+func (l *upRun) hooksOf(d *draft, c engine.Container, o devbox.HookOptions) (devbox.HookRequest, error) {
+	wanted, dir := d.facts.Settings.Container, d.facts.Target.WorkTree
+	if o.Dotfiles.Repository == "" {
+		o.Dotfiles = devbox.Dotfiles(wanted.Dotfiles)
+	}
+	hooks := devbox.HookRequest{HookOptions: o, WorkspaceFolder: d.facts.Dev.Workspace.Folder}
+	if wanted.GitUser {
+		hooks.GitUser = func(ctx context.Context) (name, email string) { return worktree.User(ctx, dir) }
+	}
+	if d.Plan != nil && d.Dev != nil {
+		hooks.Merged, hooks.RemoteUser = d.Dev.Compiled.Merged, d.Dev.Compiled.RemoteUser
 		return hooks, nil
 	}
-	// An adopted container has all that counts in its label, the file's own part last.
-	entries, err := devcontainer.ParseMetadata(c.Labels[devcontainer.LabelMetadata])
-	if err != nil {
+	// Another tool made the container.
+	var err error
+	if hooks.Merged, err = d.facts.Dev.MergeLabel(c.Labels[devcontainer.LabelMetadata]); err != nil {
 		return hooks, err
 	}
-	before, err := dev.Substitute(entries[:max(0, len(entries)-1)])
-	if err != nil {
-		return hooks, err
-	}
-	hooks.Merged = devcontainer.Merge(before, nil, dev.Config)
 	hooks.RemoteUser = cmp.Or(hooks.Merged.RemoteUser, hooks.Merged.ContainerUser)
 	return hooks, nil
 }

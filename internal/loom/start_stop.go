@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/apply"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 )
 
@@ -121,6 +122,9 @@ func (l *Looms) Start(ctx context.Context, t *Target) error {
 			if err := l.Stack.Start(ctx, k.Project); err != nil {
 				return l.Explain(ctx, apply.Subject{Loom: t.ID, Project: k.Project}, err)
 			}
+		}
+		if err := devbox.RunStartHooks(ctx, l.DevBox, own, l.Teller.Stream()); err != nil {
+			return err
 		}
 	}
 	if isEmpty {

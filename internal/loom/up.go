@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/docker-loom/docker-loom/internal/apply"
 	"github.com/docker-loom/docker-loom/internal/data"
+	"github.com/docker-loom/docker-loom/internal/devbox"
 	"github.com/docker-loom/docker-loom/internal/engine"
 	"github.com/docker-loom/docker-loom/internal/image"
 	"github.com/docker-loom/docker-loom/internal/plan"
@@ -34,12 +34,8 @@ type UpRequest struct {
 	WaitTimeout time.Duration
 	// RequirePorts makes a port that nobody answers on an error.
 	RequirePorts bool
-	// SkipHooks runs no lifecycle hook of the dev container.
-	SkipHooks bool
-	// HookSecrets are variables for hooks only; their values are masked in what hooks print.
-	HookSecrets map[string]string
-	// HookOutput takes that, a line at a time; nil for nowhere.
-	HookOutput io.Writer
+	// Hooks says how lifecycle hooks of the dev container run.
+	Hooks devbox.HookOptions
 	// CreateOnly creates the containers and starts none; FilesOnly stops before that.
 	CreateOnly, FilesOnly bool
 	// Tree says whether the loom gets a work tree of its own.
@@ -291,7 +287,7 @@ func (l *upRun) carryOut(ctx context.Context, d *draft, volumes *data.Copy, req 
 		return nil, l.unfinished(ctx, d.Plan, err)
 	}
 	if !req.CreateOnly {
-		if err := l.devHooks(ctx, d.facts.Dev, d.Dev, own, req); err != nil {
+		if err := l.devHooks(ctx, d, own, req); err != nil {
 			return nil, l.unfinished(ctx, d.Plan, err)
 		}
 	}

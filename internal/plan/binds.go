@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/docker-loom/docker-loom/internal/survey"
 )
 
 // ColonError says that a service mounts a path with a colon in it. Compose puts the parts of a bind into one text for
@@ -24,11 +26,16 @@ func (*ColonError) NextStep() string {
 	return "rename the folder; for a work tree, git worktree move does that"
 }
 
-// CheckBinds returns a [*ColonError] if the engine would refuse a bind of a service that is started. Without containers
-// nothing is mounted.
+// CheckBinds returns a [*ColonError] or a [*survey.MissingBindError] if the engine would refuse a bind of a service
+// that is started. Without containers nothing is mounted.
 func (p *Plan) CheckBinds() error {
 	if p.Stop == AfterFiles {
 		return nil
+	}
+	if d := p.Dev; d != nil && len(d.MissingBinds) > 0 {
+		if _, starts := p.Project.Services[d.Service]; starts {
+			return &survey.MissingBindError{Config: d.Path, Source: d.MissingBinds[0]}
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {
 		for _, v := range p.Project.Services[name].Volumes {

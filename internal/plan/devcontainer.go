@@ -32,7 +32,8 @@ func (m *maker) develop() error {
 	}
 	m.findMissingImages()
 	m.Dev = &DevContainer{
-		Service: d.Service, Path: d.Place.Path, IDLabels: d.Read.IDLabels(), NameInFiles: d.Base.NameInFiles,
+		Service: d.Service, Path: d.Place.Path, IDLabels: d.Read.IDLabels(),
+		NameInFiles: d.Base.NameInFiles, MissingBinds: d.MissingBinds,
 	}
 	if d.Base.NameInFiles != "" && d.Container != nil {
 		m.Dev.LentImage = d.Container.ImageID

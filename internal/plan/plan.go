@@ -148,6 +148,8 @@ type DevContainer struct {
 	// NameInFiles is the tag that the files give its image, if the loom's image has another tag. LentImage is the ID of
 	// the image that may have that tag now.
 	NameInFiles, LentImage string
+	// MissingBinds are the sources of mounts that do not exist.
+	MissingBinds []string
 }
 
 // IsPlain reports whether the loom is main as docker compose up would make it.

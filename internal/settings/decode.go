@@ -14,7 +14,7 @@ type decoder struct{ jsonc.Decoder }
 
 // decodeSettings turns the merged tree, which may be nil, into settings.
 func decodeSettings(top *jsonc.Node) (*Settings, error) {
-	s := &Settings{Container: Container{Enabled: true, Submodules: true}, MainBranch: "main"}
+	s := &Settings{Container: Container{Enabled: true, Submodules: true, GitUser: true}, MainBranch: "main"}
 	d := &decoder{}
 	d.Object(top)
 	d.container(top.Lookup("container"), &s.Container)
@@ -62,10 +62,28 @@ func (d *decoder) container(n *jsonc.Node, to *Container) {
 	d.texts(n.Lookup("isolate"), &to.Isolate)
 	d.boolean(n.Lookup("rewriteLocalhost"), &to.RewriteLocalhost)
 	d.boolean(n.Lookup("submodules"), &to.Submodules)
+	d.boolean(n.Lookup("gitUser"), &to.GitUser)
+	to.Dotfiles = d.dotfiles(n.Lookup("dotfiles"))
 	to.Worktree = d.worktree(n.Lookup("worktree"))
 	base := n.Lookup("agent")
 	to.Agent = d.agent(base)
 	to.Agents = d.agents(base, n.Lookup("agents"))
+}
+
+// dotfiles are a repository alone, or an object with further keys.
+func (d *decoder) dotfiles(n *jsonc.Node) (to Dotfiles) {
+	if n != nil && n.Kind == '"' {
+		d.filled(n, &to.Repository)
+		return to
+	}
+	d.Object(n)
+	d.filled(n.Lookup("repository"), &to.Repository)
+	d.filled(n.Lookup("installCommand"), &to.InstallCommand)
+	d.filled(n.Lookup("targetPath"), &to.TargetPath)
+	if n != nil && to.Repository == "" && d.Err == nil {
+		d.Fail(n, "no repository")
+	}
+	return to
 }
 
 func (d *decoder) boolean(n *jsonc.Node, to *bool) {

@@ -76,11 +76,19 @@ type Container struct {
 	Worktree string
 	// Submodules says that a new work tree gets the submodules that the main one has; true by default.
 	Submodules bool
+	// GitUser says that git in dev containers has the user's name and address; true by default.
+	GitUser bool
+	// Dotfiles are what the user wants in the home folder of dev containers.
+	Dotfiles Dotfiles
 	// Agent is the sandbox that coding agents run in. Agents are the named ones; keys that they leave out are those of
 	// Agent. Read them only from files that no sandbox can write.
 	Agent  Agent
 	Agents map[string]Agent
 }
+
+// Dotfiles is a repository, the program of it that installs them, and the folder in the container that they are cloned
+// to; "" leaves a choice to who installs them.
+type Dotfiles struct{ Repository, InstallCommand, TargetPath string }
 
 // Capabilities is what iloom knows of the project.
 type Capabilities struct {

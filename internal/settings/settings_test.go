@@ -37,7 +37,7 @@ func (l layers) write(t *testing.T) Sources {
 func TestDefaultsWithoutAnyFile(t *testing.T) {
 	t.Parallel()
 	want := &Settings{
-		Container:         Container{Enabled: true, Submodules: true},
+		Container:         Container{Enabled: true, Submodules: true, GitUser: true},
 		MainBranch:        "main",
 		ProtectedBranches: []string{"main", "master", "develop"},
 	}
@@ -83,7 +83,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			"enabled": false, "configPath": ".devcontainer/x.json", "ports": {"WEB": 3000, "_a1": 6.5535e4},
 			"keepAlive": true, "projectName": "{{.ID}}", "addressPool": ["10.200.0.1/16", "10.9.0.0/24"],
 			"share": ["volume cache"], "isolate": ["volume data"], "rewriteLocalhost": true, "worktree": "auto",
-			"submodules": false
+			"submodules": false, "gitUser": false, "dotfiles": {"repository": "me/dotfiles", "installCommand": "go.sh", "targetPath": "/d"}
 		},
 		"capabilities": {"web": {"basePort": 8080}},
 		"worktreePrefix": "", "mainBranch": "trunk", "copyGitIgnoredPatterns": ["*.db"]
@@ -96,6 +96,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			ConfigPath: ".devcontainer/x.json", Ports: map[string]int{"WEB": 3000, "_a1": 65535}, KeepAlive: true,
 			ProjectName: "{{.ID}}", AddressPool: []string{"10.200.0.0/16", "10.9.0.0/24"}, Share: []string{"volume cache"},
 			Isolate: []string{"volume data"}, RewriteLocalhost: true, Worktree: "auto",
+			Dotfiles: Dotfiles{Repository: "me/dotfiles", InstallCommand: "go.sh", TargetPath: "/d"},
 		},
 		Capabilities:   Capabilities{Web: Web{BasePort: &port}},
 		WorktreePrefix: &prefix, MainBranch: "trunk", CopyGitIgnoredPatterns: []string{"*.db"},
@@ -114,7 +115,7 @@ func TestStrongerFileWinsKeyByKey(t *testing.T) {
 	assert.NilError(t, err)
 	assert.DeepEqual(t, s, &Settings{
 		Container: Container{
-			Enabled: true, Submodules: true, KeepAlive: true, Ports: map[string]int{"WEB": 3, "API": 2, "DB": 1}, Share: []string{"c"},
+			Enabled: true, Submodules: true, GitUser: true, KeepAlive: true, Ports: map[string]int{"WEB": 3, "API": 2, "DB": 1}, Share: []string{"c"},
 		},
 		MainBranch:        "user",
 		ProtectedBranches: []string{},

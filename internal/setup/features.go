@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/moby/sys/atomicwriter"
 
+	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/devcontainer/features"
 	"github.com/docker-loom/docker-loom/internal/loom"
 )
@@ -40,7 +43,33 @@ type FeaturesRequest struct {
 	Config string
 	// Lock resolves the features again and writes the lockfile; DryRun tells what it would write.
 	Lock, DryRun bool
+	// Only are the features that are resolved again, as they are written in devcontainer.json; none are all. The others
+	// stay as they are locked.
+	Only []string
+	// Check compares the lockfile with what it should be, and writes nothing.
+	Check bool
 }
+
+// StaleLockError says that a lockfile is not what it should be.
+type StaleLockError struct {
+	Path        string
+	Differences []string
+}
+
+// Error names the file and each feature.
+func (e *StaleLockError) Error() string { return e.Path + ": " + strings.Join(e.Differences, "; ") }
+
+// NextStep says what the user does next.
+func (*StaleLockError) NextStep() string { return "docker loom features lock writes it" }
+
+// NoFeatureError says that a devcontainer.json has no feature of that name.
+type NoFeatureError struct{ Config, ID string }
+
+// Error names both.
+func (e *NoFeatureError) Error() string { return fmt.Sprintf("%s has no feature %s", e.Config, e.ID) }
+
+// NextStep says what the user does next.
+func (*NoFeatureError) NextStep() string { return "docker loom features ls lists those that it has" }
 
 // Features resolves the features of the dev container, and with Lock writes down what they are. A lockfile is written
 // only where there is something to lock, and only if it changes.
@@ -56,15 +85,24 @@ func Features(ctx context.Context, l *loom.Looms, req FeaturesRequest) (*Feature
 		return nil, err
 	}
 	store, lock := *l.FeatureStore, have
+	for _, id := range req.Only {
+		if !slices.ContainsFunc(c.Features, func(f devcontainer.FeatureRef) bool { return f.ID == id }) {
+			return nil, &NoFeatureError{c.Path, id}
+		}
+	}
 	if req.Lock {
-		store.Refresh, lock = true, nil
+		store.Refresh, lock = true, have.Without(req.Only)
 	}
 	list, err := store.Resolve(ctx, c, lock)
 	if err != nil {
 		return nil, err
 	}
-	if req.Lock {
-		lock = features.Lock(list)
+	if should := features.Lock(list); req.Check {
+		if differences := have.Differences(should); len(differences) > 0 {
+			return nil, &StaleLockError{path, differences}
+		}
+	} else if req.Lock {
+		lock = should
 	}
 	result := &FeatureList{Config: c.Path, Lockfile: path, Features: []FeatureInfo{}}
 	for _, f := range list {

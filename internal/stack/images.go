@@ -9,6 +9,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v2/pkg/api"
 	"github.com/docker/compose/v2/pkg/progress"
+
+	"github.com/docker-loom/docker-loom/internal/stack/buildx"
 )
 
 // platforms carries a service's platform into its build, where Compose's own command line does it. With single, images
@@ -45,8 +47,9 @@ type BuildOptions struct {
 	// Services are those to build, empty for all that have a build section; with Deps their dependencies too.
 	Services []string
 	Deps     bool
-	// NoCache runs all steps again, Pull asks for newer base images, Push pushes what was built.
-	NoCache, Pull, Push bool
+	buildx.Target
+	// Push pushes what was built.
+	Push bool
 	// Args are build arguments, NAME=value, or NAME for one of the environment.
 	Args []string
 	// SSH is default, or ID=PATH of a socket or key; Builder the name of buildx's.
@@ -71,7 +74,7 @@ func (s *Stack) Build(ctx context.Context, p *types.Project, o BuildOptions) ([]
 		return nil, err
 	}
 	options := api.BuildOptions{
-		Services: o.Services, Deps: o.Deps, NoCache: o.NoCache, Pull: o.Pull, Push: o.Push,
+		Services: o.Services, Deps: o.Deps, Push: o.Push,
 		Args: types.NewMappingWithEquals(o.Args), Builder: o.Builder, Provenance: o.Provenance, SBOM: o.SBOM,
 		Memory: o.Memory, Quiet: o.Quiet, Check: o.Check, Print: o.Print, Progress: buildProgress(), Attestations: true,
 	}
@@ -97,6 +100,14 @@ func (s *Stack) Build(ctx context.Context, p *types.Project, o BuildOptions) ([]
 		return built, err
 	}
 	slices.SortFunc(built, func(a, b Built) int { return strings.Compare(a.Service, b.Service) })
+	for _, b := range built {
+		service, part := p.Services[b.Service], ""
+		if len(built) > 1 {
+			part = b.Service
+		}
+		service.Build = o.On(*service.Build, part)
+		p.Services[b.Service] = service
+	}
 	return built, withStdoutOnStderr(func() error { return s.compose.Build(ctx, p, options) })
 }
 

@@ -47,6 +47,10 @@ type DevContainer struct {
 	DotEnvText []byte
 	// Host is what the file may require of this machine.
 	Host compile.Host
+	// platform is what the user asks for, "" for what the files say.
+	platform string
+	// MissingBinds are the sources of its mounts that do not exist, though nobody makes them.
+	MissingBinds []string
 	// Container is the loom's own, nil if there is none.
 	Container *engine.Container
 
@@ -89,8 +93,8 @@ type DevImage struct {
 
 // findDev reads the devcontainer.json of a folder: the one that was chosen, or that the settings name, or that is
 // found, in this order. It returns nil if there is none.
-func (s *Surveyor) findDev(f *Facts, chosen string) (*DevContainer, error) {
-	t := f.Target
+func (s *Surveyor) findDev(f *Facts, o Options) (*DevContainer, error) {
+	t, chosen := f.Target, o.Config
 	if !host.IsDir(t.Source.Dir) {
 		return nil, nil
 	}
@@ -106,17 +110,18 @@ func (s *Surveyor) findDev(f *Facts, chosen string) (*DevContainer, error) {
 		return nil, err
 	}
 	d := &DevContainer{Place: *place, DotEnv: filepath.Join(place.Workspace, overrides.EnvFile)}
-	text, err := f.Files.Read(place.Path)
-	if err != nil {
+	if d.Read, err = readDev(f.Files, *place); err != nil {
 		return nil, err
 	}
-	if d.Read, err = devcontainer.ReadText(*place, text); err != nil {
-		return nil, err
+	if o.Added != "" {
+		if d.Read, err = d.Read.With("added on the command line", []byte(o.Added)); err != nil {
+			return nil, err
+		}
 	}
 	if d.Git, err = gitOf(t.Git, place.Workspace); err != nil {
 		return nil, err
 	}
-	d.reader = f.Files
+	d.reader, d.platform = f.Files, o.Platform
 	d.UserVariables = map[string]bool{}
 	lookup := func(name string) (string, bool) {
 		_, isSet := s.Process.LookupEnv(name)
@@ -142,6 +147,27 @@ func (s *Surveyor) findDev(f *Facts, chosen string) (*DevContainer, error) {
 		d.Service = d.Config.Compose.Service
 	}
 	return d, nil
+}
+
+// readDev reads a devcontainer.json, and the user's own part of it.
+func readDev(files stack.Reader, place devcontainer.Place) (*devcontainer.Config, error) {
+	text, err := files.Read(place.Path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := devcontainer.ReadText(place, text)
+	if err != nil {
+		return nil, err
+	}
+	local := devcontainer.LocalPath(place.Path)
+	text, err = files.Read(local)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.With(local, text)
 }
 
 // nearerProject is a folder between the one of the search and the workspace that has a compose file which the dev
@@ -251,11 +277,12 @@ func (d *DevContainer) Compile(project *types.Project) (*compile.Compiled, []fin
 	in := compile.Input{
 		Config:   d.Config,
 		Merged:   devcontainer.Merge(replaced, added, d.Config),
-		Label:    devcontainer.Label(slices.Concat(entries, raw, []devcontainer.Metadata{d.Read.Picked()})),
+		Label:    devcontainer.Label(slices.Concat(entries, raw, d.Read.Entries())),
 		Image:    image,
 		BaseTag:  project.Name + "-" + d.Service + "-base",
 		Project:  project,
 		BaseName: d.BaseProject,
+		Platform: d.platform,
 		Git:      d.Git,
 		Host:     d.Host,
 		MayRead:  d.mayRead,
@@ -289,6 +316,20 @@ func (d *DevContainer) Substitute(entries []devcontainer.Metadata) ([]devcontain
 		replaced = append(replaced, r)
 	}
 	return replaced, nil
+}
+
+// MergeLabel is what counts for a container that another tool made: its metadata label has all, the file's own part
+// last.
+func (d *DevContainer) MergeLabel(label string) (*devcontainer.Merged, error) {
+	entries, err := devcontainer.ParseMetadata(label)
+	if err != nil {
+		return nil, err
+	}
+	before, err := d.Substitute(entries[:max(0, len(entries)-1)])
+	if err != nil {
+		return nil, err
+	}
+	return devcontainer.Merge(before, nil, d.Config), nil
 }
 
 // featureMetadata is what the features add to the metadata of the dev container, as written and with its variables

@@ -39,7 +39,7 @@ func factsIn(dir string) *Facts {
 
 func devOf(t *testing.T, dir, chosen string) *DevContainer {
 	t.Helper()
-	d, err := reader().findDev(factsIn(dir), chosen)
+	d, err := reader().findDev(factsIn(dir), Options{Config: chosen})
 	assert.NilError(t, err)
 	return d
 }
@@ -113,17 +113,17 @@ func TestWhatWasChosenComesBeforeTheSettings(t *testing.T) {
 		".devcontainer/a/devcontainer.json": `{"image": "a"}`, ".devcontainer/b/devcontainer.json": `{"image": "b"}`, ".devcontainer/c/devcontainer.json": `{"image": "c"}`,
 	})
 	facts := factsIn(dir)
-	_, err := reader().findDev(facts, "")
+	_, err := reader().findDev(facts, Options{})
 	assert.ErrorType(t, err, &devcontainer.SeveralError{})
 	facts.Settings.Container.ConfigPath = ".devcontainer/a/devcontainer.json"
-	d, err := reader().findDev(facts, "")
+	d, err := reader().findDev(facts, Options{})
 	assert.NilError(t, err)
 	assert.Equal(t, d.Config.Image, "a")
 	facts.Target.Known = &registry.Loom{ID: "5", DevContainer: filepath.Join(dir, ".devcontainer/b/devcontainer.json")}
-	d, err = reader().findDev(facts, "")
+	d, err = reader().findDev(facts, Options{})
 	assert.NilError(t, err)
 	assert.Equal(t, d.Config.Image, "b")
-	d, err = reader().findDev(facts, filepath.Join(dir, ".devcontainer/c/devcontainer.json"))
+	d, err = reader().findDev(facts, Options{Config: filepath.Join(dir, ".devcontainer/c/devcontainer.json")})
 	assert.NilError(t, err)
 	assert.Equal(t, d.Config.Image, "c")
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -76,13 +78,15 @@ func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 	if err := s.features(ctx, d); err != nil {
 		return err
 	}
+	d.MissingBinds = s.missing(compiled.MustExist)
 	if d.Base.Info.ID == "" || len(d.Features) == 0 && d.Base.Service.Build == nil {
 		return nil
 	}
 	if compiled, _, err = d.Compile(project); err != nil {
 		return err
 	}
-	if b := compiled.Base; b != nil && b.Build != nil {
+	d.MissingBinds = s.missing(compiled.MustExist)
+	if b := compiled.Base; b != nil && b.Build != nil && d.platform == "" {
 		d.Base.BuiltRef = b.Image
 	}
 	if len(d.Features) == 0 {
@@ -92,6 +96,27 @@ func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 	d.Installed.Ref = FeaturesImage(f.Target.Repository) + ":" + d.Install.Hash()
 	d.Installed.Info, err = s.firstImage(ctx, []string{d.Installed.Ref})
 	return err
+}
+
+// MissingBindError says that a dev container mounts what does not exist on this host.
+type MissingBindError struct{ Config, Source string }
+
+// Error names the file and the path.
+func (e *MissingBindError) Error() string {
+	return fmt.Sprintf("%s: mounts: %s does not exist on this host", e.Config, e.Source)
+}
+
+// NextStep says what the user does next.
+func (*MissingBindError) NextStep() string {
+	return "make it, or take the mount out; initializeCommand can make what every user needs"
+}
+
+// missing are the paths that do not exist on this host; none where containers run on another one.
+func (s *Surveyor) missing(paths []string) []string {
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		_, err := os.Stat(path)
+		return !s.Engine.Local() || !errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // Build makes the image with features, or with the metadata alone, of what was compiled.
@@ -137,6 +162,11 @@ func (d *DevContainer) base(project *types.Project, first *compile.Compiled, isM
 		}
 		refs = []string{base.Image}
 	}
+	if base.Build != nil && d.platform != "" {
+		// The loom's own image keeps its name.
+		base.Image = project.Name + "-" + d.Service + "-base-" + notInTags.ReplaceAllString(d.platform, "-")
+		refs = []string{base.Image}
+	}
 	d.Base.Ref, d.Base.Service = base.Image, base
 	if d.Base.Provided {
 		// What stands under the other names may be older.
@@ -144,6 +174,9 @@ func (d *DevContainer) base(project *types.Project, first *compile.Compiled, isM
 	}
 	return refs, nil
 }
+
+// notInTags is what stands in the name of a platform and not in that of an image.
+var notInTags = regexp.MustCompile(`[^a-z0-9]+`)
 
 // builds finds the service that builds an image which another runs.
 func builds(project *types.Project, image string) (types.ServiceConfig, bool) {

@@ -46,7 +46,7 @@ func TestTheDevContainerOfAFolderAboveIsNotThatOfAProject(t *testing.T) {
 		if tc.isNamed {
 			chosen = filepath.Join(dir, ".devcontainer.json")
 		}
-		d, err := reader().findDev(f, chosen)
+		d, err := reader().findDev(f, Options{Config: chosen})
 		assert.NilError(t, err, tc.name)
 		assert.Check(t, (d != nil) == tc.want, tc.name)
 		assert.Check(t, (len(f.Target.Notes) == 0) == tc.want, "%s: %v", tc.name, f.Target.Notes)
@@ -66,7 +66,7 @@ func TestADevContainerWhoseComposeFilesAreBelowIsFoundFromItsWorkspace(t *testin
 	of := f.Target.Of(known)
 	assert.Equal(t, of.Source.Dir, dev)
 	f.Target = of
-	d, err := reader().findDev(f, "")
+	d, err := reader().findDev(f, Options{})
 	assert.NilError(t, err)
 	found, err := reader().findProject(stack.Source{Dir: of.Source.Dir, Top: dir, Reader: stack.Anywhere}, d, stack.Ours{})
 	assert.NilError(t, err)

@@ -150,6 +150,11 @@ func (e Engine) ProjectNetworks(name string) []engine.Network {
 type Options struct {
 	// Config is the devcontainer.json that the user named, "" to look for one.
 	Config string
+	// Added is what the user adds to it, as the text of another devcontainer.json; "" for nothing.
+	Added string
+	// Platform is the one that the dev container's image is made for, "" for what its files say. An image that is made for
+	// a platform that was asked for is not the loom's own.
+	Platform string
 	// Trust says what the user lets the files have; nil for all.
 	Trust Trust
 }
@@ -185,7 +190,7 @@ func (s *Surveyor) Begin(ctx context.Context, t *Target, state *registry.State, 
 	if f.Space, err = s.Engine.Space(ctx); err != nil {
 		return nil, err
 	}
-	f.Dev, f.DevErr = s.findDev(f, o.Config)
+	f.Dev, f.DevErr = s.findDev(f, o)
 	return f, nil
 }
 

@@ -114,7 +114,7 @@ func (s *service) build(b *types.BuildConfig) {
 // build would take the name from an image of the user's, which others run. Looms but main have names of their own.
 func (s *service) builtImage(image string) {
 	own := s.project + "-" + s.name
-	if image != "" && image != own && image != own+"-base" {
+	if image != "" && image != own && image != own+"-base" && !strings.HasPrefix(image, own+"-base-") {
 		s.add("is built as the image %s", image)
 	}
 }

@@ -113,7 +113,15 @@ func (p *Pointers) Refs(ctx context.Context) (map[string]string, error) {
 // User is the name and address that git would commit with in a folder, "" if none is set.
 func User(ctx context.Context, dir string) (name, email string) {
 	// git config ends with 1 if there is no value.
-	n, _ := git.Run(ctx, dir, "config", "--get", "user.name")
-	e, _ := git.Run(ctx, dir, "config", "--get", "user.email")
-	return strings.TrimSpace(string(n)), strings.TrimSpace(string(e))
+	out, _ := git.Run(ctx, dir, "config", "--null", "--get-regexp", `^user\.(name|email)$`)
+	for entry := range strings.SplitSeq(string(out), "\x00") {
+		// The last value counts.
+		switch key, value, _ := strings.Cut(entry, "\n"); key {
+		case "user.name":
+			name = strings.TrimSpace(value)
+		case "user.email":
+			email = strings.TrimSpace(value)
+		}
+	}
+	return name, email
 }

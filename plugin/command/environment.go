@@ -235,7 +235,8 @@ func (env *Environment) featureStore() *features.Store {
 				Username: c.Username, Password: c.Password, RefreshToken: c.IdentityToken, AccessToken: c.RegistryToken,
 			}, err
 		},
-		Note: func(text string) { fmt.Fprintln(env.Docker.Err(), "warning: "+text) },
+		GitHubToken: cmp.Or(os.Getenv("GH_TOKEN"), os.Getenv("GITHUB_TOKEN")),
+		Note:        func(text string) { fmt.Fprintln(env.Docker.Err(), "warning: "+text) },
 	}
 }
 

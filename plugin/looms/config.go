@@ -65,7 +65,7 @@ func runConfig(ctx context.Context, env *command.Environment, o configOptions, a
 		return err
 	}
 	if o.devcontainer {
-		return tellDevContainer(env, plan, o.format)
+		return tellDevContainer(ctx, env, l, plan, o.format)
 	}
 	part := planFiles
 	if o.explain {
@@ -75,10 +75,26 @@ func runConfig(ctx context.Context, env *command.Environment, o configOptions, a
 }
 
 // tellDevContainer prints what devcontainer read-configuration prints, indented unless a format is asked for.
-func tellDevContainer(env *command.Environment, plan *loom.Plan, format string) error {
+func tellDevContainer(
+	ctx context.Context, env *command.Environment, l *loom.Looms, plan *loom.Plan, format string,
+) error {
 	c := plan.ReadConfiguration()
 	if c == nil {
 		return fmt.Errorf("loom %s has no dev container: there is no devcontainer.json in %s", plan.ID, plan.WorkTree)
+	}
+	own, err := l.Containers(ctx, &plan.Entry)
+	if err != nil {
+		return err
+	}
+	for _, container := range own {
+		if container.Service != plan.Dev.Service || container.OneOff {
+			continue
+		}
+		known, err := l.DevBox(container.ID).Configuration(ctx, *c)
+		if err != nil {
+			return err
+		}
+		c = &known
 	}
 	output.Findings(env.Docker.Err(), env, plan.ID, plan.Findings, output.Quiet(format != ""))
 	return output.Write(env.Docker.Out(), format, c, func(w io.Writer) {

@@ -10,12 +10,11 @@ import (
 )
 
 // hookOptions completes the request by what up says of lifecycle hooks. What they print is progress: shown unless that
-// is not
-// wanted, or is JSON.
+// is not wanted, or is JSON.
 func hookOptions(env *command.Environment, req *loom.UpRequest, o upOptions) error {
-	req.SkipHooks = o.skipHooks
+	req.Hooks.Skip = o.skipHooks
 	if !o.create.quiet && env.Progress != "quiet" && env.Progress != "json" {
-		req.HookOutput = env.Docker.Err()
+		req.Hooks.Output = env.Docker.Err()
 	}
 	if o.secretsFile == "" {
 		return nil
@@ -24,7 +23,7 @@ func hookOptions(env *command.Environment, req *loom.UpRequest, o upOptions) err
 	if err != nil {
 		return fmt.Errorf("--secrets-file: %w", err)
 	}
-	if err := json.Unmarshal(data, &req.HookSecrets); err != nil {
+	if err := json.Unmarshal(data, &req.Hooks.Secrets); err != nil {
 		// Nothing of the file: it may be the secret.
 		return fmt.Errorf("--secrets-file %s must be a JSON object of strings", o.secretsFile)
 	}

@@ -27,6 +27,7 @@ type upOptions struct {
 	forceRecreate bool
 	renewVolumes  bool
 	open          bool
+	personal      personalOptions
 	skipHooks     bool
 	secretsFile   string
 	timeout       time.Duration
@@ -41,8 +42,8 @@ func newUpCommand(env *command.Environment) *cobra.Command {
 
 ID is an issue number, a key such as ENG-324, or a branch. The loom uses the work tree that belongs to it, otherwise the
 current folder. --worktree makes a new work tree: on the branch of the loom's name or feat/issue-ID, with copies of the
-main work tree's untracked env files. pr/45 gets the head of pull request 45. Git hooks do not run, submodules stay
-empty. Without an ID it is the loom of the current folder; a main checkout that has none gets main, which is what docker
+main work tree's untracked env files and submodules. pr/45 gets the head of pull request 45. Git hooks do not run.
+Without an ID it is the loom of the current folder; a main checkout that has none gets main, which is what docker
 compose up would make.
 
 With services it starts these and what they depend on. The first word is always the loom.
@@ -83,6 +84,7 @@ func (o *upOptions) flags(flags *pflag.FlagSet) {
 		"Wait for every published port, and fail if nobody answers on one")
 	flags.StringVar(&o.secretsFile, "secrets-file", "",
 		"JSON file with variables for lifecycle hooks only; their values are masked in the output")
+	o.personal.flags(flags)
 	flags.BoolVar(&o.skipHooks, "skip-hooks", false, "Run no lifecycle hooks of the dev container; the next up does")
 	flags.BoolVar(&o.open, "open", false, "Open a browser on the ports for which devcontainer.json asks it")
 	flags.BoolVar(&o.foreground, "foreground", false,
@@ -116,6 +118,9 @@ func (o *upOptions) request(env *command.Environment, where loom.Where, args []s
 	req.NoWait, req.RequirePorts = o.noWait, o.requirePorts
 	req.RemoveOrphans, req.ForceRecreate = o.removeOrphans, o.forceRecreate
 	req.RenewVolumes, req.Timeout = o.renewVolumes, o.timeout
+	if err := o.personal.apply(&req); err != nil {
+		return req, err
+	}
 	return req, hookOptions(env, &req, *o)
 }
 

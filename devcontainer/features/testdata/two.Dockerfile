@@ -3,7 +3,8 @@ FROM ${BASE_IMAGE}
 USER root
 
 # ./go lang,x
-ENV PATH="/go/bin:${PATH}"
+ENV VOLTA_HOME="/opt/volta"
+ENV PATH="${VOLTA_HOME}/bin:${PATH}"
 RUN --mount=type=bind,source=00-go_lang_x,target=/dev/docker-loom-feature ["/bin/sh","/dev/docker-loom-feature/docker-loom-install.sh","./go lang,x","dev","dev"]
 
 # r.io/f/node:1

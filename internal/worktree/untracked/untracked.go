@@ -31,6 +31,9 @@ var composeOverride = []string{
 // localSettings are iloom's settings of one work tree, which git does not track.
 const localSettings = ".iloom/settings.local.json"
 
+// localDevContainer is the user's own part of the devcontainer.json beside it.
+const localDevContainer = "devcontainer.local.json"
+
 // IncludeFile lists, in the syntax of gitignore, the ignored files that new work trees get. It is at the top of the
 // work tree. Claude Code reads the same file.
 const IncludeFile = ".worktreeinclude"
@@ -49,9 +52,9 @@ type Files struct {
 	LeftOut []string
 }
 
-// Find lists the files that a new work tree gets a copy of: the untracked env files and Compose's override files in
-// dirs, iloom's local settings, the ignored files that match patterns, and those that match a line of IncludeFile. In a
-// pattern only ** crosses folders, as in data/**/*.sqlite.
+// Find lists the files that a new work tree gets a copy of: the untracked env files, Compose's override files and the
+// devcontainer.local.json in dirs, iloom's local settings, the ignored files that match patterns, and those that match
+// a line of IncludeFile. In a pattern only ** crosses folders, as in data/**/*.sqlite.
 func Find(ctx context.Context, r *worktree.Repository, dirs, patterns []string) (*Files, error) {
 	if r.WorkTree == "" {
 		return &Files{}, nil
@@ -92,9 +95,7 @@ func (s *search) known(ctx context.Context, dirs []string) error {
 			}
 		}
 	}
-	if path := filepath.Join(s.WorkTree, filepath.FromSlash(localSettings)); isThere(path) {
-		paths = append(paths, path)
-	}
+	paths = append(paths, s.personal(dirs)...)
 	tracked, err := s.Tracked(ctx, paths...)
 	if err != nil {
 		return err
@@ -109,6 +110,22 @@ func (s *search) known(ctx context.Context, dirs []string) error {
 		}
 	}
 	return nil
+}
+
+// personal lists what belongs to the user alone: iloom's local settings, and the user's own parts of devcontainer.json.
+func (s *search) personal(dirs []string) []string {
+	paths := []string{filepath.Join(s.WorkTree, filepath.FromSlash(localSettings))}
+	for _, dir := range append([]string{"."}, dirs...) {
+		at := filepath.Join(s.WorkTree, dir)
+		paths = append(paths, filepath.Join(at, ".devcontainer.local.json"))
+		at = filepath.Join(at, ".devcontainer")
+		paths = append(paths, filepath.Join(at, localDevContainer))
+		entries, _ := os.ReadDir(at) // most folders have none
+		for _, e := range entries {
+			paths = append(paths, filepath.Join(at, e.Name(), localDevContainer))
+		}
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return !isThere(path) })
 }
 
 func isThere(path string) bool {

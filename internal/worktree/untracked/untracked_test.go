@@ -55,6 +55,8 @@ func TestFindListsWhatANewWorkTreeNeeds(t *testing.T) {
 	for _, name := range []string{
 		".env", ".env.local", ".env.test", ".env.test.local", ".env.a.b.c", ".envrc", "sub/.env", "other/.env", ".iloom/settings.local.json",
 		".iloom/settings.json", "a.db", "data/b.db", "data/deep/c.db", "big/x.sqlite", "untracked.sqlite",
+		".devcontainer.local.json", "sub/.devcontainer/devcontainer.local.json", "other/.devcontainer.local.json",
+		".devcontainer/api/devcontainer.local.json", ".devcontainer/devcontainer.json",
 		"sub/compose.override.yaml", "other/compose.override.yaml",
 	} {
 		write(t, filepath.Join(r.Main, filepath.FromSlash(name)), "")
@@ -62,7 +64,8 @@ func TestFindListsWhatANewWorkTreeNeeds(t *testing.T) {
 	gittest.Run(t, r.Main, "worktree", "add", "-q", filepath.Join(r.Main, "big", "tree"))
 	files, err := Find(t.Context(), r, []string{".", "sub"}, []string{"data/*.db", "**/*.sqlite", "none/*"})
 	assert.NilError(t, err)
-	want := ".env .env.local .env.test .env.test.local .iloom/settings.local.json big/x.sqlite data/b.db sub/.env sub/compose.override.yaml"
+	want := ".devcontainer.local.json .devcontainer/api/devcontainer.local.json .env .env.local .env.test .env.test.local .iloom/settings.local.json big/x.sqlite data/b.db " +
+		"sub/.devcontainer/devcontainer.local.json sub/.env sub/compose.override.yaml"
 	assert.Equal(t, filepath.ToSlash(strings.Join(files.Paths, " ")), want)
 
 	_, err = Find(t.Context(), r, nil, []string{"../outside/*"})
