@@ -28,7 +28,7 @@ PRIVATE_ENGINES := $(shell if [ "$$CI" = true ] || { [ "$$(id -u)" = 0 ] && comm
 # Which end-to-end tests: a go test -run pattern.
 E2E ?= .
 E2E_20 ?= .
-E2E_TIMEOUT ?= 60m
+E2E_TIMEOUT ?= 90m
 E2E_PACKAGES := ./e2e/... ./internal/devbox/... ./internal/engine/... ./internal/image/... ./internal/loom/... ./overrides/... ./internal/sandbox/...
 
 LINT_VERSION := v2.15.0
