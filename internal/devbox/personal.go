@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -79,8 +80,9 @@ func (r *hookRun) installDotfiles(ctx context.Context) error {
 	err := r.exec(ctx, devcontainer.NamedCommand{Command: devcontainer.Command{Exec: command}}, out)
 	var failed *HookError
 	if errors.As(err, &failed) {
+		why := slices.DeleteFunc(failed.Tail, func(line string) bool { return line == d.url() })
 		r.box.Teller.Warnf("warning: dotfiles of %s are not installed: exit code %d: %s",
-			d.Repository, failed.ExitCode, strings.Join(failed.Tail, "; "))
+			d.Repository, failed.ExitCode, strings.Join(why, "; "))
 		return nil
 	}
 	if err == nil {

@@ -76,7 +76,7 @@ own: the name of its service is put behind the name of the cache, or base for wh
 
 // withTag are the flags that --tag goes with; global ones go with everything.
 var withTag = []string{
-	"tag", "push", "platform", "cache-from", "cache-to", "no-cache", "pull", "format",
+	"tag", "push", "platform", "cache-from", "cache-to", "no-cache", "pull", "quiet", "format",
 }
 
 // checkTag returns an error about a flag that --tag would leave without effect.
@@ -106,6 +106,9 @@ func runBuild(ctx context.Context, env *command.Environment, o buildOptions, arg
 		return err
 	}
 	if o.tag != "" {
+		if o.Quiet {
+			stack.SetProgress("quiet")
+		}
 		images, err := command.Builds(l).Prebuild(ctx, t, inside.PrebuildOptions{Target: o.Target, Tag: o.tag, Push: o.Push})
 		if err != nil {
 			return err
