@@ -209,7 +209,11 @@ func (l *upRun) permit(ctx context.Context, d *draft, req UpRequest) error {
 	if err := d.Select(req.Services); err != nil {
 		return err
 	}
-	return d.CheckBinds()
+	var missing []string
+	if d.Dev != nil {
+		missing = l.surveyor().Missing(d.Dev.Compiled.MustExist)
+	}
+	return d.CheckBinds(missing)
 }
 
 // initialized reads what comes before the project's files, and runs the initializeCommand of the devcontainer.json, but

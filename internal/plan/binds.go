@@ -27,14 +27,15 @@ func (*ColonError) NextStep() string {
 }
 
 // CheckBinds returns a [*ColonError] or a [*survey.MissingBindError] if the engine would refuse a bind of a service
-// that is started. Without containers nothing is mounted.
-func (p *Plan) CheckBinds() error {
+// that is started. missing are the paths that must exist for its dev container and do not. Without containers nothing
+// is mounted.
+func (p *Plan) CheckBinds(missing []string) error {
 	if p.Stop == AfterFiles {
 		return nil
 	}
-	if d := p.Dev; d != nil && len(d.MissingBinds) > 0 {
-		if _, starts := p.Project.Services[d.Service]; starts {
-			return &survey.MissingBindError{Config: d.Path, Source: d.MissingBinds[0]}
+	if len(missing) > 0 {
+		if _, starts := p.Project.Services[p.Dev.Service]; starts {
+			return &survey.MissingBindError{Config: p.Dev.Path, Source: missing[0]}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Project.Services)) {

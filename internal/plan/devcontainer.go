@@ -32,11 +32,10 @@ func (m *maker) develop() error {
 	}
 	m.findMissingImages()
 	m.Dev = &DevContainer{
-		Service: d.Service, Path: d.Place.Path, IDLabels: d.Read.IDLabels(),
-		NameInFiles: d.Base.NameInFiles, MissingBinds: d.MissingBinds,
+		Service: d.Service, Path: d.Place.Path, IDLabels: d.Read.IDLabels(), NameInFiles: d.Base.NameInFiles,
 	}
-	if d.Base.NameInFiles != "" && d.Container != nil {
-		m.Dev.LentImage = d.Container.ImageID
+	if c := d.Container; c != nil {
+		m.Dev.ContainerID, m.Dev.LentImage = c.ID, c.ImageID
 	}
 	if err := m.extend(m.base.Project); err != nil {
 		return err

@@ -146,10 +146,8 @@ type DevContainer struct {
 	// Configuration is what the reference CLI's read-configuration prints.
 	Configuration *devcontainer.Configuration
 	// NameInFiles is the tag that the files give its image, if the loom's image has another tag. LentImage is the ID of
-	// the image that may have that tag now.
-	NameInFiles, LentImage string
-	// MissingBinds are the sources of mounts that do not exist.
-	MissingBinds []string
+	// the image that may have that tag now, ContainerID that of the dev container's own; "" without one.
+	NameInFiles, LentImage, ContainerID string
 }
 
 // IsPlain reports whether the loom is main as docker compose up would make it.

@@ -40,7 +40,8 @@ func factsOf(w *worldtest.World, dir, id string, c Choices) *survey.Facts {
 	return f
 }
 
-// complete reads what the plan finds missing, until nothing is. Making a plan, whole or not, changes nothing in the facts.
+// complete reads what the plan finds missing, until nothing is. Making a plan, whole or not, changes nothing in the
+// facts.
 func complete(w *worldtest.World, f *survey.Facts, c Choices) *Plan {
 	w.T.Helper()
 	for range 100 {
@@ -207,8 +208,8 @@ func TestAPlanSurvivesJSON(t *testing.T) {
 	}
 }
 
-// readable is a plan without what encoding/json writes in a form that it cannot read again: numbers that Compose writes as
-// texts with a unit, and what a devcontainer.json says in the form of the reference CLI.
+// readable is a plan without what encoding/json writes in a form that it cannot read again: numbers that Compose writes
+// as texts with a unit, and what a devcontainer.json says in the form of the reference CLI.
 func readable(p *Plan) *Plan {
 	q := *p
 	q.Project, q.Base.Project = withoutUnits(p.Project), withoutUnits(p.Base.Project)
@@ -237,8 +238,8 @@ func withoutUnits(of *types.Project) *types.Project {
 	return &project
 }
 
-// hashes are the names and hashes of a project's services. JSON leaves out of a project the environment, the folders, the
-// compose files, the disabled services and the labels that Compose does not hash.
+// hashes are the names and hashes of a project's services. JSON leaves out of a project the environment, the folders,
+// the compose files, the disabled services and the labels that Compose does not hash.
 func hashes(t *testing.T, p *types.Project) map[string]string {
 	t.Helper()
 	list := map[string]string{"project": p.Name}
@@ -262,13 +263,13 @@ func TestAPathWithAColonIsAPlainError(t *testing.T) {
 		bind("/a", "/b", made), bind("/a:b", "/b", &types.ServiceVolumeBind{}),
 		bind("/a:b", "/b", &types.ServiceVolumeBind{CreateHostPath: true, Propagation: "rprivate"}),
 	} {
-		assert.NilError(t, p.CheckBinds())
+		assert.NilError(t, p.CheckBinds(nil))
 	}
 	for path, p := range map[string]*Plan{"/a:b/c": bind("/a:b/c", "/d", made), "/w:x": bind("/a", "/w:x", nil)} {
-		err := p.CheckBinds()
+		err := p.CheckBinds(nil)
 		assert.Error(t, err, "service web mounts "+path+", and the engine mounts no path with a colon")
 		p.Stop = AfterFiles
-		assert.NilError(t, p.CheckBinds())
+		assert.NilError(t, p.CheckBinds(nil))
 	}
 }
 

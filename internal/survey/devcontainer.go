@@ -49,8 +49,6 @@ type DevContainer struct {
 	Host compile.Host
 	// platform is what the user asks for, "" for what the files say.
 	platform string
-	// MissingBinds are the sources of its mounts that do not exist, though nobody makes them.
-	MissingBinds []string
 	// Container is the loom's own, nil if there is none.
 	Container *engine.Container
 

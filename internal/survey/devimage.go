@@ -78,14 +78,12 @@ func (s *Surveyor) DevImages(ctx context.Context, f *Facts) error {
 	if err := s.features(ctx, d); err != nil {
 		return err
 	}
-	d.MissingBinds = s.missing(compiled.MustExist)
 	if d.Base.Info.ID == "" || len(d.Features) == 0 && d.Base.Service.Build == nil {
 		return nil
 	}
 	if compiled, _, err = d.Compile(project); err != nil {
 		return err
 	}
-	d.MissingBinds = s.missing(compiled.MustExist)
 	if b := compiled.Base; b != nil && b.Build != nil && d.platform == "" {
 		d.Base.BuiltRef = b.Image
 	}
@@ -111,8 +109,8 @@ func (*MissingBindError) NextStep() string {
 	return "make it, or take the mount out; initializeCommand can make what every user needs"
 }
 
-// missing are the paths that do not exist on this host; none where containers run on another one.
-func (s *Surveyor) missing(paths []string) []string {
+// Missing are the paths that do not exist on this host; none where containers run on another one.
+func (s *Surveyor) Missing(paths []string) []string {
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
 		_, err := os.Stat(path)
 		return !s.Engine.Local() || !errors.Is(err, fs.ErrNotExist)

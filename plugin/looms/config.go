@@ -82,15 +82,8 @@ func tellDevContainer(
 	if c == nil {
 		return fmt.Errorf("loom %s has no dev container: there is no devcontainer.json in %s", plan.ID, plan.WorkTree)
 	}
-	own, err := l.Containers(ctx, &plan.Entry)
-	if err != nil {
-		return err
-	}
-	for _, container := range own {
-		if container.Service != plan.Dev.Service || container.OneOff {
-			continue
-		}
-		known, err := l.DevBox(container.ID).Configuration(ctx, *c)
+	if id := plan.Dev.ContainerID; id != "" {
+		known, err := l.DevBox(id).Configuration(ctx, *c)
 		if err != nil {
 			return err
 		}
