@@ -11,7 +11,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
-// Versions are those that a registry has of a feature, beside the one that is used.
+// Versions are versions of a feature: the one in use, and the newest that its registry has.
 type Versions struct {
 	// Current is the version that the lockfile has; without a lockfile it is Wanted.
 	Current string `json:"current"`

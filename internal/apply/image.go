@@ -15,10 +15,7 @@ import (
 func (a *Applier) Image(ctx context.Context, p *plan.Plan, images *image.Store) error {
 	step := p.NextImage
 	if step.Features != nil {
-		// What it is built on is here, and may be nowhere else.
-		target := a.Builds
-		target.Pull = false
-		_, err := images.Ensure(ctx, FeaturesRecipe(p, step), image.Options{Rebuild: p.Rebuild, Target: target})
+		_, err := images.Ensure(ctx, FeaturesRecipe(p, step), image.Options{Rebuild: p.Rebuild, Target: a.Builds})
 		return err
 	}
 	service := step.Service
@@ -66,6 +63,7 @@ func FeaturesRecipe(p *plan.Plan, step *plan.ImageStep) image.Recipe {
 	return image.Recipe{
 		// Not under the loom's own project, or its down would take the image away from other looms.
 		Tag: step.Ref, Project: survey.FeaturesImage(p.Repository), Service: p.Dev.Service, Platform: step.Service.Platform,
+		IsLocal:    true,
 		Dockerfile: b.Dockerfile(), WriteContext: b.WriteContext, Args: map[string]string{"BASE_IMAGE": step.Service.Image},
 		Environment: p.Project.Environment,
 		Explain:     func(err error) error { return blameFeature(err, p.ID, b.Features) },

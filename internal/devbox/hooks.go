@@ -216,12 +216,27 @@ func (r *hookRun) due(hooks []devcontainer.Hook) []devcontainer.Hook {
 // runAll runs the hooks in order until one fails. The user's dotfiles come when the container is made, before what runs
 // at each start.
 func (r *hookRun) runAll(ctx context.Context, due []devcontainer.Hook) error {
+	made := slices.IndexFunc(due, func(h devcontainer.Hook) bool {
+		return h.Name == devcontainer.PostStart || h.Name == devcontainer.PostAttach
+	})
+	if made < 0 {
+		made = len(due)
+	}
+	if err := r.runEach(ctx, due[:made]); err != nil {
+		return err
+	}
+	if err := r.installDotfiles(ctx); err != nil {
+		return err
+	}
+	if err := r.runEach(ctx, due[made:]); err != nil {
+		return err
+	}
+	return r.writeMarkers(ctx)
+}
+
+// runEach runs the hooks in order until one fails.
+func (r *hookRun) runEach(ctx context.Context, due []devcontainer.Hook) error {
 	for _, hook := range due {
-		if hook.Name == devcontainer.PostStart || hook.Name == devcontainer.PostAttach {
-			if err := r.installDotfiles(ctx); err != nil {
-				return err
-			}
-		}
 		if err := r.run(ctx, hook); err != nil {
 			if markErr := r.writeMarkers(ctx); markErr != nil {
 				r.box.Teller.Debugf("%v", markErr)
@@ -229,10 +244,7 @@ func (r *hookRun) runAll(ctx context.Context, due []devcontainer.Hook) error {
 			return err
 		}
 	}
-	if err := r.installDotfiles(ctx); err != nil {
-		return err
-	}
-	return r.writeMarkers(ctx)
+	return nil
 }
 
 // run runs one hook, and leaves its marker.

@@ -3,7 +3,6 @@ package devbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/docker-loom/docker-loom/devcontainer"
 	"github.com/docker-loom/docker-loom/internal/engine"
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 )
 
 // Dotfiles is a repository of files for the user's home folder, as the reference CLI installs them.
@@ -68,7 +68,6 @@ func (r *hookRun) installDotfiles(ctx context.Context) error {
 	if !r.needsDotfiles {
 		return nil
 	}
-	r.needsDotfiles = false
 	d := r.req.Dotfiles
 	target := d.TargetPath
 	if target == "" {
@@ -108,14 +107,9 @@ func (r *hookRun) setGitUser(ctx context.Context) error {
 		return nil
 	}
 	name, email := r.req.GitUser(ctx)
-	if name == "" && email == "" {
+	file := gitfile.UserSection(name, email)
+	if file == "" {
 		return nil
-	}
-	file := "[user]\n"
-	for _, kv := range [][2]string{{"name", name}, {"email", email}} {
-		if kv[1] != "" {
-			file += fmt.Sprintf("\t%s = \"%s\"\n", kv[0], strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(kv[1]))
-		}
 	}
 	_, why, code, err := r.box.Engine.ExecOutput(ctx, r.box.ID, engine.Process{
 		Cmd:  []string{"/bin/sh", "-c", gitUserScript, "sh", r.session.Home, name, email, file},

@@ -1,5 +1,5 @@
 // Package gitfile reads the small files that lead git from one folder to another: .git of a linked work tree,
-// commondir and gitdir of its git folder.
+// commondir and gitdir of its git folder. It writes what git's configuration has to say.
 package gitfile
 
 import (

@@ -42,6 +42,8 @@ type Recipe struct {
 	// WriteContext fills the folder that the builder gets.
 	WriteContext func(dir string) error
 	Args, Labels map[string]string
+	// IsLocal says that what it is built from is on the engine, and may be nowhere else: nothing is pulled for it.
+	IsLocal bool
 	// Platform is the image's, "" for the engine's own.
 	Platform string
 	// Environment has the variables that the builder may use.
@@ -83,6 +85,7 @@ func (s *Store) Build(ctx context.Context, r Recipe, o Options) error {
 	if err := r.WriteContext(dir); err != nil {
 		return err
 	}
+	o.Pull = o.Pull && !r.IsLocal
 	args := types.MappingWithEquals{}
 	for name, value := range r.Args {
 		args[name] = &value

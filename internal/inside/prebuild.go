@@ -57,9 +57,8 @@ func (l *Builds) Prebuild(ctx context.Context, t *loom.Target, o PrebuildOptions
 	if base := dev.Base; base.Provided && o.Platform() != "" {
 		defer l.forget(ctx, base.Ref)
 	}
-	options := image.Options{Target: o.Target}
-	options.Pull = false
-	if err := l.Looms.Images().Build(ctx, apply.FeaturesRecipe(p, p.FeaturesStep(dev, o.Tag)), options); err != nil {
+	recipe := apply.FeaturesRecipe(p, p.FeaturesStep(dev, o.Tag))
+	if err := l.Looms.Images().Build(ctx, recipe, image.Options{Target: o.Target}); err != nil {
 		return nil, err
 	}
 	if o.Push {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Rename returns data with another name for the member at the end of path. Every other byte stays. The name of the
-// document is for errors; that there is no such member, and that the object has the new name already, are errors too.
+// Rename returns data with another name for the member at the end of path. Every other byte stays. A missing member is
+// an error, and so is a new name that the object has already. The name of the document is for errors.
 func Rename(name string, data []byte, path []string, to string) ([]byte, error) {
 	top, err := Parse(name, data)
 	if err != nil {

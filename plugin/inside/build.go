@@ -106,9 +106,6 @@ func runBuild(ctx context.Context, env *command.Environment, o buildOptions, arg
 		return err
 	}
 	if o.tag != "" {
-		if o.Quiet {
-			stack.SetProgress("quiet")
-		}
 		images, err := command.Builds(l).Prebuild(ctx, t, inside.PrebuildOptions{Target: o.Target, Tag: o.tag, Push: o.Push})
 		if err != nil {
 			return err

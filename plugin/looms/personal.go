@@ -52,6 +52,8 @@ func (o *personalOptions) apply(req *loom.UpRequest) error {
 		if _, err := devcontainer.ParseMount(text); err != nil {
 			return fmt.Errorf("--mount %s: %w", text, err)
 		}
+	}
+	if len(o.mounts) > 0 {
 		added["mounts"] = o.mounts
 	}
 	if o.features != "" {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-loom/docker-loom/internal/gitfile"
 	"github.com/docker-loom/docker-loom/internal/sandbox"
 )
 
@@ -31,15 +32,7 @@ func (w *writer) writeGitConfig() error {
 	b.WriteString("# docker loom: below is what the sandbox adds\n")
 	// The files are not the agent's own, and no other user is here whose repository git could be tricked into using.
 	b.WriteString("[safe]\n\tdirectory = *\n")
-	if w.UserName != "" || w.UserEmail != "" {
-		b.WriteString("[user]\n")
-		if w.UserName != "" {
-			b.WriteString("\tname = " + quoteGitValue(w.UserName) + "\n")
-		}
-		if w.UserEmail != "" {
-			b.WriteString("\temail = " + quoteGitValue(w.UserEmail) + "\n")
-		}
-	}
+	b.WriteString(gitfile.UserSection(w.UserName, w.UserEmail))
 	// It would lock the repository for the user, and has not the rights for all of it.
 	// git gc fails at the reflogs of other work trees, which are read-only.
 	b.WriteString("[gc]\n\tauto = 0\n\treflogExpire = never\n\treflogExpireUnreachable = never\n")
@@ -47,17 +40,13 @@ func (w *writer) writeGitConfig() error {
 	// git would write a new branch's upstream into the repository's configuration, and a push would ask for it.
 	b.WriteString("[branch]\n\tautoSetupMerge = false\n[push]\n\tdefault = current\n")
 	if w.wanted[path.Join(homeFolder, strings.TrimPrefix(gitCredentials, sandbox.Home+"/"))] {
-		b.WriteString("[credential]\n\thelper = " + quoteGitValue(credentialHelper) + "\n")
+		b.WriteString("[credential]\n\thelper = " + gitfile.QuoteValue(credentialHelper) + "\n")
 	}
-	b.WriteString("[core]\n\tsshCommand = " + quoteGitValue(sshCommand) + "\n[ssh]\n\tvariant = ssh\n")
+	b.WriteString("[core]\n\tsshCommand = " + gitfile.QuoteValue(sshCommand) + "\n[ssh]\n\tvariant = ssh\n")
 	for _, host := range slices.Compact(slices.Sorted(slices.Values(w.GitHosts))) {
 		fmt.Fprintf(&b, "[url %s]\n\tinsteadOf = %s\n\tinsteadOf = %s\n",
-			quoteGitValue("https://"+host+"/"), quoteGitValue("git@"+host+":"), quoteGitValue("ssh://git@"+host+"/"))
+			gitfile.QuoteValue("https://"+host+"/"), gitfile.QuoteValue("git@"+host+":"),
+			gitfile.QuoteValue("ssh://git@"+host+"/"))
 	}
 	return w.addFile("gitconfig", "/etc/gitconfig", b.Bytes(), 0o644)
-}
-
-// quoteGitValue quotes a value for git's configuration.
-func quoteGitValue(v string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", "", "\x00", "").Replace(v) + `"`
 }
